@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from ..core.messages import quantity
 from .errors import clean, reported
 from .options import PATH, Commands, run_dir_argument
 from .streams import say, tell
@@ -143,7 +144,8 @@ def import_boundaries(
         write_imported(imported, out)
     _say(imported.remarks)
     say(
-        f"{out}: {len(imported.boundaries)} boundaries for the generator {generator.fingerprint} "
+        f"{out}: {quantity(len(imported.boundaries), 'boundary', 'boundaries')} for the generator "
+        f"{generator.fingerprint} "
         f"({clean(generator.words, lines=False)})"
     )
 
@@ -198,7 +200,7 @@ def export_boundaries(
             run_dir, out, form=cast("ExportForm", form), only=only, absolute=absolute, samples=run
         )
     _say(written.remarks)
-    say(f"{out}: {len(written.files)} files")
+    say(f"{out}: {quantity(len(written.files), 'file')}")
 
 
 def _say(remarks: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core.messages import quantity
 from .errors import clean, reported
 from .options import PATH, Commands
 from .streams import say, tell
@@ -79,7 +80,8 @@ def convert(file: str, out: Path, force: bool) -> None:
 
         written = write(file, out, force=force)
     say(
-        f"{written.path}: {written.header['family']}, {written.tensors} tensors, {_size(written.bytes)}, "
+        f"{written.path}: {written.header['family']}, {quantity(written.tensors, 'tensor')}, "
+        f"{_size(written.bytes)}, "
         "read back and equal"
     )
     say(f"SHA-256 {written.sha256}")
@@ -135,7 +137,7 @@ def _lines(inspection: Inspection) -> list[str]:
     for part in inspection.parts:
         name = f"{part.name}: " if part.name else ""
         what = "; used" if part.used else f"; {part.what}" if len(inspection.parts) > 1 else ""
-        rows.append(("part", f"{name}{part.tensors} tensors, {part.parameters:,} numbers{what}"))
+        rows.append(("part", f"{name}{quantity(part.tensors, 'tensor')}, {part.parameters:,} numbers{what}"))
     if inspection.plugin is not None:
         rows.append(("plugin", f"{inspection.plugin} from {inspection.distribution}: {inspection.reason}"))
     if inspection.family is not None:
@@ -219,7 +221,7 @@ def _table(models: Sequence[Published]) -> list[str]:
     return [
         *lines,
         "",
-        f"{len(models)} models, {dead} with a link that is known to be dead. "
+        f"{quantity(len(models), 'model')}, {dead} with a link that is known to be dead. "
         "`ganstrata model list NAME` shows more.",
     ]
 

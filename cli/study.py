@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..core.messages import quantity
 from .computing import computing
 from .errors import clean, reported
 from .options import PATH, Commands, device_option, number_from, quiet_option, run_dir_argument
@@ -91,7 +92,10 @@ def make_command(
             run_dir, out, StudyRequest(concepts, strips, steps, named, seed, device), progress=progress
         )
     concept_count = len({question.boundary for question in key.questions})
-    say(f"{len(key.questions)} questions about {concept_count} concepts, {len(key.groups)} rows each.")
+    say(
+        f"{quantity(len(key.questions), 'question')} about {quantity(concept_count, 'concept')}, "
+        f"{quantity(len(key.groups), 'row')} each."
+    )
     say(f"Give {out / PAGE} to people; keep {out / KEY}, which says what each row shows.")
 
 
@@ -117,4 +121,4 @@ def read_command(study_dir: Path, votes: tuple[Path, ...], out: Path) -> None:
         say(sentence)
     for remark in result.votes.remarks:
         tell(f"Note: {clean(remark)}")
-    say(f"{len(result.votes.raters)} raters; the figure is {out / 'votes.svg'}")
+    say(f"{quantity(len(result.votes.raters), 'rater')}; the figure is {out / 'votes.svg'}")

@@ -64,6 +64,15 @@ def listed(names: Iterable[object], most: int = 5) -> str:
     return ", ".join(first) + (f" and {more} more" if more else "")
 
 
+def quantity(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun, in the singular for 1.
+
+    >>> quantity(1, "code"), quantity(2, "code"), quantity(0, "boundary", "boundaries")
+    ('1 code', '2 codes', '0 boundaries')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def message(text: str, limit: int = MESSAGE) -> str:
     r"""Return a message of at most `limit` characters.
 

@@ -248,7 +248,7 @@ def test_wrong_arguments_are_user_errors(
         UserError, match=r"hierarchy\(\) needs .*Effects as `effects`, from ganstrata.rescore"
     ):
         ganstrata.hierarchy(samples)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="1 samples have no spread"):
+    with pytest.raises(UserError, match="a spread needs at least 2 samples, not 1"):
         ganstrata.probe(generator, seen, samples=1)
     with pytest.raises(UserError, match="from 0 to 1; 2 was given"):
         ganstrata.probe(generator, seen, samples=32, mixing=2.0)

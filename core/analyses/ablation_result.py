@@ -8,6 +8,7 @@ import numpy as np
 
 from ..figures import rankings as figures
 from ..figures.figure import Figure
+from ..messages import quantity
 from ..rescoring.results import Effects
 from ..storage.csv_tables import Table
 from .ablation import (
@@ -87,7 +88,7 @@ def sentences_of(result: Ablation, effects: Effects) -> list[str]:
     """Say how far the rankings agree, and how many variation factors come first in each."""
     count, factors = len(result.concepts), result.factors
     sentences = [
-        f"{count} concepts, {factors} of them variation factors; "
+        f"{quantity(count, 'concept')}, {factors} of them variation factors; "
         f"re-scoring at {in_words(result.set_name, effects)}."
     ]
     sentences += [

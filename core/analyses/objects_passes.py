@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import DataError, ScoreError
 from ..figures.pictures import Pixels, to_pixels
+from ..messages import quantity
 from ..plugins.contracts import Segmenter
 from ..plugins.scoring import checked_scores, refusing_writes
 from ..randomness import Stream
@@ -159,7 +160,8 @@ def segment_hops(prepared: Prepared, batch: Batch) -> BatchTransitions:
             labels.append(segmenter.labels(rendering).cpu().numpy()[:n])
     if labels[0].ndim != 3 or len(labels[0]) != n:
         raise ScoreError(
-            f"segmenter '{batch.segmenter}' returned labels of shape {labels[0].shape} for {n} images; "
+            f"segmenter '{batch.segmenter}' returned labels of shape {labels[0].shape} for "
+            f"{quantity(n, 'image')}; "
             "(images, height, width) was expected"
         )
     scores = np.empty((n, len(batch.fields), 2), np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 from ..figures import rankings as figures
 from ..figures.figure import Figure
 from ..figures.rankings import RankedConcept
+from ..messages import quantity
 from ..storage.csv_tables import Table
 from .labelled_runs import LabelledRun, check_comparable
 from .ranking import Agreement, Ranking, rank_concepts
@@ -106,7 +107,7 @@ def _factors(label: str, rows: Sequence[RankedConcept]) -> str:
 def _agreement(pair: Agreement) -> str:
     """Say how many of the shown concepts are the same, and how the ranks of all common concepts correlate."""
     verdict = (
-        f"rank correlation over {pair.concepts} concepts "
+        f"rank correlation over {quantity(pair.concepts, 'concept')} "
         f"{bracketed(pair.rank_correlation, pair.low, pair.high)}"
         if not np.isnan(pair.rank_correlation)
         else "too few for a rank correlation"

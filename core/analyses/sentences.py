@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+from ..messages import quantity
 from ..plugins.records import Boundary
 from ..rescoring.hierarchy import Hierarchy
 from ..runs.manifest import NotRelearnt
@@ -90,7 +91,7 @@ def order(hierarchy: Hierarchy) -> list[str]:
         share, p = float(hierarchy.earlier[a, b]), float(hierarchy.orders.corrected[a, b])
         first, second = hierarchy.levels[a], hierarchy.levels[b]
         test = f"{100 * share:.1f} % of resamplings (p {p:.2g}" + (
-            f", corrected for {pairs} pairs)" if pairs > 1 else ")"
+            f", corrected for {quantity(pairs, 'pair')})" if pairs > 1 else ")"
         )
         if p < 1.0 - CONFIDENCE:
             sentences.append(f"{first.capitalize()} comes before {second} in {test}.")
@@ -181,8 +182,8 @@ def left_out(nonfinite: Mapping[Stage, int], samples: int) -> list[str]:
         )
     if pairs or edits:
         sentences.append(
-            f"Pictures that are not finite: {pairs} pairs in re-scoring, which were left out, "
-            f"and {edits} pictures of the strips, which are grey."
+            f"Pictures that are not finite: {quantity(pairs, 'pair')} in re-scoring, which were left out, "
+            f"and {quantity(edits, 'picture')} of the strips, which are grey."
         )
     return sentences
 
@@ -213,6 +214,8 @@ def factor_summary(factors: Sequence[str], candidates: int, rate: float) -> str:
     """Say how many of the candidate concepts are variation factors, and name the strongest."""
     tested = f"at a false discovery rate of {rate:g}"
     if not factors:
-        return f"None of {candidates} concepts is a variation factor {tested}."
+        return f"None of {quantity(candidates, 'concept')} is a variation factor {tested}."
     verb = "is a variation factor" if len(factors) == 1 else "are variation factors"
-    return f"{len(factors)} of {candidates} concepts {verb} {tested}; the strongest is {factors[0]}."
+    return (
+        f"{len(factors)} of {quantity(candidates, 'concept')} {verb} {tested}; the strongest is {factors[0]}."
+    )

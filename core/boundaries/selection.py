@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..errors import DataError
+from ..messages import quantity
 from ..plugins.base import PluginConfig
 from ..rounding import ceil_share, floor_share
 
@@ -88,7 +89,7 @@ def count_of(requested: int | float, available: int, what: str, concept: str) ->
     if count < 2 or count > available // 2:
         change = "raise" if count < 2 <= available // 2 else "lower"
         raise DataError(
-            f"{concept}: {requested:g} {what} were requested, but there are {available} samples "
+            f"{concept}: {requested:g} {what} were requested, but there are {quantity(available, 'sample')} "
             f"with a score, so 2 to {available // 2} are possible; "
             f"{change} boundary.with.{what} or raise synthesis.samples"
         )
@@ -127,7 +128,7 @@ def select_extremes(
         same = int((scores[defined] == value).sum())
         raise DataError(
             f"{concept}: the {positives} highest and {negatives} lowest scores overlap: "
-            f"{same} of {len(defined)} samples score {value:g}; "
+            f"{same} of {quantity(len(defined), 'sample')} score {value:g}; "
             "ask for fewer positives or negatives, or exclude the concept"
         )
     rng = np.random.default_rng([seed, zlib.crc32(concept.encode())])
@@ -182,7 +183,7 @@ def _within_classes(
     if not highs:
         raise DataError(
             f"{concept}: {positives} positives and {negatives} negatives are shared among "
-            f"{len(members)} classes of up to {int(sizes.max())} samples, "
+            f"{quantity(len(members), 'class', 'classes')} of up to {quantity(int(sizes.max()), 'sample')}, "
             "and in no class does the highest score differ from the lowest; "
             "draw fewer classes, or raise synthesis.samples"
         )

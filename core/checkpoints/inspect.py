@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..errors import GanstrataError, PluginBroken
-from ..messages import shown, visible
+from ..messages import quantity, shown, visible
 from ..plugins.contracts import Generator
 from ..plugins.failures import plugin_call
 from ..plugins.registry import registry
@@ -190,7 +190,7 @@ def examine(claim: Candidate, checkpoint: Checkpoint | None = None) -> Examined 
 def _misfit_messages(examined: Examined, part: Part) -> tuple[str, ...]:
     """Return the reasons why the part cannot be loaded, in words."""
     counts = [
-        f"{len(names)} tensor{'s' * (len(names) > 1)} {what}"
+        f"{quantity(len(names), 'tensor')} {what}"
         for what, names in (
             ("missing", examined.missing),
             ("superfluous", examined.superfluous),

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from ..messages import visible
+from ..messages import quantity, visible
 from .content import Part
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ def without_wrappers(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tup
     # Two names that become one would lose a tensor; and a name that is nothing but a wrapper is no name.
     if wrapped and len(plain) == len(tensors) and "" not in plain:
         first = next(match[0] for name in tensors if (match := WRAPPERS.search(name)))
-        notes.append(f"{first} is removed from the names of {wrapped} tensors")
+        notes.append(f"{first} is removed from the names of {quantity(wrapped, 'tensor')}")
         tensors = plain
     prefix = ""
     while tensors and all(key.startswith("module.") and key != "module." for key in tensors):
@@ -56,7 +56,7 @@ def stripped(prefix: str, count: int, others: int = 0) -> str:
     'the prefix generator. is stripped from the names of 3 tensors; 2 other tensors are not used'
     """
     rest = f"; {others} other tensor{' is' if others == 1 else 's are'} not used" if others else ""
-    return f"the prefix {visible(prefix)} is stripped from the names of {count} tensors{rest}"
+    return f"the prefix {visible(prefix)} is stripped from the names of {quantity(count, 'tensor')}{rest}"
 
 
 def under_prefixes(part: Part, recognise: Callable[[Part], Sequence[T]]) -> list[tuple[Part, Sequence[T]]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from ..messages import listed, visible
+from ..messages import listed, quantity, visible
 from ..plugins.registry import registry
 from . import Checkpoint, Part
 
@@ -24,11 +24,11 @@ class Signature:
     """Represent the tensor names by which a kind of network is recognised.
 
     Attributes:
-        words: description of the network; `{n}` is replaced by the first dimension of `counted`.
+        words: description of the network; `{n}` is replaced by the number of its classes.
         every: regular expressions, each of which must match in some name; `<` stands for the beginning of a
             name or the dot before a component of it.
         absent: regular expressions that must match in no name.
-        counted: regular expression for the tensor whose first dimension replaces `{n}`.
+        counted: regular expression for the tensor whose first dimension is the number of classes.
         familiar: whether a piece of the network, under a prefix, looks like a generator that is supported.
     """
 
@@ -51,7 +51,9 @@ class Signature:
             for name, shape in shapes.items()
             if shape and self.counted and _search(self.counted, name)
         ]
-        return self.words.replace("{n}", str(sizes[-1]) if sizes else "an unknown number of")
+        return self.words.replace(
+            "{n}", quantity(sizes[-1], "class", "classes") if sizes else "an unknown number of classes"
+        )
 
 
 # Relatives of supported generators that are not supported. They come first, since they share tensor names.
@@ -227,23 +229,21 @@ OTHERS = (
     Signature("a segmentation or detection network on a ResNet", (r"<backbone\.(body\.)?layer4\.",)),
     Signature("a perceptual distance (LPIPS)", (r"<lin0\.model\.\d\.weight$",)),
     Signature(
-        "a classifier: an Inception network of {n} classes",
+        "a classifier: an Inception network of {n}",
         (r"<Mixed_7c\.", r"<Conv2d_1a_3x3\."),
         (),
         r"<fc\.weight$",
     ),
     Signature(
-        "a classifier: a ResNet of {n} classes",
+        "a classifier: a ResNet of {n}",
         (r"<layer4\.\d+\.conv\d\.weight$", r"<fc\.weight$"),
         (),
         r"<fc\.weight$",
     ),
     Signature("a ResNet without its classifier", (r"<layer4\.\d+\.conv\d\.weight$",)),
+    Signature("a classifier: a DenseNet of {n}", (r"<features\.denseblock\d",), (), r"<classifier\.weight$"),
     Signature(
-        "a classifier: a DenseNet of {n} classes", (r"<features\.denseblock\d",), (), r"<classifier\.weight$"
-    ),
-    Signature(
-        "a classifier: a VGG or AlexNet of {n} classes",
+        "a classifier: a VGG or AlexNet of {n}",
         (r"<features\.0\.weight$", r"<classifier\.\d\.weight$"),
         (),
         r"<classifier\.\d\.weight$",

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from ..messages import shown
+from ..messages import quantity, shown
 from .archive import member
 from .limits import Budget, Damaged, Refused
 from .pickles.arrays import Storage, dtype_of
@@ -113,7 +113,7 @@ def read_legacy(
             raise Damaged(f"a tensor's numbers {shown(key)} that no tensor asks for")
         (count,) = struct.unpack("<q", unpickler.take(8))
         if count != storages[key].count:
-            raise Damaged(f"a tensor of {storages[key].count} numbers, but the file has {count}")
+            raise Damaged(f"a tensor of {quantity(storages[key].count, 'number')}, but the file has {count}")
         storages[key].fill(unpickler.take(storages[key].size))
     if not all(storage.filled for storage in storages.values()):
         raise Damaged("a tensor without numbers")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from ..errors import Fault, nearest
-from ..messages import shown
+from ..messages import quantity, shown
 
 Path = tuple[str | int, ...]
 
@@ -43,12 +43,12 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "literal_error": lambda c: f"must be {c['expected']}",
     "enum": lambda c: f"must be {c['expected']}",
     "too_short": lambda c: (
-        f"must have at least {_counted(c['min_length'], 'item')}, but has {c['actual_length']}"
+        f"must have at least {quantity(c['min_length'], 'item')}, but has {c['actual_length']}"
     ),
     "too_long": lambda c: (
-        f"must have at most {_counted(c['max_length'], 'item')}, but has {c['actual_length']}"
+        f"must have at most {quantity(c['max_length'], 'item')}, but has {c['actual_length']}"
     ),
-    "string_too_short": lambda c: f"must have at least {_counted(c['min_length'], 'character')}",
+    "string_too_short": lambda c: f"must have at least {quantity(c['min_length'], 'character')}",
     "string_too_long": lambda c: f"must have at most {c['max_length']} characters",
     "string_pattern_mismatch": lambda c: f"must have the form {c['pattern']}",
 }
@@ -160,10 +160,6 @@ def reason_of(kind: str, message: str, context: Mapping[str, Any]) -> str:
         .replace("Input should be", "must be")
     )
     return f"{text[:1].lower()}{text[1:]}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _number(value: float) -> str:

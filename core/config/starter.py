@@ -7,7 +7,7 @@ from textwrap import dedent
 from ..checkpoints import BUNDLED
 from ..checkpoints.inspect import Inspection, inspect
 from ..errors import CheckpointError
-from ..messages import visible
+from ..messages import quantity, visible
 from ..plugins.records import size_in_words
 
 SIZES = ((128, 4000, 128), (256, 2000, 64))
@@ -93,6 +93,8 @@ def _summary(facts: Inspection) -> str:
         else f", {size_in_words(facts.resolution, facts.height or 0, facts.width or 0)}"
     )
     layers = (
-        "" if facts.layers is None else f", {facts.layers} layers of codes with {facts.code_size} numbers"
+        ""
+        if facts.layers is None
+        else f", {quantity(facts.layers, 'layer')} of codes with {quantity(facts.code_size, 'number')}"
     )
     return visible(f"{facts.family or facts.plugin}{size}{layers}: {facts.file}")

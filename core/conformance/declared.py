@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..errors import PluginBroken
-from ..messages import shown, visible
+from ..messages import quantity, shown, visible
 from ..plugins.base import Plugin, owner_of
 from ..plugins.colours import CHANNELS, is_colour
 from ..plugins.contracts import Generator, Scorer
@@ -62,8 +62,7 @@ def _check_generator(generator: Generator, owner: str) -> None:
     read, layers = {stratum.reads for stratum in strata if stratum.reads is not None}, card.layers
     if read != set(range(layers)):
         raise PluginBroken(
-            f"{owner} declares {layers} layer{'' if layers == 1 else 's'}, "
-            f"but its strata read {shown(sorted(read))}."
+            f"{owner} declares {quantity(layers, 'layer')}, but its strata read {shown(sorted(read))}."
         )
     scale: object = generator.layer_scale
     if (

@@ -15,6 +15,7 @@ from ..errors import DataError, MismatchError, UserError
 from ..interchange.arrays import times
 from ..interchange.code_shapes import CodeSizes
 from ..interchange.codes import find_codes
+from ..messages import quantity
 from ..randomness import Stream
 from ..runs.prepare import Prepared
 from ..storage.paths import why_no_file
@@ -63,7 +64,7 @@ def read_saved(
         )
     values, count = torch.from_numpy(codes_file.values).to(prepared.device), len(codes_file.values)
     if count > MOST:
-        raise UserError(f"{path} holds {count} samples; at most {MOST} are edited at once")
+        raise UserError(f"{path} holds {quantity(count, 'sample')}; at most {MOST} are edited at once")
     condition = _condition(prepared, codes_file.optional, count, path)
     # Batches of one size, as everywhere else: the last one is filled up.
     parts = []
@@ -105,5 +106,7 @@ def _index(arrays: Mapping[str, NDArray[Any]], count: int, path: Path) -> Tensor
     """Return the indices of a file's samples in their stream; 0, 1, 2, … by default."""
     index = arrays.get("index", np.arange(count))
     if index.shape != (count,) or index.dtype.kind not in "iu" or (index < 0).any():
-        raise DataError(f"{path}: index must hold a number, 0 or more, for each of {count} samples")
+        raise DataError(
+            f"{path}: index must hold a number, 0 or more, for each of {quantity(count, 'sample')}"
+        )
     return torch.from_numpy(index.astype(np.int64))

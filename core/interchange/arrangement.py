@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UserError
+from ..messages import quantity
 from .arrays import times
 
 FORMS = ("layers", "rows", "columns")
@@ -101,16 +102,16 @@ def _readings(shape: tuple[int, ...], sizes: Sizes) -> Iterator[tuple[str, str]]
     size, layers = sizes.code, sizes.layers
     if len(shape) == 3:
         if size in (None, columns) and layers in (None, shape[1]):
-            yield "rows", f"{rows} directions, each with a row per layer"
+            yield "rows", f"{quantity(rows, 'direction')}, each with a row per layer"
         return
     if len(shape) != 2:
         return
     if size in (None, columns) and layers in (None, rows):
-        yield "layers", f"one direction, whose row l is that of layer l ({rows} layers)"
+        yield "layers", f"one direction, whose row l is that of layer l ({quantity(rows, 'layer')})"
     if size in (None, columns) or (size and columns == (layers or 0) * size):
-        yield "rows", f"{rows} directions, one per row"
+        yield "rows", f"{quantity(rows, 'direction')}, one per row"
     if size in (None, rows):
-        yield "columns", f"{columns} directions, one per column"
+        yield "columns", f"{quantity(columns, 'direction')}, one per column"
 
 
 def _in_form(array: NDArray[np.number], sizes: Sizes, form: str) -> list[NDArray[np.number]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UserError
+from ..messages import quantity
 from .arrays import times
 
 FORMS = ("code", "codes", "codes-last")
@@ -127,9 +128,14 @@ def _readings(array: NDArray[Any], sizes: CodeSizes) -> Iterator[Reading]:
     if array.ndim == 3:
         count, rows, columns = array.shape
         if size in (None, columns) and layers in (None, rows):
-            yield Reading("w+", "codes", f"{count} codes of {rows} layers, the first axis counts", array)
+            yield Reading(
+                "w+",
+                "codes",
+                f"{quantity(count, 'code')} of {quantity(rows, 'layer')}, the first axis counts",
+                array,
+            )
         if (count, rows) == (layers, size):
-            words = f"{columns} codes of {count} layers, the last axis counts"
+            words = f"{quantity(columns, 'code')} of {quantity(count, 'layer')}, the last axis counts"
             yield Reading("w+", "codes-last", words, np.moveaxis(array, -1, 0))
     elif array.ndim == 2:
         yield from _flat_readings(array, sizes)
@@ -141,14 +147,14 @@ def _flat_readings(array: NDArray[Any], sizes: CodeSizes) -> Iterator[Reading]:
     layers, size = sizes.layers, sizes.code
     if size in (None, columns):
         if (layers is None and count > 1) or (layers is not None and count == layers > 1):
-            words = f"one code, whose row l is that of layer l (w+, {count} layers)"
+            words = f"one code, whose row l is that of layer l (w+, {quantity(count, 'layer')})"
             yield Reading("w+", "code", words, array[None])
         if sizes.mapped is not False:
-            yield Reading("w", "codes", f"{count} codes w, outputs of the mapping network", array)
+            yield Reading("w", "codes", f"{quantity(count, 'code')} w, outputs of the mapping network", array)
     if sizes.latent in (None, columns):
-        yield Reading("z", "codes", f"{count} latents z, drawn from the prior", array)
+        yield Reading("z", "codes", f"{quantity(count, 'latent')} z, drawn from the prior", array)
     if layers is not None and size is not None and layers > 1 and columns == layers * size:
-        words = f"{count} codes of {layers} layers, in a row"
+        words = f"{quantity(count, 'code')} of {quantity(layers, 'layer')}, in a row"
         yield Reading("w+", "codes", words, array.reshape(count, layers, size))
 
 

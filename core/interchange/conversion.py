@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import MismatchError, UserError
-from ..messages import visible
+from ..messages import quantity, visible
 from ..plugins.records import LEVELS, Boundary
 from ..storage.name_rules import fault_of
 from ..strata.layers import parse_layers, show_layers
@@ -172,5 +172,6 @@ def _check_shape(space: str, foreign: ForeignBoundary, generator: AssumedGenerat
         )
     if len(shape) == 2 and shape[0] != layers:
         raise UserError(
-            f"it has normals for {shape[0]} layers, but this generator ({generator.words}) has {layers}"
+            f"it has normals for {quantity(shape[0], 'layer')}, but this generator "
+            f"({generator.words}) has {layers}"
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, Fault, UserError
-from ..messages import visible
+from ..messages import quantity, visible
 from ..storage.disk import open_file
 
 LINE = re.compile(r"\((?P<name>[^(),]*[^(),\s][^(),]*),(?P<space>[^(),]*)\)\s*:(?P<path>.*\S.*)")
@@ -105,7 +105,8 @@ def parse_list(text: str, source: str) -> BoundaryList:
     if faults:
         raise ConfigError(source, faults)
     if not entries:
-        switched = f"; {len(disabled)} lines are switched off" if disabled else ""
+        verb = "is" if len(disabled) == 1 else "are"
+        switched = f"; {quantity(len(disabled), 'line')} {verb} switched off" if disabled else ""
         raise UserError(
             f"{source}: the list names no boundary{switched}. Its lines have the form `(name, space): path`"
         )

@@ -21,7 +21,7 @@ from ..checkpoints import Values
 from ..checkpoints.values import OWN
 from ..config.faults import describe as faults_of
 from ..errors import DataError, UserError
-from ..messages import shown, visible
+from ..messages import quantity, shown, visible
 from ..plugins.records import Boundaries
 from .arrays import as_array, describe
 from .foreign import LONGEST, MOST, ForeignBoundary, normalised
@@ -156,7 +156,7 @@ def read_own(values: Values) -> list[ForeignBoundary] | None:
             raise DataError(f"{values.path} names more than {LONGEST} numbers in all")
         normal, length = normalised(array, where)
         if len(row.offset) != (len(array) if array.ndim == 2 else 1):
-            raise DataError(f"{where} has {len(row.offset)} offsets for a normal {array.shape}")
+            raise DataError(f"{where} has {quantity(len(row.offset), 'offset')} for a normal {array.shape}")
         offset = np.asarray(row.offset, dtype=np.float64) / length
         boundaries.append(
             ForeignBoundary(

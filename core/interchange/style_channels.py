@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..messages import shown, visible
+from ..messages import quantity, shown, visible
 from .arrays import as_array, describe
 from .foreign import LONGEST, MOST
 
@@ -75,7 +75,7 @@ def _direction(content: Any, styles: Styles) -> Floats | None:
         return _joined(list(flat), styles)  # padded with zeros to the widest, as StyleMC does
     if array.ndim == 2 and array.shape[1] == 3:
         if len(array) > total:
-            raise DataError(f"has {len(array)} rows (layer, channel, value) for {_sizes(styles)}")
+            raise DataError(f"has {quantity(len(array), 'row')} (layer, channel, value) for {_sizes(styles)}")
         return _of_triples(array, styles)
     return None
 
@@ -152,4 +152,5 @@ def _of_triples(rows: NDArray[Any], styles: Styles) -> Floats:
 
 
 def _sizes(styles: Styles) -> str:
-    return f"{len(styles)} layers with a style, of {sum(width for _, width in styles)} channels in all"
+    channels = sum(width for _, width in styles)
+    return f"{quantity(len(styles), 'layer')} with a style, of {quantity(channels, 'channel')} in all"

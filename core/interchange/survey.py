@@ -12,6 +12,7 @@ import numpy as np
 from ..boundaries.files import FILES, boundaries_in
 from ..checkpoints import read_values
 from ..errors import UserError
+from ..messages import quantity
 from ..storage.paths import why_no_file
 from ..strata.layers import show_layers
 from .arrays import describe
@@ -120,7 +121,7 @@ def _file(path: Path) -> Iterator[SurveyRow]:
         )
         return
     if len(directions) > MANY:
-        words = f"{len(directions)} directions, {values.container}"
+        words = f"{quantity(len(directions), 'direction')}, {values.container}"
         yield SurveyRow(
             "boundary", path.name, space=directions[0].space, shape=directions[0].normal.shape, remark=words
         )
@@ -146,8 +147,9 @@ def _lists(paths: Iterable[Path]) -> Iterator[SurveyRow]:
             listed = read_list(path)
         except UserError:
             continue  # any text may lie there
-        off = f", {len(listed.disabled)} lines switched off" if listed.disabled else ""
-        yield SurveyRow("list", path.name, remark=f"{len(listed.entries)} boundaries{off}")
+        off = f", {quantity(len(listed.disabled), 'line')} switched off" if listed.disabled else ""
+        count = quantity(len(listed.entries), "boundary", "boundaries")
+        yield SurveyRow("list", path.name, remark=count + off)
         yield from (
             SurveyRow("entry", entry.name, space=entry.space, remark=f"line {entry.line}: {entry.path}")
             for entry in listed.entries

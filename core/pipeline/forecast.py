@@ -11,6 +11,7 @@ import torch
 from ..boundaries.learning_variance import replicate_samples
 from ..editing import stage as edit
 from ..errors import GanstrataError
+from ..messages import quantity
 from ..randomness import Stream
 from ..rescoring import work_units as rescoring
 from ..runs.prepare import Prepared
@@ -40,14 +41,20 @@ def forecast(prepared: Prepared, workers: int) -> str:
     back = sum(rescoring.backwards(prepared))
     backwards = f" + {boundaries} backwards x {back}" if back else ""
     resamples, fewer = config.rescoring.learning_resamples, replicate_samples(samples, prepared.batch)
-    replicates = f" + {fewer} x {resamples} resamplings x {boundaries} boundaries" if resamples else ""
-    moved_at = f"{sets} layer set{'s' * (sets != 1)}"
-    verified = f"({baselines} + ({boundaries} boundaries + {null} random) x {moved_at}{backwards})"
-    several = "s" if workers > 1 else ""
+    replicates = (
+        f" + {fewer} x {quantity(resamples, 'resampling')} x {quantity(boundaries, 'boundary', 'boundaries')}"
+        if resamples
+        else ""
+    )
+    moved_at = quantity(sets, "layer set")
+    verified = (
+        f"({baselines} + ({quantity(boundaries, 'boundary', 'boundaries')} + {null} random) x "
+        f"{moved_at}{backwards})"
+    )
     return (
         f"{'at most ' if adaptive else ''}{total} images to synthesise and score: {probing} for probing, "
         f"{verifying} for re-scoring = {samples} x {verified}{replicates}, {editing} for edits.\n"
-        f"At {1000 * per_image:.1f} ms each and {workers} worker{several}: "
+        f"At {1000 * per_image:.1f} ms each and {quantity(workers, 'worker')}: "
         f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator"
         f"{', and where re-scoring stops early' if adaptive else ''}."
     )

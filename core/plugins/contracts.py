@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import PluginBroken, ShapeError
-from ..messages import shown
+from ..messages import quantity, shown
 from ..randomness import Stream, Use, normals
 from .base import Plugin, owner_of
 from .config_contents import canonical_text
@@ -188,7 +188,7 @@ def _fault_of_samples(returned: object, n: int, start: int) -> str:
         if not isinstance(values, Tensor):
             return f"{name} as {type(values).__name__}; a torch.Tensor was expected"
         if values.ndim == 0 or len(values) != n:
-            return f"{name} of shape {tuple(values.shape)}; it needs {n} rows"
+            return f"{name} of shape {tuple(values.shape)}; it needs {quantity(n, 'row')}"
     if not returned.z.is_floating_point():
         return f"z of {returned.z.dtype}; floats were expected"
     if returned.index.tolist() != list(range(start, start + n)):

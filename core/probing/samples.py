@@ -219,7 +219,7 @@ def probe(
     """
     require("probe()", "generator", generator, Generator, "ganstrata.load_generator")
     if samples < 2:
-        raise UserError(f"{samples} samples have no spread; give at least 2")
+        raise UserError(f"a spread needs at least 2 samples, not {samples}")
     if not 0.0 <= mixing <= 1.0:
         raise UserError(f"mixing is the share of samples with two styles, from 0 to 1; {mixing:g} was given")
     scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision, mixing=mixing)

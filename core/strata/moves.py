@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError, LayerError
+from ..messages import quantity
 
 Floats = NDArray[np.floating]
 DEGENERATE = 1e-6  # relative length that counts as zero, in single precision
@@ -118,7 +119,7 @@ def conditioned(
     rest = direction - span.T @ (span @ direction)
     length = float(np.linalg.norm(rest))
     if length < DEGENERATE:
-        listed = ", ".join(names) or f"{len(rows)} directions"
+        listed = ", ".join(names) or quantity(len(rows), "direction")
         raise DataError(
             f"{name} lies in the span of its conditions ({listed}): nothing is left to move along; "
             "drop a condition"

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..figures.figure import Figure
 from ..figures.svg import Canvas, Scale, text_width
+from ..messages import quantity
 from ..storage.csv_tables import Row, Table
 from ..strata.layers import show_layers
 from .shares import Shares
@@ -52,7 +53,10 @@ def votes_figure(
             table.append([level, name, layers, shares.votes, value, low, high])
             if np.isfinite(value):
                 x = middle + bar * (m - len(shares_by_level) / 2)
-                note = f"{level}, {name}: {value:.2f} [{low:.2f}, {high:.2f}] of {shares.votes} votes"
+                note = (
+                    f"{level}, {name}: {value:.2f} [{low:.2f}, {high:.2f}] of "
+                    f"{quantity(shares.votes, 'vote')}"
+                )
                 canvas.rect(x + 1, scale(value), bar - 2, scale(0.0) - scale(value), f"f-{level}", title=note)
                 canvas.whisker(scale(low), scale(high), x + bar / 2, upright=True)
     chance = 1.0 / len(names)
@@ -60,7 +64,12 @@ def votes_figure(
     canvas.text(width - 12, scale(chance) - 5, "guessing", css="soft over", anchor="end")
     canvas.line(left, scale(0.0), width - 10, scale(0.0), "axis")
     canvas.text(16, (top + bottom) / 2, "share of votes", css="soft", anchor="middle", turn=-90)
-    canvas.text(left, 308, f"{raters} raters; whiskers are 95 % intervals over raters and strips", css="soft")
+    canvas.text(
+        left,
+        308,
+        f"{quantity(raters, 'rater')}; whiskers are 95 % intervals over raters and strips",
+        css="soft",
+    )
     best = [
         f"{level}: {names[int(np.argmax(shares.value))]}"
         for level, shares in shares_by_level.items()

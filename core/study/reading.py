@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import RunError
 from ..figures.figure import Figure
+from ..messages import quantity
 from ..plugins.records import LEVELS
 from ..storage.csv_tables import Row, Table
 from ..storage.result_folder import add_files
@@ -86,7 +87,9 @@ class Study:
         for row in (row for row in self.agreement if row.of == "rows"):
             bounds = "" if np.isnan(row.low) else f" [{row.low:.2f}, {row.high:.2f}]"
             kappa = "undefined" if np.isnan(row.value) else f"{row.value:.2f}{bounds}"
-            lines.append(f"agreement on rows, {row.strips}: Fleiss' kappa {kappa} over {row.count} strips")
+            lines.append(
+                f"agreement on rows, {row.strips}: Fleiss' kappa {kappa} over {quantity(row.count, 'strip')}"
+            )
         return lines
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..config.faults import describe
 from ..errors import ConfigError, Fault, UserError
+from ..messages import quantity
 from ..storage.disk import open_file
 from .key import Key
 from .shares import MISSING
@@ -138,7 +139,7 @@ def read_ballot(key: Key, path: Path) -> Ballot:
         votes[vote.question] = vote.choice
     if repeated:
         remarks.append(
-            f"rater {stored.rater}: {path.name} has several votes on {len(repeated)} questions; "
+            f"rater {stored.rater}: {path.name} has several votes on {quantity(len(repeated), 'question')}; "
             "the last of each counts"
         )
     return Ballot(path.name, stored.rater, saved, votes, tuple(remarks))

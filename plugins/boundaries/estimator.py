@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...core.errors import ConfigError, DataError, Fault, UserError
+from ...core.messages import quantity
 from ...core.plugins.imports import PATTERN, check_arguments, find, reason
 from .common import Facts, Hyperplane, LinearFit, Samples, Settings, record_convergence
 from .extremes import ExtremesLearner
@@ -96,7 +97,8 @@ class Estimator(ExtremesLearner):
                 estimator.fit(x, y)
         except Exception as error:
             raise DataError(
-                f"{self.config.estimator} failed on {len(x)} codes of length {x.shape[1]}: {reason(error)}"
+                f"{self.config.estimator} failed on {quantity(len(x), 'code')} of length "
+                f"{x.shape[1]}: {reason(error)}"
             ) from error
         for name in ("coef_", "intercept_"):
             if not hasattr(estimator, name):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...core.boundaries.selection import Selection, select_extremes
 from ...core.errors import DataError
+from ...core.messages import quantity
 from ...core.rounding import ceil_share
 from .common import Hyperplane, LinearFit, Samples, evaluate_hyperplanes
 
@@ -43,7 +44,8 @@ def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
         if rows.sum() < 2:
             concept = samples.concepts[int(columns[0])].name
             raise DataError(
-                f"{concept}: {int(pattern.sum())} of {n} samples have a score, and {int(rows.sum())} of them "
+                f"{concept}: {int(pattern.sum())} of {quantity(n, 'sample')} have a score, and "
+                f"{int(rows.sum())} of them "
                 "are to be fitted, but 2 are needed; raise synthesis.samples or exclude the concept"
             )
         selections = [_select_held_out(samples, int(j), rows) for j in columns]

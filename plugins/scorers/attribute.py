@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...core.checkpoints import locate, read_checkpoint, read_npy
 from ...core.errors import CheckpointError
+from ...core.messages import quantity
 from ...core.plugins.base import PluginConfig
 from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
@@ -72,8 +73,8 @@ class Attribute(Scorer):
                     else "the numbers must be equal"
                 )
                 raise CheckpointError(
-                    f"weights: {config.weights} holds {len(self._weights)} attributes, "
-                    f"but {owner} {len(names)} names; {remedy}"
+                    f"weights: {config.weights} holds {quantity(len(self._weights), 'attribute')}, "
+                    f"but {owner} {quantity(len(names), 'name')}; {remedy}"
                 )
             # The feature does not depend on the classifier, so its labels are not needed.
             self.model = load_places(checkpoint, device, max_pool=config.max_pool, named=False)
@@ -117,7 +118,7 @@ def _read_weights(path: Path, width: int) -> Tensor:
         raise CheckpointError(f"weights: {path} must hold finite numbers of shape (attributes, {width})")
     if weights.shape[1] != width:
         raise CheckpointError(
-            f"weights: {path} is for {weights.shape[1]} features, but the network has {width}; "
+            f"weights: {path} is for {quantity(weights.shape[1], 'feature')}, but the network has {width}; "
             "the file belongs to another network"
         )
     return torch.from_numpy(weights.astype(np.float32))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...core.config.schema import Level
 from ...core.errors import ConfigError, Fault, ScoreError, UserError
+from ...core.messages import quantity
 from ...core.plugins.base import PluginConfig
 from ...core.plugins.contracts import Scorer
 from ...core.plugins.imports import PATTERN, check_arguments, find, reason
@@ -95,7 +96,9 @@ class Callable(Scorer):
         try:
             scores = self.function(rendering.images.clamp(0.0, 1.0), **self.config.arguments)
         except Exception as error:
-            raise ScoreError(f"{self.config.target} failed on {n} images: {reason(error)}") from error
+            raise ScoreError(
+                f"{self.config.target} failed on {quantity(n, 'image')}: {reason(error)}"
+            ) from error
         if not isinstance(scores, Tensor):
             try:
                 scores = torch.from_numpy(np.asarray(scores, dtype=np.float32))
@@ -107,7 +110,7 @@ class Callable(Scorer):
         scores = scores[:, None] if scores.ndim == 1 else scores  # (N, C)
         if tuple(scores.shape) != (n, columns):
             raise ScoreError(
-                f"{self.config.target} returned shape {tuple(scores.shape)} for {n} images; "
+                f"{self.config.target} returned shape {tuple(scores.shape)} for {quantity(n, 'image')}; "
                 f"({n},) or ({n}, {columns}) was expected"
             )
         return scores.to(rendering.images.device, torch.float32)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
-from ...core.messages import listed, shown, visible
+from ...core.messages import listed, quantity, shown, visible
 from ...core.storage.disk import open_file
 from ...core.storage.name_rules import fault_of
 
@@ -182,7 +182,7 @@ def _rows(reader: Iterator[list[str]], lines: _Lines, heading: _Heading, path: P
 def _read_row(row: list[str], heading: _Heading) -> tuple[str, int, list[float]]:
     """Return the fault of a row, or "", its sample index, and its values."""
     if len(row) != len(heading.columns):
-        return f"{len(row)} cells, but the heading has {len(heading.columns)}", -1, []
+        return f"{quantity(len(row), 'cell')}, but the heading has {len(heading.columns)}", -1, []
     text = row[heading.index_position].strip()
     if not text.isdecimal() or not text.isascii() or len(text) > DIGITS:
         return (

@@ -66,7 +66,7 @@ def test_a_file_is_listed_by_itself_and_its_directions_are_named_in_faults(invok
     (tmp_path / "list").write_text("(old, w): two.npz\n")
     result = invoke("boundaries", "list", tmp_path / "list")
     assert result.exit_code == 0, result.output
-    assert "1 boundaries" in result.stdout
+    assert "1 boundary" in result.stdout
 
 
 def test_exported_boundaries_can_be_imported_again(invoke, finished, tmp_path: Path) -> None:

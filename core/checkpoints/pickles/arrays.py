@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...messages import shown, visible
+from ...messages import quantity, shown, visible
 from ..limits import DIMENSIONS, EXTENT, Budget, Damaged, Refused
 from .unpickler import Name
 
@@ -68,7 +68,7 @@ class Storage:
             Damaged: it does not, so two tensors disagree about it.
         """
         if (dtype, count) != (self.dtype, self.count):
-            raise Damaged(f"tensors that disagree about the {self.count} numbers that they share")
+            raise Damaged(f"tensors that disagree about the {quantity(self.count, 'number')} that they share")
         return self
 
     def fill(self, data: memoryview | bytes) -> None:
@@ -80,7 +80,9 @@ class Storage:
         if self.filled:
             raise Damaged("a tensor's numbers that are given twice")
         if len(data) != self.size:
-            raise Damaged(f"a tensor's storage has {len(data)} bytes where {self.size} are declared")
+            raise Damaged(
+                f"a tensor's storage has {quantity(len(data), 'byte')} where {self.size} are declared"
+            )
         self.filled = True
         if self.size:
             self._flat.view(torch.uint8).numpy()[:] = np.frombuffer(data, np.uint8)
@@ -126,7 +128,8 @@ class Storage:
         last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if numbers else 0
         if numbers > len(flat) or (numbers and last >= len(flat)):
             raise Damaged(
-                f"a tensor {size} is not stored in full, as weights are: its storage has {len(flat)} numbers"
+                f"a tensor {size} is not stored in full, as weights are: its storage has "
+                f"{quantity(len(flat), 'number')}"
             )
         return (
             flat.as_strided(size, stride, flat.storage_offset() + offset) if numbers else flat.new_empty(size)

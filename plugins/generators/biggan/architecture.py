@@ -12,7 +12,7 @@ from typing import Any, Self
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.messages import shown
+from ....core.messages import quantity, shown
 from ..shared.layouts import find
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS, STUDIO, averaged, numbered
@@ -179,7 +179,7 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any], studio: bool) -> Archite
         raise CheckpointError("a block of this BigGAN has no channels")
     if bottom**2 * widths[0][0] != linear_outputs:
         raise CheckpointError(
-            f"the first linear map of this BigGAN has {linear_outputs} outputs, "
+            f"the first linear map of this BigGAN has {quantity(linear_outputs, 'output')}, "
             f"which is no square feature map of {widths[0][0]} channels"
         )
     needed = (first, architecture.statistics, bottom, *(() if unconditional else (classes, embedding)))
@@ -190,7 +190,8 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any], studio: bool) -> Archite
         )
     if not deep and chunk not in (0, first):
         raise CheckpointError(
-            f"the first linear map of this BigGAN reads {first} entries of z, but its normalisations read "
+            f"the first linear map of this BigGAN reads {quantity(first, 'entry', 'entries')} of z, "
+            "but its normalisations read "
             f"{chunk}; the numbers must be equal"
         )
     # Development versions of BigGAN-PyTorch's deep network have 128 channels, and the class before z.
@@ -242,7 +243,8 @@ def _upsampling(
     if stored:
         if len(stored) != len(widths):
             raise CheckpointError(
-                f"the stored settings describe {len(stored)} blocks, but the tensors form {len(widths)}"
+                f"the stored settings describe {quantity(len(stored), 'block')}, but the tensors "
+                f"form {len(widths)}"
             )
         return stored
     if not deep:

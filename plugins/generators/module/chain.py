@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from ....core.messages import quantity
 from . import checks
 from .config import config_error
 from .target import submodule
@@ -72,7 +73,8 @@ class Chain:
             if not isinstance(x, Tensor) or x.shape[:1] != w.shape[:1]:
                 raise config_error(
                     f"strata.{i}",
-                    f"'{name}' returns {describe_value(x)}, expected a tensor of {len(w)} rows. {ADVICE}",
+                    f"'{name}' returns {describe_value(x)}, expected a tensor of "
+                    f"{quantity(len(w), 'row')}. {ADVICE}",
                 )
             outputs.append(x)
         self._overwrites[0] = True  # so that the codes of the caller are always copied

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ....core.messages import quantity
 from .config import config_error
 
 
@@ -57,7 +58,8 @@ class Mapping:
         if not isinstance(w, Tensor) or w.ndim < 2 or w.shape[0] != n or not w.is_floating_point():
             raise config_error(
                 "mapping",
-                f"returns {describe_value(w)} for {n} latents, expected a floating-point tensor of {n} rows",
+                f"returns {describe_value(w)} for {quantity(n, 'latent')}, expected a floating-point "
+                f"tensor of {quantity(n, 'row')}",
             )
         self.shape = tuple(w.shape[1:])
         self.stacked = w.ndim == 3 and torch.equal(w, w[:, :1].expand_as(w))

@@ -13,6 +13,7 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
+from ....core.messages import quantity
 from ..shared.layouts import Layout, find
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored, depth_assumption, last_trained, level_of
@@ -72,7 +73,7 @@ class Architecture:
             )
         if not (math.isfinite(self.lod) and 0.0 <= self.lod <= len(self.widths) - 1):
             raise CheckpointError(
-                f"a ProgressiveGAN of {len(self.widths)} levels has levels of detail 0 to "
+                f"a ProgressiveGAN of {quantity(len(self.widths), 'level')} has levels of detail 0 to "
                 f"{len(self.widths) - 1}, not {self.lod:g}"
             )
         check_channels("ProgressiveGAN", self.colours)

@@ -14,6 +14,7 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
 from ....core.errors import CheckpointError
+from ....core.messages import quantity
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
@@ -179,6 +180,7 @@ def _with_labels(architecture: Architecture, labels: int | None) -> Architecture
     if architecture.classes:
         raise CheckpointError(
             f"labels: {labels} is configured, "
-            f"but the file stores that this ProgressiveGAN has {architecture.classes} classes; leave it out"
+            f"but the file stores that this ProgressiveGAN has "
+            f"{quantity(architecture.classes, 'class', 'classes')}; leave it out"
         )
     return replace(architecture, classes=labels)

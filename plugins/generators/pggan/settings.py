@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ....core.errors import CheckpointError
-from ....core.messages import shown
+from ....core.messages import quantity, shown
 from ..shared.layouts import Layout
 from ..shared.unstored import ZOO_TANH, Unstored
 from .layouts import GAN_ZOO, GENFORCE, GROWN, MMGENERATION, MMGENERATION_AVERAGE, PRO_GAN_OLD
@@ -108,7 +108,8 @@ def _zoo(config: object) -> tuple[dict[str, Any], list[str]]:
     count = len(attributes) if isinstance(attributes, Mapping) else 0
     return options, (
         [
-            f"the classes are the values of {count} attributes in a row; a class that is drawn sets one of "
+            f"the classes are the values of {quantity(count, 'attribute')} in a row; a class that is "
+            "drawn sets one of "
             "them and leaves the other attributes at 0"
         ]
         if count > 1

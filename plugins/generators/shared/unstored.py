@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from ....core.errors import CheckpointError
-from ....core.messages import shown
+from ....core.messages import quantity, shown
 
 # Sentences on what is assumed where neither config nor file states a field.
 ASSUMED = {
@@ -132,7 +132,7 @@ def noise_and_mean(stored: Mapping[str, Tensor], added: Mapping[str, Tensor], me
     noises = sum(name.endswith(".noise_const") for name in added)
     if noises and any(name.endswith(".noise_strength") for name in stored):
         sentences.append(
-            f"the file stores no fixed noise: that of {noises} layers is drawn from a fixed seed"
+            f"the file stores no fixed noise: that of {quantity(noises, 'layer')} is drawn from a fixed seed"
         )
     elif noises:
         sentences.append("the file stores neither noise nor its strength: no noise is added")

@@ -10,6 +10,7 @@ from typing import Any, Self
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
+from ....core.messages import quantity
 from ..shared.layouts import Shapes, find
 from ..shared.mapping import EPSILON
 from ..shared.sizes import inconsistent
@@ -132,7 +133,7 @@ def infer(
         )
     if count > 2 * LEVELS:
         raise CheckpointError(
-            f"this StyleGAN has {count} layers; "
+            f"this StyleGAN has {quantity(count, 'layer')}; "
             f"up to {2 * LEVELS}, which is {2 ** (LEVELS + 1)} pixels, are supported"
         )
     dense = [shapes.get(f"mapping.layers.{i}.weight", ()) for i in range(depth)]

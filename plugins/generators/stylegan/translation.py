@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ....core.errors import CheckpointError
+from ....core.messages import quantity
 from ..shared.layouts import Layout, Translated
 from ..shared.mapping import GAIN
 from ..shared.unstored import depth_assumption, last_trained, level_of
@@ -73,7 +74,8 @@ def select_level(
     filters = sum(name.endswith(".blur") for name in kept)
     if filters:
         assumptions += (
-            f"the stored low-pass filter of {filters} layers is used; it is not the usual [1, 2, 1]",
+            f"the stored low-pass filter of {quantity(filters, 'layer')} is used; it is not the "
+            "usual [1, 2, 1]",
         )
     return replace(translated, tensors=kept, origin=origin), assumptions
 

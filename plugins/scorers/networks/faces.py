@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ....core.checkpoints import Checkpoint
 from ....core.device import for_inference
 from ....core.errors import CheckpointError
+from ....core.messages import quantity
 from ..bundles import load_network
 from .square import SquareSegmenter, size_of
 
@@ -107,7 +108,9 @@ def load_face_parser(checkpoint: Checkpoint, device: torch.device) -> SquareSegm
     names = table.get(str(classes))
     if names is None:
         known = "the 19 of CelebAMask-HQ, or 15 that do not distinguish left and right"
-        raise CheckpointError(f"{checkpoint.path} has {classes} classes; a face parser has {known}")
+        raise CheckpointError(
+            f"{checkpoint.path} has {quantity(classes, 'class', 'classes')}; a face parser has {known}"
+        )
     network = load_network(lambda: FaceParser(widths, classes), checkpoint.tensors, checkpoint.path)
     return SquareSegmenter(for_inference(network, device), tuple(names), checkpoint.sha256, SIZE, _prepare)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from ....core.checkpoints import Checkpoint
 from ....core.device import for_inference
 from ....core.errors import CheckpointError
-from ....core.messages import visible
+from ....core.messages import quantity, visible
 from ....core.plugins.records import Rendering
 from ....core.storage.disk import read_bytes
 from ....core.storage.name_rules import fault_of
@@ -170,13 +170,15 @@ def _names(labels: str | None, count: int, path: Path) -> tuple[tuple[str, ...],
     if labels is None:
         if len(places) != count:
             raise CheckpointError(
-                f"{path} has {count} outputs, not the {len(places)} categories of Places365; "
+                f"{path} has {quantity(count, 'output')}, not the {len(places)} categories of Places365; "
                 "give `labels:`, a text file with their names"
             )
         return tuple(places), tuple(table["indoor"])
     names = read_names(labels, "category")
     if len(names) != count:
-        raise CheckpointError(f"labels: {labels} has {len(names)} names, but {path} has {count} outputs")
+        raise CheckpointError(
+            f"labels: {labels} has {quantity(len(names), 'name')}, but {path} has {quantity(count, 'output')}"
+        )
     return names, tuple(table["indoor"]) if names == tuple(places) else ()
 
 

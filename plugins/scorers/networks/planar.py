@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ....core.checkpoints import Checkpoint
 from ....core.device import for_inference
 from ....core.errors import CheckpointError
+from ....core.messages import quantity
 from ..bundles import load_network, to_size
 from .resnet import ResNet, ResNetShape, infer
 from .square import SquareSegmenter, size_of
@@ -143,7 +144,8 @@ def load_planar(
     names = surfaces(order)
     if head.classes != len(names):
         raise CheckpointError(
-            f"{path} has {head.classes} planes, not the {len(names)} surfaces of LSUN: {', '.join(names)}"
+            f"{path} has {quantity(head.classes, 'plane')}, not the {len(names)} surfaces of LSUN: "
+            f"{', '.join(names)}"
         )
     bare = {
         name.removeprefix("resnet."): shape for name, shape in shapes.items() if name.startswith("resnet.")

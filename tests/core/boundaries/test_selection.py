@@ -200,7 +200,7 @@ def test_a_class_whose_samples_score_the_same_supplies_none() -> None:
 
 
 def test_classes_too_small_to_have_two_ends() -> None:
-    with pytest.raises(DataError, match="shared among 40 classes of up to 1 samples"):
+    with pytest.raises(DataError, match="shared among 40 classes of up to 1 sample"):
         select_extremes(
             np.arange(40.0),
             Extremes(positives=10, negatives=10),

@@ -215,7 +215,7 @@ def test_a_run_without_factors_has_a_report_too(fakes, config, tmp_path: Path) -
     run = ganstrata.run(config, tmp_path / "run")
     assert run.manifest["stages"]["rescore"]["factors"] == []
     page = (run.path / "report.html").read_text(encoding="utf-8")
-    assert "None of 1 concepts is a variation factor" in page
+    assert "None of 1 concept is a variation factor" in page
     assert not (run.path / "edits" / "joint.png").exists()
 
 

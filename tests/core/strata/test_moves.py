@@ -184,7 +184,7 @@ def test_a_direction_in_the_span_of_its_conditions_is_an_error_that_names_them()
         DataError, match=r"colour/red lies in the span of its conditions \(layout/left, object/bed\)"
     ):
         conditioned(within, [first, second], name="colour/red", names=["layout/left", "object/bed"])
-    with pytest.raises(DataError, match=r"the direction lies in the span of its conditions \(1 directions\)"):
+    with pytest.raises(DataError, match=r"the direction lies in the span of its conditions \(1 direction\)"):
         conditioned(first, [first])
     tilted = within + 1e-4 * unit(D, seed=3)
     assert np.linalg.norm(conditioned(tilted / np.linalg.norm(tilted), [first, second])) == pytest.approx(1.0)

@@ -52,7 +52,7 @@ def test_of_two_votes_on_one_question_the_last_counts_and_is_remarked(tmp_path: 
     votes = read_votes(KEY_, [put(tmp_path / "a.json", content)])
     assert CHOICES[votes.choices[0, 0]] == "none"
     assert votes.remarks == (
-        f"rater {1:016x}: a.json has several votes on 1 questions; the last of each counts",
+        f"rater {1:016x}: a.json has several votes on 1 question; the last of each counts",
     )
 
 

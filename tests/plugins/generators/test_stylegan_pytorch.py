@@ -95,7 +95,7 @@ def test_a_stored_filter_is_used_and_told(tmp_path: Path) -> None:
     generator = load(saved(tmp_path / "a.model", state), noise="none")
     _, w, images = codes_and_pictures(generator)
     assert close(images, rosinality_pictures(state, w))
-    assert "filter of 1 layers" in assumptions(state)
+    assert "filter of 1 layer" in assumptions(state)
     convert(str(tmp_path / "a.model"), tmp_path / "a.safetensors")
     assert close(codes_and_pictures(load(tmp_path / "a.safetensors", noise="none"))[2], images)
 
