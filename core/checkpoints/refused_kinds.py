@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from itertools import islice
 from pathlib import Path
 
-from ..messages import shown
+from ..messages import escaped, shown
 from .limits import Refused
 
 HEAD = 512  # bytes at the beginning of a file that are inspected
@@ -137,12 +138,15 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
 def folder_advice(folder: Path) -> str:
     """Return what to give instead of a folder, which may be an unpacked torch file."""
     inner = [folder, *islice((path for path in folder.iterdir() if path.is_dir()), FOLDERS)]
-    if any((path / "data.pkl").is_file() for path in inner):
-        return (
-            "it is an unpacked torch file: give the .pt (or .pth, .ckpt) file that it was unpacked from, "
-            "or pack it again without compression (zip -0 -r model.pt FOLDER)"
-        )
-    return "name a file"
+    unpacked = next((path.absolute() for path in inner if (path / "data.pkl").is_file()), None)
+    if unpacked is None:
+        return "name a file"
+    # In the archive, data.pkl lies in one folder, so it is packed from beside that folder.
+    command = f"cd {shlex.quote(str(unpacked.parent))} && zip -0 -r model.pt {shlex.quote(unpacked.name)}"
+    return (
+        "it is an unpacked torch file: give the .pt (or .pth, .ckpt) file that it was unpacked from, "
+        f"or pack it again without compression: {escaped(command)}"
+    )
 
 
 def _is_text(head: bytes) -> bool:

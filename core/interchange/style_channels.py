@@ -21,6 +21,8 @@ from .foreign import LONGEST, MOST
 Floats = NDArray[np.float64]
 PAIR = re.compile(r"\s*\(?\s*(\d{1,4})\s*[,_:/ ]\s*(\d{1,6})\s*\)?\s*")  # such as 6_501, or (6, 501)
 NUMBER = re.compile(r"(?:s|layer|style)?_?(\d{1,4})", re.IGNORECASE)
+TENSORFLOW = re.compile(r"(?:G_synthesis(?:_\d{1,3})?/)?(\d{1,4})x\1/(Conv|Conv0_up|Conv1|ToRGB)(?:/.*)?")
+KINDS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb"}
 SHAPES = (
     "a direction in s is a list of (layer, channel, value), a dictionary of 'layer_channel' to value or of "
     "layer to (C,), a list of (C,) for every layer, or one vector of all channels"
@@ -98,21 +100,38 @@ def _by_channel(content: Mapping[Any, Any], styles: Styles) -> Floats:
 
 
 def _by_layer(content: Mapping[Any, Any], styles: Styles) -> Floats | None:
-    """Read a dictionary of layer to (C,); layers are numbers, or the names of the generator's strata."""
+    """Read a dictionary of layer to (C,).
+
+    Layers are numbers, the names of the generator's strata, or those of NVIDIA's TensorFlow code.
+    """
     names = [name for name, _ in styles]
     pieces: list[NDArray[Any] | None] = [np.zeros(width) for _, width in styles]
     if not content:
         return None
     for key, value in content.items():
+        name = _from_tensorflow(str(key)[:100])
         match = NUMBER.fullmatch(str(key)[:100])
-        if key in names:
-            layer = names.index(key)
+        if name in names:
+            layer = names.index(name)
         elif match is not None and int(match[1]) < len(styles):
             layer = int(match[1])
         else:
             return None
         pieces[layer] = as_array(value)
     return _joined(pieces, styles)
+
+
+def _from_tensorflow(name: str) -> str:
+    """Return the stratum of StyleGAN2 that a tensor of TensorFlow's graph belongs to; other names as given.
+
+    StyleSpace and StyleCLIP call styles after such tensors. The first layer, `4x4/Conv`, is the second of its
+    block in NVIDIA's PyTorch code (legacy.py).
+
+    >>> _from_tensorflow("G_synthesis_1/8x8/Conv0_up/mod_bias/add:0"), _from_tensorflow("4x4/Conv")
+    ('b8.conv0', 'b4.conv1')
+    """
+    match = TENSORFLOW.fullmatch(name)
+    return name if match is None else f"b{match[1]}.{KINDS[match[2]]}"
 
 
 def _joined(pieces: Sequence[NDArray[Any] | None], styles: Styles) -> Floats | None:

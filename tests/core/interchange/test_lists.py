@@ -55,7 +55,7 @@ def test_all_unreadable_lines_are_reported_with_their_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "names no boundary."), ("# all\nDISABLE(a, w): b", "names no boundary; 1 lines are switched off")],
+    [("", "names no boundary."), ("# all\nDISABLE(a, w): b", "names no boundary; 1 line is switched off")],
 )
 def test_an_empty_list(text: str, words: str) -> None:
     with pytest.raises(UserError, match=words):

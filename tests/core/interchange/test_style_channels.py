@@ -17,7 +17,7 @@ from ganstrata.core.interchange.importing import ImportOptions, import_boundarie
 from ganstrata.core.interchange.style_channels import style_directions
 from ganstrata.core.strata.styles import style_strata
 
-STYLES = (("b4.conv", 2), ("b4.torgb", 2), ("b8.conv", 3))
+STYLES = (("b4.conv1", 2), ("b4.torgb", 2), ("b8.conv0", 3))
 GENERATOR = AssumedGenerator("f" * 16, "w", 2, 6, "StyleGAN2, some.pt", STYLES)
 WANTED = [0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0]
 
@@ -30,7 +30,8 @@ WANTED = [0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0]
         {"channels": [[1, 1, 3], [2, 2, 4]]},
         {"1_1": 3, "(2, 2)": 4.0},
         {"1,1": 3, "2:2": 4},
-        {"b4.torgb": [0.0, 3.0], "b8.conv": np.array([[0.0, 0.0, 4.0]])},
+        {"b4.torgb": [0.0, 3.0], "b8.conv0": np.array([[0.0, 0.0, 4.0]])},
+        {"4x4/ToRGB": [0.0, 3.0], "G_synthesis_1/8x8/Conv0_up/mod_bias/add:0": [0.0, 0.0, 4.0]},
         {1: [0.0, 3.0], 2: [0.0, 0.0, 4.0]},
         {"style_1": [0.0, 3.0], "layer2": [0.0, 0.0, 4.0]},
         [np.zeros(2), np.array([[0.0, 3.0]]), np.array([0.0, 0.0, 4.0])],
@@ -45,6 +46,20 @@ def test_every_form(content: Any) -> None:
     assert direction.tolist() == WANTED
 
 
+def test_names_of_tensorflow_are_those_of_all_styles(rooms) -> None:
+    """The 26 styles at 1024 pixels, or those of a smaller network, in StyleSpace's order."""
+    styles = [(rooms.strata[s].name, width) for s, width in style_strata(rooms)]
+    sizes = [2**power for power in range(2, 1 + int(np.log2(rooms.card.resolution)))]
+    names = [f"{r}x{r}/{kind}" for r in sizes for kind in ("Conv0_up", "Conv1", "ToRGB")]
+    names = ["4x4/Conv", *names[2:]]
+    assert len(names) == len(styles)
+    for number, name in enumerate(names):
+        ones = np.ones(styles[number][1])
+        ((_, by_name),) = style_directions({name: ones}, styles)
+        ((_, by_number),) = style_directions({number: ones}, styles)
+        assert np.array_equal(by_name, by_number)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -55,7 +70,7 @@ def test_every_form(content: Any) -> None:
         ([[1, 2, 1.0]], r"names channel 2 of layer 1 \(b4.torgb\), which has channels 0 to 1"),
         ([[0.5, 2, 1.0]], "names the style of layer 0.5"),
         (np.ones(6), r"a direction in s is a list of \(layer, channel, value\)"),
-        ({"b4.conv": [1.0] * 5}, "a direction in s is"),
+        ({"b4.conv1": [1.0] * 5}, "a direction in s is"),
         ({"smile": "x"}, "'smile' is a str; a direction in s is"),
         ({}, "holds a dictionary of nothing"),
     ],
@@ -102,6 +117,6 @@ def test_a_checkpoint_tells_its_style_channels(rooms, tmp_path: Path) -> None:
 def test_directions_in_a_file_are_bounded() -> None:
     with pytest.raises(UserError, match="has 8 rows"):
         style_directions(np.tile([0, 0, 1], (8, 1)), STYLES)
-    wide = (("b4.conv", 1_000_000),)
+    wide = (("b4.conv1", 1_000_000),)
     with pytest.raises(UserError, match="10000000 numbers of directions"):
         style_directions({f"d{i}": {"0_0": 1} for i in range(11)}, wide)
