@@ -95,6 +95,6 @@ def _summary(facts: Inspection) -> str:
     layers = (
         ""
         if facts.layers is None
-        else f", {quantity(facts.layers, 'layer')} of codes with {quantity(facts.code_size, 'number')}"
+        else f", {quantity(facts.layers, 'layer')} of codes with {facts.code_size} numbers"
     )
     return visible(f"{facts.family or facts.plugin}{size}{layers}: {facts.file}")
