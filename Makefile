@@ -20,7 +20,7 @@ export PYTHONSAFEPATH := 1
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-SOURCES := $(sort $(shell find core plugins cli weights -type f ! -path '*/__pycache__/*')) \
+SOURCES := $(sort $(shell find core plugins cli testing weights -type f ! -path '*/__pycache__/*')) \
 	__init__.py py.typed pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help

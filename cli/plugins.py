@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
 
-from ..core.errors import nearest
 from ..core.messages import visible
 from ..core.plugins.registry import KINDS, registry
 from .errors import reported
 from .options import Commands
+from .plugin_check import check
 from .streams import say, tell
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ TITLES = {"generator": "Generators", "scorer": "Scorers", "boundary": "Boundary 
 
 @click.group(cls=Commands)
 def plugins() -> None:
-    """List generators, scorers and boundary learners, or show one.
+    """List generators, scorers and boundary learners, show one, or check it.
 
     The environment variable GANSTRATA_PLUGINS=a,b loads only these entry points or distributions;
     GANSTRATA_TRACE=1 prints every hook call.
@@ -33,7 +33,11 @@ def plugins() -> None:
     Examples:
       ganstrata plugins list
       ganstrata plugins show stylegan2
+      ganstrata plugins check hue
     """
+
+
+plugins.add_command(check)
 
 
 @plugins.command("list")
@@ -79,12 +83,7 @@ def show(name: str) -> None:
       ganstrata plugins show linear_svm
     """
     with reported():
-        infos = [info for info in registry().infos() if info.name == name]
-        if not infos:
-            # The registry has the best message, for the kind with the most similar name.
-            likely = [kind for kind in KINDS if nearest(name, [info.name for info in registry().infos(kind)])]
-            registry().info(likely[0] if likely else KINDS[0], name)
-        for info in infos:
+        for info in registry().named(name):
             _describe(info)
 
 

@@ -198,3 +198,11 @@ def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:
         if row[0] == row[3] == "contrast/lightness" and float(row[14]) > 0.0
     }
     assert moved["1"] > 10.0 * abs(moved["0"])
+
+
+def test_the_plugins_of_the_documentation_keep_their_promises(tmp_path: Path) -> None:
+    distribution("docs/plugins.md", tmp_path)
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_discs.py"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "FAILED" not in command(tmp_path, "plugins", "check", "discs", "--config", "discs.yaml")

@@ -40,11 +40,11 @@ def check_generator(generator: Generator) -> None:
     owner = owner_of(generator)
     check_evaluation_mode(generator)
     with torch.no_grad(), random_state.unchanged(owner, "making pictures"):
-        together, latents, _ = _pictures(generator, SAMPLES, 0)
-        alone, single, exchanged = _pictures(generator, 1, SAMPLES - 1)
-        _pictures(generator, 1, 0)
-        _check_unmodified(exchanged, owner)
-        again, _, _ = _pictures(generator, 1, SAMPLES - 1)
+        together, latents, _ = watched_pictures(generator, SAMPLES, 0)
+        alone, single, exchanged = watched_pictures(generator, 1, SAMPLES - 1)
+        watched_pictures(generator, 1, 0)
+        check_unmodified(exchanged, owner)
+        again, _, _ = watched_pictures(generator, 1, SAMPLES - 1)
     check_size(generator, together.shape[2], together.shape[3])
     finite = finite_rows(together)
     if finite is not None:
@@ -57,7 +57,7 @@ def check_generator(generator: Generator) -> None:
     check_same(alone, again, span, owner)
     difference = distance(together[-1:], alone, span)
     if not difference <= BATCH_TOLERANCE:
-        raise PluginBroken(f"{owner}: {_batch_fault(generator, latents, single, difference)}")
+        raise PluginBroken(f"{owner}: {batch_fault(generator, latents, single, difference)}")
 
 
 def check_size(generator: Generator, height: int, width: int) -> None:
@@ -108,7 +108,7 @@ def distance(a: Tensor, b: Tensor, width: float = 1.0) -> float:
 
 
 @dataclass(frozen=True)
-class _Exchanged:
+class Exchanged:
     """A tensor passed between the core and a plugin, with a digest of its content at that time.
 
     Attributes:
@@ -125,24 +125,23 @@ class _Exchanged:
 
     @property
     def is_modified(self) -> bool:
+        """Whether somebody has written into the tensor since."""
         return digest(self.tensor) != self.content
 
 
-def _pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, Latents, list[_Exchanged]]:
+def watched_pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, Latents, list[Exchanged]]:
     """Make pictures (n, C, H, W) of samples start .. start + n - 1, stratum by stratum.
 
     Returns:
         the pictures, their latents, and all tensors exchanged on the way.
     """
     latents = generator.sample(n, 0, start, Stream.PROBING)
-    exchanged: list[_Exchanged] = []
+    exchanged: list[Exchanged] = []
 
-    def arguments_of(method: str, tensors: Mapping[str, object]) -> list[_Exchanged]:
-        return [
-            _Exchanged(name, method, x, digest(x)) for name, x in tensors.items() if isinstance(x, Tensor)
-        ]
+    def arguments_of(method: str, tensors: Mapping[str, object]) -> list[Exchanged]:
+        return [Exchanged(name, method, x, digest(x)) for name, x in tensors.items() if isinstance(x, Tensor)]
 
-    def check_after(arguments: list[_Exchanged]) -> None:
+    def check_after(arguments: list[Exchanged]) -> None:
         modified = next((argument for argument in arguments if argument.is_modified), None)
         if modified is not None:
             raise PluginBroken(
@@ -175,7 +174,7 @@ def _pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, Latents
     return images.float(), latents, exchanged
 
 
-def _check_unmodified(exchanged: Sequence[_Exchanged], owner: str) -> None:
+def check_unmodified(exchanged: Sequence[Exchanged], owner: str) -> None:
     """Refuse a generator that returns memory and writes into it again in a later pass.
 
     Raises:
@@ -218,7 +217,7 @@ def check_range(images: Tensor, owner: str) -> None:
     )
 
 
-def _batch_fault(generator: Generator, together: Latents, alone: Latents, difference: float) -> str:
+def batch_fault(generator: Generator, together: Latents, alone: Latents, difference: float) -> str:
     """Describe what depends on the batch of a sample: its latent or its picture."""
     if distance(together.z[-1:], alone.z) > 0.0 or (
         alone.condition is not None

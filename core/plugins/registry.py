@@ -245,6 +245,18 @@ class Registry:
         """Return groups of plugins that share kind and name."""
         return [infos for infos in self._plugins.values() if len(infos) > 1]
 
+    def named(self, name: str) -> list[PluginInfo]:
+        """Return the plugins of this name, of any kind.
+
+        Raises:
+            PluginNotFound, PluginBroken: there is none, as `info` says for the kind with the nearest name.
+        """
+        infos = [info for info in self.infos() if info.name == name]
+        if not infos:
+            likely = [kind for kind in KINDS if nearest(name, [info.name for info in self.infos(kind)])]
+            self.info(likely[0] if likely else KINDS[0], name)
+        return infos
+
     def info(self, kind: Kind, name: str) -> PluginInfo:
         """Return the plugin of this kind and name.
 

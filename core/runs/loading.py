@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from ..checkpoints.detect import plugin_for
 from ..config.reading import check_options
 from ..config.schema import AUTO
@@ -58,23 +60,10 @@ def build(
     faults = check_options(kind, name, dict(options), ())
     if faults:
         raise ConfigError(source, faults)
-    config, where = plugin.Config.model_validate(dict(options)), resolve_device(device)
     own = f"'{name}' from {info.distribution}"
     origin = f"{plugin.noun} '{alias}' ({own})" if alias and alias != name else f"{plugin.noun} {own}"
-    # A constructor may draw random numbers, such as initial weights; the caller's state must not change.
-    with (
-        random_state.preserved(),
-        plugin_call(origin, "its constructor", home=plugin.__module__, relief=plugin.relief),
-    ):
-        try:
-            built: Plugin = plugin(config, where)
-        except OSError as error:
-            fault = _about_file(error, options)
-            if fault is None:
-                raise
-            raise ConfigError(source, [fault]) from error
-    built.origin, built.name = origin, name
-    check_declared(built)
+    where = resolve_device(device)
+    built = build_class(plugin, options, where, origin=origin, name=name, source=source)
     if isinstance(built, Generator) and check:
         key = (plugin, json.dumps(dict(options), sort_keys=True, default=str), str(where), built.fingerprint)
         if key not in _checked:
@@ -83,6 +72,48 @@ def build(
     if isinstance(built, Scorer):
         built.judges_range = check
     return cast("Generator | Scorer | BoundaryLearner", built)
+
+
+def build_class(
+    plugin: type[Plugin],
+    options: Mapping[str, Any],
+    device: torch.device,
+    *,
+    origin: str = "",
+    name: str = "",
+    source: str = "config",
+) -> Plugin:
+    """Build a plugin from its class, and check what it declares.
+
+    Args:
+        plugin: the class.
+        options: its config, which its Config allows.
+        device: where it computes.
+        origin: the plugin with its distribution, for messages; by default its class.
+        name: registered name.
+        source: where the config comes from, for messages.
+
+    Raises:
+        PluginBroken: the constructor fails, or a declaration is wrong.
+        ConfigError: a file is missing.
+    """
+    own = origin or f"{plugin.noun} {plugin.__module__}.{plugin.__qualname__}"
+    config = plugin.Config.model_validate(dict(options))
+    # A constructor may draw random numbers, such as initial weights; the caller's state must not change.
+    with (
+        random_state.preserved(),
+        plugin_call(own, "its constructor", home=plugin.__module__, relief=plugin.relief),
+    ):
+        try:
+            built = plugin(config, device)
+        except OSError as error:
+            fault = _about_file(error, options)
+            if fault is None:
+                raise
+            raise ConfigError(source, [fault]) from error
+    built.origin, built.name = origin, name
+    check_declared(built)
+    return built
 
 
 def load_generator(name: str, /, *, device: str = "auto", check: bool = True, **config: Any) -> Generator:

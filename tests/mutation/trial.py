@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = (
     "core",
     "cli",
+    "testing",
     "plugins",
     "weights",
     "tests",

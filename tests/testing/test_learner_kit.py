@@ -1,0 +1,189 @@
+"""Each check of a learner fails for a plugin that breaks its promise; a sound plugin passes all."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from ganstrata import Boundaries, Boundary, BoundaryLearner, DataError, PluginConfig, boundary_of
+from ganstrata.testing import check_plugin, checks_of, conformance
+from pydantic import ConfigDict
+
+
+class Sound(BoundaryLearner):
+    """The difference of the means of high and low scores."""
+
+    def learn(self, latents, scores, concepts, *, generator=None, seed=0):
+        return Boundaries(
+            self.one(latents, column, concept, generator)
+            for concept, column in zip(concepts, scores.T, strict=True)
+        )
+
+    def one(self, latents, column, concept, generator):
+        known = ~np.isnan(column)
+        middle = np.median(column[known])
+        high, low = (column > middle) & known, (column < middle) & known
+        if not high.any() or not low.any():
+            raise DataError(f"{concept.name}: all scores are the same")
+        normal = self.normal(latents, high, low)
+        right = (latents @ normal > 0.0)[high | low] == high[high | low]
+        return boundary_of(concept, normal, 0.0, generator, self.facts(float(right.mean())))
+
+    def normal(self, latents, high, low):
+        difference = latents[high].mean(axis=0) - latents[low].mean(axis=0)
+        return difference / np.linalg.norm(difference)
+
+    def facts(self, accuracy):
+        return {"held_out_accuracy": accuracy}
+
+
+class Hungry(Sound):
+    def check(self, samples):
+        raise DataError("needs more")
+
+
+class NoConstructor(Sound):
+    def __init__(self, config, device):
+        pass
+
+
+class LooseConfig(Sound):
+    class Config(PluginConfig):
+        model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Long(Sound):
+    def normal(self, latents, high, low):
+        return 2.0 * super().normal(latents, high, low)
+
+
+class Elsewhere(Sound):
+    def normal(self, latents, high, low):
+        return np.eye(latents.shape[1])[0]
+
+
+class Backwards(Sound):
+    def normal(self, latents, high, low):
+        return -super().normal(latents, high, low)
+
+
+class Drifting(Sound):
+    numbers = itertools.count()
+
+    def normal(self, latents, high, low):
+        normal = super().normal(latents, high, low) + 0.01 * next(self.numbers)
+        return normal / np.linalg.norm(normal)
+
+
+class Writing(Sound):
+    def learn(self, latents, scores, concepts, *, generator=None, seed=0):
+        latents -= latents.mean(axis=0)
+        return super().learn(latents, scores, concepts, generator=generator)
+
+
+class Boasting(Sound):
+    def facts(self, accuracy):
+        return {"held_out_accuracy": 0.97}
+
+
+class Modest(Sound):
+    def facts(self, accuracy):
+        return {}
+
+
+class Trusting(Sound):
+    def one(self, latents, column, concept, generator):
+        try:
+            return super().one(latents, column, concept, generator)
+        except DataError:
+            return boundary_of(concept, np.eye(latents.shape[1])[0], 0.0, generator, {})
+
+
+class CountsNaN(Sound):
+    def one(self, latents, column, concept, generator):
+        return super().one(latents, np.nan_to_num(column, nan=2.0), concept, generator)
+
+
+class RefusesNaN(Sound):
+    def one(self, latents, column, concept, generator):
+        if np.isnan(column).any():
+            raise DataError("some samples have no score")
+        return super().one(latents, column, concept, generator)
+
+
+class Unsupervised(BoundaryLearner):
+    supervised = False
+
+    def learn(self, latents, scores, concepts, *, generator=None, seed=0):
+        normal = np.eye(latents.shape[1], dtype=np.float32)[0]
+        return Boundaries(
+            [Boundary("a/b", "object", normal, np.zeros(()), generator.space, generator.fingerprint)]
+        )
+
+
+BROKEN: Mapping[str, tuple[type[BoundaryLearner], str]] = {
+    "declarations_are_complete": (NoConstructor, "super().__init__"),
+    "config_is_strict": (LooseConfig, "extra='forbid'"),
+    "number_of_samples_is_accepted": (Hungry, "needs more"),
+    "boundaries_are_as_the_contract_says": (Long, "np.linalg.norm"),
+    "planted_direction_is_recovered": (Elsewhere, "above 0.9 was expected"),
+    "learning_again_gives_the_same": (Drifting, "from the same samples"),
+    "inputs_are_left_alone": (Writing, "work on copies"),
+    "noise_is_at_chance": (Boasting, "0.97"),
+    "one_class_is_refused": (Trusting, "raise ganstrata.DataError"),
+    "samples_without_a_score_are_left_out": (CountsNaN, "numpy.isnan"),
+}
+
+
+def outcomes(plugin: type[BoundaryLearner]) -> dict[str, tuple[str, str]]:
+    """Verdicts and messages of all checks, by name."""
+    return {o.check.name: (o.verdict, o.message) for o in check_plugin("boundary", plugin)}
+
+
+def test_there_is_a_broken_plugin_for_every_check() -> None:
+    assert list(BROKEN) == [check.name for check in checks_of("boundary")]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_promise_is_told_with_its_cure(name: str) -> None:
+    plugin, cure = BROKEN[name]
+    verdict, message = outcomes(plugin)[name]
+    assert (verdict, cure in message) == ("failed", True), message
+
+
+@pytest.mark.parametrize(
+    ("plugin", "name", "cure"),
+    [
+        (Backwards, "planted_direction_is_recovered", "turn it round"),
+        (RefusesNaN, "samples_without_a_score_are_left_out", "it refuses samples"),
+    ],
+)
+def test_the_same_promise_can_be_broken_in_other_ways(
+    plugin: type[BoundaryLearner], name: str, cure: str
+) -> None:
+    assert cure in outcomes(plugin)[name][1]
+
+
+def test_an_accuracy_that_is_not_stated_is_not_judged() -> None:
+    assert outcomes(Modest)["noise_is_at_chance"][0] == "skipped"
+
+
+def test_a_learner_without_scores_is_not_asked_for_the_planted_direction() -> None:
+    verdicts = {name: verdict for name, (verdict, _) in outcomes(Unsupervised).items()}
+    assert verdicts["planted_direction_is_recovered"] == "skipped"
+    assert "failed" not in verdicts.values()
+
+
+def test_what_cannot_be_built_is_told_once() -> None:
+    verdicts = [verdict for verdict, _ in outcomes(NoConstructor).values()]
+    assert verdicts == ["failed"] + ["skipped"] * (len(verdicts) - 1)
+
+
+test_a_sound_plugin = conformance("boundary", Sound)
+test_linear_svm = conformance("boundary", "linear_svm")
+test_logistic = conformance("boundary", "logistic")
+test_ridge = conformance("boundary", "ridge")
+test_lda = conformance("boundary", "lda")
+test_mean_difference = conformance("boundary", "mean_difference")
