@@ -16,6 +16,7 @@ import generators_r3gan
 import generators_stylegan
 import generators_stylegan2
 import generators_stylegan3
+import generators_stylegan_t
 import numpy as np
 from hostile_scorers import scorer
 from torch import Tensor
@@ -30,6 +31,7 @@ FAMILIES: dict[str, Callable[[], dict[str, Tensor]]] = {
     "stylegan": generators_stylegan.small_state,
     "stylegan2": generators_stylegan2.small_state,
     "stylegan3": generators_stylegan3.small_state,
+    "stylegan_t": generators_stylegan_t.small_state,
 }
 SETTINGS = [
     "plugin",

@@ -75,9 +75,6 @@ RELATIVES = (
         familiar=True,
     ),
     Signature(
-        "a StyleGAN-T generator of images for texts; StyleGAN-T is not supported", (r"<mapping\.clip\.",)
-    ),
-    Signature(
         "an EG3D generator of scenes in three dimensions (or a relative: PanoHead, Next3D); "
         "EG3D is not supported",
         (r"<backbone\.(synthesis|mapping)\.", r"<(superresolution|decoder\.net)\."),
@@ -117,7 +114,8 @@ RELATIVES = (
 # Names that only generators of one family have, for every published naming scheme.
 GENERATORS = (
     Signature("StyleGAN3", (r"<synthesis\.L\d+_\d+_\d+\.",)),
-    Signature("StyleGAN2 (NVIDIA's names)", (r"<synthesis\.b\d+\.(conv[01]|torgb)\.affine\.",)),
+    Signature("StyleGAN-T", (r"<synthesis\.b\d+\.convs1\.\d+\.affine\.",)),
+    Signature("StyleGAN2 (NVIDIA's names)", (r"<synthesis\.b\d+\.(conv[01]|torgb)\.affine\.(weight|bias)$",)),
     Signature("StyleGAN2 (rosinality's names)", (r"<(convs\.\d+|conv1)\.conv\.modulation\.",)),
     Signature(
         "StyleGAN2 (genforce's names)", (r"<synthesis\.(early_layer\.const|layer\d+\.noise_strength)$",)

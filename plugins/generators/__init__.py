@@ -57,3 +57,8 @@ def ganstrata_register_generators(register: Register) -> None:
         "ganstrata.plugins.generators.stylegan3.generator:StyleGAN3",
         "StyleGAN3, -t and -r, alias-free (Karras et al. 2021)",
     )
+    register(
+        "stylegan_t",
+        "ganstrata.plugins.generators.stylegan_t.generator:StyleGANT",
+        "StyleGAN-T without its text encoder, for given text embeddings (Sauer et al. 2023)",
+    )

@@ -21,7 +21,8 @@ import torch
 import torch.distributed as distributed
 import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
-from ganstrata.plugins.generators.stylegan2.network import Network, upsample_rgb
+from ganstrata.plugins.generators.shared.modulated import upsample_rgb
+from ganstrata.plugins.generators.stylegan2.network import Network
 from numpy.typing import NDArray
 from torch import Tensor
 

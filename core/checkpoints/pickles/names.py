@@ -57,6 +57,7 @@ RECORDED = {
 PACKAGES = re.compile(
     r"(torch\.nn\.(modules|utils|parallel|init|functional)|torch\.optim|numpy\.random|pathlib"
     r"|training|torch_utils|R3GAN|pg_modules|feature_networks|timm"  # networks of NVIDIA, R3GAN, StyleGAN-XL
+    r"|networks\.(generator|shared|clip)|open_clip|torchvision\.transforms"  # StyleGAN-T, its CLIP
     r"|mmcv|mmengine|mmgen|mmagic|addict|easydict|omegaconf"
     r"|lightning|lightning_fabric|pytorch_lightning)\.[\w.]+"
     r"|numpy\.(bool|float|int|uint)\d*_?"

@@ -20,12 +20,13 @@ from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import MappingConfig, StyleConfig, UnstoredConfig
+from ..shared.modulated import upsample_rgb
 from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
-from .network import RESIDUAL_GAIN, Block, SynthesisLayer, ToRGB, upsample_rgb
+from .network import RESIDUAL_GAIN, Block, SynthesisLayer, ToRGB
 
 MEAN_SAMPLES = 10_000  # z over which w is averaged if the file stores no mean w
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ..shared.modulated import fir_kernel
 from ..shared.noise import fixed
 from ..shared.unstored import noise_and_mean
-from .network import fir_kernel
 
 
 def fill_missing(

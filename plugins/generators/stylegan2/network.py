@@ -7,144 +7,42 @@ Every layer computes in the precision of its feature map; styles are always floa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..shared.depthwise import interpolate
-from ..shared.mapping import EPSILON, GAIN, LEAK, FullyConnected, Mapping
+from ..shared.mapping import FullyConnected, Mapping
+from ..shared.modulated import (
+    ModulatedConvolution,
+    ModulatedOutput,
+    Size,
+    fir_kernel,
+    taps_of,
+    upsample_rgb,
+)
 
 Kind = Literal["skip", "resnet", "orig"]
-Size = tuple[int, int]  # height and width
-TAPS = (1.0, 3.0, 3.0, 1.0)
 RESIDUAL_GAIN = math.sqrt(0.5)  # the sum of two branches keeps the variance of one
 
 
-def fir_kernel(taps: Sequence[float] = TAPS) -> Tensor:
-    """Return the separable low-pass filter (K, K) of these taps, with sum 1."""
-    row = torch.tensor(tuple(taps))
-    kernel = torch.outer(row, row)
-    return kernel / kernel.sum()
+class SynthesisLayer(ModulatedConvolution):
+    """Apply a modulated convolution whose style is an affine map of the code."""
 
-
-class _Smooth(torch.autograd.Function):
-    """Apply a depthwise filter (K, K).
-
-    The gradient is written out as a depthwise filter, because autograd's is several times slower on a CPU.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, padding: int) -> Tensor:
-        ctx.save_for_backward(kernel)
-        ctx.padding = padding
-        weight = kernel.to(x.dtype).expand(x.shape[1], 1, *kernel.shape)
-        return F.conv2d(x, weight, padding=padding, groups=x.shape[1])
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (kernel,) = ctx.saved_tensors
-        size = kernel.shape[0]
-        return _Smooth.apply(grad, kernel.flip(0, 1), size - 1 - ctx.padding), None, None  # type: ignore[no-untyped-call]
-
-
-def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
-    """Convolve every channel of x (N, C, H, W) with a square kernel.
-
-    It is a convolution, as in NVIDIA's and rosinality's upfirdn2d, where conv2d computes a correlation: a
-    kernel that is not symmetric is turned by 180 degrees.
-    """
-    return _Smooth.apply(x, kernel.flip(0, 1), padding)  # type: ignore[no-untyped-call, no-any-return]
-
-
-def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:
-    """Upsample rgb (N, C, H, W) to (N, C, 2H, 2W): insert zeros between the pixels and low-pass filter."""
-    return interpolate(rgb, 4.0 * kernel, 2, kernel.shape[0] // 2 - 1)
-
-
-class SynthesisLayer(nn.Module):
-    """Apply a modulated and demodulated 3x3 convolution, noise, bias and leaky ReLU; `up` doubles the size.
-
-    With style s (I,) and weights w (O, I, 3, 3), the convolution of a sample uses the weights of section 2.2,
-    equations 1 and 3:
-
-        w'_oik = s_i w_oik        w''_oik = w'_oik / sqrt(sum over i, k of w'_oik^2 + epsilon)
-    """
-
-    resample_filter: Tensor
-    noise_const: Tensor
+    affine: FullyConnected
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, size: Size, *, up: bool, taps: int = 4) -> None:
-        super().__init__()
-        self.affine = FullyConnected(w_dim, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.noise_strength = nn.Parameter(torch.zeros([]))
-        self.register_buffer("noise_const", torch.randn(size))
-        self.register_buffer("resample_filter", fir_kernel(_taps(taps)))
-        self.up = up
-        self._squared_weight: Tensor | None = None
-
-    def precompute(self) -> None:
-        """Cache the squared weights; the weights must not change afterwards."""
-        self._squared_weight = self.weight.detach().square().sum(dim=(2, 3))
-
-    def demodulate(self, style: Tensor) -> Tensor:
-        """Return 1 / sqrt(sum over i, k of (s_i w_oik)^2 + epsilon) for styles (N, I), (N, O); equation 3."""
-        squared = self._squared_weight
-        if squared is None:
-            squared = self.weight.square().sum(dim=(2, 3))  # (O, I)
-        return torch.rsqrt(style.square() @ squared.t() + EPSILON)
-
-    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, clamp: float | None = None) -> Tensor:
-        """Map x (N, I, h, w) with style (N, I) and unscaled noise (N or 1, 1, H, W) to (N, O, H, W)."""
-        demodulation = self.demodulate(style)  # (N, O)
-        # Modulating the input and demodulating the output equals modulating the weights, but needs no
-        # weights per sample.
-        x = x * style[:, :, None, None].to(x.dtype)  # (N, I, h, w)
-        weight = self.weight.to(x.dtype)
-        if self.up:
-            x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # (N, O, 2h+1, 2w+1)
-            padding = self.resample_filter.shape[0] // 2 - 1
-            x = smooth(x, 4.0 * self.resample_filter, padding=padding)  # (N, O, 2h, 2w)
-        else:
-            x = F.conv2d(x, weight, padding=1)  # (N, O, h, w)
-        # The gain of the activation is applied before it: g lrelu(a) = lrelu(g a) for g > 0.
-        shift = self.bias[None, :, None, None]  # (1, O, 1, 1)
-        if noise is not None:
-            shift = shift + noise * self.noise_strength  # (N or 1, O, H, W)
-        # In the memory format of x, because addcmul gives its result the format of its first operand.
-        memory_format = (
-            torch.channels_last
-            if x.is_contiguous(memory_format=torch.channels_last)
-            else torch.contiguous_format
-        )
-        x = torch.addcmul(
-            (GAIN * shift).to(x.dtype).contiguous(memory_format=memory_format),
-            x,
-            (GAIN * demodulation)[:, :, None, None].to(x.dtype),
-        )
-        x = F.leaky_relu(x, LEAK, inplace=True)
-        return x if clamp is None else x.clamp(-clamp, clamp)
+        super().__init__(FullyConnected(w_dim, inputs, bias=1.0), inputs, outputs, size, up=up, taps=taps)
 
 
-class ToRGB(nn.Module):
-    """Apply a modulated 1x1 convolution to RGB, RGB with alpha or grey, without demodulation."""
+class ToRGB(ModulatedOutput):
+    """Make RGB, RGB with alpha or grey, with a style that is an affine map of the code."""
+
+    affine: FullyConnected
 
     def __init__(self, inputs: int, w_dim: int, colours: int = 3) -> None:
-        super().__init__()
-        self.affine = FullyConnected(w_dim, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(colours, inputs, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(colours))
-
-    def forward(self, x: Tensor, style: Tensor, clamp: float | None = None) -> Tensor:
-        """Map x (N, I, H, W) with style (N, I) to float32 (N, colours, H, W)."""
-        gain = 1.0 / math.sqrt(self.weight.shape[1])
-        x = x * (style * gain)[:, :, None, None].to(x.dtype)  # (N, I, H, W)
-        rgb = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype)).float()
-        return rgb if clamp is None else rgb.clamp(-clamp, clamp)
+        super().__init__(FullyConnected(w_dim, inputs, bias=1.0), inputs, colours)
 
 
 class Residual(nn.Module):
@@ -155,7 +53,7 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, outputs: int, taps: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 1, 1))
-        self.register_buffer("resample_filter", fir_kernel(_taps(taps)))
+        self.register_buffer("resample_filter", fir_kernel(taps_of(taps)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, I, h, w) to (N, O, 2h, 2w), already scaled by RESIDUAL_GAIN."""
@@ -195,7 +93,7 @@ class Block(nn.Module):
             self.torgb = ToRGB(outputs, w_dim, colours)
         if self.has_residual:
             self.skip = Residual(inputs, outputs, taps)
-        self.register_buffer("resample_filter", fir_kernel(_taps(taps)))
+        self.register_buffer("resample_filter", fir_kernel(taps_of(taps)))
 
 
 class Synthesis(nn.Module):
@@ -294,8 +192,3 @@ class Network(nn.Module):
         for module in self.modules():
             if isinstance(module, SynthesisLayer):
                 module.precompute()
-
-
-def _taps(number: int) -> Sequence[float]:
-    """Return the taps of a low-pass filter of this length; if it is not 4, loading overwrites them."""
-    return TAPS if number == len(TAPS) else (1.0,) * number

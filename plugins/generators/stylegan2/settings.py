@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ....core.errors import CheckpointError
 from ....core.messages import shown
+from ..shared.modulated import TAPS
 from ..shared.unstored import NOTHING, Unstored
-from .network import TAPS
 
 # Places of NVIDIA's arguments, in PyTorch and in TensorFlow: a nested dictionary, or "" for none, and a key.
 _ACTIVATIONS = (

@@ -14,11 +14,11 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
 from ....core.plugins.records import ModelCard, State, Stratum
-from ....core.strata.layers import GROUP_NAMES
 from ..shared import truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import TruncationConfig
+from ..shared.groups import groups_by_size
 from ..shared.mapping import FullyConnected
 from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
@@ -91,18 +91,7 @@ class StyleGAN3(PublishedGenerator):
 
         None, which selects the default groups of the core, if all layers have the same rate.
         """
-        layer_rates = (self.architecture.rates[0], *self.architecture.rates)  # (L,)
-        rates = sorted(set(layer_rates))
-        if len(rates) == 1:
-            return None
-        middle = rates[1:-1]
-        half = len(middle) // 2
-        group_rates = zip(GROUP_NAMES, (rates[:1], middle[:half], middle[half:], rates[-1:]), strict=True)
-        groups = {
-            name: tuple(layer for layer, rate in enumerate(layer_rates) if rate in members)
-            for name, members in group_rates
-        }
-        return {name: layers for name, layers in groups.items() if layers}
+        return groups_by_size((self.architecture.rates[0], *self.architecture.rates))
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map z (N, Z) to w (N, D); conditional networks also need classes (N,) or weights (N, Y)."""

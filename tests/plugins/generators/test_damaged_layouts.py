@@ -16,10 +16,13 @@ from ganstrata.plugins.generators.pggan.architecture import Architecture as Prog
 from ganstrata.plugins.generators.pggan.generator import ProgressiveGAN
 from ganstrata.plugins.generators.stylegan.architecture import Architecture as StyleArchitecture
 from ganstrata.plugins.generators.stylegan.generator import StyleGAN
+from ganstrata.plugins.generators.stylegan_t.architecture import Architecture as StyleGANTArchitecture
+from ganstrata.plugins.generators.stylegan_t.generator import StyleGANT
 from generators_biggan_studio import studio
 from generators_grown import pro_gan, zoo
 from generators_stylegan_pytorch import rosinality
 from generators_stylegan_pytorch import zoo as zoo_stylegan
+from generators_stylegan_t import small_state as stylegan_t
 from torch import Tensor
 
 State = dict[str, Tensor]
@@ -31,6 +34,7 @@ KINDS: dict[str, tuple[type[Generator], Any, Callable[[], State]]] = {
     "zoo's StyleGAN": (StyleGAN, StyleArchitecture, zoo_stylegan),
     "StudioGAN": (BigGAN, BigGANArchitecture, studio),
     "StudioGAN, deep": (BigGAN, BigGANArchitecture, lambda: studio(deep=True, skip=True)),
+    "StyleGAN-T": (StyleGANT, StyleGANTArchitecture, stylegan_t),
 }
 SHAPES = ((), (0,), (1,), (0, 4), (3, 5, 2), (1, 1, 1, 1), (0, 0, 3, 3), (16, 7), (2, 1, 4, 4))
 VALUES: tuple[Any, ...] = (None, True, -1, 0.5, "x", [], {"a": 1}, float("nan"), 2**70)

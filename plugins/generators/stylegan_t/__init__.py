@@ -1,0 +1,1 @@
+"""Run the generator of StyleGAN-T as a stack of strata, without its text encoder."""
