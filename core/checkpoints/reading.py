@@ -31,6 +31,7 @@ from .limits import LENGTH, NAMES, Budget, Damaged, Refused
 from .parts import OURS, parts, pickle_container
 from .prefixes import without_wrappers
 from .refused_kinds import (
+    DOWNLOAD,
     HEAD,
     ZIP,
     folder_advice,
@@ -111,7 +112,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from None
     except Damaged as error:
         raise CheckpointError(
-            f"{path} looks like {kind(head)} but is damaged or cut short; nothing in it was run: {error}"
+            f"{path} looks like {kind(head)} but is damaged or cut short; nothing in it was run: {error}. "
+            f"{DOWNLOAD}"
         ) from None
     except OSError as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror or error}") from None

@@ -7,13 +7,15 @@ import shlex
 from itertools import islice
 from pathlib import Path
 
-from ..messages import escaped, shown
+from ..messages import escaped, listed, shown
 from .limits import Refused
 
 HEAD = 512  # bytes at the beginning of a file that are inspected
 ZIP = b"PK\x03\x04"  # first bytes of a zip archive, and so of a torch file
 PICKLE = b"\x80"
 FOLDERS = 100  # folders inside a folder that are looked into
+ENDINGS = (".pt", ".pth", ".pkl", ".ckpt", ".safetensors", ".bin", ".model", ".tar")  # of checkpoints
+LISTED = 6  # files of a folder that are named
 ANSWER = 100_000  # bytes of a server's answer, at most
 STATE = (
     "In Python, {where}: torch.save(model.state_dict(), 'weights.pt'), or\n"
@@ -27,6 +29,8 @@ READ = "safetensors, torch files and NVIDIA's pickles are read"
 UNPACK = "Unpack it first."
 DOWNLOAD = "Download it again, and check its size."
 
+ARRAYS = "Directions are read by `ganstrata boundaries import`, codes by `ganstrata manipulate --codes`."
+
 # Files that users mistake for checkpoints: offset, bytes at that offset, what the file is, what to do.
 BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (
@@ -34,6 +38,12 @@ BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
         b"version https://git-lfs",
         "a Git LFS pointer, a small text file in place of the real file",
         "Fetch the real file with `git lfs pull`.",
+    ),
+    (
+        0,
+        b"/annex/objects/",
+        "a git-annex pointer, a small text file in place of the real file",
+        "Fetch the real file with `git annex get`.",
     ),
     (0, b"\x1f\x8b", "a gzip archive", UNPACK),
     (0, b"BZh", "a bzip2 archive", UNPACK),
@@ -47,7 +57,7 @@ BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"GGUF", "a GGUF file", CONVERT),
     (0, b"ggml", "a GGML file", CONVERT),
     (4, b"TFL3", "a TensorFlow Lite file", CONVERT),
-    (0, b"\x93NUMPY", "a NumPy array", "Boundaries are read from such files, generators are not."),
+    (0, b"\x93NUMPY", "a NumPy array", f"It holds no network. {ARRAYS}"),
     (0, b"\x89PNG", "a PNG picture", DOWNLOAD),
     (0, b"\xff\xd8\xff", "a JPEG picture", DOWNLOAD),
     (0, b"GIF8", "a GIF picture", DOWNLOAD),
@@ -57,17 +67,42 @@ BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x7fELF", "a program", DOWNLOAD),
     (0, b"MZ", "a program", DOWNLOAD),
 )
-TEXT_PICKLE = re.compile(rb"\(?[cdlit](p\d+\n|[\w.]+\n[\w.]+\n|p?\d*\n)|\(dp|\(lp|\}q")
-WEB = re.compile(rb"\s*<(!doctype|html|head|body|title|meta|\?xml|error|!--)", re.IGNORECASE)
+INDEX = "the index of a TensorFlow checkpoint, without the tensors"
 SORRY = re.compile(  # what servers answer in place of a file
     rb"\"?(error|errors|message|detail)\"?\s*:|quota|rate.?limit|too many requests|access denied|forbidden"
-    rb"|not found|unauthorized|sign in|log ?in required|repository not found|entry not found|expired",
+    rb"|not found|unauthorized|must be authenticated|invalid (username|credentials|token)|sign in"
+    rb"|log ?in required|expired|restricted|gated",
     re.IGNORECASE,
 )
 JSON = re.compile(rb"\s*(\{\s*(\"|\})|\[\s*[\[{\"\d])")
-ONNX = re.compile(rb"\x08[\x01-\x20]\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|paddle)", re.DOTALL)
-SAVED_MODEL = re.compile(rb"\x08\x01\x12[\s\S]{1,6}\x0a")
-FLAX = re.compile(rb"[\x81-\x8f\xde][\s\S]{0,4}(params|opt_state|step|target|batch_stats|ema)")
+PIECES = re.compile(rb"\"weight_map\"\s*:")
+# What a file is, by a pattern for its beginning, and what to do.
+PATTERNS: tuple[tuple[bytes, str, str], ...] = (
+    (
+        rb"\s*<(?i:!doctype|html|head|body|title|meta|\?xml|error|!--)",
+        "a web page: the download has failed",
+        DOWNLOAD,
+    ),
+    (
+        rb"\(?[cdlit](p\d+\n|[\w.]+\n[\w.]+\n|p?\d*\n)|\(dp|\(lp|\}q",
+        "a pickle of protocol 0 or 1, in which no checkpoint is stored",
+        STATE.format(where="where it loads"),
+    ),
+    # A table whose first entry has no key: number of files, order of bytes, version.
+    (rb"\x00\x00[\x02-\x20]\x08[\x01-\x7f](\x10[\x00\x01])?\x1a\x02\x08", INDEX, CONVERT),
+    (rb"(all_)?model_checkpoint_paths?: \"", INDEX, CONVERT),
+    (
+        rb"(?s:\x08[\x01-\x20]\x12.)(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|paddle)",
+        "an ONNX model",
+        CONVERT,
+    ),
+    (
+        rb"[\x81-\x8f\xde][\s\S]{0,4}(params|opt_state|step|target|batch_stats|ema)",
+        "a Flax checkpoint (msgpack)",
+        CONVERT,
+    ),
+    (rb"\x08\x01\x12[\s\S]{1,6}\x0a", "a protocol buffer, as TensorFlow and ONNX write", CONVERT),
+)
 
 
 def is_safetensors(head: bytes) -> bool:
@@ -102,37 +137,36 @@ def refuse_other_kinds(head: bytes, size: int) -> None:
     for at, begin, what, cure in BEGINNINGS:
         if head[at : at + len(begin)] == begin:
             raise Refused(f"it seems to be {what}. {cure}")
-    if WEB.match(head):
-        raise Refused(f"it seems to be a web page: the download has failed. {DOWNLOAD}")
-    if TEXT_PICKLE.match(head):
-        raise Refused(
-            "it seems to be a pickle of protocol 0 or 1, in which no checkpoint is stored. "
-            + STATE.format(where="where it loads")
-        )
-    if ONNX.match(head):
-        raise Refused(f"it seems to be an ONNX model. {CONVERT}")
-    if FLAX.match(head):
-        raise Refused(f"it seems to be a Flax checkpoint (msgpack). {CONVERT}")
-    if SAVED_MODEL.match(head):
-        raise Refused(f"it seems to be a protocol buffer, as TensorFlow and ONNX write. {CONVERT}")
-    if _is_text(head) and SORRY.search(head) and size < ANSWER:
-        raise Refused(
-            "it seems to be a server's answer in place of the file, "
-            f"{shown(head[:60].decode('utf-8', 'replace'))}: the download has failed. {DOWNLOAD}"
-        )
-    if _is_text(head) and JSON.match(head):
-        raise Refused(
-            "it seems to be JSON, such as a training log or settings, without weights: "
-            f"give the file of the generator that lies beside it; {READ}"
-        )
+    for pattern, what, cure in PATTERNS:
+        if re.match(pattern, head):
+            raise Refused(f"it seems to be {what}. {cure}")
     if _is_text(head):
-        raise Refused(
-            f"it seems to be a text file that begins with {shown(head[:40].decode('utf-8', 'replace'))}; "
-            f"{READ}"
-        )
+        raise Refused(_of_text(head, size))
     if not any(head):
         raise Refused(f"it begins with nothing but zeros: a download that was never finished. {DOWNLOAD}")
     raise Refused(f"its format is unknown; {READ}")
+
+
+def _of_text(head: bytes, size: int) -> str:
+    """Return what a file of text seems to be, and what to do."""
+    if SORRY.search(head) and size < ANSWER:
+        return (
+            "it seems to be a server's answer in place of the file, "
+            f"{shown(head[:60].decode('utf-8', 'replace'))}: the download has failed. {DOWNLOAD}"
+        )
+    if PIECES.search(head):
+        return (
+            "it is the index of a checkpoint in several files, which are not joined here: load it with its "
+            f"own library.\n  {STATE.format(where='where it loads')}"
+        )
+    if JSON.match(head):
+        return (
+            "it seems to be JSON, such as a training log or settings, without weights: "
+            f"give the file of the generator that lies beside it; {READ}"
+        )
+    return (
+        f"it seems to be a text file that begins with {shown(head[:40].decode('utf-8', 'replace'))}; {READ}"
+    )
 
 
 def folder_advice(folder: Path) -> str:
@@ -140,7 +174,8 @@ def folder_advice(folder: Path) -> str:
     inner = [folder, *islice((path for path in folder.iterdir() if path.is_dir()), FOLDERS)]
     unpacked = next((path.absolute() for path in inner if (path / "data.pkl").is_file()), None)
     if unpacked is None:
-        return "name a file"
+        files = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+        return f"name a file in it: {listed(files, LISTED)}" if files else "name a file"
     # In the archive, data.pkl lies in one folder, so it is packed from beside that folder.
     command = f"cd {shlex.quote(str(unpacked.parent))} && zip -0 -r model.pt {shlex.quote(unpacked.name)}"
     return (
@@ -182,7 +217,7 @@ def refuse_other_archives(names: list[str]) -> None:
     if any(name.endswith(".weights.h5") for name in names):
         raise Refused(f"it is a Keras archive. {CONVERT}")
     if names and all(name.endswith(".npy") for name in names):
-        raise Refused(f"it is a NumPy archive (.npz); {READ}")
+        raise Refused(f"it is a NumPy archive (.npz) and holds no network. {ARRAYS}")
     if not any(name.endswith("data.pkl") for name in names):
         raise Refused(
             "it is a zip archive, but none that torch.save wrote. If a checkpoint is in it, unpack it first."

@@ -13,6 +13,7 @@ from itertools import islice
 from ..messages import listed, quantity, visible
 from ..plugins.registry import registry
 from . import Checkpoint, Part
+from .refused_kinds import ARRAYS
 
 COMPARED = 3_000  # names of a part that are compared with the tables; a whole GAN has some 500
 DESCRIBED = 8  # parts that are described
@@ -255,6 +256,12 @@ OTHERS = (
     Signature(
         "a language model",
         (r"<(lm_head|wte|embed_tokens|word_embeddings)\.weight$|<self_attn\.q_proj\.weight$",),
+    ),
+    Signature(f"directions of closed-form factorisation (SeFa), not a generator. {ARRAYS}", (r"^eigvec$",)),
+    Signature(
+        f"codes of pictures, as projectors and encoders write, not a generator. {ARRAYS}",
+        (r"^(latent|latents|w|w_plus|projected_w|dlatents?)$",),
+        (r"\.(weight|bias)$",),
     ),
     Signature("the state of an optimiser, not a network", (r"exp_avg|momentum_buffer",)),
     Signature(

@@ -22,7 +22,8 @@ MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a legacy file
 
 def read_archive(archive: zipfile.ZipFile, budget: Budget) -> Any:
     """Return the object that was saved in a zip archive, as far as the unpickler rebuilds it."""
-    pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+    # torch.save puts all into one folder; who packs its content again may leave that out, or add others.
+    pickles = [name for name in archive.namelist() if name.rpartition("/")[2] == "data.pkl"]
     if len(pickles) != 1:
         raise Refused("it is a zip archive, but none that torch.save wrote")
     root = pickles[0].removesuffix("data.pkl")

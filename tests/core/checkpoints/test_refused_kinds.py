@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.checkpoints import read_checkpoint
+from ganstrata.core.checkpoints import locate, read_checkpoint
+from ganstrata.core.checkpoints.detect import choose
 from ganstrata.core.errors import CheckpointError
 from PIL import Image
 
@@ -64,6 +65,12 @@ def array(compressed: bool = False) -> bytes:
         (b'{"error": "not found", "status": 404}', "a server's answer in place of the file"),
         (b"Quota exceeded. Try again tomorrow.\n", "the download has failed"),
         (b"<Error><Code>AccessDenied</Code></Error>", "a web page: the download has failed"),
+        (b"Invalid username or password.\n", "the download has failed"),
+        (b"Access to model a/b is restricted. You must be authenticated.\n", "the download has failed"),
+        (b"/annex/objects/MD5E-s381--0a1b.pkl\n", "`git annex get`"),
+        (b'model_checkpoint_path: "model.ckpt-1"\n', "the index of a TensorFlow checkpoint"),
+        (b"\0\0\x08\x08\x01\x1a\x02\x08\x01" + bytes(30), "the index of a TensorFlow checkpoint"),
+        (b'{"metadata": {}, "weight_map": {"a": "model-1.bin"}}', "a checkpoint in several files"),
         (b'{"tick": 1, "loss": 0.25, "fid50k": 31.5}\n', "JSON, such as a training log or settings"),
         ("Zeichen außerhalb von ASCII, viele davon".encode(), "a text file that begins with"),
         (gzip.compress(b"x" * 100, mtime=0), "a gzip archive. Unpack it first"),
@@ -77,7 +84,7 @@ def array(compressed: bool = False) -> bytes:
             b"\x08\x01\x12\x90\x05\x0a\x8d\x05\x0a\x12\x0a\x04Add\x12" + bytes(20),
             "a protocol buffer, as TensorFlow and ONNX write",
         ),
-        (array(), "a NumPy array"),
+        (array(), "a NumPy array. It holds no network. Directions are read by `ganstrata boundaries import`"),
         (array(compressed=True), "a NumPy archive (.npz)"),
         (picture("PNG"), "a PNG picture"),
         (picture("JPEG"), "a JPEG picture"),
@@ -117,6 +124,62 @@ def entries(content: Any = TENSORS) -> dict[str, bytes]:
         return {name: saved.read(name) for name in saved.namelist()}
 
 
+@pytest.mark.parametrize("folder", ["", "outer/archive/"])
+def test_an_archive_that_was_packed_again_with_other_folders(tmp_path: Path, folder: str) -> None:
+    again = {folder + name.partition("/")[2]: content for name, content in entries().items()}
+    tensors = read_checkpoint(archive(tmp_path / "a.pt", again)).tensors
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in TENSORS.items())
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (torch.optim.Adam([torch.zeros(1)]), "This is an optimiser, which makes no pictures: give"),
+        (
+            {"optimizer_states": [torch.optim.Adam([torch.zeros(1)]).state_dict()], "epoch": 3},
+            "There is an optimiser's state in it, but no network: give",
+        ),
+        ({"g_ema": [torch.ones(3), torch.ones(2)]}, "tensors of 'g_ema' are stored without names: save"),
+        (torch.ones(18, 4), "codes by `ganstrata manipulate --codes`"),
+        ([torch.ones(3), torch.ones(3)], "codes by `ganstrata manipulate --codes`"),
+    ],
+)
+def test_contents_without_a_network_get_what_to_give_instead(tmp_path: Path, content: Any, what: str) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    assert what in refused(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ({"eigvec": torch.eye(3), "ckpt": "a.pt"}, "directions of closed-form factorisation (SeFa)"),
+        (
+            {"a.jpg": {"latent": torch.ones(18, 4), "noise": [], "img": torch.ones(3, 4, 4)}},
+            "codes of pictures",
+        ),
+    ],
+)
+def test_directions_and_codes_are_no_generators(tmp_path: Path, content: Any, what: str) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError) as caught:
+        choose(read_checkpoint(tmp_path / "a.pt"))
+    assert what in str(caught.value)
+    assert "`ganstrata boundaries import`" in str(caught.value)
+
+
+def test_a_damaged_file_is_to_be_fetched_again(tmp_path: Path) -> None:
+    content = archive(tmp_path / "a.pt", entries()).read_bytes()
+    (tmp_path / "a.pt").write_bytes(content[: len(content) // 2])
+    assert refused(tmp_path / "a.pt").endswith("Download it again, and check its size.")
+
+
+def test_a_folder_with_checkpoints_lists_them(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").touch()
+    (tmp_path / "config.json").touch()
+    with pytest.raises(CheckpointError, match=r"is a folder; name a file in it: pytorch_model\.bin$"):
+        locate(str(tmp_path), "generator")
+
+
 class Module(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -149,7 +212,7 @@ def test_programs_of_torch_are_refused_with_the_way_out(tmp_path: Path) -> None:
         (["config.json", "model.weights.h5"], "a Keras archive"),
         (["word/document.xml"], "none that torch.save wrote"),
         (["a/data.pkl", "b/data.pkl"], "none that torch.save wrote"),
-        (["data.pkl"], "none that torch.save wrote"),
+        (["data.pkl"], "damaged or cut short"),
     ],
 )
 def test_other_archives(tmp_path: Path, names: list[str], what: str) -> None:
