@@ -13,6 +13,7 @@ import generators_lightweight
 import generators_lucidrains
 import generators_pggan
 import generators_r3gan
+import generators_r3gan2
 import generators_stylegan
 import generators_stylegan2
 import generators_stylegan3
@@ -28,6 +29,7 @@ FAMILIES: dict[str, Callable[[], dict[str, Tensor]]] = {
     "lucidrains_stylegan2": generators_lucidrains.small_state,
     "pggan": generators_pggan.small_state,
     "r3gan": generators_r3gan.small_state,
+    "r3gan2": generators_r3gan2.small_state,
     "stylegan": generators_stylegan.small_state,
     "stylegan2": generators_stylegan2.small_state,
     "stylegan3": generators_stylegan3.small_state,
@@ -82,6 +84,11 @@ SETTINGS = [
     "means",
     "tanh",
     "mean",
+    "encoding",
+    "encoder_kwargs",
+    "class_name",
+    "kind",
+    "final",
     "activation",
     "normalize_latents",
 ]

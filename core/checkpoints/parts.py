@@ -47,6 +47,7 @@ ROLES = (
     "d",
 )
 OURS = ("plugin", "network")  # settings that only ganstrata's own header may contain
+ENCODER = "encoder_kwargs"  # setting of a file that says what the output of its network is (R3GAN2)
 NESTED = 4  # nesting of dictionaries that are searched for state dicts
 PARTS = 64  # parts that are returned, at most
 NAMED = 5  # classes of a file, and parts left aside, that are named
@@ -221,6 +222,8 @@ class _Splitter:
                 continue
             elif self.is_part(value):
                 inner.append((name, value))
+            elif isinstance(value, list) and any(self.is_part(entry) for entry in value[:PARTS]):
+                inner += [(f"{name}.{i}", x) for i, x in enumerate(value[:PARTS]) if self.is_part(x)]
             elif (known := plain(value, self._budget)) is not None:
                 settings[name] = known
         if loose:  # the state of an optimiser has numbers for all names
@@ -306,12 +309,13 @@ def _with_unique_names(drafts: list[_Draft]) -> list[_Draft]:
 def _with_shared(part: _Draft, means: Mapping[str, Tensor], settings: Mapping[str, Any]) -> _Draft:
     """Return a part with the mean codes and settings that a file stores once for all its parts.
 
-    Mean codes go to generators and moving averages only. Settings go to parts without settings of their own.
+    Mean codes go to generators and moving averages only. Settings go to parts without settings of their own;
+    the encoder goes to all, since no network states it.
     """
     tensors = {**means, **part.tensors} if rank(part.name)[0] < UNKNOWN else part.tensors
-    return replace(
-        part, tensors=tensors, settings=part.settings if part.own else {**settings, **part.settings}
-    )
+    if part.own:
+        settings = {key: value for key, value in settings.items() if key == ENCODER}
+    return replace(part, tensors=tensors, settings={**settings, **part.settings})
 
 
 def _describe(content: Any) -> str:

@@ -47,7 +47,7 @@ WRAPPERS = (  # names of entries that do not say of which network
 OTHERS = re.compile(
     r"(^|[_.])(d|d_aug|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)"
 )
-AVERAGE = re.compile(r"(^|[_.])(g?ema|smooth|running|averaged?|avg|shadow|gs)([_.]|$)")
+AVERAGE = re.compile(r"(^|[_.])(g?emas?|smooth|running|averaged?|avg|shadow|gs)([_.]|$)")
 GENERATOR = re.compile(r"(^|[_.])(g|gen|generator|netg|decoder|synthesis)([_.]|$)")
 UNKNOWN = 2  # group of the rank of parts whose names say nothing; discriminators and the like come after it
 

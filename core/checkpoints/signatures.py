@@ -101,6 +101,12 @@ RELATIVES = (
         (r"<synthesis\.b\d+\.conv[01_\w]*\.transformer\.",),
         familiar=True,
     ),
+    Signature(
+        "an R3GAN2 generator of a development version before 19 February 2026 (commit 0ba9ab8), which "
+        "computes in another way; R3GAN2 since then is supported",
+        (r"<Model\.MainLayers\.\d+\.", r"<Model\.AggregationLayer\.Weight(\.Weight)?$"),
+        (r"<Model\.Head\.LinearLayer2\.Basis\.", r"<Model\.ExtractionLayer\."),
+    ),
     Signature("a GigaGAN network; GigaGAN is not supported", (r"<style_to_conv_modulations\.",)),
     Signature(
         "a StyleGAN of the first versions of rosinality's style-based-gan-pytorch, before July 2019, whose "
@@ -138,7 +144,8 @@ GENERATORS = (
     Signature("StyleGAN2 (lucidrains' names)", (r"<blocks\.\d+\.to_(style|noise)1\.",)),
     Signature("FastGAN", (r"<feat_\d+\.([1-8]|conv[12]?|bn[12]?)\.", r"<(se_\d+\.main|init\.init)\.\d\.")),
     Signature("lightweight-gan", (r"<layers\.\d+\.0\.(0\.net|2(\.1)?)\.", r"<(initial|out)_conv\.")),
-    Signature("R3GAN", (r"<Model\.MainLayers\.", r"<Model\.AggregationLayer\.")),
+    Signature("R3GAN", (r"<Model\.MainLayers\.", r"<Model\.AggregationLayer\.Layer\.")),
+    Signature("R3GAN2", (r"<Model\.Head\.LinearLayer2\.Basis\.", r"<Model\.AggregationLayer\.Weight\.")),
     Signature(
         "generator of TensorFlow variables",
         (r"(^|/)\d+x\d+/(Conv0_up|Conv1|ToRGB)/weight$|(^|/)ToRGB_lod\d+/weight$",),
@@ -159,7 +166,7 @@ OTHERS = (
         "a discriminator of ProgressiveGAN, StyleGAN or StyleGAN2 (genforce's names), which makes no images",
         (r"<input\d+\.(conv\.)?weight$",),
     ),
-    Signature("a discriminator of R3GAN, which makes no images", (r"<Model\.ExtractionLayer\.",)),
+    Signature("a discriminator of R3GAN or R3GAN2, which makes no images", (r"<Model\.ExtractionLayer\.",)),
     Signature(
         "a discriminator in TensorFlow variables, which makes no images", (r"FromRGB(_lod\d+)?/weight$",)
     ),

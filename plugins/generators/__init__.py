@@ -48,6 +48,11 @@ def ganstrata_register_generators(register: Register) -> None:
         "r3gan", "ganstrata.plugins.generators.r3gan.generator:R3GAN", "R3GAN, one layer (Huang et al. 2024)"
     )
     register(
+        "r3gan2",
+        "ganstrata.plugins.generators.r3gan2.generator:R3GAN2",
+        "R3GAN2, one layer; its output may be latents (IFeelBloated 2026)",
+    )
+    register(
         "module",
         "ganstrata.plugins.generators.module.generator:OwnModule",
         "any torch.nn.Module, by its module or file",

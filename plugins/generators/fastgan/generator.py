@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
-from ..shared.config import ClassConfig
+from ..shared.config import ClassConfig, NoiseConfig
 from ..shared.mapping import normalise_second_moment
 from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
@@ -25,12 +24,6 @@ from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import Block, Excitation
-
-NOISE = {
-    "const": "no file stores the noise: fixed noise, drawn from seed 0, is used for all samples",
-    "fresh": "no file stores the noise: it is drawn for each sample",
-    "none": "no file stores the noise: none is added",
-}
 
 
 class FastGAN(PublishedGenerator):
@@ -42,12 +35,9 @@ class FastGAN(PublishedGenerator):
     exchange of styles of section 4.2.
     """
 
-    class Config(ClassConfig):
+    class Config(NoiseConfig, ClassConfig):
         """Set checkpoint, classes, noise, and what the file does not store."""
 
-        noise: Literal["const", "fresh", "none"] = Field(
-            default="const", description="const: fixed noise; fresh: drawn for each sample; none: without"
-        )
         final_tanh: bool | None = Field(
             default=None,
             description="whether tanh is applied to the picture; left out: as the file states, or else as in "
@@ -68,7 +58,7 @@ class FastGAN(PublishedGenerator):
         )
         self.network.fold()
         noisy = any(self.architecture.doubled)
-        self.card: ModelCard = opened.card(assumptions=(NOISE[config.noise],) if noisy else ())
+        self.card: ModelCard = opened.card(assumptions=(noise.UNSTORED[config.noise],) if noisy else ())
         self._classes = Classes(self.family, self.architecture.classes, config.classes)
         strata = [Stratum("init", 0, 4)]
         for level in range(1, len(self.architecture.widths)):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from ....core.checkpoints import Part
@@ -16,18 +14,12 @@ from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
-from ..shared.config import CheckpointConfig
+from ..shared.config import CheckpointConfig, NoiseConfig
 from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import Layer
-
-NOISE = {
-    "const": "no file stores the noise: fixed noise, drawn from seed 0, is used for all samples",
-    "fresh": "no file stores the noise: it is drawn for each sample",
-    "none": "no file stores the noise: none is added",
-}
 
 
 class LightweightGAN(PublishedGenerator):
@@ -38,12 +30,8 @@ class LightweightGAN(PublishedGenerator):
     With one code for all layers this is the network.
     """
 
-    class Config(CheckpointConfig):
+    class Config(NoiseConfig, CheckpointConfig):
         """Set checkpoint and noise."""
-
-        noise: Literal["const", "fresh", "none"] = Field(
-            default="const", description="const: fixed noise; fresh: drawn for each sample; none: without"
-        )
 
     config: Config
     family = "lightweight-gan"
@@ -58,7 +46,7 @@ class LightweightGAN(PublishedGenerator):
         )
         self._classes = Classes(self.family, 0, "sampled")
         noisy = self.architecture.noisy
-        self.card: ModelCard = opened.card(assumptions=(NOISE[config.noise],) if noisy else ())
+        self.card: ModelCard = opened.card(assumptions=(noise.UNSTORED[config.noise],) if noisy else ())
         strata = [Stratum("initial", 0, 4)]
         for level in range(1, len(self.architecture.widths)):
             size = 4 * 2**level

@@ -58,6 +58,14 @@ class ClassConfig(CheckpointConfig):
     )
 
 
+class NoiseConfig(PluginConfig):
+    """Set the noise, which no file stores."""
+
+    noise: Literal["const", "fresh", "none"] = Field(
+        default="const", description="const: fixed noise; fresh: drawn for each sample; none: without"
+    )
+
+
 class TruncationConfig(ClassConfig):
     """Set checkpoint, classes and the truncation of w, for generators with a mapping network."""
 

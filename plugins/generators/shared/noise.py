@@ -9,6 +9,13 @@ from torch import Tensor
 from ....core.plugins.records import Inputs
 from ....core.randomness import Stream, Use, normals, uniforms
 
+# What is done about noise that no file stores, by the field `noise` of config.NoiseConfig.
+UNSTORED = {
+    "const": "no file stores the noise: fixed noise, drawn from seed 0, is used for all samples",
+    "fresh": "no file stores the noise: it is drawn for each sample",
+    "none": "no file stores the noise: none is added",
+}
+
 
 def keys(inputs: Inputs) -> Tensor:
     """Return the noise seed and the index of every sample, (N, 2), to be stored in State.kept."""

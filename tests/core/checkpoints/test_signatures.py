@@ -74,7 +74,12 @@ KNOWN = {
         "linear.weight",
         "embed.weight",
     ),
-    "a discriminator of R3GAN": (
+    "an R3GAN2 generator of a development version": (
+        "Model.MainLayers.0.ParametrizedAlphas.0.Value",
+        "Model.Head.LinearLayer.Weight.Weight",
+        "Model.AggregationLayer.Weight.Weight",
+    ),
+    "a discriminator of R3GAN or R3GAN2": (
         "Model.MainLayers.0.Layers.0.LinearLayer1.Layer.weight",
         "Model.ExtractionLayer.Layer.weight",
     ),
@@ -212,7 +217,9 @@ def test_different_parts_are_described_separately_and_equal_parts_together() -> 
 
 
 GENERATORS = [
-    p for p in sorted(DATA.glob("*.safetensors")) if p.name.startswith(("stylegan", "pggan", "biggan"))
+    p
+    for p in sorted(DATA.glob("*.safetensors"))
+    if p.name.startswith(("stylegan", "pggan", "biggan", "r3gan2"))
 ]
 
 
@@ -224,7 +231,7 @@ def test_every_generator_is_of_one_family(path: Path) -> None:
         families[0]
         .replace("-", "")
         .lower()
-        .startswith({"s": "stylegan", "p": "progressivegan", "b": "biggan"}[path.name[0]])
+        .startswith({"s": "stylegan", "p": "progressivegan", "b": "biggan", "r": "r3gan2"}[path.name[0]])
     )
 
 

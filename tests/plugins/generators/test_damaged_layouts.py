@@ -14,12 +14,15 @@ from ganstrata.plugins.generators.biggan.architecture import Architecture as Big
 from ganstrata.plugins.generators.biggan.generator import BigGAN
 from ganstrata.plugins.generators.pggan.architecture import Architecture as ProgressiveArchitecture
 from ganstrata.plugins.generators.pggan.generator import ProgressiveGAN
+from ganstrata.plugins.generators.r3gan2.architecture import Architecture as R3GAN2Architecture
+from ganstrata.plugins.generators.r3gan2.generator import R3GAN2
 from ganstrata.plugins.generators.stylegan.architecture import Architecture as StyleArchitecture
 from ganstrata.plugins.generators.stylegan.generator import StyleGAN
 from ganstrata.plugins.generators.stylegan_t.architecture import Architecture as StyleGANTArchitecture
 from ganstrata.plugins.generators.stylegan_t.generator import StyleGANT
 from generators_biggan_studio import studio
 from generators_grown import pro_gan, zoo
+from generators_r3gan2 import small_state as r3gan2
 from generators_stylegan_pytorch import rosinality
 from generators_stylegan_pytorch import zoo as zoo_stylegan
 from generators_stylegan_t import small_state as stylegan_t
@@ -33,6 +36,7 @@ KINDS: dict[str, tuple[type[Generator], Any, Callable[[], State]]] = {
     "rosinality": (StyleGAN, StyleArchitecture, rosinality),
     "zoo's StyleGAN": (StyleGAN, StyleArchitecture, zoo_stylegan),
     "StudioGAN": (BigGAN, BigGANArchitecture, studio),
+    "R3GAN2": (R3GAN2, R3GAN2Architecture, r3gan2),
     "StudioGAN, deep": (BigGAN, BigGANArchitecture, lambda: studio(deep=True, skip=True)),
     "StyleGAN-T": (StyleGANT, StyleGANTArchitecture, stylegan_t),
 }
@@ -46,6 +50,11 @@ KEYS = (
     "categoryVectorDim",
     "attribKeysOrder",
     "use_eql",
+    "class_name",
+    "vae_name",
+    "raw_mean",
+    "raw_std",
+    "final_std",
 )
 DAMAGED = 150
 
@@ -71,7 +80,12 @@ def damaged(state: State, rng: np.random.Generator) -> tuple[State, dict[str, An
         elif tensor.ndim:
             state[name] = torch.cat([tensor, tensor])
     inner = {KEYS[int(rng.integers(len(KEYS)))]: VALUES[int(rng.integers(len(VALUES)))] for _ in range(2)}
-    return state, {"config": inner, "conf": inner} if rng.integers(2) else {}
+    return state, {
+        "config": inner,
+        "conf": inner,
+        "encoder_kwargs": inner,
+        "network": {"encoding": inner},
+    } if rng.integers(2) else {}
 
 
 @pytest.mark.parametrize("kind", KINDS)

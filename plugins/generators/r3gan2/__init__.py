@@ -1,0 +1,1 @@
+"""Run R3GAN2 as a stack of strata."""
