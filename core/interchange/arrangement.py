@@ -58,6 +58,8 @@ def arrange(
         >>> [row.shape for row in arrange(np.ones((5, 4)), Sizes(3, 4), "rows")]
         [(4,), (4,), (4,), (4,), (4,)]
     """
+    if array.ndim == 4 and array.shape[1] == 1:  # a list of (1, L, D)
+        array = array[:, 0]
     if array.ndim == 0 or not array.size:
         raise DataError(f"holds an array of shape {array.shape}; {_wanted(sizes)}")
     if form is not None:

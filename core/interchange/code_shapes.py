@@ -58,8 +58,8 @@ def read_shape(
 ) -> Reading:
     """Return the one way to read an array of codes.
 
-    Read without a question are (N, L, D) and (N, L*D), codes of all layers; (L, D, N), if it fits no other
-    reading; and (N, D), if it cannot be one code, and only one of z and w is so wide.
+    Read without a question are (N, L, D), (N, 1, L, D) and (N, L*D), codes of all layers; (L, D, N), if it
+    fits no other reading; and (N, D), if it cannot be one code, and only one of z and w is so wide.
 
     Args:
         array: numbers of any shape.
@@ -86,7 +86,11 @@ def read_shape(
     _check_options(form, space)
     possible = list(_readings(array, sizes))
     if not possible:
-        raise DataError(f"has shape {times(array.shape)}; {_wanted(sizes)}")
+        steps = (
+            "; it may hold several steps for each picture, as ReStyle keeps them: keep one of each, such as "
+            "the last, array[:, -1]"
+        )
+        raise DataError(f"has shape {times(array.shape)}; {_wanted(sizes)}{steps if array.ndim == 4 else ''}")
     left = [r for r in possible if space in (None, r.space) and form in (None, r.form)]
     if sure:
         left = [r for r in left if r.form == "codes"]
@@ -121,6 +125,8 @@ def _readings(array: NDArray[Any], sizes: CodeSizes) -> Iterator[Reading]:
     layers, size = sizes.layers, sizes.code
     if array.ndim == 1:
         array = array[None]
+    if array.ndim == 4 and 1 in array.shape[:2]:  # a list of (1, L, D)
+        array = array[:, 0] if array.shape[1] == 1 else array[0]
     if array.ndim == 3 and array.shape[1] == 1 and layers != 1:
         array = array[:, 0]
     if not array.size:

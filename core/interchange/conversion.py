@@ -119,7 +119,8 @@ def _space(foreign: ForeignBoundary, generator: AssumedGenerator, stated: str | 
         return "w+"  # a row per layer fits no other space
     if generator.space == "z":
         return "z"  # there is no mapping network, so there is no other
-    raise UserError("it does not say which latent space it lies in; say --space w, or --space wp")
+    styles = ", or --space s for style channels" if generator.styles else ""
+    raise UserError(f"it does not say which latent space it lies in; say --space w, or --space wp{styles}")
 
 
 def _level(named: NamedFile, foreign: ForeignBoundary, stated: str | None, remarks: list[str]) -> str:

@@ -11,6 +11,8 @@ from ..errors import ConfigError, Fault, UserError
 from ..messages import quantity, visible
 from ..storage.disk import open_file
 
+NUMBERS = 2_000  # characters of a text that are looked at
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 LINE = re.compile(r"\((?P<name>[^(),]*[^(),\s][^(),]*),(?P<space>[^(),]*)\)\s*:(?P<path>.*\S.*)")
 SPACES = {"z": "z", "w": "w", "wp": "w+"}
 """Latent spaces: HiGAN's names to ganstrata's."""
@@ -102,6 +104,8 @@ def parse_list(text: str, source: str) -> BoundaryList:
                 f"and in line {number}; the last counts"
             )
         entries[entry.name, space] = entry
+    if faults and not entries:
+        _refuse_other_text(text, source)
     if faults:
         raise ConfigError(source, faults)
     if not entries:
@@ -111,6 +115,22 @@ def parse_list(text: str, source: str) -> BoundaryList:
             f"{source}: the list names no boundary{switched}. Its lines have the form `(name, space): path`"
         )
     return BoundaryList(tuple(entries.values()), tuple(disabled), tuple(remarks))
+
+
+def _refuse_other_text(text: str, source: str) -> None:
+    """Refuse a text without any entry that is known to be something else: a web page, numbers.
+
+    Raises:
+        UserError: it is; the message says what to do.
+    """
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        raise UserError(f"{source} seems to be a web page: the download has failed. Download it again")
+    words = re.split(r"[\s,;]+", text[:NUMBERS].strip())
+    if all(NUMBER.fullmatch(word) for word in words[:-1] or words):
+        raise UserError(
+            f"{source} holds numbers as text; in Python, numpy.save('direction.npy', numpy.loadtxt(FILE)) "
+            "makes a file of them that is read (with delimiter=',' if there are commas)"
+        )
 
 
 def read_list(path: Path) -> BoundaryList:

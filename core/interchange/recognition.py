@@ -7,7 +7,7 @@
 | `{'eigvec'}`, columns, in w | rosinality's closed-form factorisation |
 | `{'boundaries', 'eigen_values'}`, rows | SeFa |
 | `{'lat_comp', 'lat_mean', 'lat_stdev'}`, `{'comp', 'mean', 'std'}`, rows | GANSpace, e4e's copies of it |
-| any other dictionary of arrays, by name | AnycostGAN and many others |
+| any other dictionary of arrays, by name, also of such dictionaries | AnycostGAN and many others |
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from ..checkpoints import Inert
 from ..errors import DataError
 from ..messages import listed, shown, visible
 from .arrays import as_array, describe
+from .foreign import MOST
 
 NORMAL, META = "boundary", "meta_data"
+NESTED = 4  # dictionaries inside one another that are read, at most
 LAYERS = 1_000  # layer numbers that a file may name, at most
 COMPONENTS = (("lat_comp", "lat_stdev"), ("comp", "std"))  # GANSpace's keys: components, their deviations
 
@@ -120,13 +122,26 @@ def _named(content: Mapping[Any, Any]) -> tuple[list[Entry], list[str]]:
     """Read a dictionary of directions by name; text, single numbers and foreign objects are left out."""
     entries: list[Entry] = []
     left: list[str] = []
+    _collect(content, "", NESTED, entries, left)
+    if not entries:
+        raise DataError(f"holds {describe(content)}, but no '{NORMAL}' and no arrays by name")
+    return entries, left
+
+
+def _collect(
+    content: Mapping[Any, Any], outer: str, depth: int, entries: list[Entry], left: list[str]
+) -> None:
+    """Add what a dictionary holds, and the dictionaries in it, whose names come before those of their own."""
     for key, value in content.items():
-        name = visible(key) if isinstance(key, str) else shown(key)
+        name = outer + (visible(key) if isinstance(key, str) else shown(key))
         if isinstance(value, Mapping):
             inner = _higan(value, name)
-            if inner is None:
+            if inner is not None:
+                entries += inner
+            elif not value or depth == 0:
                 raise DataError(f"{shown(name)} is {describe(value)}, but no '{NORMAL}'")
-            entries += inner
+            else:
+                _collect(value, f"{name}.", depth - 1, entries, left)
             continue
         array = as_array(value)
         if array is not None and array.size > 1:
@@ -135,9 +150,8 @@ def _named(content: Mapping[Any, Any]) -> tuple[list[Entry], list[str]]:
             left.append(name)
         else:
             raise DataError(f"{shown(name)} is {describe(value)}; a boundary is an array of numbers")
-    if not entries:
-        raise DataError(f"holds {describe(content)}, but no '{NORMAL}' and no arrays by name")
-    return entries, left
+        if len(entries) > MOST:
+            raise DataError(f"holds more than {MOST} directions")
 
 
 def numbered(entry: Entry, count: int) -> Iterator[dict[str, Any]]:

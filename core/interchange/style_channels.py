@@ -75,6 +75,10 @@ def _direction(content: Any, styles: Styles) -> Floats | None:
         return flat.astype(np.float64)
     if flat.shape == (len(styles), max(width for _, width in styles)):
         return _joined(list(flat), styles)  # padded with zeros to the widest, as StyleMC does
+    if array.shape == (2,):
+        return _of_triples(np.append(array, 1.0)[None], styles)  # a channel, which is moved by itself
+    if array.ndim == 2 and array.shape[1] == 2 and len(array) != len(styles):
+        raise DataError("holds pairs (layer, channel) without values; write (layer, channel, value)")
     if array.ndim == 2 and array.shape[1] == 3:
         if len(array) > total:
             raise DataError(f"has {quantity(len(array), 'row')} (layer, channel, value) for {_sizes(styles)}")

@@ -22,6 +22,7 @@ from .operations import OPERATIONS, STOP
 
 LINE = 512  # bytes of a name, at most
 KEY = 2**60  # from here on, integer keys can be chosen to have equal hashes, which makes lookups very slow
+PLACES = 4  # integers of a key, at most
 CALL = 8  # steps that a call costs, plus one per argument
 
 
@@ -218,8 +219,8 @@ class Unpickler:
     def set_items(self, target: Any, pairs: list[Any]) -> None:
         """Put keys and values into a dictionary.
 
-        Only text, names and integers below `KEY` may be keys. Other entries are left out, because hashing
-        the key could take forever.
+        Only text, names and integers below `KEY` may be keys. A short tuple of such integers becomes text:
+        (6, 501) is "(6, 501)". Other entries are left out, because hashing the key could take forever.
         """
         if isinstance(target, Record):
             target.entries = {} if target.entries is None else target.entries
@@ -229,6 +230,12 @@ class Unpickler:
                 f"its pickle takes {type(target).__name__} for a dictionary at byte {self.position}"
             )
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            if (
+                isinstance(key, tuple)
+                and len(key) <= PLACES
+                and all(type(n) is int and abs(n) < KEY for n in key)
+            ):
+                key = str(key)
             if isinstance(key, str | Name) or (isinstance(key, int) and abs(key) < KEY):
                 target[key] = value
 

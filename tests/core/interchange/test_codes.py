@@ -41,6 +41,8 @@ def codes(*shape: int) -> np.ndarray:
         ((5, D), WIDER, "w", (5, D)),
         ((5, 9), WIDER, "z", (5, 9)),
         ((5, 1, 9), WIDER, "z", (5, 9)),
+        ((5, 1, L, D), MAPPED, "w+", (5, L, D)),
+        ((1, 5, L, D), MAPPED, "w+", (5, L, D)),
         ((D,), PLAIN, "z", (1, D)),
     ],
 )
@@ -51,6 +53,13 @@ def test_shapes_that_need_no_question(
     found = find_codes(saved(tmp_path, values), sizes)
     assert (found.space, found.values.shape, found.values.dtype) == (space, result, np.float32)
     np.testing.assert_array_equal(found.values, values.reshape(result))
+
+
+def test_several_steps_for_each_picture_are_not_codes(tmp_path: Path) -> None:
+    """ReStyle keeps the codes of all its steps, by the name of the picture."""
+    steps = {"a.jpg": [codes(L, D)] * 3, "b.jpg": [codes(L, D)] * 3}
+    with pytest.raises(DataError, match=r"has shape 2 x 3 x 4 x 6.*keep one of each, such as the last"):
+        find_codes(saved(tmp_path, steps), MAPPED)
 
 
 def test_the_last_axis_may_count_the_codes(tmp_path: Path) -> None:

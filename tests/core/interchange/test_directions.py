@@ -196,6 +196,32 @@ def test_pickled_dictionaries_of_higan_whatever_they_are_called(
     )
 
 
+def test_dictionaries_of_dictionaries_of_directions(tmp_path: Path) -> None:
+    """The names of the outer ones come first; a dictionary of HiGAN may be among them."""
+    age, smile, wood = unit(6), unit(1, 6), unit(1, 6)
+    content = {
+        "directions": {"age": age, "by": {"smile": smile}},
+        "wood": {"boundary": wood, "meta_data": None},
+    }
+    torch.save({"state_dict": content, "step": 3}, tmp_path / "a.pt")
+    found, left = read_directions(tmp_path / "a.pt", SIZES)
+    assert [boundary.name for boundary in found] == [
+        "state_dict.directions.age",
+        "state_dict.directions.by.smile",
+        "state_dict.wood",
+    ]
+    for boundary, normal in zip(found, (age, smile, wood), strict=True):
+        np.testing.assert_allclose(boundary.normal, normal.reshape(-1), atol=1e-7)
+    assert "step is left out" in left[0]
+
+
+def test_a_list_of_directions_with_a_row_per_layer(tmp_path: Path) -> None:
+    rows = unit(3, 1, 4, 6)
+    found, _ = read_directions(saved(tmp_path, rows), SIZES, form="rows")
+    for boundary, row in zip(found, rows, strict=True):
+        np.testing.assert_allclose(boundary.normal, row[0], atol=1e-7)
+
+
 def test_dictionaries_by_name_and_without_meta_data(tmp_path: Path) -> None:
     assert read_directions(saved(tmp_path, {"boundary": unit(1, 6)}))[0][0].layers is None
     content = {"wood": {"boundary": unit(1, 6), "meta_data": {"type": "attribute"}}, "source": "me", "n": 3}

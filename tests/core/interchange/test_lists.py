@@ -73,6 +73,19 @@ def test_files_that_are_not_lists_are_refused(tmp_path: Path) -> None:
         read_list(tmp_path / "b.txt")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1.5,-2e-3,0.25", "holds numbers as text; in Python, numpy.save"),
+        ("0.5\n-1.25\n", "holds numbers as text"),
+        ("\n<!DOCTYPE html>\n<html>", "a web page: the download has failed"),
+    ],
+)
+def test_texts_that_are_something_else_are_named(text: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        parse_list(text, "a.txt")
+
+
 def higans(text: str) -> dict[tuple[str, str], str]:
     """Parse a list as genforce/higan 2088e23 does, which fails on any other line."""
     paths = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,19 @@ def test_every_form(content: Any) -> None:
     assert direction.tolist() == WANTED
 
 
+def test_a_pair_is_one_channel_and_may_be_a_key(tmp_path: Path) -> None:
+    """As StyleSpace names its channels: (layer, channel); pickles keep such keys as tuples."""
+    named = style_directions({"gaze": (2, 2), "smile": [1, 0]}, STYLES)
+    assert [(name, direction.nonzero()[0].tolist()) for name, direction in named] == [
+        ("gaze", [6]),
+        ("smile", [2]),
+    ]
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({(1, 1): 3.0, (2, 2): 4.0}))
+    options = ImportOptions(space="s", level="attribute")
+    (boundary,) = import_boundaries([tmp_path / "a.pkl"], GENERATOR, options).boundaries
+    np.testing.assert_allclose(5.0 * boundary.normal, WANTED, atol=1e-6)
+
+
 def test_names_of_tensorflow_are_those_of_all_styles(rooms) -> None:
     """The 26 styles at 1024 pixels, or those of a smaller network, in StyleSpace's order."""
     styles = [(rooms.strata[s].name, width) for s, width in style_strata(rooms)]
@@ -73,6 +87,7 @@ def test_names_of_tensorflow_are_those_of_all_styles(rooms) -> None:
         ({"b4.conv1": [1.0] * 5}, "a direction in s is"),
         ({"smile": "x"}, "'smile' is a str; a direction in s is"),
         ({}, "holds a dictionary of nothing"),
+        ([[1, 1], [2, 2]], r"pairs \(layer, channel\) without values"),
     ],
 )
 def test_what_is_no_edit_of_styles(content: Any, words: str) -> None:
