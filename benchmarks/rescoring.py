@@ -115,7 +115,7 @@ def single_layers(family: str, rounds: int) -> None:
         )
     latents = generator.sample(1, 0, 0, ganstrata.Stream.VERIFICATION)
     codes, layers = (
-        generator.broadcast(generator.map(latents.z, latents.condition)),
+        generator.broadcast(generator.map(latents.z, latents.condition), latents.condition),
         range(generator.card.layers),
     )
     starts = [first_reader(generator, [layer]) for layer in layers]

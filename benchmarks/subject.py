@@ -46,7 +46,9 @@ class Subject:
         self.tensors = {name: tensor.to(self.device) for name, tensor in examined.tensors.items()}
         self.batch = batch or auto_batch(self.generator.card.resolution, self.device)
         latents = self.generator.sample(self.batch, 0, 0, ganstrata.Stream.PROBING)
-        self.codes: Tensor = self.generator.broadcast(self.generator.map(latents.z, latents.condition))
+        self.codes: Tensor = self.generator.broadcast(
+            self.generator.map(latents.z, latents.condition), latents.condition
+        )
         self.classes: Tensor | None = None
         if (
             latents.condition is not None

@@ -63,13 +63,6 @@ RELATIVES = (
         "an encoder of images together with its generator (e4e or pSp)",
         (r"^encoder\.", r"^decoder\.(convs|conv1)\."),
     ),
-    Signature("a StyleGAN-XL generator; StyleGAN-XL is not supported", (r"<mapping\.embed_proj\.",)),
-    # Without classes it has no embed_proj, but still the table `embed`, which unlike StyleGAN3's has no bias.
-    Signature(
-        "a StyleGAN-XL generator; StyleGAN-XL is not supported",
-        (r"<synthesis\.L\d+_\d+_\d+\.", r"<mapping\.embed\.weight$"),
-        (r"<mapping\.embed\.bias$",),
-    ),
     Signature(
         "a StyleGAN-V generator of videos; StyleGAN-V is not supported",
         (r"<synthesis\.motion_encoder\.",),
@@ -120,7 +113,7 @@ RELATIVES = (
 
 # Names that only generators of one family have, for every published naming scheme.
 GENERATORS = (
-    Signature("StyleGAN3", (r"<synthesis\.L\d+_\d+_\d+\.",)),
+    Signature("StyleGAN3 or StyleGAN-XL", (r"<synthesis\.L\d+_\d+_\d+\.",)),
     Signature("StyleGAN-T", (r"<synthesis\.b\d+\.convs1\.\d+\.affine\.",)),
     Signature("StyleGAN2 (NVIDIA's names)", (r"<synthesis\.b\d+\.(conv[01]|torgb)\.affine\.(weight|bias)$",)),
     Signature("StyleGAN2 (rosinality's names)", (r"<(convs\.\d+|conv1)\.conv\.modulation\.",)),

@@ -36,7 +36,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
     seed = scored.seed
     with random_state.unchanged(owner, "making pictures"):
         latents = generator.sample(scored.batch, seed, 0, Stream.PROBING)
-        codes = generator.broadcast(generator.map(latents.z, latents.condition))
+        codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
         whole = scored.render(codes, latents.condition, latents.index, Stream.PROBING, sets)
         images = whole.rendering.pictures.clone()
         if finite_rows(images) is not None or whole.rendering.finite is not None:
@@ -45,7 +45,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         if generator.judges_range:
             check_range(images, owner)
         few = generator.sample(min(SAMPLES, scored.batch), seed, 0, Stream.PROBING)
-        few_codes = generator.broadcast(generator.map(few.z, few.condition))
+        few_codes = generator.broadcast(generator.map(few.z, few.condition), few.condition)
         part = scored.render(few_codes, few.condition, few.index, Stream.PROBING).rendering
         difference = distance(images[: len(few.z)], part.pictures, width)
         if not difference <= BATCH_TOLERANCE:

@@ -155,7 +155,7 @@ def watched_pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, 
     w = generator.map(latents.z, latents.condition)
     check_after(arguments)
     arguments = arguments_of("broadcast", {"the w": w})
-    codes = generator.broadcast(w)
+    codes = generator.broadcast(w, latents.condition)
     check_after(arguments)
     state = begun(generator, Inputs(n, latents.condition, latents.index, NOISE))
     for s in range(len(generator.strata)):
@@ -236,6 +236,6 @@ def batch_fault(generator: Generator, together: Latents, alone: Latents, differe
 
 
 def _refuse_nonfinite(generator: Generator, latents: Latents, finite: Tensor) -> None:
-    codes = generator.broadcast(generator.map(latents.z, latents.condition))
+    codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
     state = begun(generator, Inputs(len(codes), latents.condition, latents.index, NOISE))
     raise nonfinite_error(generator, finite, latents.index, locate_nonfinite(generator, state, codes, 0, 0))

@@ -52,7 +52,7 @@ def rendering_to_check(plugins: ScoredGenerator) -> Rendering:
     """
     generator = plugins.generator
     latents = generator.sample(SAMPLES, plugins.seed, 0, Stream.PROBING)
-    codes = generator.broadcast(generator.map(latents.z, latents.condition))
+    codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
     rendering = plugins.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
     rendering.index = latents.index
     return rendering

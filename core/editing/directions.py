@@ -276,15 +276,20 @@ def conditional(boundary: Boundary, conditions: list[Boundary]) -> Boundary:
 
 
 @torch.inference_mode()
-def mean_code(generator: Generator) -> Tensor | None:
-    """Return the w towards which truncation pulls, for each layer (L, D).
+def mean_code(generator: Generator, condition: Tensor | None = None) -> Tensor | None:
+    """Return the w towards which truncation pulls samples, for each layer: (N, L, D), or (1, L, D).
 
     mean_l = broadcast(0)_l / (1 - scale_l) where truncation acts; elsewhere no mean is needed, and it is 0.
     None if broadcast() is not a truncation towards a point.
+
+    Args:
+        generator: generator of the samples.
+        condition: of the N samples, on which the mean may depend; None if they have none.
     """
-    card = generator.card
-    probe = torch.stack([torch.zeros(card.code_size), torch.ones(card.code_size)]).to(generator.device)
-    base, ones = generator.broadcast(probe).float()
+    rows = 1 if condition is None else len(condition)
+    zero = torch.zeros(rows, generator.card.code_size, device=generator.device)
+    base = generator.broadcast(zero, condition).float()  # (N, L, D)
+    ones = generator.broadcast(zero + 1.0, condition).float()
     scale = torch.from_numpy(np.asarray(generator.layer_scale, dtype=np.float32)).to(base)[:, None]
     if not torch.allclose(ones - base, scale.expand_as(base), atol=1e-4, rtol=1e-4):
         return None

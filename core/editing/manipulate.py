@@ -162,10 +162,9 @@ def _perform(finished: Finished, request: EditRequest, progress: Progress) -> Ma
     parts = find_parts(prepared, known, request, unit)
     source = find_source(prepared, request)
     strips = strips_of(parts, positions(request, editing.start, editing.end, editing.steps), request.mode)
-    ruler = Ruler(
-        unit, mean_code(prepared.generator), (JITTER if request.noise_sd is None else request.noise_sd) * unit
-    )
-    if request.mode == "absolute" and ruler.mean is None:
+    ruler = Ruler(unit, (JITTER if request.noise_sd is None else request.noise_sd) * unit)
+    one = None if source.condition is None else source.condition[:1]
+    if request.mode == "absolute" and mean_code(prepared.generator, one) is None:
         raise DataError(
             "an absolute edit is impossible with this generator: "
             "its broadcast() is not a truncation towards a point"

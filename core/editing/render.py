@@ -16,7 +16,7 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Step
 from ..strata.composition import Pass
 from ..strata.moves import jitter, move, move_jointly, move_to, signed_distance
-from .directions import EditPart
+from .directions import EditPart, mean_code
 from .sources import Source
 from .steps import Strip
 
@@ -45,13 +45,20 @@ class Ruler:
 
     Attributes:
         unit: length of one step in w.
-        mean: w towards which truncation pulls, (L, D), or None; see `mean_code`.
         noise: sd of jitter in w.
     """
 
     unit: float
-    mean: Tensor | None
     noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Hold codes (N, L, D), indices (N,), and the w towards which truncation pulls; see `mean_code`."""
+
+    codes: Tensor
+    index: Tensor
+    mean: Tensor | None
 
 
 class StripRenderer:
@@ -88,32 +95,32 @@ class StripRenderer:
                 codes, condition, index, self.source.stream, [strip.layers for strip in strips], strict=True
             )
             plain = self.prepared.score(base.rendering) if self.scored else None
+            batch = _Batch(codes, index, mean_code(self.prepared.generator, condition))
             for s, strip in enumerate(strips):
-                columns = [
-                    self._column(base, codes, index, strip, t, done) for t in range(strip.distances.shape[1])
-                ]
+                columns = [self._column(base, batch, strip, t, done) for t in range(strip.distances.shape[1])]
                 unedited = (to_pixels(base.rendering.pictures), plain, codes)
-                before[s].append(self._frames([unedited], strip.parts, size))
-                after[s].append(self._frames(columns, strip.parts, size))
+                before[s].append(self._frames([unedited], strip.parts, batch.mean, size))
+                after[s].append(self._frames(columns, strip.parts, batch.mean, size))
         return [_joined(pieces) for pieces in before], [_joined(pieces) for pieces in after]
 
     def _column(
-        self, base: Pass, codes: Tensor, index: Tensor, strip: Strip, t: int, done: Step
+        self, base: Pass, batch: _Batch, strip: Strip, t: int, done: Step
     ) -> tuple[Pixels, Floats | None, Tensor]:
         """Return pictures, scores and codes at step t; nothing else of it stays in memory."""
-        moved = self.moved(codes, index, strip, t)
+        moved = self._moved(batch, strip, t)
         rendering = base.edited(moved, strip.layers, self._styles(strip, t))
-        done(len(codes))
+        done(len(moved))
         return to_pixels(rendering.pictures), self.prepared.score(rendering) if self.scored else None, moved
 
-    def moved(self, codes: Tensor, index: Tensor, strip: Strip, t: int) -> Tensor:
+    def _moved(self, batch: _Batch, strip: Strip, t: int) -> Tensor:
         """Return codes (N, L, D) at step t (method C)."""
+        codes = batch.codes
         amounts = [float(value) for value in strip.distances[:, t]]
         part = strip.parts[0]
         if strip.mode == "joint":
             return move_jointly(codes, [p.direction for p in strip.parts], amounts)
         if strip.mode == "absolute":
-            assert self.ruler.mean is not None
+            assert batch.mean is not None
             scale, target = self.prepared.generator.layer_scale, amounts[0] * self.ruler.unit
             return move_to(
                 codes,
@@ -122,10 +129,10 @@ class StripRenderer:
                 target,
                 part.layers,
                 scale,
-                self.ruler.mean.to(codes),
+                batch.mean.to(codes),
             )
         if strip.mode == "jitter":
-            return jitter(codes, part.direction, amounts[0], self._noise(codes, index, t), part.layers)
+            return jitter(codes, part.direction, amounts[0], self._noise(codes, batch.index, t), part.layers)
         return move(codes, part.direction, amounts[0])
 
     def _styles(self, strip: Strip, t: int) -> dict[int, Tensor] | None:
@@ -147,7 +154,11 @@ class StripRenderer:
         return torch.from_numpy(np.concatenate(rows)).view(codes.shape).to(codes) * self.ruler.noise
 
     def _frames(
-        self, columns: Sequence[tuple[Pixels, Floats | None, Tensor]], parts: tuple[EditPart, ...], size: int
+        self,
+        columns: Sequence[tuple[Pixels, Floats | None, Tensor]],
+        parts: tuple[EditPart, ...],
+        mean: Tensor | None,
+        size: int,
     ) -> Frames:
         """Stack the columns of a batch along T, without the rows beyond `size` that fill it up."""
         scores = [column[1] for column in columns if column[1] is not None]
@@ -156,20 +167,20 @@ class StripRenderer:
             np.stack(scores, axis=1)[:size] if scores else None,
             np.stack(
                 [
-                    np.stack([self._distance(codes, part) for part in parts], axis=1)
+                    np.stack([self._distance(codes, part, mean) for part in parts], axis=1)
                     for _, _, codes in columns
                 ],
                 axis=1,
             )[:size],
         )
 
-    def _distance(self, codes: Tensor, part: EditPart) -> Floats:
+    def _distance(self, codes: Tensor, part: EditPart, mean: Tensor | None) -> Floats:
         """Return the signed distance from the boundary in steps (N,), averaged over the moved layers."""
-        if self.ruler.mean is None or part.styles is not None:
+        if mean is None or part.styles is not None:
             return np.full(len(codes), np.nan, dtype=np.float32)
         b, scale = part.boundary, self.prepared.generator.layer_scale
         distances = signed_distance(
-            codes.float(), b.normal, b.offset, part.layers, scale, self.ruler.mean.to(codes.device)
+            codes.float(), b.normal, b.offset, part.layers, scale, mean.to(codes.device)
         )
         return np.asarray(distances.cpu().numpy() / self.ruler.unit, dtype=np.float32)
 

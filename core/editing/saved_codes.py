@@ -71,9 +71,10 @@ def read_saved(
     for start in range(0, count, prepared.batch):
         rows = torch.arange(start, start + prepared.batch).clamp(max=count - 1)
         part = values[rows]
+        classes = None if condition is None else condition[rows.to(condition.device)]
         if codes_file.space == "z":
-            part = generator.map(part, None if condition is None else condition[rows.to(condition.device)])
-        parts.append(part if codes_file.space == "w+" else generator.broadcast(part))
+            part = generator.map(part, classes)
+        parts.append(part if codes_file.space == "w+" else generator.broadcast(part, classes))
     codes = torch.cat(parts)[:count]
     index = _index(codes_file.optional, count, path)
     return SavedCodes(codes, condition, index, KINDS[codes_file.space], codes_file.sha256, codes_file.remarks)

@@ -12,6 +12,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, wraps
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -106,8 +107,15 @@ class Generator(Plugin):
         check_shape(z, "N Z", where="z passed to map", Z=self.card.latent_size)
         return z
 
-    def broadcast(self, w: Tensor) -> Tensor:
-        """Expand w (N, D) to codes (N, L, D), with truncation if there is any. Default: a copy per layer."""
+    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Expand w (N, D) to codes (N, L, D), with truncation if there is any. Default: a copy per layer.
+
+        The condition is that of the samples, which the mean of a truncation may depend on. A plugin whose
+        truncation does not may leave the argument out.
+
+        Raises:
+            ShapeError: w or the result has another shape; also in subclasses.
+        """
         check_shape(w, "N D", where="w passed to broadcast", D=self.card.code_size)
         return w[:, None].expand(-1, self.card.layers, -1)
 
@@ -217,11 +225,15 @@ def _checked_map(
     return map
 
 
-def _checked_broadcast(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+def _checked_broadcast(
+    method: Callable[..., Tensor],
+) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
+    takes_condition = len(signature(method).parameters) > 2  # self, w, condition
+
     @wraps(method)
-    def broadcast(self: Generator, w: Tensor) -> Tensor:
+    def broadcast(self: Generator, w: Tensor, condition: Tensor | None = None) -> Tensor:
         check_shape(w, "N D", where="w passed to broadcast", D=self.card.code_size)
-        codes = method(self, w)
+        codes = method(self, w, condition) if takes_condition else method(self, w)
         _check_tensor(codes, f"{owner_of(self)}: broadcast")
         where = f"{owner_of(self)}: codes returned by broadcast"
         check_shape(codes, "N L D", where=where, N=w.shape[0], L=self.card.layers, D=self.card.code_size)

@@ -161,7 +161,7 @@ def _pass(prepared: Prepared, meter: Meter, unit: Unit) -> Costs:
     """Measure one pass of one sample, and its scoring."""
     generator, noise = prepared.generator, noise_seed(prepared.config.synthesis.seed, Stream.VERIFICATION)
     latents = generator.sample(1, prepared.config.synthesis.seed, 0, Stream.VERIFICATION)
-    codes = generator.broadcast(generator.map(latents.z, latents.condition))
+    codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
     features: dict[int, torch.Tensor] = {}
     with autocast(generator.device, prepared.precision):
         strata, images = strata_work(

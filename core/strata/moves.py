@@ -155,7 +155,7 @@ def move_to(
         target: signed distance, in units of w.
         layers: layers to edit.
         scale: the generator's layer_scale (L,).
-        mean: mean w of truncation (D,), or one per layer (L, D).
+        mean: mean w of truncation (D,), one per layer (L, D), or one per sample and layer (N, L, D).
 
     Returns:
         c' (N, L, D).
@@ -189,9 +189,9 @@ def untruncated(codes: Tensor, layer: int, scale: Floats, mean: Tensor) -> Tenso
         codes: c (N, L, D).
         layer: l.
         scale: (L,), not 0 at l.
-        mean: (D,) or (L, D).
+        mean: (D,), (L, D), or (N, L, D) if each sample has its own.
     """
-    centre = mean if mean.ndim == 1 else mean[layer]
+    centre = mean if mean.ndim == 1 else mean[..., layer, :]  # (D,) or (N, D)
     return centre + (codes[:, layer] - centre) / float(scale[layer])
 
 

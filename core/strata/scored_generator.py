@@ -96,7 +96,7 @@ class ScoredGenerator:
         """
         latents = self.generator.sample(self.batch, self.seed, start, stream)
         w = self.generator.map(latents.z, latents.condition)
-        codes = self.generator.broadcast(w)
+        codes = self.generator.broadcast(w, latents.condition)
         if self.mixing > 0.0 and stream == Stream.PROBING:
             codes = self._mix(latents, codes, start)
         return latents, w, codes
@@ -105,7 +105,7 @@ class ScoredGenerator:
         """Return codes (N, L, D), of which a share has a second style from a random layer on."""
         generator, layers = self.generator, self.generator.card.layers
         other = generator.sample(self.batch, self.seed, start + BEYOND, Stream.PROBING)
-        second = generator.broadcast(generator.map(other.z, latents.condition))
+        second = generator.broadcast(generator.map(other.z, latents.condition), latents.condition)
         draws = np.array(
             [uniforms(self.seed, Stream.PROBING, Use.MIXING, start + i, 2) for i in range(self.batch)]
         )

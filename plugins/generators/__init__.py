@@ -60,7 +60,7 @@ def ganstrata_register_generators(register: Register) -> None:
     register(
         "stylegan3",
         "ganstrata.plugins.generators.stylegan3.generator:StyleGAN3",
-        "StyleGAN3, -t and -r, alias-free (Karras et al. 2021)",
+        "StyleGAN3, -t and -r, alias-free (Karras et al. 2021), and StyleGAN-XL (Sauer et al. 2022)",
     )
     register(
         "stylegan_t",

@@ -69,7 +69,7 @@ def generate(generator: ganstrata.Generator, n: int, *, seed: int, batch: int = 
     blocks = []
     for start in range(0, n, batch):
         latents = generator.sample(min(batch, n - start), seed, start, ganstrata.Stream.VERIFICATION)
-        codes = generator.broadcast(generator.map(latents.z, latents.condition))
+        codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
         blocks.append(
             to_pixels(ganstrata.render(generator, codes, condition=latents.condition, index=latents.index))
         )

@@ -122,7 +122,7 @@ class LucidrainsStyleGAN2(PublishedGenerator):
         w: Tensor = self.network.mapping(z)
         return w
 
-    def broadcast(self, w: Tensor) -> Tensor:
+    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
         """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
         return truncation.truncate(w, self._mean, self._scale)
 

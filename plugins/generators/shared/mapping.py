@@ -50,6 +50,7 @@ class Mapping(nn.Module):
         classes: number of classes; 0 if unconditional.
         width: of the hidden layers; None is w_dim.
         embedding: width of the class embedding; None is w_dim.
+        embed: maps class weights (N, Y) to (N, embedding); None is a fully connected layer.
         lr_multiplier: factor of the stored weights and biases.
         means: number of stored mean w: 1, L for one per layer (StyleGAN, appendix B), or 0.
     """
@@ -65,6 +66,7 @@ class Mapping(nn.Module):
         classes: int = 0,
         width: int | None = None,
         embedding: int | None = None,
+        embed: nn.Module | None = None,
         lr_multiplier: float = 0.01,
         means: int = 1,
     ) -> None:
@@ -78,7 +80,7 @@ class Mapping(nn.Module):
             inputs += z_dim
         elif classes:
             embedding = w_dim if embedding is None else embedding
-            self.embed = FullyConnected(classes, embedding)
+            self.embed = FullyConnected(classes, embedding) if embed is None else embed
             inputs += embedding
         for i in range(layers):
             last = i == layers - 1

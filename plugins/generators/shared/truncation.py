@@ -32,7 +32,7 @@ def truncate(w: Tensor, mean: Tensor, scales: NDArray[np.float32]) -> Tensor:
 
     Args:
         w: (N, D).
-        mean: m, the mean w, (D,) or (L, D).
+        mean: m, the mean w, (D,), (L, D), or (N, 1, D) if each sample has its own.
         scales: psi, (L,); where it is 1, codes are exactly w.
     """
     factor = torch.from_numpy(scales).to(w)[None, :, None]  # (1, L, 1)

@@ -118,7 +118,7 @@ class StyleGAN2(PublishedGenerator):
         w: Tensor = self.network.mapping(z, self._classes.weights(condition, z))
         return w
 
-    def broadcast(self, w: Tensor) -> Tensor:
+    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
         """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
         return truncation.truncate(w, self._mean, self._scale)
 

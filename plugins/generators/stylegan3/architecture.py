@@ -1,4 +1,4 @@
-"""Infer the architecture of a StyleGAN3 from its tensors and its stored settings."""
+"""Infer the architecture of a StyleGAN3 or StyleGAN-XL from its tensors and its stored settings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
@@ -18,13 +19,11 @@ from ..shared.layouts import find
 from ..shared.mapping import Mapping
 from ..shared.sizes import Watched, wrong_dimensions
 from ..shared.state_dicts import check_channels, describe_checkpoint
-from .layouts import LAYOUTS
+from .class_table import ClassTable
+from .layouts import LAYOUTS, XL
 from .network import LayerSizes, Network, Synthesis
 from .sampling import MAX_TAPS, Sampling, number, sampling_from_settings, sampling_from_shapes
-
-CLAMP = 256.0
-SCALE = 0.25
-LAYER = r"synthesis\.L(\d{1,3})_(\d{1,6})_(\d{1,6})"
+from .stages import CLAMP, SCALE, assumptions, is_stage, layer_names, number_of
 
 MAX_SIZE = 2**20  # of every number in a stored architecture
 MAX_DEPTH = 100  # layers of the mapping network, or of the synthesis network
@@ -45,6 +44,9 @@ class Architecture:
         output_scale: factor that brings the output of the last layer to [-1, 1].
         clamp: limit of the absolute output of layers, or None.
         lr_multiplier: factor of the mapping network's stored weights.
+        table: rows and width of StyleGAN-XL's table of class features; None if there is none, as in StyleGAN3
+            and in networks without classes. With a table, each class has its own mean w.
+        numbers: numbers of the layers in their names; None is 0, 1, 2 ...
     """
 
     z_dim: int
@@ -58,6 +60,8 @@ class Architecture:
     output_scale: float = SCALE
     clamp: float | None = CLAMP
     lr_multiplier: float = 0.01
+    table: tuple[int, int] | None = None
+    numbers: tuple[int, ...] | None = None
 
     @classmethod
     def from_plain(cls, values: MappingType[str, Any]) -> Self:
@@ -76,7 +80,7 @@ class Architecture:
             ) from None
         layers, rates = architecture.layers, architecture.rates
         sizes = [architecture.z_dim, architecture.w_dim, architecture.mapping_width, *rates]
-        sizes.append(architecture.mapping_layers)
+        sizes += [architecture.mapping_layers, *(architecture.table or ())]
         sizes += [
             size
             for layer in layers
@@ -98,6 +102,21 @@ class Architecture:
                 "the architecture stored in the file is not that of a StyleGAN3, which has two or more "
                 "layers, a sampling rate for each, and no size below 1"
             )
+        if architecture.table is not None and not 1 <= architecture.classes <= architecture.table[0]:
+            raise CheckpointError(
+                "the architecture stored in the file is not that of a StyleGAN-XL: its table has "
+                f"{architecture.table[0]} rows, for {architecture.classes} classes"
+            )
+        numbers = architecture.numbers
+        if numbers is not None and (
+            len(numbers) != len(layers)
+            or list(numbers) != sorted(set(numbers))
+            or not 0 <= numbers[0] <= numbers[-1] <= MAX_SIZE
+        ):
+            raise CheckpointError(
+                f"the architecture stored in the file is not that of a StyleGAN3: its {len(layers)} layers "
+                "need as many numbers, each larger than the one before"
+            )
         return architecture
 
     @property
@@ -118,24 +137,33 @@ class Architecture:
             self.mapping_layers,
             classes=self.classes,
             width=self.mapping_width,
+            embedding=None if self.table is None else self.z_dim,
+            embed=None if self.table is None else ClassTable(self.classes, *self.table, self.z_dim),
             lr_multiplier=self.lr_multiplier,
         )
-        return Network(mapping, Synthesis(self.layers, self.w_dim, self.rates[0], self.bandwidth))
+        if self.table is not None:
+            mapping.w_avg = torch.zeros(self.classes, self.w_dim)
+        synthesis = Synthesis(self.layers, self.w_dim, self.rates[0], self.bandwidth, self.numbers)
+        return Network(mapping, synthesis)
 
 
-def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) -> Architecture:
+def infer(
+    tensors: MappingType[str, Tensor], settings: MappingType[str, Any], *, grown: bool = False
+) -> Architecture:
     """Infer the architecture from tensors with NVIDIA's names.
 
     Args:
         tensors: of the state dict. Only the values of the first filter are read; of the others the shapes
             suffice.
         settings: NVIDIA's constructor arguments, if the file stores them.
+        grown: whether the network may have grown in super-resolution stages, as StyleGAN-XL does.
 
     Raises:
         CheckpointError: tensors that determine the architecture are missing or inconsistent.
     """
     shapes = Watched({name: tuple(tensor.shape) for name, tensor in tensors.items()})
-    names = _layer_names(shapes)
+    names = layer_names(shapes, grown=grown)
+    numbers = tuple(number_of(name) for name in names)
     mapping = sorted(
         int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d{1,2})\.weight", name))
     )
@@ -168,14 +196,14 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
                 )
             )
         w_dim = shapes[f"{names[0]}.affine.weight"][1]
-        classes = shapes["mapping.embed.weight"][1] if "mapping.embed.weight" in shapes else 0
+        table, classes = _classes(shapes)
         width, inputs = shapes["mapping.fc0.weight"]
     except KeyError as error:
         raise CheckpointError(f"this StyleGAN3 lacks the tensor {error}") from None
     except (IndexError, ValueError):
         raise wrong_dimensions(shapes, "StyleGAN3") from None
     mapping_settings = settings.get("mapping_kwargs")
-    z_dim = inputs - (w_dim if classes else 0)
+    z_dim = inputs // 2 if table else inputs - (w_dim if classes else 0)
     if min(z_dim, w_dim, width, *channels, *(layer.kernel for layer in layers)) < 1:
         raise CheckpointError("the tensors of this StyleGAN3 have inconsistent shapes")
     return Architecture(
@@ -192,6 +220,8 @@ def infer(tensors: MappingType[str, Tensor], settings: MappingType[str, Any]) ->
         lr_multiplier=number(
             mapping_settings if isinstance(mapping_settings, MappingType) else {}, "lr_multiplier", 0.01
         ),
+        table=table,
+        numbers=None if numbers == tuple(range(len(numbers))) else numbers,
     )
 
 
@@ -214,7 +244,7 @@ def examine(part: Part) -> Examined | None:
     architecture = (
         Architecture.from_plain(stored)
         if isinstance(stored, MappingType)
-        else infer(translated.tensors, part.settings)
+        else infer(translated.tensors, part.settings, grown=layout in XL)
     )
     colours = architecture.layers[-1].outputs
     check_channels("StyleGAN3", colours)
@@ -226,17 +256,30 @@ def examine(part: Part) -> Examined | None:
         layers=architecture.codes,
         code_size=architecture.w_dim,
         channels=colours,
+        assumptions=assumptions(part.settings),
     )
 
 
-def _layer_names(shapes: Shapes) -> list[str]:
-    """Return the names of the layers, such as `synthesis.L0_36_512`, in order."""
-    numbers = {m[0]: int(m[1]) for name in shapes if (m := re.match(LAYER + r"(?=\.)", name))}
-    names = sorted(numbers, key=lambda name: numbers[name])
-    if len(names) < 2 or [numbers[name] for name in names] != list(range(len(names))):
-        listed = ", ".join(name.removeprefix("synthesis.") for name in names[:20])
-        raise CheckpointError(f"a StyleGAN3 has layers L0, L1, L2 ..., but this file has {listed or 'none'}")
-    return names
+def _classes(shapes: Shapes) -> tuple[tuple[int, int] | None, int]:
+    """Return the rows and width of the table of class features, or None, and the number of classes.
+
+    A table may have more rows than there are classes, of which each has its own mean w.
+
+    Raises:
+        CheckpointError: the table has fewer rows than there are classes.
+    """
+    if "mapping.embed.weight" not in shapes:
+        return None, 0
+    if "mapping.embed.proj.weight" not in shapes:
+        return None, shapes["mapping.embed.weight"][1]
+    rows, features = shapes["mapping.embed.weight"]
+    classes, _ = shapes["mapping.w_avg"]
+    if min(rows, features, classes) < 1 or rows < classes:
+        raise CheckpointError(
+            f"this StyleGAN-XL has mean w of {classes} classes, but a table of {rows} classes with "
+            f"{features} features each (mapping.w_avg, mapping.embed.weight)"
+        )
+    return (rows, features), classes
 
 
 def _sampling(
@@ -244,7 +287,7 @@ def _sampling(
 ) -> Sampling:
     """Compute the sampling from stored constructor arguments, or infer it from names and filters."""
     sizes = tuple(int(name.split("_")[-2]) for name in names)
-    if "img_resolution" in settings:
+    if "img_resolution" in settings and not is_stage(settings):
         sampling = sampling_from_settings(settings)
         if sampling.sizes != sizes:
             by_settings, by_tensors = (", ".join(map(str, row)) for row in (sampling.sizes, sizes))

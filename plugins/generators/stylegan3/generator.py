@@ -28,10 +28,11 @@ from .movement import Matrix, Movement, check, lookup
 
 
 class StyleGAN3(PublishedGenerator):
-    """Run StyleGAN3-T and -R (Karras et al. 2021), with one layer more than convolutions.
+    """Run StyleGAN3-T and -R (Karras et al. 2021) and StyleGAN-XL (Sauer et al. 2022).
 
-    Published networks have L = 16 layers. Layer 0 shifts and rotates the Fourier features; layer i + 1
-    modulates the convolution L{i}. There is no noise.
+    There is one layer more than convolutions: L = 16 in NVIDIA's published networks, up to 42 in those of
+    StyleGAN-XL. Layer 0 shifts and rotates the Fourier features; layer i + 1 modulates convolution i, called
+    L{i} in StyleGAN3. There is no noise. In StyleGAN-XL each class has its own mean w.
     """
 
     class Config(TruncationConfig):
@@ -98,9 +99,20 @@ class StyleGAN3(PublishedGenerator):
         w: Tensor = self.network.mapping(z, self._classes.weights(condition, z))
         return w
 
-    def broadcast(self, w: Tensor) -> Tensor:
-        """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
-        return truncation.truncate(w, self.network.mapping.w_avg, self._scale)
+    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Expand w (N, D) to codes (N, L, D), truncated towards the mean w.
+
+        The mean is that of the class in a conditional StyleGAN-XL, which therefore needs classes (N,) or
+        weights (N, Y) to truncate. Weights mix the means of classes.
+        """
+        mean = self.network.mapping.w_avg  # (D,) or (Y, D)
+        if self.architecture.table is None:
+            return truncation.truncate(w, mean, self._scale)
+        if not (self._scale != 1.0).any():
+            return truncation.truncate(w, w.new_zeros(w.shape[1]), self._scale)
+        weights = self._classes.weights(condition, w)  # (N, Y)
+        assert weights is not None
+        return truncation.truncate(w, (weights @ mean.to(w))[:, None], self._scale)
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Apply the Fourier features, a convolution with its filtered nonlinearity, or the output."""

@@ -1,6 +1,7 @@
-"""Define the layouts of StyleGAN3, whose published tensor names are also those used here.
+"""Define the layouts of StyleGAN3 and StyleGAN-XL. NVIDIA's tensor names are also those used here.
 
-StyleGAN-XL has the same names and more. Its class embedding has no bias, and a projection follows it.
+Every file of StyleGAN-XL has a table of class features, `mapping.embed.weight`, which has no bias. Only
+conditional networks have a projection of it, and use it.
 """
 
 from __future__ import annotations
@@ -22,4 +23,20 @@ CONDITIONAL = Layout(
     absent=(r"mapping\.embed_proj\..*",),
 )
 
-LAYOUTS = (UNCONDITIONAL, CONDITIONAL)
+_TABLE = r"mapping\.embed\.weight"
+_PROJECTION = r"mapping\.embed[._]proj\."  # with a dot as used here
+XL_UNCONDITIONAL = Layout(
+    "StyleGAN-XL",
+    signature=(*BODY, _TABLE),
+    rules=(Rule(_TABLE, None), *RULES),
+    absent=(_PROJECTION + ".*", r"mapping\.embed\.bias"),
+)
+XL_CONDITIONAL = Layout(
+    "StyleGAN-XL",
+    signature=(*BODY, _TABLE, _PROJECTION + "weight"),
+    rules=(Rule(_PROJECTION + "(weight|bias)", r"mapping.embed.proj.\1"), *RULES),
+    absent=(r"mapping\.embed\.bias",),
+)
+XL = (XL_UNCONDITIONAL, XL_CONDITIONAL)
+
+LAYOUTS = (UNCONDITIONAL, CONDITIONAL, *XL)

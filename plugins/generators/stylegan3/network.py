@@ -123,12 +123,27 @@ class SynthesisLayer(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Hold the Fourier features and the layers L0, L1, ..., the last of which gives the image."""
+    """Hold the Fourier features and the layers L0, L1, ..., the last of which gives the image.
 
-    def __init__(self, layers: Sequence[LayerSizes], w_dim: int, rate: float, bandwidth: float) -> None:
+    Args:
+        layers: sizes of each layer.
+        w_dim: width D of w.
+        rate, bandwidth: of the Fourier features.
+        numbers: of the layers in their names; None is 0, 1, 2 ...
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[LayerSizes],
+        w_dim: int,
+        rate: float,
+        bandwidth: float,
+        numbers: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
+        numbers = range(len(layers)) if numbers is None else numbers
         self.input = FourierInput(w_dim, layers[0].inputs, layers[0].before, rate, bandwidth)
-        self.names = tuple(f"L{i}_{sizes.name}" for i, sizes in enumerate(layers))
+        self.names = tuple(f"L{i}_{sizes.name}" for i, sizes in zip(numbers, layers, strict=True))
         for name, sizes in zip(self.names, layers, strict=True):
             self.add_module(name, SynthesisLayer(sizes, w_dim))
 

@@ -32,12 +32,6 @@ RESNET = (
 )
 
 KNOWN = {
-    "a StyleGAN-XL generator": (
-        "mapping.embed.weight",
-        "mapping.embed_proj.weight",
-        "synthesis.input.freqs",
-        "synthesis.L0_36_512.weight",
-    ),
     "a StyleGAN-V generator": ("synthesis.motion_encoder.conv.weight", "synthesis.b4.conv1.affine.weight"),
     "an EG3D generator": (
         "backbone.synthesis.b4.conv1.affine.weight",

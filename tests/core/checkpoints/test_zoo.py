@@ -26,6 +26,7 @@ def test_families_after_higan_are_there() -> None:
     counts = Counter(model.family for model in MODELS)
     assert counts["R3GAN"] == 5
     assert counts["StyleGAN3"] == 12
+    assert counts["StyleGAN-XL"] == 14
     assert counts["BigGAN-deep"] == 3
     assert counts["BigGAN"] == 1
 
@@ -42,9 +43,11 @@ def test_facts_agree(model: Published) -> None:
     assert model.url.startswith("http")
     assert model.page.startswith("https://github.com/")
     assert (model.psi is None) == (model.family in ("ProgressiveGAN", "BigGAN", "BigGAN-deep", "R3GAN"))
-    assert model.plugin == {"ProgressiveGAN": "pggan", "BigGAN-deep": "biggan"}.get(
-        model.family, model.family.lower()
-    )
+    assert model.plugin == {
+        "ProgressiveGAN": "pggan",
+        "BigGAN-deep": "biggan",
+        "StyleGAN-XL": "stylegan3",
+    }.get(model.family, model.family.lower())
     assert (model.classes > 0) == (model.data in ("ImageNet", "CIFAR-10"))
 
 

@@ -248,7 +248,7 @@ def test_the_mean_code_is_where_truncation_pulls() -> None:
     nothing = ganstrata.load_generator(
         "stylegan2", checkpoint="bundled:rooms", truncation_psi=0.0, device="cpu"
     )
-    torch.testing.assert_close(mean[:4], nothing.broadcast(w)[0, :4], atol=1e-5, rtol=0.0)
+    torch.testing.assert_close(mean[0, :4], nothing.broadcast(w)[0, :4], atol=1e-5, rtol=0.0)
     normal = unit(np.random.default_rng(0).standard_normal(w.shape[1]))
     distance = signed_distance(generator.broadcast(w), normal, 0.5, range(10), generator.layer_scale, mean)
     torch.testing.assert_close(distance, w @ torch.from_numpy(normal) + 0.5, atol=1e-5, rtol=0.0)
@@ -258,7 +258,7 @@ def test_a_generator_whose_codes_are_not_copies_has_no_distances(fakes, rooms) -
     class Odd:
         card, device, layer_scale = rooms.card, rooms.device, rooms.layer_scale
 
-        def broadcast(self, w):
+        def broadcast(self, w, condition=None):
             return (w**2)[:, None].expand(-1, self.card.layers, -1) * torch.arange(self.card.layers)[:, None]
 
     assert mean_code(Odd()) is None

@@ -10,7 +10,7 @@ import torch
 from closeness import assert_pictures_near
 from ganstrata import Boundary
 from ganstrata.core.config.reading import validate
-from ganstrata.core.editing.directions import find_parts, mean_code
+from ganstrata.core.editing.directions import find_parts
 from ganstrata.core.editing.render import Ruler, StripRenderer
 from ganstrata.core.editing.request import EditRequest
 from ganstrata.core.editing.sources import find_source
@@ -43,7 +43,7 @@ def test_a_strip_moves_the_channels_of_the_chosen_layers(fakes, config) -> None:
     }
     source = find_source(prepared, request)
     strips = strips_of((part,), np.array([-5.0, 5.0]), "independent")
-    renderer = StripRenderer(prepared, source, Ruler(2.0, mean_code(generator)), scored=False)
+    renderer = StripRenderer(prepared, source, Ruler(2.0), scored=False)
     before, (frames,) = renderer.draw(strips, lambda _: None)
     assert np.isnan(frames.distances).all()
     with torch.inference_mode():

@@ -117,6 +117,22 @@ def test_a_mapping_network_makes_the_space_w() -> None:
     assert Mapped.map.__doc__ == "Twice z."
 
 
+def test_codes_may_depend_on_the_condition() -> None:
+    class Plain(Smallest):
+        def broadcast(self, w: Tensor) -> Tensor:
+            return 2.0 * w[:, None]
+
+    class Conditional(Smallest):
+        def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
+            return w[:, None] if condition is None else w[:, None] + condition[:, None, None]
+
+    w, condition = torch.zeros(2, 6), torch.tensor([1.0, 3.0])
+    for kind, expected in ((Smallest, [0.0, 0.0]), (Plain, [0.0, 0.0]), (Conditional, [1.0, 3.0])):
+        codes = kind(PluginConfig(), CPU).broadcast(w, condition)
+        assert codes[:, 0, 0].tolist() == expected
+    assert Conditional(PluginConfig(), CPU).broadcast(w).abs().max() == 0.0
+
+
 @pytest.mark.parametrize("shape", [(2, 5), (2, 7), (6,), (2, 1, 6)])
 def test_latents_of_another_shape_are_named(shape: tuple[int, ...]) -> None:
     class Mapped(Smallest):

@@ -18,6 +18,8 @@ from ganstrata.plugins.generators.r3gan2.architecture import Architecture as R3G
 from ganstrata.plugins.generators.r3gan2.generator import R3GAN2
 from ganstrata.plugins.generators.stylegan.architecture import Architecture as StyleArchitecture
 from ganstrata.plugins.generators.stylegan.generator import StyleGAN
+from ganstrata.plugins.generators.stylegan3.architecture import Architecture as AliasFreeArchitecture
+from ganstrata.plugins.generators.stylegan3.generator import StyleGAN3
 from ganstrata.plugins.generators.stylegan_t.architecture import Architecture as StyleGANTArchitecture
 from ganstrata.plugins.generators.stylegan_t.generator import StyleGANT
 from generators_biggan_studio import studio
@@ -26,6 +28,8 @@ from generators_r3gan2 import small_state as r3gan2
 from generators_stylegan_pytorch import rosinality
 from generators_stylegan_pytorch import zoo as zoo_stylegan
 from generators_stylegan_t import small_state as stylegan_t
+from reference_numbers import DATA
+from safetensors.torch import load_file
 from torch import Tensor
 
 State = dict[str, Tensor]
@@ -39,6 +43,21 @@ KINDS: dict[str, tuple[type[Generator], Any, Callable[[], State]]] = {
     "R3GAN2": (R3GAN2, R3GAN2Architecture, r3gan2),
     "StudioGAN, deep": (BigGAN, BigGANArchitecture, lambda: studio(deep=True, skip=True)),
     "StyleGAN-T": (StyleGANT, StyleGANTArchitecture, stylegan_t),
+    "StyleGAN-XL": (
+        StyleGAN3,
+        AliasFreeArchitecture,
+        lambda: load_file(DATA / "stylegan3_xl_16.safetensors"),
+    ),
+    "StyleGAN-XL, stages": (
+        StyleGAN3,
+        AliasFreeArchitecture,
+        lambda: load_file(DATA / "stylegan3_xl_64.safetensors"),
+    ),
+    "StyleGAN-XL, no classes": (
+        StyleGAN3,
+        AliasFreeArchitecture,
+        lambda: load_file(DATA / "stylegan3_xl_r_64.safetensors"),
+    ),
 }
 SHAPES = ((), (0,), (1,), (0, 4), (3, 5, 2), (1, 1, 1, 1), (0, 0, 3, 3), (16, 7), (2, 1, 4, 4))
 VALUES: tuple[Any, ...] = (None, True, -1, 0.5, "x", [], {"a": 1}, float("nan"), 2**70)

@@ -162,14 +162,9 @@ def test_other_families_are_not_claimed() -> None:
 
     assert claimed(small_state())
     assert claimed(small_state(c_dim=3, **RADIAL))
-    # StyleGAN-XL: an embedding without bias in every network, its projection in conditional ones.
-    assert not claimed({**small_state(), "mapping.embed.weight": torch.zeros(1000, 320)})
-    xl = {
-        **small_state(),
-        "mapping.embed.weight": torch.zeros(1000, 320),
-        "mapping.embed_proj.weight": torch.zeros(7, 320),
-    }
-    assert not claimed({**xl, "mapping.embed_proj.bias": torch.zeros(7)})
+    # A mixture of StyleGAN3's class embedding, which has a bias, and StyleGAN-XL's projection.
+    projection = {"mapping.embed_proj.weight": torch.zeros(7, 6), "mapping.embed_proj.bias": torch.zeros(7)}
+    assert not claimed({**small_state(c_dim=3), **projection})
     assert not claimed(load_file(DATA / "stylegan2_cond_64.safetensors"))
     assert not claimed({k: v for k, v in small_state().items() if k.startswith("synthesis.")})
 
