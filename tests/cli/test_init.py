@@ -32,6 +32,7 @@ SMALL = (
         "stylegan2_uncond_32.safetensors",
         "stylegan2_cond_64.safetensors",
         "stylegan3_t_32.safetensors",
+        "stylegan3_xl_64.safetensors",
         "biggan_deep_64.safetensors",
     ],
 )
