@@ -131,7 +131,7 @@ class StyleGANT(PublishedGenerator):
         x: Tensor = self.network.mapping(z)
         return x
 
-    def broadcast(self, w: Tensor) -> Tensor:
+    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
         """Expand x (N, Z) to codes (N, L, Z), truncated towards the stored mean x."""
         return truncation.truncate(w, self.network.mapping.x_avg, self._scale)
 
