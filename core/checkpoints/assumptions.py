@@ -36,6 +36,14 @@ const_input_layer use_noise use_pixel_norm use_instance_norm blur_filter tanh_at
 architecture resample_kernel num_fp16_res conv_clamp tiled_lods epsilon
 """
 ARGUMENTS = frozenset(NVIDIAS.split())
+# Arguments of NVIDIA's networks that the tensors state too: names of each, and what it is called here.
+STATED = (
+    (("img_resolution", "resolution"), "resolution"),
+    (("img_channels", "num_channels"), "channels"),
+    (("z_dim", "latent_size"), "latent_size"),
+    (("w_dim", "dlatent_size"), "code_size"),
+    (("c_dim", "label_size"), "classes"),
+)
 
 
 def with_assumptions(examined: E, part: Part, checkpoint: Checkpoint | None = None) -> E:
@@ -54,6 +62,7 @@ def with_assumptions(examined: E, part: Part, checkpoint: Checkpoint | None = No
         *precision(part.tensors),
         *_tensorflow(part.settings),
         *_truncation(part.settings),
+        *_contradicted(part.settings, examined),
         *examined.assumptions,
     )
     return replace(examined, assumptions=tuple(dict.fromkeys(sentences)))
@@ -110,6 +119,26 @@ def _tensorflow(settings: Mapping[str, object]) -> tuple[str, ...]:
         sentences.append(
             f"arguments that NVIDIA's releases do not have are ignored: {listed(ignored, NAMED)}"
         )
+    return tuple(sentences)
+
+
+def _contradicted(settings: Mapping[str, object], examined: Examined) -> tuple[str, ...]:
+    """Return a sentence for each size that a file states and its tensors contradict, which count."""
+    sentences = []
+    for keys, name in STATED:
+        true = getattr(examined, name)
+        sides = {true, examined.height, examined.width} if name == "resolution" else {true}
+        for key in keys:
+            stated = settings.get(key)
+            if (
+                type(stated) is not int
+                or stated in sides
+                or (name == "code_size" and stated and not true % stated)
+            ):
+                continue  # a code may hold that of every layer
+            sentences.append(
+                f"the file states {key} {stated}, but the network in it has {true}, which is used"
+            )
     return tuple(sentences)
 
 

@@ -140,7 +140,7 @@ def _notes(left_aside: Sequence[_Draft], budget: Budget) -> Iterator[str]:
 def _drafts(content: Any, budget: Budget) -> list[_Draft]:
     """Return the parts of an unpickled object, also those that cannot be read."""
     if isinstance(content, tuple | list) and content and all(is_tensorflow(entry) for entry in content):
-        names = ("G", "D", "Gs") if len(content) == 3 else tuple(f"network{i}" for i in range(len(content)))
+        names = ("G", "D", "Gs") if len(content) == 3 else _own_names(content)
         content = dict(zip(names, content, strict=True))
     if is_network(content):
         return [_network("", content, budget)]
@@ -150,6 +150,18 @@ def _drafts(content: Any, budget: Budget) -> list[_Draft]:
         content = named or content
     entries = _mapping(content)
     return [] if entries is None else splitter.parts(entries)
+
+
+def _own_names(networks: Sequence[Any]) -> tuple[str, ...]:
+    """Return the names of TensorFlow networks, such as E, G, D and Gs; numbers if two have the same."""
+    names = tuple(record.state.get("name") for record in networks[:PARTS])
+    if (
+        len(networks) <= PARTS
+        and all(isinstance(name, str) for name in names)
+        and len({*names}) == len(names)
+    ):
+        return names
+    return tuple(f"network{i}" for i in range(len(networks)))
 
 
 def _mapping(value: Any) -> dict[Any, Any] | None:

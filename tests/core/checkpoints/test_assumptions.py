@@ -123,7 +123,7 @@ def of(settings: dict[str, Any]) -> tuple[str, ...]:
 
 
 def test_arguments_and_versions_of_tensorflow_that_are_not_nvidias() -> None:
-    known = {"build_func_name": "G_main", "version": 5, "resolution": 16, "fmap_base": 64}
+    known = {"build_func_name": "G_main", "version": 5, "resolution": 8, "fmap_base": 64}
     assert of(known) == ()
     assert of({**known, "resolution_h": 16, "conditioning": None}) == (
         "arguments that NVIDIA's releases do not have are ignored: conditioning, resolution_h",
@@ -150,6 +150,32 @@ def test_a_truncation_that_a_file_states_is_not_applied(settings: dict[str, Any]
         if told is None
         else (f"the file states {told}, which is not applied: truncation_psi of the config is",)
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"img_resolution": 16, "z_dim": 7, "w_dim": 5, "c_dim": 0, "img_channels": 3}, []),
+        ({"img_resolution": 32}, ["the file states img_resolution 32, but the network in it has 16"]),
+        ({"z_dim": 512, "c_dim": 3}, ["the file states z_dim 512, but", "the file states c_dim 3, but"]),
+        ({"resolution": 16, "num_channels": 1}, ["the file states num_channels 1, but"]),
+        ({"resolution": "32", "label_size": None}, []),
+    ],
+)
+def test_tensors_count_where_a_file_states_another_size(settings: dict[str, Any], told: list[str]) -> None:
+    part = Part("", small_state(), settings)
+    examined = StyleGAN2.examine(part)
+    assert examined is not None
+    sentences = with_assumptions(examined, part).assumptions
+    assert len(sentences) == len(told)
+    assert all(sentence.startswith(words) for sentence, words in zip(sentences, told, strict=True))
+
+
+def test_pictures_that_are_not_square_contradict_neither_side() -> None:
+    part = Part("", small_state(start=(4, 2)), {"img_resolution": 16, "resolution": 8})
+    examined = StyleGAN2.examine(part)
+    assert examined is not None
+    assert not with_assumptions(examined, part).assumptions
 
 
 def test_filters_that_are_not_the_usual_one_are_told(tmp_path: Path) -> None:

@@ -190,6 +190,22 @@ def test_a_triple_of_tensorflow(tmp_path: Path, options: dict[str, Any]) -> None
     assert not (tmp_path / "it ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("names", "first"), [(("E", "G", "D", "Gs"), "Gs"), (("G", "Gs"), "Gs"), (("a", "a"), "network0")]
+)
+def test_other_numbers_of_networks_of_tensorflow_go_by_their_own_names(
+    tmp_path: Path, names: tuple[str, ...], first: str
+) -> None:
+    """As idinvert keeps an encoder before the three."""
+    networks = tuple(
+        files.Network(name, {"w": np.full(3, i, np.float32)}, {}, "") for i, name in enumerate(names)
+    )
+    checkpoint = read_checkpoint(files.write_tensorflow(tmp_path / "a.pkl", networks))
+    assert checkpoint.parts[0].name == first
+    place = names.index(first) if first in names else 0
+    assert checkpoint.parts[0].tensors["w"].tolist() == [float(place)] * 3
+
+
 def test_one_network_of_tensorflow(tmp_path: Path) -> None:
     network = files.Network("vgg16", {"w": np.ones(2, np.float32)}, {}, "")
     checkpoint = read_checkpoint(files.write_tensorflow(tmp_path / "a", network))
