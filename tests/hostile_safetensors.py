@@ -11,6 +11,7 @@ import generators_biggan
 import generators_fastgan
 import generators_lightweight
 import generators_lucidrains
+import generators_mobile
 import generators_pggan
 import generators_r3gan
 import generators_r3gan2
@@ -27,6 +28,7 @@ FAMILIES: dict[str, Callable[[], dict[str, Tensor]]] = {
     "fastgan": lambda: generators_fastgan.small_state("conditional", 64, base=2),
     "lightweight_gan": generators_lightweight.small_state,
     "lucidrains_stylegan2": generators_lucidrains.small_state,
+    "mobile_stylegan": generators_mobile.small_state,
     "pggan": generators_pggan.small_state,
     "r3gan": generators_r3gan.small_state,
     "r3gan2": generators_r3gan2.small_state,

@@ -107,6 +107,18 @@ RELATIVES = (
         (r"<progression\.\d+\.conv1\.conv\.weight_orig$", r"<progression\.\d+\.adain1\."),
     ),
     Signature(
+        "the student of MobileStyleGAN without its mapping network; give the file of the training "
+        "(`state_dict`), which has `mapping_net` and `student`",
+        (r"<layers\.\d+\.conv1\.conv\.weight_dw$",),
+        (r"<mapping_net\.",),
+    ),
+    Signature(
+        "the teacher of MobileStyleGAN, a StyleGAN2, without its mapping network; give the file of the "
+        "training (`state_dict`), which has `mapping_net` and `synthesis_net`",
+        (r"<layers\.\d+\.to_rgb\.conv\.weight$",),
+        (r"<mapping_net\.",),
+    ),
+    Signature(
         "a BigBiGAN, or a BigGAN without class embedding; neither is supported", (r"<big_gan\.blocks\.\d+\.",)
     ),
 )
@@ -116,7 +128,12 @@ GENERATORS = (
     Signature("StyleGAN3 or StyleGAN-XL", (r"<synthesis\.L\d+_\d+_\d+\.",)),
     Signature("StyleGAN-T", (r"<synthesis\.b\d+\.convs1\.\d+\.affine\.",)),
     Signature("StyleGAN2 (NVIDIA's names)", (r"<synthesis\.b\d+\.(conv[01]|torgb)\.affine\.(weight|bias)$",)),
-    Signature("StyleGAN2 (rosinality's names)", (r"<(convs\.\d+|conv1)\.conv\.modulation\.",)),
+    Signature(
+        "StyleGAN2 (rosinality's names)",
+        (r"<(convs\.\d+|conv1)\.conv\.modulation\.",),
+        (r"<layers\.\d+\.(conv[12]|to_rgb|to_img)\.",),
+    ),
+    Signature("MobileStyleGAN", (r"<layers\.\d+\.conv[12]\.conv\.weight_(dw|permute)$",)),
     Signature(
         "StyleGAN2 (genforce's names)", (r"<synthesis\.(early_layer\.const|layer\d+\.noise_strength)$",)
     ),

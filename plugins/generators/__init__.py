@@ -40,6 +40,11 @@ def ganstrata_register_generators(register: Register) -> None:
         "StyleGAN2 of lucidrains' stylegan2-pytorch, a layer per resolution (Wang 2020)",
     )
     register(
+        "mobile_stylegan",
+        "ganstrata.plugins.generators.mobile_stylegan.generator:MobileStyleGAN",
+        "MobileStyleGAN, the student of a StyleGAN2, layer-wise codes (Belousov 2021)",
+    )
+    register(
         "pggan",
         "ganstrata.plugins.generators.pggan.generator:ProgressiveGAN",
         "ProgressiveGAN, one layer (Karras et al. 2018)",

@@ -86,6 +86,8 @@ class Layout:
         absent: patterns that no stored name may match; they distinguish related layouts.
         renamed: maps stored names to those that the rules match, for names that depend on the others; names
             that it leaves out stay as they are.
+        confidence: of the claim to a file in this layout. It is below 1 for a network that stands beside the
+            one for which the file was written.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Layout:
     rules: Sequence[Rule] = field(repr=False)
     absent: Sequence[str] = ()
     renamed: Renaming | None = None
+    confidence: float = 1.0
 
     def fits(self, names: Mapping[str, object]) -> bool:
         """Return whether tensors of these names are stored in this layout."""

@@ -45,7 +45,9 @@ class PublishedGenerator(Generator):
     ) -> Match | None:
         """Recognise the tensor names of any published layout."""
         layout = cls.layout_of(names_and_shapes)
-        return None if layout is None else Match(1.0, f"{cls.family} in the {layout.name} layout")
+        if layout is None:
+            return None
+        return Match(layout.confidence, f"{cls.family} in the {layout.name} layout")
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""

@@ -81,6 +81,22 @@ def _words(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else shown(value)
 
 
+def is_real(value: object) -> bool:
+    """Return whether a stored setting is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def positive(setting: str, value: Any) -> float:
+    """Return a stored setting, which must be a finite number above 0, as a float.
+
+    Raises:
+        CheckpointError: it is not.
+    """
+    if not is_real(value) or value <= 0.0:
+        raise CheckpointError(f"{setting} stored in the file is {shown(value)}, expected a number above 0")
+    return float(value)
+
+
 def last_trained(biases: Mapping[int, Tensor], top: int) -> int:
     """Return the highest level whose output was trained, as its bias shows; `top` if none was.
 

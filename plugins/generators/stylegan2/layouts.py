@@ -12,7 +12,8 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from ..shared.layouts import TRUNCATION, Change, Layout, Naming, Rule
+from ..shared.changes import first, mean, scalar, vector
+from ..shared.layouts import OTHERS, TRUNCATION, Change, Layout, Naming, Rule
 
 MAX_BLOCKS = 13  # of a StyleGAN2 with pictures of at most 2^14 pixels
 
@@ -30,11 +31,6 @@ def _numbered(leaf: str, *, start: int = 0) -> Naming:
 def _of_block(leaf: str, *, start: int = 0) -> Naming:
     """Return a naming for the tensor `leaf` of a block, whose number minus `start` is group 1."""
     return lambda match: f"synthesis.b{4 << (int(match[1]) + start)}.{leaf}"
-
-
-def _first(t: Tensor) -> Tensor:
-    """Drop a leading axis of 1."""
-    return t[0] if t.shape[:1] == (1,) else t  # compare() reports any other shape
 
 
 def _plane(t: Tensor) -> Tensor:
@@ -65,24 +61,9 @@ def _hwio_rotated(t: Tensor) -> Tensor:
     return t.permute(3, 2, 0, 1).flip(2, 3)
 
 
-def _scalar(t: Tensor) -> Tensor:
-    return t.reshape(())
-
-
-def _vector(t: Tensor) -> Tensor:
-    """Return a bias (1, O, 1, 1) as (O,)."""
-    return t[0, :, 0, 0] if t.shape[::2] == (1, 1) and t.shape[3:] == (1,) else t
-
-
 def _kernel(t: Tensor) -> Tensor:
     """Return a low-pass filter (..., K, K), stored times 4, as (K, K)."""
     return t.reshape(t.shape[-2:]) / 4.0
-
-
-def _mean(t: Tensor) -> Tensor:
-    """Return a mean w (D,), (1, D) or (L, D) as (D,) if all rows are equal, else as (L, D)."""
-    rows = t.reshape(-1, t.shape[-1])
-    return rows[0] if bool((rows == rows[0]).all()) else rows
 
 
 NVIDIA = Layout(
@@ -104,7 +85,7 @@ def _genforce(
         Rule(r"mapping\.LabelEmbed\.(weight|bias)", r"mapping.embed.\1"),
         Rule(r"truncation\.w_avg", "mapping.w_avg"),
         Rule(r"truncation\.truncation", None, note=TRUNCATION),
-        Rule(r"synthesis\.early_layer\.const", "synthesis.b4.const", _first),
+        Rule(r"synthesis\.early_layer\.const", "synthesis.b4.const", first),
         Rule(r"synthesis\.layer(\d?[13579])\.weight", _numbered("weight"), up),
         Rule(layer + "weight", _numbered("weight"), flat),
         Rule(layer + "bias", _numbered("bias")),
@@ -156,17 +137,17 @@ def _rosinality(start: str, weight: str, style: str, noise: str, dense: tuple[Ru
 
     return (
         *dense,
-        Rule(r"latent_avg|mean_latent|truncation_latent", "mapping.w_avg", _mean),
-        *conv(rf"conv\.{weight}", "weight", _first),
+        Rule(r"latent_avg|mean_latent|truncation_latent", "mapping.w_avg", mean),
+        *conv(rf"conv\.{weight}", "weight", first),
         *conv(rf"conv\.{style}", "affine.weight"),
         *conv(rf"conv\.{style.split('.')[0]}\.bias", "affine.bias"),
         *conv(r"conv\.blur\.kernel", "resample_filter", _kernel),
-        *conv(rf"{noise}\.weight", "noise_strength", _scalar),
+        *conv(rf"{noise}\.weight", "noise_strength", scalar),
         *conv(r"activate\.bias", "bias"),
-        *rgb(rf"conv\.{weight}", "weight", _first),
+        *rgb(rf"conv\.{weight}", "weight", first),
         *rgb(rf"conv\.{style}", "affine.weight"),
         *rgb(rf"conv\.{style.split('.')[0]}\.bias", "affine.bias"),
-        *rgb(r"bias", "bias", _vector),
+        *rgb(r"bias", "bias", vector),
         Rule(
             rf"{start}to_rgbs\.(\d{{1,2}})\.upsample\.kernel", _of_block("resample_filter", start=1), _kernel
         ),
@@ -197,7 +178,7 @@ ROSINALITY = Layout(
                 Rule(r"style\.([1-9]\d?)\.bias", _shifted("bias")),
             ),
         ),
-        Rule(r"input\.input", "synthesis.b4.const", _first),
+        Rule(r"input\.input", "synthesis.b4.const", first),
         Rule(r"noises\.noise_(\d{1,2})", _numbered("noise_const"), _plane),
     ),
 )
@@ -220,10 +201,51 @@ MMGENERATION = Layout(
                 Rule(r"(?:module\.)?style_mapping\.([1-9]\d?)\.bias", _shifted("bias")),
             ),
         ),
-        Rule(r"(?:module\.)?constant_input\.input", "synthesis.b4.const", _first),
+        Rule(r"(?:module\.)?constant_input\.input", "synthesis.b4.const", first),
         Rule(r"(?:module\.)?injected_noise_(\d{1,2})", _numbered("noise_const"), _plane),
         Rule(r"(?:module\.)?steps|n_averaged", None),  # of the averaging wrapper, also torch's
     ),
+)
+
+
+def _of_teacher(names: Iterable[str]) -> dict[str, str]:
+    """Name the tensors of MobileStyleGAN's teacher as rosinality does, whose layers it has.
+
+    Those of the other networks in the file get the prefix `others.`.
+    """
+    renamed = {}
+    for name in names:
+        if match := re.fullmatch(r"synthesis_net\.layers\.(\d{1,2})\.conv([12])\.(.*)", name):
+            renamed[name] = f"convs.{2 * int(match[1]) + int(match[2]) - 1}.{match[3]}"
+        elif match := re.fullmatch(r"synthesis_net\.layers\.(\d{1,2})\.to_rgb\.(.*)", name):
+            renamed[name] = f"to_rgbs.{match[1]}.{match[2]}"
+        elif match := re.fullmatch(r"mapping_net\.layers\.(.*)", name):
+            renamed[name] = f"style.{match[1]}"
+        elif match := re.fullmatch(r"synthesis_net\.(.*)", name):
+            renamed[name] = match[1]
+        elif "." in name:
+            renamed[name] = f"others.{name}"
+    return renamed
+
+
+# Lower in confidence than MobileStyleGAN itself, which the file was trained for: this one if it is asked for.
+TEACHER = Layout(
+    "MobileStyleGAN.pytorch, teacher",
+    signature=(
+        r"mapping_net\.layers\.1\.weight",
+        r"synthesis_net\.input\.input",
+        r"synthesis_net\.conv1\.conv\.modulation\.weight",
+        r"synthesis_net\.to_rgb1\.conv\.weight",
+    ),
+    renamed=_of_teacher,
+    rules=(
+        *ROSINALITY.rules,
+        Rule(r"style_mean", "mapping.w_avg", mean),
+        Rule(r"upsample\.kernel", "synthesis.b4.resample_filter", _kernel),
+        Rule(r"device_info", None),
+        Rule(r"others\..*", None, note=OTHERS),
+    ),
+    confidence=0.5,
 )
 
 
@@ -273,7 +295,7 @@ TENSORFLOW = Layout(
         Rule(r"dlatent_avg", "mapping.w_avg"),
         Rule(r"(?:synthesis/)?lod", None),
         Rule(r"(?:synthesis/)?noise(\d{1,2})", _numbered("noise_const"), _plane),
-        Rule(r"(?:synthesis/)?4x4/Const/const", "synthesis.b4.const", _first),
+        Rule(r"(?:synthesis/)?4x4/Const/const", "synthesis.b4.const", first),
         Rule(
             r"(?:synthesis/)?(\d{1,4})x\1/(Conv0_up)/weight",
             lambda m: f"{_tensorflow(m)}.weight",
@@ -290,5 +312,5 @@ TENSORFLOW = Layout(
     ),
 )
 
-LAYOUTS = (NVIDIA, HIGAN, GENFORCE, ROSINALITY, MMGENERATION, TENSORFLOW)
-WITHOUT_MEAN = (ROSINALITY.name, MMGENERATION.name)  # layouts that may lack the mean w
+LAYOUTS = (NVIDIA, HIGAN, GENFORCE, ROSINALITY, TEACHER, MMGENERATION, TENSORFLOW)
+WITHOUT_MEAN = (ROSINALITY.name, TEACHER.name, MMGENERATION.name)  # layouts that may lack the mean w

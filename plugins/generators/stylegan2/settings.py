@@ -13,7 +13,7 @@ from torch import Tensor
 from ....core.errors import CheckpointError
 from ....core.messages import shown
 from ..shared.modulated import TAPS
-from ..shared.unstored import NOTHING, Unstored
+from ..shared.unstored import NOTHING, Unstored, is_real, positive
 
 # Places of NVIDIA's arguments, in PyTorch and in TensorFlow: a nested dictionary, or "" for none, and a key.
 _ACTIVATIONS = (
@@ -62,20 +62,20 @@ def read_settings(settings: Mapping[str, Any], unstored: Unstored = NOTHING) -> 
     network = settings.get("network")
     multiplier = next(_values(settings, _LR_MULTIPLIER), None)
     if multiplier is not None:
-        multiplier = _number("mapping's lr_multiplier", multiplier)
+        multiplier = positive("mapping's lr_multiplier", multiplier)
     header = network if isinstance(network, Mapping) else {}
     tanh = header.get("tanh")
     if tanh is not None and not isinstance(tanh, bool):
         raise CheckpointError(f"tanh stored in the file is {shown(tanh)}, expected true or false")
     unstored.settle("use_wscale", True if header else None, True)
     taps = next(_values(settings, _TAPS), TAPS)
-    if not isinstance(taps, list | tuple) or not all(_is_real(tap) for tap in taps) or not sum(taps):
+    if not isinstance(taps, list | tuple) or not all(is_real(tap) for tap in taps) or not sum(taps):
         raise CheckpointError(
             f"this StyleGAN2 has the low-pass filter {shown(taps)}; "
             "expected a list of numbers whose sum is not 0, such as [1, 3, 3, 1]"
         )
     return StoredSettings(
-        clamp=next((_number("conv_clamp", value) for value in _values(settings, _CLAMP)), None),
+        clamp=next((positive("conv_clamp", value) for value in _values(settings, _CLAMP)), None),
         lr_multiplier=unstored.settle("lr_mlp", multiplier, 0.01),
         tanh=unstored.settle("final_tanh", tanh, False),
         taps=tuple(float(tap) for tap in taps),
@@ -87,7 +87,8 @@ def assumed_settings(layout: str, unstored: Unstored) -> tuple[str, ...]:
     """Return sentences on what neither files of a layout nor the config state."""
     if layout.startswith("GenForce"):
         return unstored.assumptions("lr_mlp", "final_tanh", "use_wscale")
-    return unstored.assumptions("lr_mlp") if layout.startswith("rosinality") else ()
+    silent = layout.startswith(("rosinality", "MobileStyleGAN"))
+    return unstored.assumptions("lr_mlp") if silent else ()
 
 
 def undo_scales(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -114,18 +115,3 @@ def _values(settings: Mapping[str, Any], places: tuple[tuple[str, str], ...]) ->
         value = section.get(key) if isinstance(section, Mapping) else None
         if value is not None:
             yield value
-
-
-def _is_real(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _is_positive(value: object) -> bool:
-    return _is_real(value) and value > 0.0  # type: ignore[operator]
-
-
-def _number(setting: str, value: Any) -> float:
-    """Return a positive setting as a float."""
-    if not _is_positive(value):
-        raise CheckpointError(f"{setting} stored in the file is {shown(value)}, expected a number above 0")
-    return float(value)

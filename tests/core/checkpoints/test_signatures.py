@@ -53,6 +53,15 @@ KNOWN = {
         "decoder.up.0.block.0.conv1.weight",
         "decoder.conv_out.bias",
     ),
+    "the student of MobileStyleGAN without its mapping network": (
+        "conv1.conv.modulation.weight",
+        "layers.0.conv1.conv.weight_dw",
+        "layers.0.to_img.conv.weight",
+    ),
+    "the teacher of MobileStyleGAN, a StyleGAN2, without": (
+        "conv1.conv.modulation.weight",
+        "layers.0.to_rgb.conv.weight",
+    ),
     "a GigaGAN network": ("style_to_conv_modulations.weight", "init_conv.weights"),
     "a discriminator of StyleGAN2 or StyleGAN3": ("b64.fromrgb.weight", "b64.conv0.weight", "b4.out.weight"),
     "a discriminator of StyleGAN2 (rosinality's": (

@@ -12,18 +12,23 @@ from ganstrata import CheckpointError, Generator
 from ganstrata.core.checkpoints import Part
 from ganstrata.plugins.generators.biggan.architecture import Architecture as BigGANArchitecture
 from ganstrata.plugins.generators.biggan.generator import BigGAN
+from ganstrata.plugins.generators.mobile_stylegan.architecture import Architecture as MobileArchitecture
+from ganstrata.plugins.generators.mobile_stylegan.generator import MobileStyleGAN
 from ganstrata.plugins.generators.pggan.architecture import Architecture as ProgressiveArchitecture
 from ganstrata.plugins.generators.pggan.generator import ProgressiveGAN
 from ganstrata.plugins.generators.r3gan2.architecture import Architecture as R3GAN2Architecture
 from ganstrata.plugins.generators.r3gan2.generator import R3GAN2
 from ganstrata.plugins.generators.stylegan.architecture import Architecture as StyleArchitecture
 from ganstrata.plugins.generators.stylegan.generator import StyleGAN
+from ganstrata.plugins.generators.stylegan2.architecture import Architecture as StyleTwoArchitecture
+from ganstrata.plugins.generators.stylegan2.generator import StyleGAN2
 from ganstrata.plugins.generators.stylegan3.architecture import Architecture as AliasFreeArchitecture
 from ganstrata.plugins.generators.stylegan3.generator import StyleGAN3
 from ganstrata.plugins.generators.stylegan_t.architecture import Architecture as StyleGANTArchitecture
 from ganstrata.plugins.generators.stylegan_t.generator import StyleGANT
 from generators_biggan_studio import studio
 from generators_grown import pro_gan, zoo
+from generators_mobile import small_state as mobile
 from generators_r3gan2 import small_state as r3gan2
 from generators_stylegan_pytorch import rosinality
 from generators_stylegan_pytorch import zoo as zoo_stylegan
@@ -58,6 +63,8 @@ KINDS: dict[str, tuple[type[Generator], Any, Callable[[], State]]] = {
         AliasFreeArchitecture,
         lambda: load_file(DATA / "stylegan3_xl_r_64.safetensors"),
     ),
+    "MobileStyleGAN": (MobileStyleGAN, MobileArchitecture, lambda: mobile(training=False)),
+    "MobileStyleGAN's teacher": (StyleGAN2, StyleTwoArchitecture, lambda: mobile(student=False)),
 }
 SHAPES = ((), (0,), (1,), (0, 4), (3, 5, 2), (1, 1, 1, 1), (0, 0, 3, 3), (16, 7), (2, 1, 4, 4))
 VALUES: tuple[Any, ...] = (None, True, -1, 0.5, "x", [], {"a": 1}, float("nan"), 2**70)

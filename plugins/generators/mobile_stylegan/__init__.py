@@ -1,0 +1,1 @@
+"""Run MobileStyleGAN as a stack of strata."""
