@@ -13,6 +13,7 @@ from itertools import islice
 from ..messages import listed, quantity, visible
 from ..plugins.registry import registry
 from . import Checkpoint, Part
+from .refused_contents import GIVE
 from .refused_kinds import ARRAYS
 
 COMPARED = 3_000  # names of a part that are compared with the tables; a whole GAN has some 500
@@ -99,6 +100,18 @@ RELATIVES = (
         "computes in another way; R3GAN2 since then is supported",
         (r"<Model\.MainLayers\.\d+\.", r"<Model\.AggregationLayer\.Weight(\.Weight)?$"),
         (r"<Model\.Head\.LinearLayer2\.Basis\.", r"<Model\.ExtractionLayer\."),
+    ),
+    Signature(
+        "a generator that completes pictures (Co-Mod-GAN or a relative); it is not supported",
+        (r"<encoder\.b\d+\.fromrgb\.", r"<synthesis\."),
+    ),
+    Signature(
+        "an IC-GAN generator; IC-GAN is not supported", (r"<shared_feat\.", r"<blocks\.\d+\.\d+\.bn1\.")
+    ),
+    Signature(
+        "a SWAGAN generator of wavelets; SWAGAN is not supported",
+        (r"<(to_rgb1|to_rgbs\.\d+)\.(dwt|iwt)\.",),
+        familiar=True,
     ),
     Signature("a GigaGAN network; GigaGAN is not supported", (r"<style_to_conv_modulations\.",)),
     Signature(
@@ -347,11 +360,21 @@ def describe_part(part: Part) -> str:
         return f"it has tensors of a {families[0]} generator, but not all of them: {_examples(part)}"
     for signature in OTHERS:
         if signature.fits(names):
-            return f"it seems to be {signature.describe(part.shapes)}{_places(signature, part.shapes)}"
+            words = signature.describe(part.shapes)
+            return f"it seems to be {words}{_places(signature, part.shapes)}{_way_out(words)}"
     kind = f"it seems to be {PLAIN.words}: " if PLAIN.fits(names) else ""
     name = part.settings.get("class_name")
     class_name = f"; its class is {visible(name)}" if isinstance(name, str) and name else ""
     return kind + _examples(part) + class_name + (_own_class() if names else "")
+
+
+def _way_out(words: str) -> str:
+    """Return what to do with a network that is no generator of this kind, by the words for it."""
+    if "diffusion" in words:
+        return f"; it makes a picture in many steps, which is not supported{_own_class()}"
+    if "makes no images" in words or "not a network" in words or "without the generator" in words:
+        return f": {GIVE}"
+    return ""
 
 
 def _own_class() -> str:

@@ -167,6 +167,7 @@ ROSINALITY = Layout(
         r"conv1\.conv\.modulation\.weight",
         r"to_rgb1\.conv\.weight",
     ),
+    absent=(r"to_rgbs?[\d.]*\.[di]wt\..*",),  # SWAGAN, whose pictures are wavelets
     rules=(
         *_rosinality(
             "",

@@ -32,6 +32,18 @@ RESNET = (
 )
 
 KNOWN = {
+    "a generator that completes pictures (Co-Mod-GAN": (
+        "encoder.b64.fromrgb.weight",
+        "synthesis.b4.fc.weight",
+    ),
+    "an IC-GAN generator": ("shared_feat.weight", "blocks.0.0.bn1.gain.weight", "linear.weight"),
+    "a SWAGAN generator": (
+        "style.1.weight",
+        "input.input",
+        "conv1.conv.modulation.weight",
+        "to_rgb1.conv.weight",
+        "to_rgb1.iwt.ll",
+    ),
     "a StyleGAN-V generator": ("synthesis.motion_encoder.conv.weight", "synthesis.b4.conv1.affine.weight"),
     "an EG3D generator": (
         "backbone.synthesis.b4.conv1.affine.weight",
@@ -130,6 +142,18 @@ KNOWN = {
     "boundaries that ganstrata has learnt": ("0000.normal", "0000.offset"),
     "a plain stack of numbered layers": ("main.0.weight", "main.1.running_mean"),
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        ("model.diffusion_model.out.0.weight", "many steps, which is not supported; a generator whose class"),
+        ("b64.fromrgb.weight", "makes no images: give the file of the generator"),
+        ("state.0.exp_avg", "not a network: give the file of the generator"),
+    ],
+)
+def test_what_to_do_with_a_network_of_another_kind(name: str, way_out: str) -> None:
+    assert way_out in describe_part(part(name))
 
 
 @pytest.mark.parametrize("words", sorted(KNOWN))
