@@ -212,7 +212,7 @@ def test_other_encoders_are_refused_by_name(
         examine(read_checkpoint(path).parts[0])
 
 
-@pytest.mark.filterwarnings("ignore:CUDA is not available")  # of diffusers before 0.37
+@pytest.mark.filterwarnings("ignore:CUDA is not available")  # of diffusers 0.36
 @pytest.mark.parametrize("kind", LATENT)
 def test_a_vae_that_diffusers_saved_is_read(kind: str, tmp_path: Path) -> None:
     diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed")
