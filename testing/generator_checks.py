@@ -330,7 +330,9 @@ def _codes(generator: Generator) -> tuple[Latents, Tensor]:
     """Return samples and their codes (N, L, D), which own their memory."""
     with torch.no_grad():
         latents = _sampled(generator, SAMPLES, 0)
-        return latents, generator.broadcast(generator.map(latents.z, latents.condition)).clone()
+        return latents, generator.broadcast(
+            generator.map(latents.z, latents.condition), latents.condition
+        ).clone()
 
 
 def _some_layers(generator: Generator, first: int = 0) -> list[int]:

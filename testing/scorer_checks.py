@@ -177,7 +177,7 @@ def _rendering(subject: Subject) -> Rendering:
         raise DoesNotApply("it reads feature maps: give the generator that makes them (generator=...)")
     with torch.no_grad():
         latents = generator.sample(PICTURES, 0, 0, Stream.PROBING)
-        codes = generator.broadcast(generator.map(latents.z, latents.condition))
+        codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
         rendering = Pass(generator, codes, condition=latents.condition, features=scorer.features).rendering
     return Rendering(rendering.images, rendering.features)
 

@@ -66,7 +66,7 @@ def try_generator(generator: Generator) -> None:
     with _moved(generator), torch.no_grad():
         # The contract's check of sample() reads the index, which the stand-in cannot; so the bare method.
         latents = unwrap(type(generator).sample)(generator, 2, 0, 0, Stream.PROBING)
-        codes = generator.broadcast(generator.map(latents.z, latents.condition))
+        codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
         state = begun(generator, Inputs(2, latents.condition, latents.index))
         state = advance(generator, state, codes, 0, len(generator.strata), {}, ())
         _expect("pictures", generator.finish(state))

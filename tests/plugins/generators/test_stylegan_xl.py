@@ -30,6 +30,7 @@ from ganstrata.core.errors import CheckpointError, DataError
 from ganstrata.core.strata.moves import move_to, signed_distance
 from ganstrata.plugins.generators.stylegan3.architecture import Architecture
 from ganstrata.plugins.generators.stylegan3.generator import StyleGAN3
+from ganstrata.testing import conformance
 from reference_numbers import DATA, as_reference, reference, tensor
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -238,6 +239,15 @@ def test_a_converted_file_gives_the_same_pictures(name: str, tmp_path: Path) -> 
     assert torch.equal(
         render(converted, codes_of(converted, name)), render(original, codes_of(original, name))
     )
+
+
+# Every conditional generator reads the classes that it is given, to check them.
+test_the_contract_is_kept = conformance(
+    "generator",
+    "stylegan3",
+    {"checkpoint": str(DATA / "stylegan3_xl_16.safetensors"), "truncation_psi": 0.7},
+    expected_failures={"everything_is_on_its_device": "the class of a sample is read to be checked"},
+)
 
 
 def without(name: str, pattern: str) -> dict[str, Tensor]:
