@@ -14,6 +14,8 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import quantity, shown
 from ..shared.layouts import find
+from ..shared.sizes import lacking
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS, STUDIO, averaged, numbered
 from .stored import ITERATED, PLAIN, STORED, Network
@@ -130,7 +132,7 @@ def infer(shapes: Shapes, settings: Mapping[str, Any], *, studio: bool = False) 
     try:
         return _infer(shapes, settings, studio)
     except KeyError as error:
-        raise CheckpointError(f"this BigGAN lacks the tensor {error}") from None
+        raise lacking("BigGAN", error) from None
     except (IndexError, ValueError, ZeroDivisionError) as error:
         raise CheckpointError(
             f"the architecture of this BigGAN cannot be inferred from the shapes of its tensors: {error}"
@@ -306,9 +308,11 @@ def examine(part: Part) -> Examined | None:
             "evaluation than in training; store the network with plain batch normalisation "
             "(stored_mean, stored_var)"
         )
-    translated = numbered(layout, part.tensors).translate(averaged(part.tensors))
+    layout = numbered(layout, part.tensors)
+    translated = layout.translate(averaged(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
-    architecture = infer(shapes, part.settings, studio=studio)
+    with as_stored(layout, translated):
+        architecture = infer(shapes, part.settings, studio=studio)
     return describe_checkpoint(
         "BigGAN-deep" if architecture.deep else "BigGAN",
         layout,

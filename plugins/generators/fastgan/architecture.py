@@ -12,7 +12,8 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import shown
 from ..shared.layouts import Shapes, Translated, find
-from ..shared.sizes import Watched, wrong_dimensions
+from ..shared.sizes import Watched, lacking, wrong_dimensions
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored
 from .layouts import AMBIGUOUS, LAYOUTS, OWN, PROJECTED
@@ -104,7 +105,7 @@ def infer(
         ends = {len(widths), *(i + 1 for i in range(len(widths)) if 4 * 2**i >= OPTIONAL)}
         used = max((end for end in ends if widths[end - 1] == last), default=0)
     except KeyError as error:
-        raise CheckpointError(f"this FastGAN lacks the tensor {error}") from None
+        raise lacking("FastGAN", error) from None
     except (IndexError, ValueError):
         raise wrong_dimensions(shapes, "FastGAN") from None
     if used < 2 or min(z_dim, *widths[:used]) < 1:
@@ -117,11 +118,11 @@ def infer(
     return Architecture(
         z_dim=z_dim,
         widths=tuple(widths[:used]),
-        doubled=tuple(f"blocks.{size}.second.conv.weight" in shapes for size in sizes),
+        doubled=tuple(any(name.startswith(f"blocks.{size}.second.") for name in shapes) for size in sizes),
         excited=tuple(size for size in EXCITED if size in sizes),
         colours=colours,
         classes=(shapes.get("embed") or (0,))[0],
-        spectral="init.conv.u" in shapes,
+        spectral=any(name.endswith(".conv.u") for name in shapes),
         biased="output.bias" in shapes,
         normalised=projected,
         tanh=unstored.settle("final_tanh", tanh, not projected and 4 * 2 ** (used - 1) >= BOUNDED),
@@ -133,8 +134,8 @@ def _settled(translated: Translated) -> Translated:
     names = {}
     for name in translated.tensors:
         block, ambiguous, _ = name.partition(f"first.{AMBIGUOUS}")
-        ending = "noise" if f"{block}second.conv.weight" in translated.tensors else "norm.scale"
-        names[name] = f"{block}first.{ending}" if ambiguous else name
+        doubled = ambiguous and any(other.startswith(f"{block}second.") for other in translated.tensors)
+        names[name] = f"{block}first.{'noise' if doubled else 'norm.scale'}" if ambiguous else name
     return Translated(
         {names[name]: tensor for name, tensor in translated.tensors.items()},
         {names[name]: stored for name, stored in translated.origin.items()},
@@ -182,12 +183,13 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     tanh = header.get("tanh")
     if tanh is not None and not isinstance(tanh, bool):
         raise CheckpointError(f"tanh stored in the file is {shown(tanh)}, expected true or false")
-    architecture = infer(
-        shapes,
-        projected=layout is PROJECTED or header.get("normalised") is True,
-        tanh=tanh,
-        unstored=unstored,
-    )
+    with as_stored(layout, translated):
+        architecture = infer(
+            shapes,
+            projected=layout is PROJECTED or header.get("normalised") is True,
+            tanh=tanh,
+            unstored=unstored,
+        )
     return describe_checkpoint(
         "FastGAN",
         layout,

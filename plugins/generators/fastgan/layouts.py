@@ -44,6 +44,12 @@ def _condition(size: str, number: str, kind: str) -> str:
     return f"blocks.{size}.{layer}.norm.{own}"
 
 
+def _meanings(name: str) -> tuple[str, ...]:
+    """Return the names that one of the rules' may stand for: see architecture.examine()."""
+    block, ambiguous, _ = name.partition(AMBIGUOUS)
+    return (f"{block}noise", f"{block}norm.scale") if ambiguous else (name,)
+
+
 _RULES = (
     *_weights(r"(?:synthesis\.)?init\.init\.0", "init.conv", groups=0),
     Rule(
@@ -83,9 +89,15 @@ _SIGNATURE = (
     r"(?:synthesis\.)?to_big" + _WEIGHT,
 )
 
-PROJECTED = Layout("projected-gan", signature=(*_SIGNATURE, r"(?:synthesis\.)?to_big\.bias"), rules=_RULES)
+PROJECTED = Layout(
+    "projected-gan", signature=(*_SIGNATURE, r"(?:synthesis\.)?to_big\.bias"), rules=_RULES, either=_meanings
+)
 PUBLISHED = Layout(
-    "FastGAN", signature=_SIGNATURE, absent=(r"(?:synthesis\.)?to_big\.bias", r"synthesis\..*"), rules=_RULES
+    "FastGAN",
+    signature=_SIGNATURE,
+    absent=(r"(?:synthesis\.)?to_big\.bias", r"synthesis\..*"),
+    rules=_RULES,
+    either=_meanings,
 )
 
 LAYOUTS = (OWN, PROJECTED, PUBLISHED)

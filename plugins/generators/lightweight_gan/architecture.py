@@ -12,6 +12,8 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, Translated, find
+from ..shared.sizes import lacking
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import EITHER, LAYOUTS, TRAINED
 from .network import Network
@@ -111,7 +113,7 @@ def infer(shapes: Shapes) -> Architecture:
             frequencies=any(name.endswith(".excitation.frequencies") for name in shapes),
         )
     except KeyError as error:
-        raise CheckpointError(f"this lightweight-gan lacks the tensor {error}") from None
+        raise lacking("lightweight-gan", error) from None
     except (IndexError, ValueError):
         raise CheckpointError(
             "a tensor that determines the sizes of this lightweight-gan has the wrong number of dimensions"
@@ -143,7 +145,7 @@ def settled(translated: Translated) -> Translated:
     """Return the tensors with those named that the stored names alone do not tell apart.
 
     - The fourth step of a layer is noise (1,) if there is a fifth, else the scale of a normalisation.
-    - `to_q` is for linear attention, unless there is a `to_lin_q` too.
+    - `to_q` is for linear attention, unless there is a `to_lin_q` or a `to_kv` of local attention too.
     """
     names = {}
     has_fifth = any(re.search(r"layers\.\d+\.0\.4\.", stored) for stored in translated.origin.values())
@@ -152,7 +154,10 @@ def settled(translated: Translated) -> Translated:
         if not either:
             names[name] = name
         elif start.endswith("attention."):
-            local = f"{start}queries.weight" in translated.tensors
+            local = any(
+                f"{start}{other}.weight" in translated.tensors
+                for other in ("queries", "local_keys_and_values")
+            )
             names[name] = f"{start}{'local_queries' if local else 'queries'}.weight"
         else:
             names[name] = f"{start}{'noise' if has_fifth else 'norm.scale'}"
@@ -179,7 +184,8 @@ def examine(part: Part) -> Examined | None:
             "them; only files of 0.16 and later are supported"
         )
     translated = settled(layout.translate(part.tensors))
-    architecture = infer({name: tuple(tensor.shape) for name, tensor in translated.tensors.items()})
+    with as_stored(layout, translated):
+        architecture = infer({name: tuple(tensor.shape) for name, tensor in translated.tensors.items()})
     return describe_checkpoint(
         "lightweight-gan",
         layout,

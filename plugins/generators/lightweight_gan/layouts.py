@@ -8,6 +8,17 @@ EITHER = "either"  # what the name alone does not tell: see architecture.settled
 _STATISTICS = {"weight": "scale", "bias": "shift", "running_mean": "mean", "running_var": "variance"}
 _NORM = r"(weight|bias|running_mean|running_var)"
 
+
+def _meanings(name: str) -> tuple[str, ...]:
+    """Return the names that one of the rules' may stand for: see architecture.settled()."""
+    start, either, _ = name.partition(EITHER)
+    if not either:
+        return (name,)
+    if start.endswith("attention."):
+        return f"{start}queries.weight", f"{start}local_queries.weight"
+    return f"{start}noise", f"{start}norm.scale"
+
+
 OWN = Layout(
     "ganstrata",
     signature=(r"initial\.norm\.mean", r"layers\.0\.norm\.mean", r"output\.weight"),
@@ -51,6 +62,7 @@ def _published(name: str, prefix: str, others: str) -> Layout:
             Rule(prefix + r"out_conv\.(weight|bias)", r"output.\1"),
             *((Rule(rf"({others})\..*", None, note=OTHERS),) if others else ()),
         ),
+        either=_meanings,
     )
 
 

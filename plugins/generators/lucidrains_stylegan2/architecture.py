@@ -12,7 +12,8 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, find
-from ..shared.sizes import Watched, wrong_dimensions
+from ..shared.sizes import Watched, lacking, wrong_dimensions
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import ALONE, LAYOUTS, TRAINED
 from .network import Network
@@ -98,7 +99,7 @@ def infer(shapes: Shapes) -> Architecture:
             blurred=any(name.endswith(".rgb.blur") for name in shapes),
         )
     except KeyError as error:
-        raise CheckpointError(f"this {FAMILY} lacks the tensor {error}") from None
+        raise lacking(FAMILY, error) from None
     except IndexError:
         raise wrong_dimensions(shapes, FAMILY) from None
     check_channels(FAMILY, architecture.colours, allowed=(3, 4))
@@ -130,7 +131,8 @@ def examine(part: Part) -> Examined | None:
             f"this {FAMILY} is saved without its mapping network (S or SE); "
             "give the whole model_N.pt that training wrote"
         )
-    architecture = infer(shapes)
+    with as_stored(layout, translated):
+        architecture = infer(shapes)
     return describe_checkpoint(
         FAMILY,
         layout,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from torch import Tensor
@@ -13,14 +13,16 @@ from torch import Tensor
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
-from ....core.messages import quantity
+from ....core.messages import listed, quantity
 from ..shared.layouts import Layout, find
+from ..shared.sizes import lacking
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored, depth_assumption, last_trained, level_of
 from .layouts import GROWN, LAYOUTS, MATRICES
 from .network import Network
 from .settings import read_settings
-from .translation import levels, rescale, translate
+from .translation import by_level, levels, rescale, translate
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -148,14 +150,17 @@ def infer(shapes: Shapes, options: Mapping[str, Any]) -> Architecture:
     Raises:
         CheckpointError: tensors that determine the architecture are missing, or options are invalid.
     """
-    biases = sorted(name for name in shapes if name.startswith("layers.") and name.endswith(".bias"))
-    count = len(biases)
-    expected = [f"layers.{i}.bias" for i in range(max(count, 2))]
-    if count % 2 or any(name not in shapes for name in expected):
+    numbers = sorted({int(m[1]) for name in shapes if (m := re.match(r"layers\.(\d{1,9})\.", name))})
+    count = len(numbers)
+    if count < 2 or count % 2 or numbers != list(range(count)):
         raise CheckpointError(
             "a ProgressiveGAN has two layers for each of 4, 8, 16 ... pixels, numbered 0, 1, 2 ...; "
-            f"this file has {count}: {biases}"
+            f"this file has {count}: {listed(numbers, 20)}"
         )
+    expected = [f"layers.{i}.bias" for i in range(count)]
+    for name in expected:
+        if name not in shapes:
+            raise lacking("ProgressiveGAN", KeyError(name))
     per_pixel = len(shapes["layers.0.bias"]) == 3
     if (
         any(len(shapes[name]) != 1 for name in expected[1 if per_pixel else 0 :])
@@ -200,7 +205,10 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     if unstored.depth is not None:
         options["lod"] = 0.0
     shapes = {name: tuple(tensor.shape) for name, tensor in grown.items()}
-    architecture = infer(shapes, {"lod": lod, **options})
+    count = levels(grown)
+    layout = replace(layout, either=lambda name: (by_level(name, count),))
+    with as_stored(layout, translated):
+        architecture = infer(shapes, {"lod": lod, **options})
     unused = {f"outputs.{level}.{what}" for level in range(levels(grown)) for what in ("weight", "bias")}
     unused -= {f"outputs.{level}.{what}" for level in architecture.outputs for what in ("weight", "bias")}
     tensors = {name: tensor for name, tensor in grown.items() if name not in unused}

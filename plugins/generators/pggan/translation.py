@@ -30,21 +30,26 @@ def translate(layout: Layout, stored: dict[str, Tensor]) -> tuple[Translated, fl
 
 def levels(names: dict[str, Tensor]) -> int:
     """Return the number of resolutions, half of the number of layers."""
-    return sum(bool(re.fullmatch(r"layers\.\d+\.bias", name)) for name in names) // 2
+    return len({match[1] for name in names if (match := re.match(r"layers\.(\d+)\.", name))}) // 2
+
+
+def by_level(name: str, levels: int) -> str:
+    """Return the name of an output that TensorFlow counts from the largest picture, and other names as given.
+
+    >>> by_level("outputs.lod0.bias", 3)
+    'outputs.2.bias'
+    """
+    match = re.fullmatch(r"outputs\.lod(\d+)\.(.*)", name)
+    return name if match is None else f"outputs.{levels - 1 - int(match[1])}.{match[2]}"
 
 
 def _number_by_level(translated: Translated) -> Translated:
     """Rename outputs numbered by level of detail, from the top, to numbers by level, from 4 pixels up."""
-    top = levels(translated.tensors) - 1
-
-    def by_level(name: str) -> str:
-        match = re.fullmatch(r"outputs\.lod(\d+)\.(.*)", name)
-        return name if match is None else f"outputs.{top - int(match[1])}.{match[2]}"
-
+    count = levels(translated.tensors)
     return replace(
         translated,
-        tensors={by_level(name): tensor for name, tensor in translated.tensors.items()},
-        origin={by_level(name): stored for name, stored in translated.origin.items()},
+        tensors={by_level(name, count): tensor for name, tensor in translated.tensors.items()},
+        origin={by_level(name, count): stored for name, stored in translated.origin.items()},
     )
 
 

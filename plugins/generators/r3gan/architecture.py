@@ -12,6 +12,8 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
+from ..shared.sizes import lacking
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS
 from .network import Network
@@ -96,7 +98,7 @@ def infer(shapes: Shapes) -> Architecture:
             kernel=kernels.pop(),
         )
     except KeyError as error:
-        raise CheckpointError(f"this R3GAN lacks the tensor {error}") from None
+        raise lacking("R3GAN", error) from None
     except (IndexError, ValueError, ZeroDivisionError) as error:
         raise CheckpointError(f"the tensors of this R3GAN have inconsistent shapes: {error}") from None
     uneven = any(
@@ -128,7 +130,8 @@ def examine(part: Part) -> Examined | None:
     if layout is None:
         return None
     translated = layout.translate(part.tensors)
-    architecture = infer({name: tuple(tensor.shape) for name, tensor in translated.tensors.items()})
+    with as_stored(layout, translated):
+        architecture = infer({name: tuple(tensor.shape) for name, tensor in translated.tensors.items()})
     return describe_checkpoint(
         "R3GAN", layout, architecture, translated, layers=1, code_size=architecture.z_dim
     )

@@ -7,19 +7,14 @@ which identifies it, and by rules, which map every stored name to the name used 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 
 from torch import Tensor
 
 from ....core.errors import CheckpointError
 
 MAX_TENSORS = 10_000  # of one network; the largest published ones have about 1,000
-SLOTS = 2  # numbers in a name that are varied to find how a layout spells it
-SMALL = 20  # numbers below this are tried, beside those that occur
-TRIES = 6_000  # names that are tried
 # Note of rules for the psi that GenForce's programs store for each layer.
 TRUNCATION = "the file stores a truncation ({name}), which is not applied: truncation_psi of the config is"
 # Note of rules for the networks that a training file holds beside the generator.
@@ -88,6 +83,8 @@ class Layout:
             that it leaves out stay as they are.
         confidence: of the claim to a file in this layout. It is below 1 for a network that stands beside the
             one for which the file was written.
+        either: returns the names that a name given by the rules may stand for, where the other names of the
+            file decide which.
     """
 
     name: str
@@ -96,6 +93,7 @@ class Layout:
     absent: Sequence[str] = ()
     renamed: Renaming | None = None
     confidence: float = 1.0
+    either: Callable[[str], Sequence[str]] | None = None
 
     def fits(self, names: Mapping[str, object]) -> bool:
         """Return whether tensors of these names are stored in this layout."""
@@ -138,38 +136,12 @@ class Layout:
         )
         return Translated(result, origin, tuple(unknown), tuple(notes))
 
-    def spelled(self, names: Iterable[str], stored: Iterable[str]) -> dict[str, str]:
-        """Return, for names used here, the names under which this layout stores their tensors.
-
-        Rules cannot be read backwards. So the names that a file has are tried with other numbers, until a
-        rule gives a wanted name; names that are found in no way are left out.
-
-        Args:
-            names: those wanted, of a network of this layout.
-            stored: names in the file.
-        """
-        wanted, stored_names, tries = set(names), dict[str, str](), 0
-        stored = list(stored)[:MAX_TENSORS]
-        numbers = dict.fromkeys(number for name in stored for number in re.findall(r"\d+", name))
-        small = [str(i) for i in range(SMALL)]
-        # Frequent templates first, then those with more numbers: `8x8/Conv1/bias` before `8x8/Conv/bias`,
-        # which is found at 4 pixels alone.
-        counts = Counter(_template(name) for name in stored)
-        for template in sorted(counts, key=lambda template: (-counts[template], -template.count("#"))):
-            slots = sorted(set(re.findall(r"#\d#", template)))
-            values = (*numbers, *(number for number in small if number not in numbers))
-            for combination in product(values, repeat=len(slots)):
-                tries += 1
-                if tries > TRIES or len(slots) > SLOTS or not wanted:
-                    break
-                candidate = template
-                for slot, number in zip(slots, combination, strict=True):
-                    candidate = candidate.replace(slot, number)
-                name = next((name for known, name in (r.apply(candidate) for r in self.rules) if known), None)
-                if name in wanted:
-                    wanted.discard(name)
-                    stored_names[name] = candidate
-        return stored_names
+    def meanings(self, stored: str) -> Sequence[str]:
+        """Return the names used here that a stored name may have: several where it alone does not tell."""
+        name = next((name for known, name in (rule.apply(stored) for rule in self.rules) if known), None)
+        if name is None:
+            return ()
+        return (name,) if self.either is None else self.either(name)
 
     def _changed(self, stored: str, tensor: Tensor, change: Change) -> Tensor:
         try:
@@ -185,16 +157,6 @@ def find(layouts: Sequence[Layout], names: Mapping[str, object]) -> Layout | Non
     if len(names) > MAX_TENSORS:
         return None
     return next((layout for layout in layouts if layout.fits(names)), None)
-
-
-def _template(name: str) -> str:
-    """Return a name with #0#, #1# ... in place of its numbers; equal numbers get the same place.
-
-    >>> _template("16x16/Conv1/weight")
-    '#0#x#0#/Conv#1#/weight'
-    """
-    numbers = list(dict.fromkeys(re.findall(r"\d+", name)))
-    return re.sub(r"\d+", lambda match: f"#{numbers.index(match[0])}#", name)
 
 
 def _matches_any(pattern: str, names: Mapping[str, object]) -> bool:

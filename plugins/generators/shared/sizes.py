@@ -11,6 +11,19 @@ from ....core.messages import visible
 Shape = tuple[int, ...]
 
 
+class AboutTensor(CheckpointError):
+    """Say what is wrong with one tensor, which is named as here; see spelling.as_stored().
+
+    Args:
+        words: the message, with {name} in place of the tensor's name.
+        name: of the tensor, as here.
+    """
+
+    def __init__(self, words: str, name: str) -> None:
+        super().__init__(words.replace("{name}", visible(name)))
+        self.words, self.name = words, name
+
+
 class Watched(dict[str, Shape]):
     """Hold the shapes of tensors by name, and remember which one was read last.
 
@@ -36,17 +49,23 @@ class Watched(dict[str, Shape]):
         return super().get(name, default)
 
 
-def wrong_dimensions(shapes: Watched, family: str) -> CheckpointError:
+def lacking(family: str, error: KeyError) -> AboutTensor:
+    """Return the error for a tensor from which sizes follow, and that is not there."""
+    return AboutTensor(f"this {family} lacks the tensor {{name}}", error.args[0])
+
+
+def wrong_dimensions(shapes: Watched, family: str) -> AboutTensor:
     """Return the error for the shape that was read last, which has too few or too many dimensions."""
-    which = f"{visible(shapes.last)} of shape {shapes.get(shapes.last)}" if shapes.last else "a tensor"
-    return CheckpointError(
+    which = f"{{name}} of shape {shapes.get(shapes.last)}" if shapes.last else "a tensor"
+    return AboutTensor(
         f"the sizes of this {family} cannot be read from its tensors: {which} has the wrong number of "
-        "dimensions; the file is damaged, or of another network"
+        "dimensions; the file is damaged, or of another network",
+        shapes.last,
     )
 
 
-def inconsistent(shapes: Mapping[str, Shape], family: str, sizes: Mapping[str, object]) -> CheckpointError:
+def inconsistent(shapes: Mapping[str, Shape], family: str, sizes: Mapping[str, object]) -> AboutTensor:
     """Return the error for sizes that make no network: it names a tensor without numbers if there is one."""
     empty = next((name for name, shape in shapes.items() if 0 in shape), "")
-    why = f"{visible(empty)} has the shape {shapes[empty]}, without numbers" if empty else f"{dict(sizes)}"
-    return CheckpointError(f"the sizes of this {family} are inconsistent: {why}")
+    why = f"{{name}} has the shape {shapes[empty]}, without numbers" if empty else f"{dict(sizes)}"
+    return AboutTensor(f"the sizes of this {family} are inconsistent: {why}", empty)

@@ -16,10 +16,10 @@ from ....core.errors import CheckpointError
 from ....core.messages import shown
 from ....core.plugins.colours import CHANNELS
 from .layouts import Layout, Translated
+from .spelling import in_file
 
 MAX_RESOLUTION = 2**14  # pixels
 KINDS = {1: "grey", 3: "RGB", 4: "RGB with alpha"}  # of images, by number of channels
-SPELLED = 50  # missing tensors whose names in the file are looked for
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -135,7 +135,7 @@ def describe_checkpoint(
         latent_size=architecture.z_dim,
         code_size=code_size,
         tensors=tensors,
-        missing=_spelled(layout, misfits.missing, translated),
+        missing=in_file(misfits.missing, layout, translated),
         superfluous=(*translated.unknown, *misfits.superfluous),
         misshapen=misfits.misshapen,
         classes=architecture.classes,
@@ -155,16 +155,6 @@ def check_channels(family: str, channels: int, allowed: Sequence[int] = CHANNELS
     if channels not in allowed:
         words = " or ".join(f"{number} ({KINDS[number]})" for number in allowed)
         raise CheckpointError(f"the images of this {family} have {channels} channels; expected {words}")
-
-
-def _spelled(layout: Layout, missing: Sequence[str], translated: Translated) -> tuple[str, ...]:
-    """Return the names of missing tensors as the file would spell them, beside the plugin's."""
-    if not missing:
-        return ()
-    spelled = layout.spelled(missing[:SPELLED], [*translated.origin.values(), *translated.unknown])
-    return tuple(
-        f"{spelled[name]} (here {name})" if spelled.get(name, name) != name else name for name in missing
-    )
 
 
 def load(build: Callable[[], N], description: Examined, path: Path) -> N:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from ....core.checkpoints import Part
@@ -14,6 +14,7 @@ from ....core.messages import quantity
 from ..shared.layouts import Shapes, find
 from ..shared.mapping import EPSILON
 from ..shared.sizes import inconsistent
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored, noise_and_mean
 from .layouts import HIGAN, INCOMPLETE, layouts
@@ -21,7 +22,7 @@ from .missing_tensors import fill_missing
 from .network import Network
 from .pytorch_layouts import GAN_ZOO, rescale
 from .settings import StoredSettings, complete, read_settings, read_zoo
-from .translation import select_level, undo_scales
+from .translation import of_level, select_level, undo_scales
 
 LEVELS = 11  # up to 4096 pixels: without a limit, the noise of a hostile file could exhaust the memory
 
@@ -213,13 +214,15 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         undo_scales(tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     incomplete = layout.name in INCOMPLETE
-    architecture = infer(
-        shapes, stored, incomplete=incomplete or stored.without_mean, inverted=layout is HIGAN
-    )
+    spelling = replace(layout, either=of_level)
+    with as_stored(spelling, translated):
+        architecture = infer(
+            shapes, stored, incomplete=incomplete or stored.without_mean, inverted=layout is HIGAN
+        )
     added = fill_missing(architecture.build, tensors, fixed_noise=incomplete)
     return describe_checkpoint(
         "StyleGAN",
-        layout,
+        spelling,
         architecture,
         translated,
         tensors | added,

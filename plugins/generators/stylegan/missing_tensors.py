@@ -38,6 +38,13 @@ def fill_missing(
             name: torch.zeros([]).expand(shape) for name, shape in missing.items() if name.endswith(NOISE)
         }
     complete = all(tuple(tensors[name].shape) == shape for name, shape in expected.items() if name in tensors)
-    if not fixed_noise or not complete or any(not name.endswith(".noise_const") for name in missing):
+    if not fixed_noise:
         return {}
+    if not complete or any(not name.endswith(".noise_const") for name in missing):
+        # The file is refused; what it need not store is not missing.
+        return {
+            name: torch.zeros([]).expand(shape)
+            for name, shape in missing.items()
+            if name.endswith(".noise_const")
+        }
     return {name: fixed(missing[name], part) for part, name in enumerate(missing, 2)}

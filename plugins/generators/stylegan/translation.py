@@ -18,6 +18,15 @@ from .network import binomial
 from .pytorch_layouts import ROSINALITY, times
 
 
+def of_level(name: str) -> tuple[str, ...]:
+    """Return the name of an output once select_level() has chosen its level, and other names as given.
+
+    >>> of_level("outputs.lod0.bias")
+    ('synthesis.output.bias',)
+    """
+    return (re.sub(r"^outputs\.(lod)?\d+\.", "synthesis.output.", name),)
+
+
 def select_level(
     layout: Layout, translated: Translated, depth: int | None
 ) -> tuple[Translated, tuple[str, ...]]:

@@ -13,7 +13,8 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import Shapes, find
-from ..shared.sizes import Watched, inconsistent, wrong_dimensions
+from ..shared.sizes import Watched, inconsistent, lacking, wrong_dimensions
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, compare, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored
 from .layouts import LAYOUTS, WITHOUT_MEAN
@@ -141,7 +142,7 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
             tanh=stored.tanh,
         )
     except KeyError as error:
-        raise CheckpointError(f"this StyleGAN2 lacks the tensor {error}") from None
+        raise lacking("StyleGAN2", error) from None
     except (IndexError, ValueError):
         raise wrong_dimensions(shapes, "StyleGAN2") from None
     check_channels("StyleGAN2", architecture.colours)
@@ -228,7 +229,9 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     tensors = translated.tensors if unstored.use_wscale is not False else undo_scales(translated.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     stored = read_settings(part.settings, unstored)
-    architecture = infer(shapes, stored, means=0 if layout.name in WITHOUT_MEAN or stored.without_mean else 1)
+    with as_stored(layout, translated):
+        means = 0 if layout.name in WITHOUT_MEAN or stored.without_mean else 1
+        architecture = infer(shapes, stored, means=means)
     compare(architecture.build, tensors, translated.origin)  # raises if torch cannot build such a network
     with torch.device("meta"):
         network = architecture.build()

@@ -46,8 +46,12 @@ def fill_missing(
     elif fixed_noise and not has_const:
         noise_names = [name for name in missing if name.endswith(".noise_const")]
         # Only if nothing else is missing: otherwise a hostile file could state a size that exhausts memory.
-        if len(missing) == len(added) + len(noise_names):
-            added |= {name: fixed(missing[name], part) for part, name in enumerate(noise_names, 2)}
+        # Such a file is refused, but what it need not store is not missing.
+        whole = len(missing) == len(added) + len(noise_names)
+        added |= {
+            name: fixed(missing[name], part) if whole else torch.zeros([]).expand(missing[name])
+            for part, name in enumerate(noise_names, 2)
+        }
     return added
 
 

@@ -17,7 +17,8 @@ from ....core.config.faults import reason_of
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
 from ..shared.mapping import Mapping
-from ..shared.sizes import Watched, wrong_dimensions
+from ..shared.sizes import Watched, lacking, wrong_dimensions
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .class_table import ClassTable
 from .layouts import LAYOUTS, XL
@@ -199,7 +200,7 @@ def infer(
         table, classes = _classes(shapes)
         width, inputs = shapes["mapping.fc0.weight"]
     except KeyError as error:
-        raise CheckpointError(f"this StyleGAN3 lacks the tensor {error}") from None
+        raise lacking("StyleGAN3", error) from None
     except (IndexError, ValueError):
         raise wrong_dimensions(shapes, "StyleGAN3") from None
     mapping_settings = settings.get("mapping_kwargs")
@@ -241,11 +242,12 @@ def examine(part: Part) -> Examined | None:
         )
     translated = layout.translate(part.tensors)
     stored = part.settings.get("network")
-    architecture = (
-        Architecture.from_plain(stored)
-        if isinstance(stored, MappingType)
-        else infer(translated.tensors, part.settings, grown=layout in XL)
-    )
+    with as_stored(layout, translated):
+        architecture = (
+            Architecture.from_plain(stored)
+            if isinstance(stored, MappingType)
+            else infer(translated.tensors, part.settings, grown=layout in XL)
+        )
     colours = architecture.layers[-1].outputs
     check_channels("StyleGAN3", colours)
     return describe_checkpoint(
