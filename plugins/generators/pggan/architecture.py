@@ -197,7 +197,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     layout = recognised(part.shapes)
     if layout is None:
         return None
-    translated, lod = translate(layout, dict(part.tensors))
+    translated, lod, assumed_form = translate(layout, dict(part.tensors), unstored.fused_scale)
     options, assumed = read_settings(layout, part.settings, unstored)
     if options.get("equalised", True):
         rescale(layout, translated.tensors)
@@ -222,7 +222,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         code_size=architecture.z_dim,
         size=architecture.size,
         channels=architecture.colours,
-        assumptions=(*assumed, *assumed_depth),
+        assumptions=(*assumed, *assumed_form, *assumed_depth),
     )
 
 

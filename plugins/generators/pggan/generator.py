@@ -52,6 +52,11 @@ class ProgressiveGAN(PublishedGenerator):
             description="number of inputs that are classes, for conditional networks whose file does not "
             "store it (GenForce); leave it out otherwise",
         )
+        fused_scale: bool | None = Field(
+            default=None,
+            description="whether upsampling is fused with the convolution after it, for files of GenForce "
+            "and MMGeneration whose widths are all equal; other files show it",
+        )
 
     config: Config
     family = "ProgressiveGAN"

@@ -8,24 +8,46 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from ....core.errors import CheckpointError
 from ..shared.layouts import Layout, Translated
 from .layouts import GAN_ZOO, GENFORCE, GROWN, MMGENERATION, MMGENERATION_AVERAGE
 
 
-def translate(layout: Layout, stored: dict[str, Tensor]) -> tuple[Translated, float]:
+def translate(
+    layout: Layout, stored: dict[str, Tensor], fused: bool | None = None
+) -> tuple[Translated, float, tuple[str, ...]]:
     """Translate the weights to convolutions (O, I, k, k) that are separate from upsampling.
 
+    Args:
+        layout: of the file.
+        stored: tensors by the names of the file.
+        fused: whether the config says that upsampling is fused with the convolution after it.
+
     Returns:
-        The translated weights, and the level of detail, 0 if none is stored.
+        The translated weights; the level of detail, 0 if none is stored; and what is assumed.
+
+    Raises:
+        CheckpointError: the file shows by itself whether upsampling is fused, and the config says it.
     """
+    told: tuple[str, ...] = ()
     translated = layout.translate(stored)
     lod = translated.tensors.pop("lod", None)
     translated = _number_by_level(translated)
     if layout is GENFORCE:
-        _convert_transposed(translated.tensors, default=False, uses_fan_in=True)
+        told = _convert_transposed(translated.tensors, fused, default=False, uses_fan_in=True)
     elif layout in (MMGENERATION, MMGENERATION_AVERAGE):
-        _convert_transposed(translated.tensors, default=True, uses_fan_in=False)
-    return translated, float(lod) if lod is not None and lod.numel() == 1 and not lod.is_complex() else 0.0
+        told = _convert_transposed(translated.tensors, fused, default=True, uses_fan_in=False)
+    elif fused is not None:
+        raise _shown_by("names of the tensors")
+    known = lod is not None and lod.numel() == 1 and not lod.is_complex()
+    return translated, float(lod) if known and lod is not None else 0.0, told
+
+
+def _shown_by(what: str) -> CheckpointError:
+    """Return the error for a config that says what the file shows."""
+    return CheckpointError(
+        f"fused_scale is configured, but the {what} show whether upsampling is fused; leave it out"
+    )
 
 
 def levels(names: dict[str, Tensor]) -> int:
@@ -53,15 +75,24 @@ def _number_by_level(translated: Translated) -> Translated:
     )
 
 
-def _convert_transposed(tensors: dict[str, Tensor], *, default: bool, uses_fan_in: bool) -> None:
+def _convert_transposed(
+    tensors: dict[str, Tensor], fused: bool | None, *, default: bool, uses_fan_in: bool
+) -> tuple[str, ...]:
     """Convert transposed convolutions (I, O, 3, 3) of stride 2 to convolutions (O, I, 3, 3) after upsampling.
 
     Args:
         tensors: changed in place.
-        default: whether the convolutions are transposed if all widths are equal, so that shapes do not show
+        fused: whether the convolutions are transposed, if all widths are equal, so that shapes do not show
             it.
+        default: what is assumed where `fused` is None.
         uses_fan_in: whether the layout scales a transposed weight by 1 / sqrt(9 I). MMGeneration takes
             1 / sqrt(9 O), so its weights are multiplied by sqrt(I / O).
+
+    Returns:
+        A sentence if it is assumed.
+
+    Raises:
+        CheckpointError: shapes show it, and `fused` is given.
     """
     ups = [
         i
@@ -73,8 +104,20 @@ def _convert_transposed(tensors: dict[str, Tensor], *, default: bool, uses_fan_i
         shape, outputs = tuple(tensors[f"layers.{i}.weight"].shape), tensors[f"layers.{i}.bias"].numel()
         if len(shape) == 4 and shape[0] != shape[1] and outputs in shape[:2]:
             transposed = shape[1] == outputs
-    if not (default if transposed is None else transposed):
-        return
+    if fused is not None and (transposed is not None or not ups):
+        raise _shown_by("shapes of the tensors")
+    told = (
+        (
+            "all widths are equal, so the file does not show whether upsampling is fused: it is taken "
+            f"{'to be' if default else 'not to be'} (config: fused_scale)",
+        )
+        if ups and transposed is None and fused is None
+        else ()
+    )
+    if transposed is None:
+        transposed = default if fused is None else fused
+    if not transposed:
+        return told
     for i in ups:
         weight = tensors[f"layers.{i}.weight"]
         if weight.ndim == 4 and weight.numel():
@@ -83,6 +126,7 @@ def _convert_transposed(tensors: dict[str, Tensor], *, default: bool, uses_fan_i
             tensors[f"layers.{i}.weight"] = (
                 converted if uses_fan_in else converted * math.sqrt(inputs / outputs)
             )
+    return told
 
 
 def rescale(layout: Layout, tensors: dict[str, Tensor]) -> None:

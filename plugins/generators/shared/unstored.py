@@ -31,12 +31,14 @@ class Unstored:
         use_wscale: whether weights are scaled at run time (equalised learning rate).
         lr_mlp: factor of the mapping network's stored weights and biases.
         depth: binary logarithm of the size of the pictures.
+        fused_scale: whether upsampling is fused with the convolution after it.
     """
 
     final_tanh: bool | None = None
     use_wscale: bool | None = None
     lr_mlp: float | None = None
     depth: int | None = None
+    fused_scale: bool | None = None
 
     @classmethod
     def of(cls, config: BaseModel) -> Self:

@@ -9,6 +9,7 @@ import torch
 from ganstrata import Pass, Stream, render
 from ganstrata.core.checkpoints import read_checkpoint
 from ganstrata.core.checkpoints.detect import choose
+from ganstrata.core.errors import CheckpointError
 from ganstrata.plugins.generators.pggan.generator import ProgressiveGAN
 from generator_files import codes_of, images_of, loader, write
 from generators_pggan import LAYOUTS, plain, small_state, weights
@@ -182,3 +183,30 @@ def test_tensors_that_examine_returns_load_again(layout: str, tmp_path: Path) ->
 def test_stored_weights_are_not_changed_by_loading(tmp_path: Path) -> None:
     path = write(tmp_path / "a.safetensors", small_state())
     assert load(path).card.weights == load(path).card.weights
+
+
+@pytest.mark.parametrize(("layout", "default"), [("genforce", False), ("mmgen", True)])
+def test_equal_widths_do_not_show_whether_upsampling_is_fused(
+    layout: str, default: bool, tmp_path: Path
+) -> None:
+    own = weights(widths=(5, 5, 5))
+    plain_file, fused_file = (
+        write(tmp_path / f"{name}.safetensors", small_state(name, own=own))
+        for name in (layout, f"{layout}_fused")
+    )
+    usual = fused_file if default else plain_file
+    wanted = images_of(load(usual))
+    assert any("(config: fused_scale)" in told for told in load(usual).card.assumptions)
+    for path, fused in ((plain_file, False), (fused_file, True)):
+        generator = load(path, fused_scale=fused)
+        assert (images_of(generator) - wanted).abs().max() < 1e-5
+        assert not any("fused" in told for told in generator.card.assumptions)
+
+
+@pytest.mark.parametrize("layout", ["genforce", "higan"])
+def test_what_a_file_shows_is_not_configured(layout: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.safetensors", small_state(layout))
+    with pytest.raises(
+        CheckpointError, match=r"fused_scale is configured, but the (shapes|names) of the tensors"
+    ):
+        load(path, fused_scale=True)
