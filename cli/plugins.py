@@ -14,6 +14,7 @@ from ..core.plugins.registry import KINDS, registry
 from .errors import reported
 from .options import Commands
 from .plugin_check import check
+from .plugin_new import new
 from .streams import say, tell
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ TITLES = {"generator": "Generators", "scorer": "Scorers", "boundary": "Boundary 
 
 @click.group(cls=Commands)
 def plugins() -> None:
-    """List generators, scorers and boundary learners, show one, or check it.
+    """List plugins, show one, check one, or begin a new one.
 
     The environment variable GANSTRATA_PLUGINS=a,b loads only these entry points or distributions;
     GANSTRATA_TRACE=1 prints every hook call.
@@ -34,10 +35,12 @@ def plugins() -> None:
       ganstrata plugins list
       ganstrata plugins show stylegan2
       ganstrata plugins check hue
+      ganstrata plugins new scorer smile
     """
 
 
 plugins.add_command(check)
+plugins.add_command(new)
 
 
 @plugins.command("list")

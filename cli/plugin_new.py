@@ -1,0 +1,134 @@
+"""Define `ganstrata plugins new`: write a distribution with one plugin that passes its own tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from .. import __version__
+from ..core.errors import UserError
+from ..core.messages import visible
+from ..core.plugins.registry import KINDS, Kind, registry
+from .errors import reported
+from .options import PATH
+from .streams import say
+
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+class Words(NamedTuple):
+    """Hold what differs between the kinds: what it is called, its hook, its module, and a summary."""
+
+    noun: str
+    hook: str
+    module: str
+    summary: str
+
+
+WORDS: dict[Kind, Words] = {
+    "generator": Words("generator", "generators", "generator", "patterns that two layers of code weigh"),
+    "scorer": Words("scorer", "scorers", "scorer", "how warm and how dark a picture is"),
+    "boundary": Words(
+        "boundary learner",
+        "boundaries",
+        "learner",
+        "from the mean of the lowest scores to that of the highest",
+    ),
+}
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("name")
+@click.option("--out", type=PATH, help="The folder to write.  [default: ganstrata-NAME]")
+def new(kind: Kind, name: str, out: Path | None) -> None:
+    """Write a distribution with a plugin of KIND called NAME: class, hook, tests, README, run and CI file.
+
+    It works and passes its own tests as it is: replace what it computes by your own, step by step.
+
+    \b
+    Example:
+      ganstrata plugins new scorer smile
+    """
+    with reported():
+        _check_name(kind, name)
+        folder = out or Path(f"ganstrata-{name.replace('_', '-')}")
+        if folder.exists() or folder.is_symlink():
+            raise UserError(f"{folder} exists; give another --out, or remove it first")
+        _write(folder, files_of(kind, name))
+    say(f"Wrote {folder}. Next: cd {folder} && pip install -e '.[test]' && pytest")
+
+
+def files_of(kind: Kind, name: str) -> dict[str, str]:
+    """Return the files of the distribution, path -> text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(__package__, "templates"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+    )
+    package = f"ganstrata_{name}"
+    words = WORDS[kind]
+    values = {
+        **words._asdict(),
+        "kind": kind,
+        "name": name,
+        "package": package,
+        "distribution": f"ganstrata-{name.replace('_', '-')}",
+        "class_name": "".join(part.capitalize() for part in name.split("_")),
+        "version": __version__,
+    }
+    templates = {
+        "pyproject.toml": "pyproject.toml.j2",
+        "README.md": "README.md.j2",
+        "run.yaml": "run.yaml.j2",
+        f"{package}/__init__.py": "__init__.py.j2",
+        f"{package}/{words.module}.py": f"{kind}.py.j2",
+        f"tests/test_{name}.py": "test.py.j2",
+        ".github/workflows/test.yml": "test.yml.j2",
+    }
+    return {path: environment.get_template(file).render(values) for path, file in templates.items()}
+
+
+def _check_name(kind: Kind, name: str) -> None:
+    """Refuse names that no module, distribution or plugin can have.
+
+    Raises:
+        UserError: the message says what is allowed.
+    """
+    if not NAME.fullmatch(name) or keyword.iskeyword(name) or len(name) > 40:
+        raise UserError(
+            f"'{visible(name, 60)}' cannot be the name of a plugin: use up to 40 small letters, digits and "
+            "single underscores, beginning with a letter, such as smile or places_365"
+        )
+    taken = [info for info in registry().infos(kind) if info.name == name]
+    if taken:
+        raise UserError(
+            f"{taken[0].distribution} has a {WORDS[kind].noun} '{name}' already; choose another name"
+        )
+    if importlib.util.find_spec(f"ganstrata_{name}") is not None:
+        raise UserError(f"a package ganstrata_{name} is installed already; choose another name")
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    """Write all files or none: into a folder beside the target, which is then renamed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for name, text in files.items():
+            path = part / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        part.chmod(0o755)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

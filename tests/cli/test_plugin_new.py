@@ -1,0 +1,125 @@
+"""`ganstrata plugins new`: what it writes works, passes its own tests, and makes a run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from ganstrata.cli.plugin_new import files_of
+from ganstrata.core.plugins.registry import KINDS
+
+FILES = ["pyproject.toml", "README.md", "run.yaml", ".github/workflows/test.yml"]
+
+
+def python(folder: Path, *arguments: str) -> str:
+    """Return both streams of a command of Python's in the folder, with the distribution there on the path."""
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def installed(invoke, kind: str, folder: Path) -> Path:
+    """Write a distribution, and beside it what pip would write, so that it counts as installed."""
+    home = folder / "mine"
+    assert invoke("plugins", "new", kind, "my_own", "--out", str(home)).exit_code == 0
+    project = tomllib.loads((home / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    info = home / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n", encoding="utf-8"
+    )
+    points = "".join(f"{key} = {value}\n" for key, value in project["entry-points"]["ganstrata"].items())
+    (info / "entry_points.txt").write_text(f"[ganstrata]\n{points}", encoding="utf-8")
+    return home
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_passes_its_own_tests_and_makes_a_run(invoke, kind: str, tmp_path: Path) -> None:
+    home = installed(invoke, kind, tmp_path)
+    assert "failed" not in python(home, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    run = [
+        "-m",
+        "ganstrata.cli.main",
+        "run",
+        "run.yaml",
+        "--out",
+        "run",
+        "--quiet",
+        "--set",
+        "engine.workers=1",
+    ]
+    python(home, *run)
+    assert (home / "run/report.html").is_file()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", KINDS)
+def test_pip_installs_it(invoke, kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("setuptools", minversion="77")
+    home, site = tmp_path / "mine", tmp_path / "site"
+    assert invoke("plugins", "new", kind, "my_own", "--out", str(home)).exit_code == 0
+    python(
+        home, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--target", str(site), str(home)
+    )
+    assert "my_own" in python(site, "-m", "ganstrata.cli.main", "plugins", "show", "my_own")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_files_are_short_and_well_formed(kind: str) -> None:
+    files = files_of(kind, "two_words")
+    module = "learner" if kind == "boundary" else kind
+    assert sorted(files) == sorted(
+        [
+            *FILES,
+            "ganstrata_two_words/__init__.py",
+            f"ganstrata_two_words/{module}.py",
+            "tests/test_two_words.py",
+        ]
+    )
+    for name, text in files.items():
+        assert text.endswith("\n")
+        assert max(map(len, text.splitlines())) <= 110, name
+        assert "{{" not in text or name.endswith("test.yml")
+    assert len(files[f"ganstrata_two_words/{module}.py"].splitlines()) < 40
+    assert "class TwoWords(" in files[f"ganstrata_two_words/{module}.py"]
+    assert yaml.safe_load(files["run.yaml"])["synthesis"] == {"samples": 512}
+    assert yaml.safe_load(files[".github/workflows/test.yml"])["jobs"]
+    point = tomllib.loads(files["pyproject.toml"])["project"]["entry-points"]["ganstrata"]
+    assert point == {"two_words": "ganstrata_two_words"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        ("scorer", "hue", "has a scorer 'hue' already"),
+        ("scorer", "My-Own", "small letters"),
+        ("scorer", "class", "small letters"),
+        ("scorer", "a" * 41, "up to 40"),
+        ("learner", "x", "'learner' is not one of 'generator', 'scorer', 'boundary'"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(invoke, kind: str, name: str, message: str, tmp_path: Path) -> None:
+    result = invoke("plugins", "new", kind, name, "--out", str(tmp_path / "x"))
+    assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten(invoke, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    result = invoke("plugins", "new", "scorer", "mine", "--out", str(tmp_path / "x"))
+    assert (result.exit_code, "exists" in result.stderr) == (2, True)
+    assert list((tmp_path / "x").iterdir()) == []
