@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from inspect import unwrap
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -29,14 +28,26 @@ NAME = "gpu"
 
 
 class _Backend:
-    """Answer what autocast and `torch.device` ask of a backend."""
+    """Answer what torch asks of a backend. Outside of a check there is no such device in the process."""
+
+    active = False
+
+    @classmethod
+    def is_available(cls) -> bool:
+        """Return whether a check is running."""
+        return cls.active
+
+    @classmethod
+    def device_count(cls) -> int:
+        """Return the number of devices."""
+        return int(cls.active)
 
     get_amp_supported_dtype = staticmethod(lambda: [torch.bfloat16, torch.float16])
-    is_available = staticmethod(lambda: True)
     is_initialized = staticmethod(lambda: True)
-    device_count = staticmethod(lambda: 1)
     current_device = staticmethod(lambda: 0)
     manual_seed_all = staticmethod(lambda seed: None)
+    get_rng_state = staticmethod(lambda device=None: torch.empty(0, dtype=torch.uint8))
+    set_rng_state = staticmethod(lambda state, device=None: None)
     _is_in_bad_fork = staticmethod(lambda: False)
 
 
@@ -63,11 +74,13 @@ def try_generator(generator: Generator) -> None:
         NotConforming: the generator mixes devices, or its pictures are elsewhere.
         DoesNotApply: there is no stand-in device.
     """
-    with _moved(generator), torch.no_grad():
-        # The contract's check of sample() reads the index, which the stand-in cannot; so the bare method.
-        latents = unwrap(type(generator).sample)(generator, 2, 0, 0, Stream.PROBING)
-        codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
-        state = begun(generator, Inputs(2, latents.condition, latents.index))
+    # Drawn on the processor: the index stays there, and its values may be read.
+    latents = generator.sample(2, 0, 0, Stream.PROBING)
+    with _moved(generator) as mode, torch.no_grad():
+        z, index = mode.from_tensor(latents.z).to(device()), mode.from_tensor(latents.index)
+        condition = None if latents.condition is None else mode.from_tensor(latents.condition).to(device())
+        codes = generator.broadcast(generator.map(z, condition), condition)
+        state = begun(generator, Inputs(2, condition, index))
         state = advance(generator, state, codes, 0, len(generator.strata), {}, ())
         _expect("pictures", generator.finish(state))
 
@@ -97,8 +110,9 @@ def _moved(plugin: Generator | Scorer) -> Iterator[FakeTensorMode]:
     """Move all tensors of a plugin to the stand-in device, and translate what torch raises there."""
     where = device()
     mode = FakeTensorMode(allow_non_fake_inputs=False)
-    _Mover(mode, where).move(plugin)
+    _Backend.active = True
     try:
+        _Mover(mode, where).move(plugin)
         with mode:
             yield mode
     except (NotConforming, DoesNotApply):
@@ -111,6 +125,8 @@ def _moved(plugin: Generator | Scorer) -> Iterator[FakeTensorMode]:
             "weights in modules or tensors that are attributes of the plugin, and read no values (.item(), "
             "if x > 0:) on the way"
         ) from error
+    finally:
+        _Backend.active = False
 
 
 class _Mover:

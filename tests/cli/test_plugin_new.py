@@ -48,9 +48,15 @@ def installed(invoke, kind: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_passes_its_own_tests_and_makes_a_run(invoke, kind: str, tmp_path: Path) -> None:
+def test_it_passes_its_own_tests(invoke, kind: str, tmp_path: Path) -> None:
     home = installed(invoke, kind, tmp_path)
     assert "failed" not in python(home, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_makes_a_run(invoke, kind: str, tmp_path: Path) -> None:
+    home = installed(invoke, kind, tmp_path)
     run = [
         "-m",
         "ganstrata.cli.main",

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from ganstrata import UserError
 from ganstrata.testing import check_plugin, checks_of, conformance
 
@@ -126,3 +127,11 @@ def test_the_command_prints_json(invoke) -> None:
 def test_an_unknown_name_is_told_with_the_nearest(invoke) -> None:
     result = invoke("plugins", "check", "hu")
     assert (result.exit_code, "Did you mean 'hue'?" in result.stderr) == (2, True)
+
+
+def test_the_stand_in_device_is_there_during_a_check_alone() -> None:
+    before = torch.accelerator.is_available()
+    assert {o.verdict for o in check_plugin("scorer", "hue") if "device" in o.check.name} == {"ok"}
+    assert torch.accelerator.is_available() == before
+    with torch.random.fork_rng():
+        torch.manual_seed(1)

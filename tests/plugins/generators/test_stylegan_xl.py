@@ -241,12 +241,10 @@ def test_a_converted_file_gives_the_same_pictures(name: str, tmp_path: Path) -> 
     )
 
 
-# Every conditional generator reads the classes that it is given, to check them.
 test_the_contract_is_kept = conformance(
     "generator",
     "stylegan3",
     {"checkpoint": str(DATA / "stylegan3_xl_16.safetensors"), "truncation_psi": 0.7},
-    expected_failures={"everything_is_on_its_device": "the class of a sample is read to be checked"},
 )
 
 
