@@ -6,9 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -20,8 +18,8 @@ from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import TruncationConfig
-from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
+from ..shared.truncated import TruncatedGenerator
 from .architecture import FAMILY, Architecture, examine
 from .attention import Attention
 from .layouts import LAYOUTS
@@ -42,7 +40,7 @@ class _Module(NamedTuple):
     module: Attention | Convolution | ToRGB | None
 
 
-class LucidrainsStyleGAN2(PublishedGenerator):
+class LucidrainsStyleGAN2(TruncatedGenerator):
     """Run the StyleGAN2 of lucidrains' stylegan2-pytorch, with L = log2(resolution) - 1 layers.
 
     Layer l controls the block of resolution 4 * 2^l: two convolutions and its RGB.
@@ -112,19 +110,10 @@ class LucidrainsStyleGAN2(PublishedGenerator):
         """Return sizes and weights, in any layout."""
         return examine(part)
 
-    @property
-    def layer_scale(self) -> NDArray[np.float32]:
-        """Truncation factors (L,): psi on the truncated layers, 1 on the others."""
-        return self._scale
-
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map z (N, D), of which only the direction counts, to w (N, D)."""
         w: Tensor = self.network.mapping(z)
         return w
-
-    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
-        return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
         """Return the noise images (N, 1, H, W), and the first feature map if it is a constant.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ....core.checkpoints import Part
@@ -18,15 +16,15 @@ from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import MappingConfig, NoiseConfig, TruncationConfig
-from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
+from ..shared.truncated import TruncatedGenerator
 from ..shared.unstored import Unstored
 from .architecture import FAMILY, Architecture, examine
 from .layouts import LAYOUTS
 from .network import Block, Convolution, Output, Up
 
 
-class MobileStyleGAN(PublishedGenerator):
+class MobileStyleGAN(TruncatedGenerator):
     """Run MobileStyleGAN (Belousov 2021), with L = 2 log2(resolution) - 4 layers.
 
     Layer 2b - 1 controls the upsampling to 4 * 2^b pixels and the convolution after it, layer 2b the second
@@ -77,11 +75,6 @@ class MobileStyleGAN(PublishedGenerator):
         return examine(part)
 
     @property
-    def layer_scale(self) -> NDArray[np.float32]:
-        """Truncation factors (L,): psi on the truncated layers, 1 on the others."""
-        return self._scale
-
-    @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
         """Layers by group: bottom (feature maps of 4 pixels), lower, upper, top (the largest ones)."""
         return resolution_groups(self.architecture.resolution // 2)
@@ -90,10 +83,6 @@ class MobileStyleGAN(PublishedGenerator):
         """Map z (N, Z) to w (N, D)."""
         w: Tensor = self.network.mapping(z)
         return w
-
-    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
-        return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
         """Return the learned constant (N, C, 4, 4), and the keys (N, 2) of fresh noise if it is used."""

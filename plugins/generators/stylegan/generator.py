@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
-from ....core.randomness import Stream, Use, normals
 from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import GrownConfig, MappingConfig, StyleConfig
-from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
+from ..shared.truncated import TruncatedGenerator
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import Layer, Output, StoredLayer
 from .network import Mapping as MappingNetwork
 
-MEAN_SAMPLES = 10_000  # z over which w is averaged if the file stores no mean w
 
-
-class StyleGAN(PublishedGenerator):
+class StyleGAN(TruncatedGenerator):
     """Run StyleGAN (Karras et al. 2019), with L = 2 log2(resolution) - 2 layers, one per AdaIN.
 
     Layers 2b and 2b + 1 have the size of the learned constant, 4 x 4 or another, times 2^b. Each layer is a
@@ -76,11 +71,6 @@ class StyleGAN(PublishedGenerator):
         return examine(part)
 
     @property
-    def layer_scale(self) -> NDArray[np.float32]:
-        """Truncation factors (L,): psi on the truncated layers, 1 on the others."""
-        return self._scale
-
-    @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
         """Layers by group: bottom (the constant's size), lower, upper, top (the final one)."""
         return resolution_groups(4 << (len(self.architecture.widths) - 1))
@@ -89,10 +79,6 @@ class StyleGAN(PublishedGenerator):
         """Map z (N, Z) to w (N, D); conditional networks also need classes (N,) or weights (N, Y)."""
         w: Tensor = self._mapping(z, self._classes.weights(condition, z))
         return w
-
-    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
-        return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
         """Return the learned constant (N, C, h, w), and the keys (N, 2) of fresh noise if it is used."""
@@ -146,23 +132,10 @@ class StyleGAN(PublishedGenerator):
         return code[:, s * width : (s + 1) * width]
 
     def _mean_w(self, stored: Tensor | None) -> Tensor:
-        """Return the mean w (D,).
-
-        If the file stores none and truncation needs it, average w over MEAN_SAMPLES fixed z.
-        """
-        size = self.architecture.code_size
-        if stored is not None:
-            return stored.repeat(size // stored.shape[0])
-        if not (self._scale != 1.0).any():
-            return torch.zeros(size, device=self.device)
-        with torch.no_grad():
-            z = torch.from_numpy(
-                normals(0, Stream.PROBING, Use.LATENT, range(MEAN_SAMPLES), self.architecture.z_dim, part=1)
-            )
-            w = torch.cat(
-                [self._mapping(z[i : i + 1000].to(self.device), None) for i in range(0, MEAN_SAMPLES, 1000)]
-            )
-            return w.double().mean(dim=0).float()
+        """Return the mean w (D,): the one that the file stores, for each layer's own code, or a new one."""
+        if stored is None:
+            return truncation.mean_code(self._mapping, self.architecture.z_dim, self._scale, self.device)
+        return stored.repeat(self.architecture.code_size // stored.shape[0])
 
     def _noise(self, s: int, state: State) -> Tensor | None:
         """Return the noise of stratum s, (1 or N, 1, H, W), or None."""

@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.device import compute_dtype, for_inference
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
-from ....core.randomness import Stream, Use, normals
 from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import MappingConfig, StyleConfig, UnstoredConfig
 from ..shared.modulated import upsample_rgb
-from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
+from ..shared.truncated import TruncatedGenerator
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import RESIDUAL_GAIN, Block, SynthesisLayer, ToRGB
-
-MEAN_SAMPLES = 10_000  # z over which w is averaged if the file stores no mean w
 
 
 class _Module(NamedTuple):
@@ -39,7 +34,7 @@ class _Module(NamedTuple):
     size: tuple[int, int]
 
 
-class StyleGAN2(PublishedGenerator):
+class StyleGAN2(TruncatedGenerator):
     """Run StyleGAN2 (Karras et al. 2020) in any of its three forms, with L = 2 log2(resolution) - 2 layers.
 
     Pictures have the proportions of the learned constant, whose sides each block but the first doubles: with
@@ -96,17 +91,16 @@ class StyleGAN2(PublishedGenerator):
                     )
                 )
         self.strata = tuple(strata)
-        self._mean = self._mean_w()
+        self._mean = (
+            self.network.mapping.w_avg
+            if self.architecture.means
+            else truncation.mean_code(self.network.mapping, self.architecture.z_dim, self._scale, device)
+        )
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
         """Return sizes, classes and weights, in any layout."""
         return examine(part)
-
-    @property
-    def layer_scale(self) -> NDArray[np.float32]:
-        """Truncation factors (L,): psi on the truncated layers, 1 on the others."""
-        return self._scale
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
@@ -117,10 +111,6 @@ class StyleGAN2(PublishedGenerator):
         """Map z (N, Z) to w (N, D); conditional networks also need classes (N,) or weights (N, Y)."""
         w: Tensor = self.network.mapping(z, self._classes.weights(condition, z))
         return w
-
-    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Expand w (N, D) to codes (N, L, D), truncated towards the mean w."""
-        return truncation.truncate(w, self._mean, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
         """Return the learned constant (N, C, h, w), and the keys (N, 2) of fresh noise if it is used."""
@@ -167,24 +157,6 @@ class StyleGAN2(PublishedGenerator):
         weight: Tensor = self._modules[s].module.affine.weight
         scaled: Tensor = weight / weight.shape[1] ** 0.5
         return scaled
-
-    def _mean_w(self) -> Tensor:
-        """Return the mean w, (D,) or (L, D).
-
-        If the file stores none and truncation needs it, average w over MEAN_SAMPLES fixed z.
-        """
-        if self.architecture.means:
-            return self.network.mapping.w_avg
-        if not (self._scale != 1.0).any():
-            return torch.zeros(self.architecture.w_dim, device=self.device)
-        with torch.no_grad():
-            z = torch.from_numpy(
-                normals(0, Stream.PROBING, Use.LATENT, range(MEAN_SAMPLES), self.architecture.z_dim, part=1)
-            )
-            w = torch.cat(
-                [self.network.mapping(z[i : i + 1000].to(self.device)) for i in range(0, MEAN_SAMPLES, 1000)]
-            )
-            return w.double().mean(dim=0).float()
 
     def _noise(self, s: int, entry: _Module, state: State) -> Tensor | None:
         """Return the noise of stratum s, (1 or N, 1, H, W), or None."""

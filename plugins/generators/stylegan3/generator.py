@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from torch import Tensor
 
@@ -20,14 +18,14 @@ from ..shared.classes import Classes
 from ..shared.config import TruncationConfig
 from ..shared.groups import groups_by_size
 from ..shared.mapping import FullyConnected
-from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
+from ..shared.truncated import TruncatedGenerator
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .movement import Matrix, Movement, check, lookup
 
 
-class StyleGAN3(PublishedGenerator):
+class StyleGAN3(TruncatedGenerator):
     """Run StyleGAN3-T and -R (Karras et al. 2021) and StyleGAN-XL (Sauer et al. 2022).
 
     There is one layer more than convolutions: L = 16 in NVIDIA's published networks, up to 42 in those of
@@ -80,11 +78,6 @@ class StyleGAN3(PublishedGenerator):
     def examine(cls, part: Part) -> Examined | None:
         """Return sizes, classes and weights, in any layout."""
         return examine(part)
-
-    @property
-    def layer_scale(self) -> NDArray[np.float32]:
-        """Truncation factors (L,): psi on the truncated layers, 1 on the others."""
-        return self._scale
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]] | None:

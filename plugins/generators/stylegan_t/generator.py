@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -24,8 +22,8 @@ from ..shared.config import StyleConfig
 from ..shared.fourier import FourierInput
 from ..shared.groups import groups_by_size
 from ..shared.modulated import upsample_rgb
-from ..shared.published import PublishedGenerator
 from ..shared.state_dicts import load
+from ..shared.truncated import TruncatedGenerator
 from .architecture import FAMILY, Architecture, examine
 from .layouts import LAYOUTS
 from .network import CLAMP, Block, Layer, ToRGB
@@ -39,7 +37,7 @@ class _Module(NamedTuple):
     module: FourierInput | Layer | ToRGB
 
 
-class StyleGANT(PublishedGenerator):
+class StyleGANT(TruncatedGenerator):
     """Run the generator of StyleGAN-T (Sauer et al. 2023); text embeddings come from a file.
 
     The network's w is [x, c]: x (Z,), which its mapping network makes of z, and the text embedding c (T,).
@@ -115,11 +113,6 @@ class StyleGANT(PublishedGenerator):
     def examine(cls, part: Part) -> Examined | None:
         """Return sizes and weights."""
         return examine(part)
-
-    @property
-    def layer_scale(self) -> NDArray[np.float32]:
-        """Truncation factors (L,): psi on the truncated layers, 1 on the others."""
-        return self._scale
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]] | None:
