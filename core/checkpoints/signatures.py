@@ -22,6 +22,16 @@ from .refused_contents import GIVE
 COMPARED = 3_000  # names of a part that are compared with the tables; a whole GAN has some 500
 DESCRIBED = 8  # parts that are described
 Shapes = Mapping[str, tuple[int, ...]]
+MODULE = "module"  # the plugin that loads a generator from the user's own class
+
+BUNDLED = {
+    "rooms-scenes-1": (
+        "the bundled scorer of scenes (rooms.scenes): the scorers `category` and `attribute` read it"
+    ),
+    "rooms-surfaces-1": (
+        "the bundled scorer of surfaces (rooms.surfaces): the scorers `layout` and `segmentation` read it"
+    ),
+}
 
 
 @dataclass(frozen=True)
