@@ -26,6 +26,7 @@ COMMANDS = {
     "boundaries": ("boundaries", "List boundaries, import them from HiGAN, or export to its format."),
     "study": ("study", "Ask people which layers edit a concept best, and read their votes."),
     "model": ("model", "Inspect or convert a checkpoint, or list published generators."),
+    "config": ("config", "Check a config, or describe configs for editors."),
     "plugins": ("plugins", "List plugins, show one, check one, or begin a new one."),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.config import JsonDict
 
 from ..plugins.records import LEVELS
 from ..plugins.strict_numbers import StrictNumbers
@@ -21,6 +22,8 @@ FARTHEST = 1e6  # maximum length of a step: float32 codes moved further retain n
 Batch = Annotated[int, Field(gt=0, le=65_536)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
 FEWEST_RESAMPLES = 4  # minimum number of learning resamples: Student's factor is 3.2 with 4, and 12.7 with 2
+
+TEXT_OR_NUMBER: JsonDict = {"type": ["string", "integer"]}  # YAML reads a single layer as a number
 
 AUTO = "auto"  # in place of a generator plugin's name: the checkpoint decides
 
@@ -130,9 +133,14 @@ class Rescoring(Section):
         default=["all", "each", "groups"],
         min_length=1,
         description="layer sets to move: all, each, groups, the name of a group, or numbers such as 6-11",
+        json_schema_extra={"items": TEXT_OR_NUMBER},
     )
     groups: dict[str, str] | None = Field(
-        default=None, description="named layer groups; default: the generator's own"
+        default=None,
+        description="named layer groups; default: the generator's own",
+        json_schema_extra={
+            "anyOf": [{"type": "object", "additionalProperties": TEXT_OR_NUMBER}, {"type": "null"}]
+        },
     )
     backward: Literal["all", "everywhere", "none"] = Field(
         default="all",
@@ -198,7 +206,6 @@ class Rescoring(Section):
     @field_validator("layers", mode="before")
     @classmethod
     def _as_text(cls, value: Any) -> Any:
-        # YAML reads a single layer as a number.
         return (
             [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value]
             if isinstance(value, list)

@@ -232,7 +232,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path, kind: str) -> None:
 def test_an_endless_device_is_not_a_config() -> None:
     if not Path("/dev/zero").exists():
         pytest.skip("no /dev/zero here")
-    with pytest.raises(UserError, match="cannot read /dev/zero: it is a pipe or a device, not a file"):
+    with pytest.raises(UserError, match="cannot read /dev/zero: it is a device; a regular file is needed"):
         read_config(Path("/dev/zero"))
 
 

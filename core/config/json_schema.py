@@ -1,0 +1,104 @@
+"""Describe configs as JSON Schema, with which editors complete and check them, installed plugins included."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..errors import GanstrataError
+from ..plugins.registry import KINDS, Kind, PluginInfo, registry
+from ..storage.json_values import JsonObject
+from .schema import AUTO, RunConfig
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SECTIONS = {"generator": "Use", "scorer": "UseScorer", "boundary": "Use"}
+Schema = dict[str, Any]
+
+
+def config_schema() -> JsonObject:
+    """Return the JSON Schema of a run's config.
+
+    The options of a plugin depend on its name: for each plugin that loads there is a rule. It allows all that
+    a run allows; what a run refuses beyond types, names and limits, such as a layer that the generator lacks,
+    no schema can say.
+
+    >>> schema = config_schema()
+    >>> schema["properties"]["synthesis"]["anyOf"][0]
+    {'$ref': '#/$defs/Synthesis'}
+    >>> "stylegan2" in schema["$defs"]["generator"]["properties"]["use"]["enum"]
+    True
+    """
+    schema = RunConfig.model_json_schema(by_alias=True)
+    definitions = schema["$defs"]
+    for kind in KINDS:
+        definitions[kind] = _section(kind, definitions[SECTIONS[kind]], definitions)
+    for name in set(SECTIONS.values()):
+        del definitions[name]
+    properties = schema["properties"]
+    properties["generator"], properties["boundary"] = _reference("generator"), _reference("boundary")
+    properties["scorers"]["items"] = _reference("scorer")
+    for owner in (schema, *definitions.values()):
+        _allow_empty(owner)
+    return {"$schema": DIALECT, **schema}
+
+
+def _section(kind: Kind, section: Schema, definitions: Schema) -> Schema:
+    """Return the schema of the section of a plugin: its name, and the options that go with the name.
+
+    The schemas of the options are added to the definitions.
+    """
+    names, rules = [AUTO] if kind == "generator" else [], []
+    for info in registry().infos(kind):
+        names.append(info.name)
+        options = _options(info, definitions)
+        if options is not None:
+            rules.append(
+                {
+                    "if": {"properties": {"use": {"const": info.name}}},
+                    "then": {"properties": {"with": options}},
+                }
+            )
+    use = {**section["properties"]["use"], "enum": sorted(set(names))}
+    return {**section, "properties": {**section["properties"], "use": use}, "allOf": rules}
+
+
+def _options(info: PluginInfo, definitions: Schema) -> Schema | None:
+    """Return the schema of the options of a plugin, or None if it does not load; add what it refers to."""
+    try:
+        model: type[BaseModel] = info.load().Config
+        own = model.model_json_schema(by_alias=True)
+    except GanstrataError:
+        return None
+    place = f"{info.kind}.{info.name}"
+    for name, inner in own.pop("$defs", {}).items():
+        definitions[f"{place}.{name}"] = _renamed(inner, place)
+    definitions[place] = _renamed(own, place)
+    reference = _reference(place)
+    return reference if own.get("required") else {"anyOf": [reference, {"type": "null"}]}
+
+
+def _renamed(schema: Any, place: str) -> Any:
+    """Return a schema whose references point to the definitions of one plugin."""
+    if isinstance(schema, dict):
+        return {
+            key: re.sub(r"^#/\$defs/", f"#/$defs/{place}.", value)
+            if key == "$ref"
+            else _renamed(value, place)
+            for key, value in schema.items()
+        }
+    return [_renamed(item, place) for item in schema] if isinstance(schema, list) else schema
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _allow_empty(owner: Schema) -> None:
+    """Allow sections, lists and mappings with nothing below them, which mean their defaults."""
+    required = owner.get("required", [])
+    for name, field in owner.get("properties", {}).items():
+        if name not in required and ("$ref" in field or field.get("type") in ("object", "array")):
+            told = {key: field.pop(key) for key in ("description", "title", "default") if key in field}
+            owner["properties"][name] = {"anyOf": [dict(field), {"type": "null"}], **told}
