@@ -94,17 +94,25 @@ def _options(
         data = read_data(path)
         if not isinstance(data, dict):
             raise UserError(f"{path}: expected options such as `checkpoint: FILE`")
-        sections = [data.get("generator"), *(data.get("scorers") or []), data.get("boundary")]
+        scorers = data.get("scorers")
+        sections = [
+            data.get("generator"),
+            *(scorers if isinstance(scorers, list) else ()),
+            data.get("boundary"),
+        ]
         blocks = [block for block in sections if isinstance(block, dict) and "use" in block]
         if blocks:
             used = [block for block in blocks if block["use"] == name]
             if not used:
                 raise UserError(f"{path} does not use '{visible(name)}'")
-            options = dict(used[0].get("with") or {})
+            options = used[0].get("with") or {}
             section = data.get("generator")
             generator = section if kind == "scorer" and isinstance(section, dict) else None
         else:
             options = data
+        if not isinstance(options, dict):
+            raise UserError(f"{path}: `with` of '{visible(name)}' must be a mapping of options to values")
+        options = dict(options)
     for text in overrides:
         override(options, text)
     return options, generator

@@ -150,12 +150,14 @@ def digest(tensor: Tensor) -> tuple[int, ...]:
     bits = values.view(_INTEGERS[size])
     # Summing int64 is several times faster than summing the same bytes as smaller integers.
     if (
-        values.ndim
+        values.numel()
+        and values.ndim
         and values.is_contiguous()
         and values.shape[-1] * size % 8 == 0
         and values.storage_offset() * size % 8 == 0
     ):
-        bits = bits.view(torch.int64)
+        # Axes of one element may have any stride, with which no view of larger numbers is possible.
+        bits = bits.view(-1).view(bits.shape).view(torch.int64)
     sums = [bits.sum(dtype=bits.dtype)]
     sums += [
         bits.narrow(axis, 0, (bits.shape[axis] + 1) // 2).sum(dtype=bits.dtype) for axis in range(bits.ndim)

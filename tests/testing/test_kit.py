@@ -114,6 +114,10 @@ def test_the_command_takes_options_and_files(invoke, tmp_path: Path) -> None:
     assert "soft" in wrong.stdout
     assert invoke("plugins", "check", "hue", "--config", str(run), "--set", "soft=true").exit_code == 0
     assert invoke("plugins", "check", "hue", "--config", str(alone)).exit_code == 0
+    run.write_text("generator: 5\nscorers: 7\nboundary: {use: ridge, with: [1]}\n", encoding="utf-8")
+    strange = invoke("plugins", "check", "ridge", "--config", str(run))
+    assert (strange.exit_code, "must be a mapping of options" in strange.stderr) == (2, True)
+    run.write_text("scorers: [{use: hue}]\n", encoding="utf-8")
     other = invoke("plugins", "check", "ridge", "--config", str(run))
     assert (other.exit_code, "does not use 'ridge'" in other.stderr) == (2, True)
 
