@@ -108,7 +108,7 @@ def _describe(info: PluginInfo) -> None:
         default = (
             "required"
             if field.is_required()
-            else f"default {_plain(field.get_default(call_default_factory=True))}"
+            else f"default {_plain(field.get_default(call_default_factory=True, validated_data={}))}"
         )
         description = visible(field.description or "", 500)
         say(f"    {field.alias or key}  ({_type(field.annotation)}, {default})  {description}")

@@ -161,7 +161,7 @@ def _type(annotation: Any) -> str:
 def _default(field: FieldInfo, section: type[BaseModel] | None) -> str:
     if field.is_required():
         return "required"
-    value = field.get_default(call_default_factory=True)
+    value = field.get_default(call_default_factory=True, validated_data={})
     if section is not None and not isinstance(value, list):
         return ""
     return "none" if value is None else "" if value == "" else f"`{json.dumps(value, default=str)}`"
