@@ -182,12 +182,12 @@ def _tensorflow(name: str, t: Tensor) -> tuple[str, Tensor] | None:
 
 
 def plain_upsampled(x: Tensor, kernel: Tensor) -> Tensor:
-    """By its definition: zeros after every pixel, then the filter of gain 4, centred."""
+    """By its definition: zeros after every pixel, then the filter of gain 4 with NVIDIA's padding."""
     n, c, h, w = x.shape
     spread = x.new_zeros(n, c, 2 * h, 2 * w)
     spread[:, :, ::2, ::2] = x
     k = kernel.shape[0]
-    padded = F.pad(spread, (k // 2, k // 2 - 1, k // 2, k // 2 - 1))
+    padded = F.pad(spread, ((k + 1) // 2, (k - 2) // 2) * 2)
     return F.conv2d(padded, (4.0 * kernel.flip(0, 1)).expand(c, 1, k, k), groups=c)
 
 
@@ -223,7 +223,7 @@ def _plain_image(
             kernel = of(f"{name}.resample_filter")
             k = kernel.shape[0]
             spread = F.conv2d(F.pad(spread, (2, 1, 2, 1)), weight.flip(2, 3))  # (1, O, 2h+1, 2w+1)
-            spread = F.pad(spread, (k // 2 - 1,) * 4)
+            spread = F.pad(spread, ((k + 1) // 2 - 1, (k - 2) // 2) * 2)
             y = F.conv2d(
                 spread, (4.0 * kernel.flip(0, 1)).expand(weight.shape[0], 1, k, k), groups=weight.shape[0]
             )

@@ -33,7 +33,7 @@ from .votes import NONE
 
 STRIPS = 3
 STEPS = 5
-SMALL = 128  # width in pixels up to which pictures are stored as PNG
+SMALL = 128  # longer side in pixels up to which pictures are stored as PNG
 LONGEST_WORDS = 200  # characters of what the page calls a boundary
 POOL = 100_000  # number of samples that a study draws from
 
@@ -108,7 +108,9 @@ def make_study(path: Path, out: Path, request: StudyRequest, *, progress: Progre
         amounts = tuple(float(a) for a in _amounts(run, request.steps))
         key = _key(finished, chosen, groups, amounts, request, seed)
         strips = _strips(run, engine, key, chosen, progress)
-    add_files(out, {KEY: key.text.encode(), PAGE: build_page(key, strips).encode()})
+        card = prepared.generator.card
+    page = build_page(key, strips, (card.height, card.width))
+    add_files(out, {KEY: key.text.encode(), PAGE: page.encode()})
     return key
 
 
@@ -282,4 +284,4 @@ def _render(prepared: Prepared, task: Task) -> tuple[str, list[tuple[str, bytes]
 def _encoded(frames: NDArray[np.uint8]) -> tuple[str, bytes]:
     """Encode frames (A, H, W, 3) side by side: media type and bytes."""
     sheet: NDArray[np.uint8] = tile(np.asarray(frames)[None])
-    return ("image/png", png(sheet)) if frames.shape[1] <= SMALL else ("image/jpeg", jpeg(sheet))
+    return ("image/png", png(sheet)) if max(frames.shape[1:3]) <= SMALL else ("image/jpeg", jpeg(sheet))

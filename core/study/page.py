@@ -12,12 +12,13 @@ from ..figures.pages import asset, templates
 from .key import Key
 
 
-def build_page(key: Key, strips: Sequence[Sequence[tuple[str, bytes]]]) -> str:
+def build_page(key: Key, strips: Sequence[Sequence[tuple[str, bytes]]], size: tuple[int, int]) -> str:
     """Return the page as HTML.
 
     Args:
         key: key of the study; the page contains only the random name and the words of each question.
         strips: for each question, media type and bytes of the picture of each row.
+        size: height and width of one picture; tall ones are shown narrower, so that all rows fit a window.
     """
     questions = [
         {
@@ -39,4 +40,6 @@ def build_page(key: Key, strips: Sequence[Sequence[tuple[str, bytes]]]) -> str:
         count=len(questions),
         rows=len(key.groups),
         columns=len(key.amounts),
+        height=size[0],
+        width=size[1],
     )

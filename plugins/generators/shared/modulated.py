@@ -63,8 +63,17 @@ def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
 
 
 def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:
-    """Upsample rgb (N, C, H, W) to (N, C, 2H, 2W): insert zeros between the pixels and low-pass filter."""
-    return interpolate(rgb, 4.0 * kernel, 2, kernel.shape[0] // 2 - 1)
+    """Upsample rgb (N, C, H, W) to (N, C, 2H, 2W): insert zeros between the pixels and low-pass filter.
+
+    NVIDIA's upsample2d pads the spread picture by (K + 1) // 2 zeros before it and (K - 2) // 2 after it, so
+    the full response of the filter (K, K) starts (K - 2) // 2 pixels early. If K is odd, it ends one later.
+    """
+    height, width = rgb.shape[2:]
+    if kernel.shape[0] == 1:
+        # One tap starts a pixel late; in the middle of three, it starts in time.
+        kernel = F.pad(kernel, (1, 1, 1, 1))
+    rgb = interpolate(rgb, 4.0 * kernel, 2, (kernel.shape[0] - 2) // 2)  # (N, C, 2H or 2H+1, 2W or 2W+1)
+    return rgb[:, :, : 2 * height, : 2 * width]
 
 
 class ModulatedConvolution(nn.Module):
@@ -80,7 +89,7 @@ class ModulatedConvolution(nn.Module):
         inputs, outputs: channels I and O.
         size: height and width of the output.
         up: whether the size is doubled.
-        taps: width of the low-pass filter, an even number.
+        taps: width of the low-pass filter.
     """
 
     resample_filter: Tensor
@@ -125,9 +134,12 @@ class ModulatedConvolution(nn.Module):
         x = x * style[:, :, None, None].to(x.dtype)  # (N, I, h, w)
         weight = self.weight.to(x.dtype)
         if self.up:
+            height, width = x.shape[2:]
             x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # (N, O, 2h+1, 2w+1)
-            padding = self.resample_filter.shape[0] // 2 - 1
-            x = smooth(x, 4.0 * self.resample_filter, padding=padding)  # (N, O, 2h, 2w)
+            padding = (self.resample_filter.shape[0] - 1) // 2
+            x = smooth(x, 4.0 * self.resample_filter, padding=padding)
+            # (N, O, 2h, 2w). A filter of odd width is padded by one zero less at the end, as in NVIDIA's code.
+            x = x[:, :, : 2 * height, : 2 * width]
         else:
             x = F.conv2d(x, weight, padding=1)  # (N, O, h, w)
         # The gain of the activation is applied before it: g lrelu(a) = lrelu(g a) for g > 0.

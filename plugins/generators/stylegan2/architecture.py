@@ -17,7 +17,7 @@ from ..shared.sizes import Watched, inconsistent, lacking, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, compare, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored
-from .layouts import LAYOUTS, WITHOUT_MEAN
+from .layouts import LAYOUTS, MAX_TAPS, WITHOUT_MEAN
 from .missing_tensors import assumed_tensors, fill_missing
 from .network import Kind, Network
 from .settings import StoredSettings, assumed_settings, read_settings, undo_scales
@@ -203,10 +203,10 @@ def _taps(shapes: Shapes, stored: StoredSettings) -> int:
         (shapes[name] for name in sorted(shapes) if name.endswith(".resample_filter")),
         (len(stored.taps),) * 2,
     )
-    if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 2 or not 2 <= shape[0] <= 16:
+    if len(shape) != 2 or shape[0] != shape[1] or not 1 <= shape[0] <= MAX_TAPS:
         raise CheckpointError(
             f"this StyleGAN2 has low-pass filters of the shape {shape}; "
-            "only square filters of even width are supported"
+            f"only square filters of 1 to {MAX_TAPS} taps are supported"
         )
     return shape[0]
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from ..shared.changes import first, mean, scalar, vector
 from ..shared.layouts import OTHERS, TRUNCATION, Change, Layout, Naming, Rule
 
+MAX_TAPS = 16  # of a low-pass filter
 MAX_BLOCKS = 13  # of a StyleGAN2 with pictures of at most 2^14 pixels
 
 
@@ -66,10 +68,20 @@ def _kernel(t: Tensor) -> Tensor:
     return t.reshape(t.shape[-2:]) / 4.0
 
 
+def _square(t: Tensor) -> Tensor:
+    """Return a low-pass filter (K,), as NVIDIA stores those of eight taps and more, as (K, K)."""
+    return torch.outer(t, t) if t.ndim == 1 and len(t) <= MAX_TAPS else t
+
+
 NVIDIA = Layout(
     "NVIDIA PyTorch",
     signature=(r"mapping\.fc0\.weight", r"synthesis\.b4\.conv1\.weight", r"synthesis\.b\d+\.torgb\.weight"),
-    rules=(Rule(r"((?:mapping|synthesis)\..*)", r"\1"),),
+    rules=(
+        # conv1 filters nothing. NVIDIA leaves [1, 3, 3, 1] in it, whatever the filter of the network is.
+        Rule(r"synthesis\.b\d+\.conv1\.resample_filter", None),
+        Rule(r"(synthesis\..*resample_filter)", r"\1", _square),
+        Rule(r"((?:mapping|synthesis)\..*)", r"\1"),
+    ),
 )
 
 

@@ -17,7 +17,8 @@ def fill_missing(
 ) -> dict[str, Tensor]:
     """Return the tensors that complete those of a file.
 
-    - A network has one low-pass filter, which a file stores once per layer, once, or not at all.
+    - A network has one low-pass filter, which a file stores once per layer, once, or not at all. Layers that do
+      not double the size have [1, 3, 3, 1] and do not use it.
     - A network trained without noise stores no noise at all. Its noise strength is 0.
     - Old files lack the fixed noise, which their own code draws at every start. Here it is the same every
       time.
@@ -33,7 +34,11 @@ def fill_missing(
     }
     kernels = [tensors[name] for name in sorted(tensors) if name.endswith(".resample_filter")]
     kernel = kernels[0] if kernels else fir_kernel(taps)
-    added = {name: kernel.clone() for name in missing if name.endswith(".resample_filter")}
+    added = {
+        name: fir_kernel() if ".conv1." in name else kernel.clone()
+        for name in missing
+        if name.endswith(".resample_filter")
+    }
     has_strength, has_const = (
         any(name.endswith(ending) for name in tensors) for ending in (".noise_strength", ".noise_const")
     )

@@ -88,7 +88,7 @@ class Block(nn.Module):
             self.const = nn.Parameter(torch.randn(outputs, *size))
         else:
             self.conv0 = SynthesisLayer(inputs, outputs, w_dim, size, up=True, taps=taps)
-        self.conv1 = SynthesisLayer(outputs, outputs, w_dim, size, up=False, taps=taps)
+        self.conv1 = SynthesisLayer(outputs, outputs, w_dim, size, up=False)
         if self.has_rgb:
             self.torgb = ToRGB(outputs, w_dim, colours)
         if self.has_residual:
@@ -145,7 +145,7 @@ class Network(nn.Module):
         kind: `skip` sums the RGB of all blocks; `resnet` (residual blocks) and `orig` (plain ones) take that
             of the last block.
         colours: channels of the image: 1, 3 or 4.
-        taps: width of the low-pass filter, an even number.
+        taps: width of the low-pass filter.
         means: number of stored mean w: 1, L for one per layer, or 0.
         start: height and width of the learned constant; each further block doubles both.
     """

@@ -180,12 +180,20 @@ def test_a_study_is_never_overwritten(fakes, created: tuple[Key, Path], finished
         make_study(finished.path, created[1] / KEY, StudyRequest(), progress=QUIET)
 
 
+def test_tall_pictures_are_shown_narrower_so_that_all_rows_fit() -> None:
+    key = make_key(1)
+    page = build_page(key, [[("image/png", b"x")] * 4] * len(key.questions), (1024, 512))
+    assert "--shape: calc(512 / 1024)" in page
+    (width,) = re.findall(r"#ask {[^}]*--wide: ([^}]*);", page)
+    assert "var(--columns) * var(--shape)" in width
+
+
 def test_words_of_concepts_cannot_end_the_script_or_become_markup() -> None:
     key = make_key(1)
     evil = "</script><script>alert(1)</script>"
     questions = tuple(type(q)(q.id, q.boundary, q.level, evil, q.sample, q.order) for q in key.questions)
     key = Key(key.study, key.seed, key.run, key.generator, key.groups, key.amounts, questions)
-    page = build_page(key, [[("image/png", b"x")] * 4] * len(questions))
+    page = build_page(key, [[("image/png", b"x")] * 4] * len(questions), (8, 8))
     assert page.count("</script>") == 2
     match = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
     assert match is not None

@@ -30,25 +30,39 @@ def codes_of(generator: Generator, n: int = 2) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", FORMS)
-@pytest.mark.parametrize(("taps", "clamp"), [(4, None), (4, 0.6), (2, None), (6, None)])
+@pytest.mark.parametrize(
+    ("taps", "clamp"), [(4, None), (4, 0.6), (2, None), (6, None), (1, None), (3, None), (5, None)]
+)
 def test_every_form_is_what_its_definition_says(
     kind: str, taps: int, clamp: float | None, tmp_path: Path
 ) -> None:
     state = random_state(kind=kind, taps=taps)
-    if taps == 6:
-        row, column = (
-            torch.tensor([1.0, 4.0, 7.0, 7.0, 4.0, 1.0]),
-            torch.tensor([1.0, 2.0, 9.0, 8.0, 3.0, 1.0]),
-        )
+    if taps > 4 or taps == 3:  # the same as their mirror images in neither direction
+        row, column = torch.arange(1.0, taps + 1), torch.arange(1.0, taps + 1).flip(0) ** 2
+        kernel = torch.outer(column, row) / (column.sum() * row.sum())
         state = {
-            name: torch.outer(column, row) / 24.0**2 if name.endswith("resample_filter") else t
-            for name, t in state.items()
+            name: kernel.clone() if name.endswith("resample_filter") else t for name, t in state.items()
         }
     generator = load(tmp_path, state, clamp)
     codes = codes_of(generator)
     wanted = plain_images(state, codes, kind, clamp)
     assert wanted.std() > 0.1
     assert (render(generator, codes) * 2.0 - 1.0 - wanted).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("taps", [8, 9])
+def test_nvidia_stores_a_long_filter_as_one_row_and_the_usual_one_where_it_does_nothing(
+    taps: int, tmp_path: Path
+) -> None:
+    row = torch.arange(1.0, taps + 1)
+    row /= row.sum()
+    state = random_state(taps=taps)
+    filters = {n for n in state if n.endswith("resample_filter") and ".conv1." not in n}
+    assert {tuple(state[n].shape) for n in state if n.endswith("conv1.resample_filter")} == {(4, 4)}
+    generator = load(tmp_path, {name: row.clone() if name in filters else t for name, t in state.items()})
+    codes = codes_of(generator)
+    square = {name: torch.outer(row, row) if name in filters else t for name, t in state.items()}
+    assert (render(generator, codes) * 2.0 - 1.0 - plain_images(square, codes)).abs().max() < 1e-4
 
 
 def test_forms_differ_in_their_strata(tmp_path: Path) -> None:

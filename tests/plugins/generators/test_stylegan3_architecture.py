@@ -50,6 +50,7 @@ CHANGES: list[dict[str, Any]] = [
     {"img_resolution": 32, "lrelu_upsampling": 4},
     {"img_resolution": 32, "lrelu_upsampling": 1, "num_layers": 3},
     {"img_resolution": 32, "filter_size": 4},
+    {"filter_size": 5},
     {"img_resolution": 48, "num_layers": 6},
     {"img_channels": 1},
     {"z_dim": 3, "w_dim": 12, "mapping_kwargs": {"num_layers": 4}},
@@ -74,6 +75,17 @@ def test_architecture_is_read_off_a_bare_state_dict(change: dict[str, Any], tmp_
     assert (images.std(dim=(1, 2, 3)) > 1e-3).all()
     exact = pictures(load(write(tmp_path / "b.safetensors", state, **settings)))
     assert torch.allclose(images, exact, atol=1e-2 * float(exact.std()))
+
+
+def test_filters_of_an_odd_number_of_taps_need_the_arguments(tmp_path: Path) -> None:
+    odd = {"img_resolution": 32, "filter_size": 5, "lrelu_upsampling": 3}
+    state = small_state(**odd)
+    assert len(state["synthesis.L0_36_8.up_filter"]) == 15
+    images = pictures(load(write(tmp_path / "a.safetensors", state, **{**SMALL, **odd})))
+    assert images.shape == (2, 3, 32, 32)
+    assert (images.std(dim=(1, 2, 3)) > 1e-3).all()
+    with pytest.raises(CheckpointError, match="constructor arguments are needed"):
+        load(write(tmp_path / "b.safetensors", state))
 
 
 def test_the_published_sizes() -> None:
