@@ -40,9 +40,7 @@ def test_every_form_is_what_its_definition_says(
     if taps > 4 or taps == 3:  # the same as their mirror images in neither direction
         row, column = torch.arange(1.0, taps + 1), torch.arange(1.0, taps + 1).flip(0) ** 2
         kernel = torch.outer(column, row) / (column.sum() * row.sum())
-        state = {
-            name: kernel.clone() if name.endswith("resample_filter") else t for name, t in state.items()
-        }
+        state = {name: kernel.clone() if name.endswith("resample_filter") else t for name, t in state.items()}
     generator = load(tmp_path, state, clamp)
     codes = codes_of(generator)
     wanted = plain_images(state, codes, kind, clamp)
