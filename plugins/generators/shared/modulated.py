@@ -138,7 +138,7 @@ class ModulatedConvolution(nn.Module):
             x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # (N, O, 2h+1, 2w+1)
             padding = (self.resample_filter.shape[0] - 1) // 2
             x = smooth(x, 4.0 * self.resample_filter, padding=padding)
-            # (N, O, 2h, 2w). A filter of odd width is padded by one zero less at the end, as in NVIDIA's code.
+            # (N, O, 2h, 2w). A filter of odd width gets one zero less at the end, as in NVIDIA's code.
             x = x[:, :, : 2 * height, : 2 * width]
         else:
             x = F.conv2d(x, weight, padding=1)  # (N, O, h, w)

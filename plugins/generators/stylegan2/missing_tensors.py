@@ -17,8 +17,8 @@ def fill_missing(
 ) -> dict[str, Tensor]:
     """Return the tensors that complete those of a file.
 
-    - A network has one low-pass filter, which a file stores once per layer, once, or not at all. Layers that do
-      not double the size have [1, 3, 3, 1] and do not use it.
+    - A network has one low-pass filter, which a file stores once per layer, once, or not at all. Layers that
+      do not double the size have [1, 3, 3, 1] and do not use it.
     - A network trained without noise stores no noise at all. Its noise strength is 0.
     - Old files lack the fixed noise, which their own code draws at every start. Here it is the same every
       time.
