@@ -255,16 +255,6 @@ def test_a_chapter_that_is_out_of_date_says_so_and_shows_no_number(invoke, refur
     assert "sofa" not in text.split("Objects")[-1].split("Entanglement")[0]
 
 
-def test_one_level_has_no_table_of_orders(page: Page, marked: Run) -> None:
-    def labels(built: Page) -> set[str]:
-        return {attributes.get("aria-label", "") for attributes in built.all("div")}
-
-    assert {"Table of orders", "Table of depths"} <= labels(page)
-    single = labels(Page(marked.path / "report.html"))
-    assert "Table of depths" in single
-    assert "Table of orders" not in single
-
-
 def test_names_that_differ_by_metacharacters_keep_their_own_strips(marked: Run) -> None:
     stages = ganstrata.open_run(marked.path).manifest["stages"]
     strips = [name for name in stages["edit"]["files"] if name.endswith(".png")]

@@ -109,7 +109,7 @@ def test_tensors_of_senseless_shapes_are_found_by_name(layout: str, shape: tuple
     """Nothing but a CheckpointError, or a list of what does not fit, whichever tensor it is."""
     tensors = small_state(layout, channels={4: 6, 8: 5}, mapping_layers=2)
     for name, tensor in tensors.items():
-        if tensor.numel() > 1:
+        if tensor.numel() > 1 and not name.endswith("conv1.resample_filter"):  # not needed, so not judged
             try:
                 examined = StyleGAN2.examine(Part("", {**tensors, name: torch.zeros(shape)}, {}))
             except CheckpointError:
