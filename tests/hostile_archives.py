@@ -60,3 +60,22 @@ def damaged(rng: np.random.Generator) -> bytes:
     for _ in range(int(rng.integers(1, 6))):
         content[rng.integers(len(content))] = int(rng.integers(256))
     return bytes(content)
+
+
+def altered(content: bytes, rng: np.random.Generator) -> bytes:
+    """Change a few bytes, mostly near the beginning with the structure; or cut, double or drop a chunk."""
+    data = bytearray(content)
+    what = rng.integers(6)
+    if what == 0:
+        return bytes(data[: rng.integers(len(data))])
+    at = int(rng.integers(len(data)))
+    length = int(rng.integers(1, 40))
+    if what == 1:
+        return bytes(data[:at] + data[at + length :])
+    if what == 2:
+        return bytes(data[:at] + data[at : at + length] * 2 + data[at + length :])
+    span = len(data) if what == 3 else min(len(data), 600)
+    for _ in range(int(rng.integers(1, 9))):
+        i = int(rng.integers(span))
+        data[i] = int(rng.integers(256)) if what == 4 else data[i] ^ (1 << int(rng.integers(8)))
+    return bytes(data)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ganstrata
 from ganstrata.cli.model import _lines
 from ganstrata.core.checkpoints import read_npy, read_npz, read_values
 from ganstrata.core.checkpoints.inspect import inspect
@@ -46,6 +48,20 @@ def inspected(path: Path) -> None:
         raise GanstrataError("\n".join(inspection.faults))
 
 
+def rendered(path: Path) -> None:
+    """As a run does: load the generator that `auto` finds, and make a picture of the size on its card."""
+    try:
+        generator = ganstrata.load_generator("auto", checkpoint=str(path), device="cpu")
+    except GanstrataError as error:
+        if str(path) not in str(error):
+            raise AssertionError(f"this message does not name the file: {error}") from error
+        raise
+    latents = generator.sample(1, 0, 0, ganstrata.Stream.PROBING)
+    codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
+    picture = ganstrata.render(generator, codes, condition=latents.condition)
+    assert picture.shape[2:] == (generator.card.height, generator.card.width), f"a picture {picture.shape}"
+
+
 def scored(name: str, **options: Any) -> Callable[[Path], Any]:
     """As a scorer reads its checkpoint."""
     return lambda path: build("scorer", name, {"checkpoint": str(path), **options}, device="cpu")
@@ -64,6 +80,7 @@ def codes(path: Path) -> None:
 
 
 READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
+    ".network": (inspected, rendered),
     ".npy": (read_npy, directions, read_scores, codes, inspected),
     ".npz": (lambda path: read_npz(path, SPACES), directions, read_scores, codes, inspected),
     ".scorer": (
@@ -122,6 +139,7 @@ def memory() -> float:
 
 def main() -> None:
     """Answer every line."""
+    warnings.simplefilter("error")
     print(json.dumps({"memory": memory()}), flush=True)
     for line in sys.stdin:
         path = Path(line.strip())

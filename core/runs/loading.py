@@ -16,7 +16,7 @@ from ..conformance import random_state
 from ..conformance.declared import check_declared
 from ..conformance.passes import check_generator
 from ..device import resolve_device
-from ..errors import ConfigError, Fault
+from ..errors import ConfigError, Fault, PictureError
 from ..messages import visible
 from ..plugins.base import Plugin
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
@@ -51,6 +51,7 @@ def build(
         PluginBroken: the plugin does not load, its constructor fails, or it breaks the contract.
         ConfigError: its Config does not allow the options, or a file is missing.
         CheckpointError: for `auto`, no plugin knows the file.
+        PictureError: the check finds no finite picture; the message names the checkpoint.
     """
     if kind == "generator" and name == AUTO:
         name = plugin_for(str(options.get("checkpoint", "")))
@@ -67,7 +68,11 @@ def build(
     if isinstance(built, Generator) and check:
         key = (plugin, json.dumps(dict(options), sort_keys=True, default=str), str(where), built.fingerprint)
         if key not in _checked:
-            check_generator(built)
+            try:
+                check_generator(built)
+            except PictureError as error:  # the weights may be at fault, so the message names their file
+                file = options.get("checkpoint")
+                raise PictureError(f"{visible(str(file))}: {error}" if file else str(error)) from None
             _checked.add(key)
     if isinstance(built, Scorer):
         built.judges_range = check

@@ -152,7 +152,7 @@ def infer(
     mean = w_dim
     if own_codes and mean_shape == (mapping_outputs,):
         mean = mapping_outputs
-    elif mean_shape == (0,):
+    elif mean_shape == (0,) and not labels[0]:
         mean = 0
     architecture = Architecture(
         widths=tuple(shape[0] for shape in biases[1::2]),

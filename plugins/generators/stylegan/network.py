@@ -176,7 +176,7 @@ class Mapping(nn.Module):
         self.layers = nn.ModuleList(Linear(layer, gain=GAIN, lr_multiplier=lr_multiplier) for layer in layers)
         self.register_buffer("labels", stored.labels.detach() if hasattr(stored, "labels") else None)
 
-    def forward(self, z: Tensor, classes: Tensor | None) -> Tensor:
+    def forward(self, z: Tensor, classes: Tensor | None = None) -> Tensor:
         """Map latents (N, Z), and class weights (N, Y) if the network has classes, to w (N, D)."""
         if classes is not None:
             assert self.labels is not None

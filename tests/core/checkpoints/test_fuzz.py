@@ -21,6 +21,7 @@ import pytest
 import torch
 from ganstrata.core.checkpoints import Checkpoint, read_checkpoint, read_npy
 from ganstrata.core.errors import CheckpointError
+from hostile_archives import altered
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -72,25 +73,6 @@ def original(kind: str, folder: Path) -> bytes:
     return content
 
 
-def damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """Change a few bytes, mostly near the beginning with the structure; or cut, double or drop a chunk."""
-    data = bytearray(content)
-    what = rng.integers(6)
-    if what == 0:
-        return bytes(data[: rng.integers(len(data))])
-    at = int(rng.integers(len(data)))
-    length = int(rng.integers(1, 40))
-    if what == 1:
-        return bytes(data[:at] + data[at + length :])
-    if what == 2:
-        return bytes(data[:at] + data[at : at + length] * 2 + data[at + length :])
-    span = len(data) if what == 3 else min(len(data), 600)
-    for _ in range(int(rng.integers(1, 9))):
-        i = int(rng.integers(span))
-        data[i] = int(rng.integers(256)) if what == 4 else data[i] ^ (1 << int(rng.integers(8)))
-    return bytes(data)
-
-
 def sound(content: Any) -> None:
     """Check that the content is made of complete tensors; single bits of a weight may differ."""
     if isinstance(content, Checkpoint):
@@ -108,7 +90,7 @@ def fuzz(kind: str, folder: Path, count: int, seed: int) -> None:
     before, imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, set(sys.modules)
     refused = good = 0
     for i in range(count):
-        path.write_bytes(damaged(content, rng))
+        path.write_bytes(altered(content, rng))
         try:
             sound(read(path))
         except CheckpointError as error:
