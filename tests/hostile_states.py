@@ -139,7 +139,7 @@ def _revalue(rng: np.random.Generator, state: State, name: str, _: str) -> None:
     if rng.random() < 0.5:
         state[name] = torch.full_like(tensor, value)
     else:
-        state[name] = tensor.clone()
+        state[name] = tensor.clone(memory_format=torch.contiguous_format)
         state[name].view(-1)[int(rng.integers(tensor.numel()))] = value
 
 
