@@ -200,6 +200,7 @@ def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:
     assert moved["1"] > 10.0 * abs(moved["0"])
 
 
+@pytest.mark.full
 def test_the_plugins_of_the_documentation_keep_their_promises(tmp_path: Path) -> None:
     distribution("docs/plugins.md", tmp_path)
     line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_discs.py"]

@@ -47,7 +47,9 @@ def installed(invoke, kind: str, folder: Path) -> Path:
     return home
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["scorer", *(pytest.param(kind, marks=pytest.mark.full) for kind in ("generator", "boundary"))]
+)
 def test_it_passes_its_own_tests(invoke, kind: str, tmp_path: Path) -> None:
     home = installed(invoke, kind, tmp_path)
     assert "failed" not in python(home, "-m", "pytest", "-q", "-p", "no:cacheprovider")

@@ -35,7 +35,7 @@ def fill_missing(
     kernels = [tensors[name] for name in sorted(tensors) if name.endswith(".resample_filter")]
     kernel = kernels[0] if kernels else fir_kernel(taps)
     added = {
-        name: fir_kernel() if ".conv1." in name else kernel.clone()
+        name: fir_kernel().to(kernel) if ".conv1." in name else kernel.clone()
         for name in missing
         if name.endswith(".resample_filter")
     }

@@ -82,7 +82,7 @@ KEYS = (
     "raw_std",
     "final_std",
 )
-DAMAGED = 150
+DAMAGED = 60
 
 
 def damaged(state: State, rng: np.random.Generator) -> tuple[State, dict[str, Any]]:

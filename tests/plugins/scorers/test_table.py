@@ -59,7 +59,7 @@ def test_columns_are_chosen_and_the_index_may_have_another_name(tmp_path: Path) 
         ("index,tidy\n0,1\n0,1\n", "line 3: sample 0 already has a row, line 2"),
         ("index,tidy\n-1,1\n", "line 2: index is '-1', expected a whole number from 0"),
         ("index,tidy\n1.5,1\n", "line 2: index is '1.5'"),
-        ("index,tidy\n1\n", "line 2: 1 cells, but the heading has 2"),
+        ("index,tidy\n1\n", "line 2: 1 cell, but the heading has 2"),
         ("index,tidy\n" + "0,x\n" * 9, "and 4 more lines"),
         ("index,tidy,tidy\n0,1,1\n", "has two columns 'tidy'"),
         (
