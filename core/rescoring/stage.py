@@ -86,7 +86,8 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
     needed = next(plan)
     missing = _missing(units, needed)
     done = sum(images_of(prepared, unit) for unit in set(needed) - set(missing))
-    with progress.stage("rescore", total=total, done=done) as step:
+    adaptive = prepared.config.rescoring.adaptive
+    with progress.stage("rescore", total=total, done=done, may_stop_early=adaptive) as step:
         while True:
             for count in engine.map(_unit, missing):
                 step(count)

@@ -16,8 +16,8 @@ EVERY = 10.0  # seconds between two plain lines
 class Step:
     """Count the finished part of a stage, and measure its time."""
 
-    def __init__(self, report: Progress, label: str, total: int, done: int) -> None:
-        self._report, self._label, self.total, self.done = report, label, total, done
+    def __init__(self, report: Progress, label: str, total: int, done: int, at_most: str) -> None:
+        self._report, self._label, self.total, self.done, self._at_most = report, label, total, done, at_most
         self._first, self._began, self._spoke = done, time.monotonic(), time.monotonic()
 
     @property
@@ -35,7 +35,8 @@ class Step:
             rate = (self.done - self._first) / max(self.seconds, 1e-9)
             left = (self.total - self.done) / max(rate, 1e-9)
             self._report.line(
-                f"{self._label}: {self.done} of {self.total}, {rate:.0f}/s, {duration(left)} left"
+                f"{self._label}: {self.done} of {self._at_most}{self.total}, {rate:.0f}/s, "
+                f"{self._at_most}{duration(left)} left"
             )
 
 
@@ -68,15 +69,16 @@ class Progress:
             self.say(text)
 
     @contextmanager
-    def stage(self, name: str, *, total: int, done: int = 0) -> Iterator[Step]:
+    def stage(self, name: str, *, total: int, done: int = 0, may_stop_early: bool = False) -> Iterator[Step]:
         """Show a bar during a stage, and a line at its end.
 
         Args:
             name: name of the stage.
             total: amount of work, in the unit of `Step`.
             done: amount that was finished before.
+            may_stop_early: whether `total` is an upper bound, which the lines then say.
         """
-        step = Step(self, name, total, done)
+        step = Step(self, name, total, done, "at most " if may_stop_early else "")
         if done:
             self.say(f"{name}: {done} of {total} were done before")
         with self._shown(name, total, done):

@@ -37,6 +37,15 @@ def test_plain_lines_come_every_ten_seconds(clock: list[float]) -> None:
     assert step.seconds == 32.0
 
 
+def test_lines_say_that_a_stage_may_stop_early(clock: list[float]) -> None:
+    stream = io.StringIO()
+    with Progress(stream=stream).stage("rescore", total=1000, may_stop_early=True) as step:
+        clock[0] += 10.0
+        step(100)
+    first = stream.getvalue().splitlines()[0]
+    assert first == "rescore: 100 of at most 1000, 10/s, at most 1 min 30 s left"
+
+
 def test_quiet_says_nothing() -> None:
     stream = Terminal()
     reporter = Progress(quiet=True, stream=stream)
