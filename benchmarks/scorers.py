@@ -78,12 +78,16 @@ def table(title: str, seconds: Mapping[str, list[float]], peaks: Mapping[str, fl
         )
 
 
-def networks(thing: object, depth: int = 4) -> list[nn.Module]:
+def networks(holder: object, depth: int = 4) -> list[nn.Module]:
     """Return all networks that a scorer contains, at any depth."""
-    if isinstance(thing, nn.Module):
-        return [thing]
+    if isinstance(holder, nn.Module):
+        return [holder]
     return (
-        [network for part in getattr(thing, "__dict__", {}).values() for network in networks(part, depth - 1)]
+        [
+            network
+            for part in getattr(holder, "__dict__", {}).values()
+            for network in networks(part, depth - 1)
+        ]
         if depth
         else []
     )
@@ -192,8 +196,12 @@ def published(folder: Path, batch: int, size: int) -> dict[str, tuple[dict[str, 
         _hub(segments, loaded, images, lambda ready: loaded.network(pixel_values=ready)),
         batch,
     )
-    said = {"name": "cluttered", "present": "a photo of a cluttered room", "absent": "a photo of a tidy room"}
-    text = {"text": scorer("text", model=str(scorer_models.clip(folder)), concepts=[said])}
+    concept = {
+        "name": "cluttered",
+        "present": "a photo of a cluttered room",
+        "absent": "a photo of a tidy room",
+    }
+    text = {"text": scorer("text", model=str(scorer_models.clip(folder)), concepts=[concept])}
     clip = text["text"].loaded
     cases_of[f"CLIP ViT-B/32, {size} px"] = (
         _hub(text, clip, images, lambda ready: clip.network.get_image_features(pixel_values=ready)),

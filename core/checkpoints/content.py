@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,14 @@ class Part:
         tensors: tensors on the CPU, by their stored names.
         settings: plain values stored with it: constructor arguments, or the JSON of ganstrata's own header.
         notes: sentences on what the reader did to it, such as a prefix that it stripped from all names.
+        beside: plain values that the file stores beside a pickled network, which has settings of its own.
     """
 
     name: str
     tensors: Mapping[str, Tensor]
     settings: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:

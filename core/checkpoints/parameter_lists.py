@@ -19,8 +19,8 @@ from .pickles.modules import as_tensor
 # Last components of the names of tensors that are no parameters: statistics and counters of norms, vectors of
 # spectral norms, filters, fixed noise and mean codes.
 _BUFFERS = re.compile(
-    r"(^|\.)((running|stored)_(mean|var)|num_batches_tracked|accumulation_counter|weight_[uv]|0\._[uv]|s?[uv]\d+"
-    r"|resample_filter|(blur_)?kernel|noise(_const)?|\w*noise_\d+|(\w*latent|w)_avg|lod|truncation)$"
+    r"(^|\.)((running|stored)_(mean|var)|num_batches_tracked|accumulation_counter|weight_[uv]|0\._[uv]"
+    r"|s?[uv]\d+|resample_filter|(blur_)?kernel|noise(_const)?|\w*noise_\d+|(\w*latent|w)_avg|lod|truncation)$"
 )
 _AVERAGE = re.compile(r"(^|[_.])(ema|avg|averaged?)([_.]model)?$", re.IGNORECASE)
 _LIST = "shadow_params"  # key of the parameters in the averages of torch_ema and diffusers
@@ -45,7 +45,7 @@ def averages(
         values = held.get(_LIST) if isinstance(held, dict) else held
         if network is None or name in networks or not isinstance(values, list | tuple):
             continue
-        told = len(values) >= _LEAST
+        is_unused = len(values) >= _LEAST
         for owner in [network] if network else networks:
             if owner not in networks:
                 continue
@@ -58,9 +58,9 @@ def averages(
                     f"The parameters of {visible(name)} are stored without names; "
                     f"they are taken in the order of {visible(owner)}, whose statistics are used.",
                 )
-                told = False
+                is_unused = False
                 break
-        if told and any(as_tensor(value) is not None for value in values[:_LEAST]):
+        if is_unused and any(as_tensor(value) is not None for value in values[:_LEAST]):
             yield (
                 name,
                 None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -47,7 +47,6 @@ ROLES = (
     "d",
 )
 OURS = ("plugin", "network")  # settings that only ganstrata's own header may contain
-ENCODER = "encoder_kwargs"  # setting of a file that says what the output of its network is (R3GAN2)
 NESTED = 4  # nesting of dictionaries that are searched for state dicts
 PARTS = 64  # parts that are returned, at most
 NAMED = 5  # classes of a file, and parts left aside, that are named
@@ -62,6 +61,7 @@ class _Draft:
     settings: Mapping[str, Any]
     own: bool  # whether the settings are the network's own
     notes: tuple[str, ...] = ()
+    beside: Mapping[str, Any] = field(default_factory=dict)
     foreign: str = ""  # class in a network that is not known here, so that the network is left aside
 
 
@@ -111,11 +111,17 @@ def parts(content: Any, budget: Budget) -> tuple[tuple[Part, ...], tuple[str, ..
         Part(
             part.name,
             part.tensors,
-            {key: value for key, value in part.settings.items() if key not in OURS},
+            _without_ours(part.settings),
             part.notes,
+            _without_ours(part.beside),
         )
         for part in drafts
     ), tuple(_notes(left_aside, budget))
+
+
+def _without_ours(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a file may have which ganstrata did not write."""
+    return {key: value for key, value in settings.items() if key not in OURS}
 
 
 def _notes(left_aside: Sequence[_Draft], budget: Budget) -> Iterator[str]:
@@ -302,9 +308,9 @@ def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *,
     split = []
     for role in roles:
         own = {head[2]: tensors[key] for key, head in heads.items() if head[0] == role}
-        told = (*notes, stripped(f"{role}.", len(own)))
+        role_notes = (*notes, stripped(f"{role}.", len(own)))
         own, inner = without_wrappers(own)
-        split.append(_Draft(inner_name(name, role), own, settings, own=False, notes=(*told, *inner)))
+        split.append(_Draft(inner_name(name, role), own, settings, own=False, notes=(*role_notes, *inner)))
     return [whole, *split] if first else [*split, whole]
 
 
@@ -321,12 +327,12 @@ def _with_unique_names(drafts: list[_Draft]) -> list[_Draft]:
 def _with_shared(part: _Draft, means: Mapping[str, Tensor], settings: Mapping[str, Any]) -> _Draft:
     """Return a part with the mean codes and settings that a file stores once for all its parts.
 
-    Mean codes go to generators and moving averages only. Settings go to parts without settings of their own;
-    the encoder goes to all, since no network states it.
+    Mean codes go to generators and moving averages only. Settings go to parts without settings of their own,
+    and lie beside the others.
     """
     tensors = {**means, **part.tensors} if rank(part.name)[0] < UNKNOWN else part.tensors
     if part.own:
-        settings = {key: value for key, value in settings.items() if key == ENCODER}
+        return replace(part, tensors=tensors, beside={**settings, **part.beside})
     return replace(part, tensors=tensors, settings={**settings, **part.settings})
 
 

@@ -45,7 +45,8 @@ WRAPPERS = (  # names of entries that do not say of which network
     "network",
 )
 OTHERS = re.compile(
-    r"(^|[_.])(d|d_aug|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)([_.]|$)"
+    r"(^|[_.])(d|d_aug|dis|disc|discriminator\w*|netd|critic|encoder|e|augment_pipe|inception|lpips|vgg\w*)"
+    r"([_.]|$)"
 )
 AVERAGE = re.compile(r"(^|[_.])(g?emas?|smooth|running|averaged?|avg|shadow|gs)([_.]|$)")
 GENERATOR = re.compile(r"(^|[_.])(g|gen|generator|netg|decoder|synthesis)([_.]|$)")

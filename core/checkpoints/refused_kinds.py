@@ -69,9 +69,10 @@ BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
 )
 INDEX = "the index of a TensorFlow checkpoint, without the tensors"
 SORRY = re.compile(  # what servers answer in place of a file
-    rb"\"?(error|errors|message|detail)\"?\s*:|quota|rate.?limit|too many requests|access denied|forbidden"
-    rb"|not found|unauthorized|must be authenticated|invalid (username|credentials|token)|sign in"
-    rb"|log ?in required|expired|restricted|gated",
+    rb"\b(error|errors|message|detail)\"?\s*:"
+    rb"|\b(quotas?|rate.?limit(ed)?|too many requests|access denied|forbidden|not found|unauthorized"
+    rb"|must be authenticated|invalid (username|credentials|token)|sign in|log ?in required|expired"
+    rb"|restricted|gated (repo(sitory)?|model|access))\b",
     re.IGNORECASE,
 )
 JSON = re.compile(rb"\s*(\{\s*(\"|\})|\[\s*[\[{\"\d])")

@@ -100,5 +100,5 @@ def _allow_empty(owner: Schema) -> None:
     required = owner.get("required", [])
     for name, field in owner.get("properties", {}).items():
         if name not in required and ("$ref" in field or field.get("type") in ("object", "array")):
-            told = {key: field.pop(key) for key in ("description", "title", "default") if key in field}
-            owner["properties"][name] = {"anyOf": [dict(field), {"type": "null"}], **told}
+            annotations = {key: field.pop(key) for key in ("description", "title", "default") if key in field}
+            owner["properties"][name] = {"anyOf": [dict(field), {"type": "null"}], **annotations}

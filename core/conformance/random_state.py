@@ -81,7 +81,9 @@ class RandomStates:
     @classmethod
     def current(cls) -> RandomStates:
         """Return the present states."""
-        is_cuda_used = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        is_cuda_used = (
+            torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        )
         return cls(
             torch_cpu=torch.get_rng_state(),
             torch_cuda=tuple(torch.cuda.get_rng_state_all()) if is_cuda_used else (),

@@ -110,8 +110,8 @@ class Generator(Plugin):
     def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
         """Expand w (N, D) to codes (N, L, D), with truncation if there is any. Default: a copy per layer.
 
-        The condition is that of the samples, which the mean of a truncation may depend on. A plugin whose
-        truncation does not may leave the argument out.
+        The condition is that of the samples, which the mean of a truncation may depend on. It is passed by
+        keyword to a plugin whose method has an argument of the name `condition`, and to no other.
 
         Raises:
             ShapeError: w or the result has another shape; also in subclasses.
@@ -228,12 +228,12 @@ def _checked_map(
 def _checked_broadcast(
     method: Callable[..., Tensor],
 ) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
-    takes_condition = len(signature(method).parameters) > 2  # self, w, condition
+    takes_condition = "condition" in signature(method).parameters
 
     @wraps(method)
     def broadcast(self: Generator, w: Tensor, condition: Tensor | None = None) -> Tensor:
         check_shape(w, "N D", where="w passed to broadcast", D=self.card.code_size)
-        codes = method(self, w, condition) if takes_condition else method(self, w)
+        codes = method(self, w, condition=condition) if takes_condition else method(self, w)
         _check_tensor(codes, f"{owner_of(self)}: broadcast")
         where = f"{owner_of(self)}: codes returned by broadcast"
         check_shape(codes, "N L D", where=where, N=w.shape[0], L=self.card.layers, D=self.card.code_size)

@@ -102,7 +102,10 @@ def read_list(path: Path, count: int) -> list[str]:
 def compare(named: list[str], network: list[str]) -> dict[str, Any]:
     """Return the agreement with the network, overall and by its category, and the confusion table."""
     right = [a == b for a, b in zip(named, network, strict=True)]
-    per = {name: [r for r, said in zip(right, network, strict=True) if said == name] for name in CATEGORIES}
+    per = {
+        name: [r for r, category in zip(right, network, strict=True) if category == name]
+        for name in CATEGORIES
+    }
     share = sum(right) / len(right)
     return {
         "pictures": len(right),

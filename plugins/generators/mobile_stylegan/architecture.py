@@ -140,11 +140,11 @@ def settled(translated: Translated) -> Translated:
             unused.append(stored)
         else:
             needed.append(name)
-    told = OUTPUTS.replace("{n}", str(len(unused))).replace("{name}", unused[0]) if unused else ""
+    others = OUTPUTS.replace("{n}", str(len(unused))).replace("{name}", unused[0]) if unused else ""
     return replace(
         translated,
         tensors={name: translated.tensors[name] for name in needed},
-        assumptions=(*translated.assumptions, *((told,) if told else ())),
+        assumptions=(*translated.assumptions, *((others,) if others else ())),
     )
 
 

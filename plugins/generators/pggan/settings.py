@@ -152,8 +152,8 @@ def _checked(name: str, value: object, kind: type) -> Any:
         if isinstance(value, bool):
             return value
         raise CheckpointError(f"{name} stored in the file is {shown(value)}, expected true or false")
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if (is_integer or (kind is float and isinstance(value, float))) and 0 <= value < math.inf:  # type: ignore[operator]
+    is_number = isinstance(value, kind | int) and not isinstance(value, bool)
+    if is_number and 0 <= value < math.inf:  # type: ignore[operator]
         return kind(value)
     raise CheckpointError(
         f"{name} stored in the file is {shown(value)}, "

@@ -29,18 +29,18 @@ def translate(
     Raises:
         CheckpointError: the file shows by itself whether upsampling is fused, and the config says it.
     """
-    told: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
     translated = layout.translate(stored)
     lod = translated.tensors.pop("lod", None)
     translated = _number_by_level(translated)
     if layout is GENFORCE:
-        told = _convert_transposed(translated.tensors, fused, default=False, uses_fan_in=True)
+        assumed = _convert_transposed(translated.tensors, fused, default=False, uses_fan_in=True)
     elif layout in (MMGENERATION, MMGENERATION_AVERAGE):
-        told = _convert_transposed(translated.tensors, fused, default=True, uses_fan_in=False)
+        assumed = _convert_transposed(translated.tensors, fused, default=True, uses_fan_in=False)
     elif fused is not None:
         raise _shown_by("names of the tensors")
     known = lod is not None and lod.numel() == 1 and not lod.is_complex()
-    return translated, float(lod) if known and lod is not None else 0.0, told
+    return translated, float(lod) if known and lod is not None else 0.0, assumed
 
 
 def _shown_by(what: str) -> CheckpointError:
@@ -106,7 +106,7 @@ def _convert_transposed(
             transposed = shape[1] == outputs
     if fused is not None and (transposed is not None or not ups):
         raise _shown_by("shapes of the tensors")
-    told = (
+    assumed = (
         (
             "all widths are equal, so the file does not show whether upsampling is fused: it is taken "
             f"{'to be' if default else 'not to be'} (config: fused_scale)",
@@ -117,7 +117,7 @@ def _convert_transposed(
     if transposed is None:
         transposed = default if fused is None else fused
     if not transposed:
-        return told
+        return assumed
     for i in ups:
         weight = tensors[f"layers.{i}.weight"]
         if weight.ndim == 4 and weight.numel():
@@ -126,7 +126,7 @@ def _convert_transposed(
             tensors[f"layers.{i}.weight"] = (
                 converted if uses_fan_in else converted * math.sqrt(inputs / outputs)
             )
-    return told
+    return assumed
 
 
 def rescale(layout: Layout, tensors: dict[str, Tensor]) -> None:

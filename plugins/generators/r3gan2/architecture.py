@@ -167,7 +167,7 @@ def examine(part: Part) -> Examined | None:
     encoding, assumed = (
         (_converted(stored["encoding"], channels), ())
         if isinstance(stored, Mapping) and "encoding" in stored
-        else encoding_of(part.settings, channels)
+        else encoding_of({**part.beside, **part.settings}, channels)
     )
     architecture = infer(shapes, encoding)
     return describe_checkpoint(

@@ -108,7 +108,7 @@ def encoding_of(settings: Mapping[str, Any], channels: int) -> tuple[Encoding, t
     """Return what the output of a network is, and sentences on what was assumed.
 
     Args:
-        settings: of the part of the file; the encoder is under `encoder_kwargs`.
+        settings: of the part and of the file; the encoder is under `encoder_kwargs`.
         channels: of the output.
 
     Raises:

@@ -50,7 +50,10 @@ class _Smooth(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (kernel,) = ctx.saved_tensors
         size = kernel.shape[0]
-        return _Smooth.apply(grad, kernel.flip(0, 1), size - 1 - ctx.padding), None, None  # type: ignore[no-untyped-call]
+        smoothed = _Smooth.apply(  # type: ignore[no-untyped-call]
+            grad, kernel.flip(0, 1), size - 1 - ctx.padding
+        )
+        return smoothed, None, None
 
 
 def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
@@ -65,12 +68,13 @@ def smooth(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
 def upsample_rgb(rgb: Tensor, kernel: Tensor) -> Tensor:
     """Upsample rgb (N, C, H, W) to (N, C, 2H, 2W): insert zeros between the pixels and low-pass filter.
 
-    NVIDIA's upsample2d pads the spread picture by (K + 1) // 2 zeros before it and (K - 2) // 2 after it, so
-    the full response of the filter (K, K) starts (K - 2) // 2 pixels early. If K is odd, it ends one later.
+    NVIDIA's upsample2d pads the spread picture by (K + 1) // 2 zeros before it and (K - 2) // 2 after it. So
+    of the full response of the filter (K, K), the first (K - 2) // 2 pixels are left out, and as many of the
+    last ones; one more if K is odd.
     """
     height, width = rgb.shape[2:]
     if kernel.shape[0] == 1:
-        # One tap starts a pixel late; in the middle of three, it starts in time.
+        # (K - 2) // 2 would be -1: the picture is moved by a pixel, as by three taps of which two are zero.
         kernel = F.pad(kernel, (1, 1, 1, 1))
     rgb = interpolate(rgb, 4.0 * kernel, 2, (kernel.shape[0] - 2) // 2)  # (N, C, 2H or 2H+1, 2W or 2W+1)
     return rgb[:, :, : 2 * height, : 2 * width]

@@ -42,7 +42,8 @@ class _Spread(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
         (kernel,) = ctx.saved_tensors
-        return _Gather.apply(grad, kernel, *ctx.settings), None, None, None, None  # type: ignore[no-untyped-call]
+        gathered = _Gather.apply(grad, kernel, *ctx.settings)  # type: ignore[no-untyped-call]
+        return gathered, None, None, None, None
 
 
 class _Gather(torch.autograd.Function):
@@ -61,7 +62,8 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         (kernel,) = ctx.saved_tensors
-        return _Spread.apply(grad, kernel, *ctx.settings), None, None, None  # type: ignore[no-untyped-call]
+        spread = _Spread.apply(grad, kernel, *ctx.settings)  # type: ignore[no-untyped-call]
+        return spread, None, None, None
 
 
 class Resampling:

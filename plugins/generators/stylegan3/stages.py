@@ -47,8 +47,8 @@ def layer_names(shapes: Shapes, *, grown: bool) -> list[str]:
     Where the first super-resolution stage of StyleGAN-XL replaces the last layers of a network, its code
     leaves out one number. The layer after it has the size and the channels of the one before.
     """
-    found = {m[0] for name in shapes if (m := re.match(LAYER + r"(?=\.)", name))}
-    names = sorted(found, key=number_of)
+    present = {m[0] for name in shapes if (m := re.match(LAYER + r"(?=\.)", name))}
+    names = sorted(present, key=number_of)
     numbers = [number_of(name) for name in names]
     gap = next((i for i, layer in enumerate(numbers) if layer != i), len(numbers))
     if grown and 0 < gap < len(numbers) and names[gap].split("_")[1:] == names[gap - 1].split("_")[1:]:

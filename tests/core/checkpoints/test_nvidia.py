@@ -63,6 +63,7 @@ def test_a_snapshot_of_pytorch(tmp_path: Path, name: str) -> None:
         "module_src_sha256": hashlib.sha256(source.encode()).hexdigest(),
     }
     assert checkpoint.parts[2].settings["class_name"] == "Discriminator"
+    assert all(part.beside["training_set_kwargs"]["resolution"] == 32 for part in checkpoint.parts)
     assert not (tmp_path / "it ran").exists()
     json.dumps(dict(checkpoint.settings))
 

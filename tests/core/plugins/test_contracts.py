@@ -126,8 +126,23 @@ def test_codes_may_depend_on_the_condition() -> None:
         def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
             return w[:, None] if condition is None else w[:, None] + condition[:, None, None]
 
+    class ByKeyword(Smallest):
+        def broadcast(self, w: Tensor, *, condition: Tensor | None = None) -> Tensor:
+            return Conditional.broadcast(self, w, condition)  # type: ignore[arg-type]
+
+    class Truncated(Smallest):
+        def broadcast(self, w: Tensor, psi: float = 1.0) -> Tensor:
+            return 1.0 - psi + w[:, None]
+
     w, condition = torch.zeros(2, 6), torch.tensor([1.0, 3.0])
-    for kind, expected in ((Smallest, [0.0, 0.0]), (Plain, [0.0, 0.0]), (Conditional, [1.0, 3.0])):
+    unconditional, conditional = [0.0, 0.0], [1.0, 3.0]
+    for kind, expected in (
+        (Smallest, unconditional),
+        (Plain, unconditional),
+        (Truncated, unconditional),
+        (Conditional, conditional),
+        (ByKeyword, conditional),
+    ):
         codes = kind(PluginConfig(), CPU).broadcast(w, condition)
         assert codes[:, 0, 0].tolist() == expected
     assert Conditional(PluginConfig(), CPU).broadcast(w).abs().max() == 0.0
