@@ -1,4 +1,4 @@
-# Two commands matter: `make demo` and `make test`. Both make environments of their own and leave yours alone.
+# Two commands matter: `make demo` and `make test`. All make environments of their own and leave yours alone.
 #
 #   make test PYTEST='tests/core -x'                                        some of the tests
 #   PROCESSES=8 make test                                                   in eight processes, where there are the cores and 1 GB each
@@ -9,6 +9,7 @@ PYTHON ?= python3
 WORK := .make
 DEMO := .demo
 TEST := $(WORK)/test
+DOCS := $(WORK)/docs
 LOWEST := $(WORK)/lowest
 OUT  := runs/rooms
 PROCESSES ?= 2
@@ -24,7 +25,7 @@ SOURCES := $(sort $(shell find core plugins cli testing weights -type f ! -path 
 	__init__.py py.typed pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-lowest processors mutants check clean python FORCE
+.PHONY: help demo docs test test-full test-lowest processors mutants check clean python FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,10 @@ demo: $(DEMO)/installed ## Install into .demo, run the method on the bundled mod
 	$(DEMO)/bin/ganstrata run examples/rooms.yaml --out $(OUT)
 	@echo
 	@echo "The report is $(CURDIR)/$(OUT)/report.html: open it in a browser, it needs no network."
+
+docs: $(DOCS)/installed ## Build the documentation site, and say where it is
+	$(DOCS)/bin/sphinx-build -W -n --keep-going --quiet -d $(WORK)/doctrees -c docs . $(WORK)/site
+	@echo "The documentation is $(CURDIR)/$(WORK)/site/index.html: open it in a browser, it needs no network."
 
 test test-full: export GANSTRATA_WHEEL := 1
 test: check ## Build the wheel, install it into .make, check style, types and layers, run the tests
@@ -75,6 +80,12 @@ $(DEMO)/installed: pyproject.toml constraints.txt | python
 	rm -rf $(DEMO)
 	$(PYTHON) -m venv $(DEMO)
 	$(DEMO)/bin/pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(DOCS)/installed: pyproject.toml constraints.txt | python
+	rm -rf $(DOCS)
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet -c constraints.txt -e ".[docs]"
 	@touch $@
 
 $(TEST)/made: | python

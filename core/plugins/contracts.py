@@ -80,12 +80,12 @@ class Generator(Plugin):
 
     @property
     def space(self) -> str:
-        """Space of the codes that map() returns: "w", or "z" without a mapping network."""
+        """Return the space of the codes that map() returns, "w", or "z" without a mapping network."""
         return "z" if type(self).map is Generator.map else "w"
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
-        """Factor (L,) by which truncation shrinks a step in w at each layer: psi, or 1 without truncation."""
+        """Return the factors (L,) by which truncation shrinks a step in w at each layer; 1 without truncation."""
         return np.ones(self.card.layers, dtype=np.float32)
 
     @property

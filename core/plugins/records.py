@@ -83,7 +83,7 @@ class ModelCard:
 
     @property
     def size_in_words(self) -> str:
-        """Size of the pictures: `64 px`, or `1024 x 512 px (height x width)`."""
+        """Return the size of the pictures as `64 px` or `1024 x 512 px (height x width)`."""
         return size_in_words(self.resolution, self.height, self.width)
 
     @property
@@ -290,7 +290,7 @@ class Boundary:
 
     @property
     def name(self) -> str:
-        """Name of the boundary: the concept and those it is conditioned on, `a/x` or `a/x|a/y,a/z`."""
+        """Return the concept and those it is conditioned on, as `a/x` or `a/x|a/y,a/z`."""
         return self.concept if not self.given else f"{self.concept}|{','.join(self.given)}"
 
 

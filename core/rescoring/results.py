@@ -207,12 +207,12 @@ class Effects(EffectArrays):
 
     @property
     def units(self) -> Floats:
-        """Divisor that gives changes in sd units, for each concept, (C,): see `concept_units`."""
+        """Return the divisors (C,) that give changes in sd units, as `concept_units` computes them."""
         return concept_units(self.concepts)
 
     @property
     def constant(self) -> list[str]:
-        """Ids of concepts with constant scores: their changes cannot be given in sd units."""
+        """Return the ids of concepts with constant scores; their changes cannot be given in sd units."""
         return [concept.id for concept, unit in zip(self.concepts, self.units, strict=True) if np.isnan(unit)]
 
     @property
