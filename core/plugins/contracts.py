@@ -85,7 +85,7 @@ class Generator(Plugin):
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:
-        """Return the factors (L,) by which truncation shrinks a step in w at each layer; 1 without truncation."""
+        """Return the factors (L,) by which truncation shrinks a step in w at each layer; 1 without it."""
         return np.ones(self.card.layers, dtype=np.float32)
 
     @property
