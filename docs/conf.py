@@ -45,7 +45,9 @@ html_theme = "furo"
 html_title = f"ganstrata {release}"
 templates_path = ["site"]
 html_additional_pages = {"index": "index.html"}  # leads to root_doc
-html_copy_source = False
+html_copy_source = html_show_copyright = False
+html_static_path = ["site"]
+html_css_files = ["site.css"]
 
 
 def readable(

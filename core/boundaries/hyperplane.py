@@ -20,8 +20,8 @@ def normalise_hyperplane(
 ) -> tuple[NDArray[np.float64], float]:
     """Return the unit normal n (D,) and the offset b of a hyperplane (method A.2).
 
-    For coefficients a and intercept c, `n = a / |a|` and `b = c / |a|`. Then n.w + b is the signed distance of
-    w.
+    For coefficients a and intercept c, `n = a / |a|` and `b = c / |a|`. Then n.w + b is the signed distance
+    of w.
 
     Args:
         coefficients: a (D,).
