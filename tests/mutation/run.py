@@ -20,6 +20,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -125,8 +126,44 @@ class Board:
         self.rows = {key: row | now.get(key, {}) for key, row in current.items()}
 
 
-def tried(worker: Worker, mutant: Mutant, limits: dict[str, float]) -> tuple[str, float]:
-    """How a fault fared: which round killed it, that it ran out of time, or that it survived."""
+class Limits:
+    """How long the tests of each round may take, from how long they take without a fault.
+
+    Each round is timed when it is first needed: the slow ones are for faults that the fast ones do not see.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.lock = threading.Lock()
+
+    def of(self, worker: Worker, file: str, tests: Sequence[str]) -> float:
+        """Return the limit of a round.
+
+        Raises:
+            TestsFailError: its tests fail without any fault.
+        """
+        name = " ".join(tests)
+        with self.lock:
+            if name not in self.seconds:
+                outcome = worker.run(file, source_of(file), [tests], 1200.0)
+                if outcome["status"] != 0:
+                    log = Path(outcome["log"])
+                    said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+                    raise TestsFailError(
+                        f"{said[-3000:]}\n{name}: the tests fail without any fault (pytest ends with "
+                        f"{outcome['status']})"
+                    )
+                self.seconds[name] = 30.0 + 4.0 * outcome["seconds"]
+                print(f"  {outcome['seconds']:6.1f} s  {name}", flush=True)
+            return self.seconds[name]
+
+
+class TestsFailError(Exception):
+    """Tests fail without any fault, so that they cannot tell one."""
+
+
+def tried(worker: Worker, mutant: Mutant, limits: Limits) -> tuple[str, float]:
+    """How a fault fared: that a round killed it, that it ran out of time, or that it survived."""
     source = mutated(source_of(mutant.file), mutant.number)
     try:
         compile(source, mutant.file, "exec")
@@ -134,35 +171,12 @@ def tried(worker: Worker, mutant: Mutant, limits: dict[str, float]) -> tuple[str
         return "killed", 0.0
     seconds = 0.0
     for tests in rounds_of(mutant.file):
-        outcome = worker.run(mutant.file, source, [tests], limits[" ".join(tests)])
+        limit = limits.of(worker, mutant.file, tests)
+        outcome = worker.run(mutant.file, source, [tests], limit)
         seconds += outcome["seconds"]
         if outcome["status"] != 0:
             return ("timed out" if outcome["status"] == TIMED_OUT else "killed"), round(seconds, 1)
     return SURVIVED, round(seconds, 1)
-
-
-def baselines(worker: Worker, files: Sequence[str]) -> dict[str, float]:
-    """How long the tests of each round may take, from how long they take without a fault."""
-    limits: dict[str, float] = {}
-    for file in files:
-        source = source_of(file)
-        for tests in rounds_of(file):
-            name = " ".join(tests)
-            if name not in limits:
-                outcome = worker.run(file, source, [tests], 1200.0)
-                if outcome["status"] != 0:
-                    log = (
-                        Path(outcome["log"]).read_text(encoding="utf-8", errors="replace")
-                        if Path(outcome["log"]).is_file()
-                        else ""
-                    )
-                    raise SystemExit(
-                        f"{log[-3000:]}\n{name}: the tests fail without any fault (pytest ends with "
-                        f"{outcome['status']})"
-                    )
-                limits[name] = 30.0 + 4.0 * outcome["seconds"]
-                print(f"  {outcome['seconds']:6.1f} s  {name}", flush=True)
-    return limits
 
 
 def main() -> None:
@@ -216,31 +230,37 @@ def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -
     waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
     for each in todo:
         waiting.put(each)
-    with tempfile.TemporaryDirectory() as place:
-        workers = [Worker(Path(place) / str(i)) for i in range(processes)]
-        limits = baselines(workers[0], list(dict.fromkeys(mutant.file for mutant in todo)))
+    limits, failed = Limits(), threading.Event()
 
-        def try_queued(worker: Worker) -> None:
-            while time.monotonic() < end:
-                try:
-                    mutant = waiting.get_nowait()
-                except queue.Empty:
-                    return
+    def try_queued(worker: Worker) -> None:
+        while time.monotonic() < end and not failed.is_set():
+            try:
+                mutant = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
                 result, seconds = tried(worker, mutant, limits)
-                board.keep(mutant, result, seconds)
-                print(
-                    f"{result:10s} {seconds:6.1f} s  {mutant.file}:{mutant.line}  {mutant.before}  ->  "
-                    f"{mutant.after}",
-                    flush=True,
-                )
+            except TestsFailError:
+                failed.set()
+                raise
+            board.keep(mutant, result, seconds)
+            print(
+                f"{result:10s} {seconds:6.1f} s  {mutant.file}:{mutant.line}  {mutant.before}  ->  "
+                f"{mutant.after}",
+                flush=True,
+            )
 
-        threads = [threading.Thread(target=try_queued, args=(worker,)) for worker in workers]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        for worker in workers:
-            worker.close()
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(processes) as pool:
+        workers = [Worker(Path(place) / str(i)) for i in range(processes)]
+        try:
+            for ended in [pool.submit(try_queued, worker) for worker in workers]:
+                ended.result()
+        except TestsFailError as error:
+            raise SystemExit(str(error)) from None
+        finally:
+            failed.set()
+            for worker in workers:
+                worker.close()
 
 
 if __name__ == "__main__":

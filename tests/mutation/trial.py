@@ -8,6 +8,7 @@ forks, and a process of its own elsewhere.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -54,6 +55,10 @@ OPTIONS = (
     "no:randomly",
     "-p",
     "no:cacheprovider",
+    "-p",
+    "pytest_timeout",
+    "-p",
+    "_hypothesis_pytestplugin",
     "--hypothesis-seed=0",
     "-W",
     "ignore::pytest.PytestAssertRewriteWarning",
@@ -128,6 +133,21 @@ def _test(home: Path, arguments: list[str]) -> None:
     os._exit(status)
 
 
+def _hurry() -> None:
+    """Leave out what costs time in every fork and tells nothing of a fault.
+
+    That is plugins of pytest that no test needs, the search for a smaller example that fails, and the
+    collection of what was imported once.
+    """
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    hypothesis = sys.modules["hypothesis"]
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    hypothesis.settings.register_profile("faults", phases=phases, database=None)
+    hypothesis.settings.load_profile("faults")
+    gc.collect()
+    gc.freeze()
+
+
 def main() -> None:
     """Jobs from standard input, results on standard output."""
     folder = Path(sys.argv[1])
@@ -143,6 +163,7 @@ def main() -> None:
     os.environ["PYTHONPATH"] = str(folder)
     for name in HEAVY:
         importlib.import_module(name)
+    _hurry()
     stamp = int(time.time())
     for number, line in enumerate(sys.stdin):
         job = json.loads(line)

@@ -253,14 +253,15 @@ def test_two_changes_have_an_interval_and_fewer_have_none() -> None:
     assert result.tolist() == [pytest.approx(stats.t.ppf(0.975, 1) * 0.5), np.inf, np.inf]
 
 
-def test_null_directions_are_counted_at_the_look_that_was_taken() -> None:
+@pytest.mark.parametrize("batches", [1, 2])
+def test_null_directions_are_counted_at_the_look_that_was_taken(batches: int) -> None:
     """Two null directions have no score in the first batches, so a boundary that stopped there has 18."""
     simulated = World(5, [0.3, 0.6])
     q, every = simulated.design, simulated.sums()
     moved_sums = every.copy()
-    moved_sums[0, 2:] = np.nan  # stopped at 32
+    moved_sums[0, batches:] = np.nan  # stopped at 16 or 32
     null = moved_sums[2:, :, :, 0].copy()
-    null[:2, :2, :, :, :] = 0.0
+    null[:2, :batches, :, :, :] = 0.0
     result = effects_of_looks(
         moved_sums[:2], null, q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
     )

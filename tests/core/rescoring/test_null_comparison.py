@@ -61,6 +61,29 @@ def test_directions_without_a_score_in_some_batches_leave_it_defined() -> None:
         assert (extra.freedom >= 1.0).all()
 
 
+def test_what_is_added_counts_for_other_concepts_as_for_the_own_one() -> None:
+    """The second concept changes as the first does, and decreases count there: p is twice as large."""
+    changes = 2.0 * np.random.default_rng(4).standard_normal(128) + 0.3 * np.ones((1 + NULL, 1))
+    changes += np.random.default_rng(5).standard_normal((1 + NULL, 128))
+    changes[0] += 0.6
+    sums = fields(changes).repeat(2, axis=3)
+    null = sums[1:, :4]
+    moments = moments_of(np.nansum(sums[:1], axis=1)[:, :, None].repeat(2, axis=2))
+    extra = extra_variance(null, moments.count[:, :, 0])
+    assert (extra.variance > 0.0).all()
+    p = compare_with_null(moments, null_means(np.nansum(null, axis=1)), OWN, extra).p[0, 0, 0]
+    without = compare_with_null(moments, null_means(np.nansum(null, axis=1)), OWN).p[0, 0, 0]
+    assert without[0] < 0.9 * p[0] < 0.4
+    assert p[1] == pytest.approx(2.0 * p[0])
+
+
+def test_one_direction_alone_shows_the_noise_of_samples_and_none_of_its_own() -> None:
+    changes = np.random.default_rng(6).standard_normal((1, 64))
+    extra = extra_variance(fields(changes), np.array([[[128.0]]]))
+    of_batches = STEP * changes.reshape(-1, STEP).mean(axis=1).var(ddof=1)
+    assert extra.variance.item() == pytest.approx(of_batches * (1.0 / 64 - 1.0 / 128), rel=1e-5)
+
+
 @pytest.mark.parametrize(("common", "alone", "spread"), [(0.3, 0.4, 0.1), (2.0, 0.2, 0.1), (2.0, 0.2, 0.02)])
 def test_p_is_small_no_more_often_than_it_says(common: float, alone: float, spread: float) -> None:
     """All directions have the same distribution. Without the extra variance p is below 0.05 in up to 34 %."""
