@@ -24,6 +24,7 @@ PAGES = sorted(
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/*.md"),
         *ROOT.glob("benchmarks/*.md"),
+        *ROOT.glob("examples/**/*.md"),
         *ROOT.glob("recipes/**/*.md"),
     ]
 )

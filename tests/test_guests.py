@@ -10,13 +10,13 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from distributions import install
 
 GUESTS = Path(__file__).parent / "guests"
 GOOD, BAD = ("stripes", "contrast", "axis"), ("broken", "clash")
@@ -32,33 +32,6 @@ device: cpu
 engine: {workers: 1}
 """
 Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def install(names: tuple[str, ...], folder: Path) -> Path:
-    """The folder into which pip put the guests; nothing is fetched, and nothing is left in the checkout."""
-    sources = [
-        shutil.copytree(GUESTS / name, folder / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in names
-    ]
-    target = folder / "site"
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-        "--target",
-        str(target),
-    ]
-    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = subprocess.run(
-        [*command, *map(str, sources)], capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    return target
 
 
 def commands(site: Path, folder: Path) -> Command:
@@ -82,7 +55,7 @@ def commands(site: Path, folder: Path) -> Command:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install((*GOOD, *BAD), tmp_path_factory.mktemp("guests"))
+    return install([GUESTS / name for name in (*GOOD, *BAD)], tmp_path_factory.mktemp("guests"))
 
 
 @pytest.fixture

@@ -193,10 +193,11 @@ def _perform(name: Stage, current: Run, engine: Engine, progress: Progress) -> N
     if stage.is_complete(current, engine.prepared):
         progress.say(f"{name}: was done before")
         return
-    tell("ganstrata_stage_started", name, current, progress)
+    seen = Results(current.path, current.record)  # so that listeners can read what the stages computed
+    tell("ganstrata_stage_started", name, seen, progress)
     try:
         stage.compute(current, engine, progress)
     except BaseException as error:  # also Ctrl-C: every start of a stage is followed by its end
-        tell("ganstrata_stage_failed", name, current, progress, error=error)
+        tell("ganstrata_stage_failed", name, seen, progress, error=error)
         raise
-    tell("ganstrata_stage_finished", name, current, progress)
+    tell("ganstrata_stage_finished", name, seen, progress)
