@@ -47,7 +47,7 @@ def test_a_run_that_was_killed_is_logged_once(
     tmp_path: Path,
 ) -> None:
     out, log = tmp_path / "runs/small", tmp_path / "runs/tensorboard/small"
-    config["editing"] |= {"samples": 64, "steps": 15}  # enough for the kill to come before the end
+    config["editing"] |= {"samples": 16, "steps": 7}  # enough for the kill to come before the end
 
     killed = start("run", written(config), "--out", out)
     while not (out / "edits").is_dir():  # the listener was called for `edit` before
