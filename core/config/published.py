@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from ..checkpoints.zoo import Published
+from .schema import VERSION
 from .starter import after_generator
 
 
@@ -19,7 +20,9 @@ def published_config(model: Published) -> str:
         >>> print(published_config(named("stylegan_bedroom")).splitlines()[0])
         # stylegan_bedroom: StyleGAN, 256 pixels, LSUN bedroom, published by NVIDIA
     """
-    return "\n".join([*_head(model), "", *_generator(model)]) + after_generator(model.resolution)
+    return "\n".join([*_head(model), "", f"version: {VERSION}", *_generator(model)]) + after_generator(
+        model.resolution
+    )
 
 
 def _head(model: Published) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ... import __version__
 from ..errors import ConfigError, Fault, GanstrataError, UserError
 from ..messages import shown
 from ..plugins.registry import Kind, registry
@@ -15,7 +16,7 @@ from .faults import describe
 from .limits import plain
 from .overrides import override
 from .parsing import read_data
-from .schema import AUTO, RunConfig
+from .schema import AUTO, VERSION, RunConfig
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -73,6 +74,7 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
         raise ConfigError(
             source, [Fault((), f"expected sections such as `generator` and `scorers`, got {shown(data, 60)}")]
         )
+    _check_version(data, source)
     data = _recognised(data, faults)
     try:
         config = RunConfig.model_validate(data)
@@ -86,6 +88,21 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
             first.setdefault(fault.path, fault)
         raise ConfigError(source, tuple(first.values()))
     return config
+
+
+def _check_version(data: Mapping[str, Any], source: str) -> None:
+    """Refuse a config of a later version by that alone: its other faults are none in a newer ganstrata.
+
+    Raises:
+        ConfigError: it is of a later version.
+    """
+    version = data.get("version")
+    if isinstance(version, int) and version > VERSION:
+        reason = (
+            f"is {shown(version)}, so the config is for a newer ganstrata: this is {__version__}, which "
+            f"reads version {VERSION}. `pip install -U ganstrata` installs the newest"
+        )
+        raise ConfigError(source, (Fault(("version",), reason),))
 
 
 def _recognised(data: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from ..checkpoints.inspect import Inspection, inspect
 from ..errors import CheckpointError
 from ..messages import quantity, visible
 from ..plugins.records import size_in_words
+from .schema import VERSION
 
 SIZES = ((128, 4000, 128), (256, 2000, 64))
 """Maximum resolution in pixels, with numbers of probing and verification samples."""
@@ -44,7 +45,7 @@ def starter_config(file: str) -> str:
         CheckpointError: no generator can be built from the file; the message says why.
 
     Example:
-        >>> print(starter_config("bundled:rooms").splitlines()[3])
+        >>> print(starter_config("bundled:rooms").splitlines()[4])
         generator: {use: stylegan2, with: {checkpoint: bundled:rooms}}
     """
     facts = inspect(file)
@@ -53,7 +54,7 @@ def starter_config(file: str) -> str:
         raise CheckpointError(f"no config can be written for {visible(facts.file)}, because {reasons}")
     scorers = BUNDLED_SCORERS if file.startswith(BUNDLED) else NO_WEIGHTS
     head = f"# {_summary(facts)}\n# This config runs as it is. docs/config.md has every field.\n\n"
-    return head + facts.config + after_generator(facts.resolution, scorers)
+    return f"{head}version: {VERSION}\n{facts.config}" + after_generator(facts.resolution, scorers)
 
 
 def after_generator(resolution: int | None, scorers: str = NO_WEIGHTS) -> str:

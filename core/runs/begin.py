@@ -15,7 +15,7 @@ from .provenance.changes import changes
 from .run import Run, versions
 from .stages import STAGES, Stage
 
-FREE_KEYS = ("checks", "engine")  # sections that do not change results
+FREE_KEYS = ("version", "checks", "engine")  # sections that do not change results
 MAY_CHANGE = (
     "scorers",
     "concepts",

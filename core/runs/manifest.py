@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, TypedDict
@@ -19,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from ..config.schema import Level, RunConfig
+from ... import __version__
+from ..config.schema import VERSION, Level, RunConfig
 from ..errors import RunError
 from ..messages import shown, visible
 from ..plugins.records import colours_in_words, size_in_words
@@ -307,17 +310,25 @@ def read_manifest(file: Path) -> Manifest:
             f"{file} is damaged: its content has changed since it was written, "
             f"by a disk fault or by hand; {cure}"
         ) from None
-    other = next(
-        (
-            fault["input"]
-            for fault in faults
-            if fault["loc"] == ("format",) and fault["type"] == "literal_error"
-        ),
-        None,
-    )
-    if isinstance(other, int) and not isinstance(other, bool):
-        raise RunError(f"{file} has format {shown(other)}; this version reads format {FORMAT}")
+    for key, version in ((("format",), FORMAT), (("config", "version"), VERSION)):
+        other = next((fault["input"] for fault in faults if fault["loc"] == key), None)
+        if isinstance(other, int) and other > version:
+            raise RunError(
+                f"{file} has {'.'.join(key)} {shown(other)}, that of a newer ganstrata: this is "
+                f"{__version__}, which reads {version}. `pip install -U ganstrata` installs the newest"
+            )
+    unknown = any(fault["type"] == "extra_forbidden" for fault in faults)
+    writer = _writer(content) if unknown else __version__
+    if writer != __version__:
+        cure = f"ganstrata {writer} wrote it, and this is {__version__}; install that version, or {cure}"
     raise RunError(f"{file} is damaged: {'; '.join(_sentences(faults))}; {cure}")
+
+
+def _writer(content: bytes) -> str:
+    """Return the version of ganstrata that wrote a run.json."""
+    with suppress(ValueError, LookupError, TypeError):
+        return visible(str(json.loads(content)["versions"]["ganstrata"]), 40)
+    return "of an unknown version"
 
 
 def _sentences(faults: list[Any]) -> Iterator[str]:
