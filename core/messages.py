@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
@@ -19,6 +21,13 @@ NAME = 160  # of a name in a message
 DEPTH = 3  # maximum number of levels of nested containers shown
 BITS = 256  # maximum size of integers that are written out
 GAP = " [...] "  # marks the cut in a shortened message
+
+
+def this_version() -> str:
+    """Return the version of the installed ganstrata, for messages; nothing if only its source is there."""
+    with suppress(PackageNotFoundError):
+        return version("ganstrata")
+    return ""
 
 
 def shown(value: object, limit: int = VALUE) -> str:

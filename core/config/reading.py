@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ... import __version__
 from ..errors import ConfigError, Fault, GanstrataError, UserError
-from ..messages import shown
+from ..messages import shown, this_version
 from ..plugins.registry import Kind, registry
 from .faults import describe
 from .limits import plain
@@ -99,7 +98,7 @@ def _check_version(data: Mapping[str, Any], source: str) -> None:
     version = data.get("version")
     if isinstance(version, int) and version > VERSION:
         reason = (
-            f"is {shown(version)}, so the config is for a newer ganstrata: this is {__version__}, which "
+            f"is {shown(version)}, so the config is for a newer ganstrata: this is {this_version()}, which "
             f"reads version {VERSION}. `pip install -U ganstrata` installs the newest"
         )
         raise ConfigError(source, (Fault(("version",), reason),))

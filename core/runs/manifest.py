@@ -21,10 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from ... import __version__
 from ..config.schema import VERSION, Level, RunConfig
 from ..errors import RunError
-from ..messages import shown, visible
+from ..messages import shown, this_version, visible
 from ..plugins.records import colours_in_words, size_in_words
 from ..storage.seal import read_sealed
 from .provenance.keys import Keys
@@ -315,12 +314,12 @@ def read_manifest(file: Path) -> Manifest:
         if isinstance(other, int) and other > version:
             raise RunError(
                 f"{file} has {'.'.join(key)} {shown(other)}, that of a newer ganstrata: this is "
-                f"{__version__}, which reads {version}. `pip install -U ganstrata` installs the newest"
+                f"{this_version()}, which reads {version}. `pip install -U ganstrata` installs the newest"
             )
     unknown = any(fault["type"] == "extra_forbidden" for fault in faults)
-    writer = _writer(content) if unknown else __version__
-    if writer != __version__:
-        cure = f"ganstrata {writer} wrote it, and this is {__version__}; install that version, or {cure}"
+    writer = _writer(content) if unknown else this_version()
+    if writer != this_version():
+        cure = f"ganstrata {writer} wrote it, and this is {this_version()}; install that version, or {cure}"
     raise RunError(f"{file} is damaged: {'; '.join(_sentences(faults))}; {cure}")
 
 
