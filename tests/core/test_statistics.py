@@ -195,3 +195,18 @@ def test_a_mean_that_is_zero_or_of_one_sample_is_not_told_from_zero() -> None:
     assert one_sided.tolist() == [1.0, 1.0, 1.0, 0.0, 1.0, pytest.approx(np.nan, nan_ok=True)]
     two_sided = mean_p_value(mean, error, count, two_sided=True)
     assert two_sided.tolist() == [1.0, 1.0, 1.0, 0.0, 0.0, pytest.approx(np.nan, nan_ok=True)]
+
+
+@pytest.mark.parametrize("two_sided", [False, True])
+def test_variance_that_the_null_effects_lack_is_added_with_its_own_degrees_of_freedom(
+    two_sided: bool,
+) -> None:
+    null = np.array([-0.2, 0.1, 0.3, -0.1, 0.4, 0.0])[:, None]
+    extra, extra_freedom, effect = 0.05, 3.0, 1.1
+    own = null.var(ddof=1) * (1.0 + 1.0 / 6.0)
+    freedom = (own + extra) ** 2 / (own**2 / 5.0 + extra**2 / extra_freedom)  # Satterthwaite
+    expected = stats.t.sf((effect - null.mean()) / np.sqrt(own + extra), freedom)
+    p = null_p_value(
+        np.array([effect]), null, two_sided=two_sided, extra=extra, extra_freedom=extra_freedom
+    ).item()
+    assert p == pytest.approx((1.0 + two_sided) * expected)

@@ -21,7 +21,7 @@ import time
 import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -162,21 +162,32 @@ class TestsFailError(Exception):
     """Tests fail without any fault, so that they cannot tell one."""
 
 
-def tried(worker: Worker, mutant: Mutant, limits: Limits) -> tuple[str, float]:
-    """How a fault fared: that a round killed it, that it ran out of time, or that it survived."""
-    source = mutated(source_of(mutant.file), mutant.number)
+@dataclass(frozen=True)
+class Trial:
+    """A fault that no round of tests before `round` has seen, and the seconds that they took."""
+
+    mutant: Mutant
+    round: int = 0
+    seconds: float = 0.0
+
+
+def tried(worker: Worker, trial: Trial, limits: Limits) -> tuple[str, float] | Trial:
+    """Run one round of tests: how the fault fared and the seconds of all rounds, or what is left to try."""
+    file = trial.mutant.file
+    source = mutated(source_of(file), trial.mutant.number)
     try:
-        compile(source, mutant.file, "exec")
+        compile(source, file, "exec")
     except SyntaxError:
         return "killed", 0.0
-    seconds = 0.0
-    for tests in rounds_of(mutant.file):
-        limit = limits.of(worker, mutant.file, tests)
-        outcome = worker.run(mutant.file, source, [tests], limit)
-        seconds += outcome["seconds"]
-        if outcome["status"] != 0:
-            return ("timed out" if outcome["status"] == TIMED_OUT else "killed"), round(seconds, 1)
-    return SURVIVED, round(seconds, 1)
+    rounds = rounds_of(file)
+    tests = rounds[trial.round]
+    limit = limits.of(worker, file, tests)
+    outcome = worker.run(file, source, [tests], limit)
+    seconds = round(trial.seconds + outcome["seconds"], 1)
+    if outcome["status"] != 0:
+        return ("timed out" if outcome["status"] == TIMED_OUT else "killed"), seconds
+    following = trial.round + 1
+    return Trial(trial.mutant, following, seconds) if following < len(rounds) else (SURVIVED, seconds)
 
 
 def main() -> None:
@@ -227,22 +238,26 @@ def main() -> None:
 
 
 def _try_all(todo: Sequence[Mutant], board: Board, processes: int, end: float) -> None:
-    waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
     for each in todo:
-        waiting.put(each)
+        waiting.put(Trial(each))
     limits, failed = Limits(), threading.Event()
 
     def try_queued(worker: Worker) -> None:
         while time.monotonic() < end and not failed.is_set():
             try:
-                mutant = waiting.get_nowait()
+                trial = waiting.get_nowait()
             except queue.Empty:
                 return
             try:
-                result, seconds = tried(worker, mutant, limits)
+                outcome = tried(worker, trial, limits)
             except TestsFailError:
                 failed.set()
                 raise
+            if isinstance(outcome, Trial):  # the slower rounds come after the fast ones of all faults
+                waiting.put(outcome)
+                continue
+            (result, seconds), mutant = outcome, trial.mutant
             board.keep(mutant, result, seconds)
             print(
                 f"{result:10s} {seconds:6.1f} s  {mutant.file}:{mutant.line}  {mutant.before}  ->  "
