@@ -61,6 +61,33 @@ def test_directions_without_a_score_in_some_batches_leave_it_defined() -> None:
         assert (extra.freedom >= 1.0).all()
 
 
+def by_hand(changes: NDArray[np.float64], reached: float, count: float) -> float:
+    """Return the extra variance from the changes (R, K) of whole batches: two-way analysis of variance."""
+    means = changes.reshape(len(changes), -1, STEP).mean(axis=2)  # (R, N)
+    directions, batches = means.shape
+    left = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0) + means.mean()
+    of_both = (left**2).sum() / ((directions - 1) * (batches - 1))
+    of_samples = directions * means.mean(axis=0).var(ddof=1)
+    excess = STEP * ((of_samples - of_both) / directions - of_both)
+    return float(max(excess, 0.0) * (1.0 / reached - 1.0 / count))
+
+
+def test_it_is_that_of_the_batches_in_which_every_direction_has_a_score() -> None:
+    """Of the second concept, one direction has none in the second batch, and one in the fourth."""
+    rng = np.random.default_rng(7)
+    changes = 5.0 * rng.standard_normal(96) + rng.standard_normal((3, 96))
+    changes = changes.astype(np.float32).astype(np.float64)
+    sums = fields(changes).repeat(2, axis=3)
+    sums[1, 1, :, 1] = 0.0
+    sums[2, 3, :, 1] = np.nan
+    extra = extra_variance(sums, np.array([[[128.0, 192.0]]]))
+    common = np.concatenate([changes[:, :16], changes[:, 32:48], changes[:, 64:]], axis=1)
+    expected = [by_hand(changes, 96.0, 128.0), by_hand(common, (96 + 80 + 80) / 3, 192.0)]
+    assert min(expected) > 0.0
+    np.testing.assert_allclose(extra.variance[0, 0], expected, rtol=1e-5)
+    assert extra.freedom[0, 0].tolist() == [5.0, 3.0]
+
+
 def test_what_is_added_counts_for_other_concepts_as_for_the_own_one() -> None:
     """The second concept changes as the first does, and decreases count there: p is twice as large."""
     changes = 2.0 * np.random.default_rng(4).standard_normal(128) + 0.3 * np.ones((1 + NULL, 1))
