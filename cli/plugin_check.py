@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import UserError
-from ..core.messages import visible
+from ..core.messages import listed, shown, visible
 from ..core.plugins.registry import KINDS, Kind, registry
 from .errors import reported
 from .options import PATH
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from ..core.plugins.contracts import Generator
     from ..testing import Outcome
 
-MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
+MARKS = {"ok": "ok", "failed": "FAILED", "skipped": "skipped", "not run": "not run"}
+SECTIONS = {"generator": "generator", "scorer": "scorers", "boundary": "boundary"}  # of a run's config
 
 
 @click.command()
@@ -32,12 +34,18 @@ MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
     type=PATH,
     help="A config of a run that uses the plugin, or a file with the plugin's options alone.",
 )
+@click.option("--as", "alias", help="Which scorer of the config, if several use the plugin: its `as`.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one option of the plugin."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(
-    name: str, kind: Kind | None, config: Path | None, overrides: tuple[str, ...], as_json: bool
+    name: str,
+    kind: Kind | None,
+    config: Path | None,
+    alias: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Check that plugin NAME keeps the promises of its contract.
 
@@ -48,14 +56,19 @@ def check(
     Examples:
       ganstrata plugins check hue
       ganstrata plugins check stylegan2 --set checkpoint=bundled:rooms
+      ganstrata plugins check hue --config run.yaml --as colour
     """
     with reported():
+        from ..core.config.overrides import override
         from ..testing import check_plugin
 
+        if alias is not None and config is None:
+            raise UserError("--as names a scorer of a config: give --config FILE too")
         kind = kind or _kind_of(name)
-        options, generator = _options(name, kind, config, overrides)
-        build = None if generator is None else partial(_build, generator)
-        outcomes = check_plugin(kind, name, options, generator=build)
+        options, generator = ({}, None) if config is None else _read(config, kind, name, alias)
+        for text in overrides:
+            override(options, text)
+        outcomes = check_plugin(kind, name, options, generator=generator)
     if as_json:
         say(json.dumps([_row(outcome) for outcome in outcomes], indent=2))
     else:
@@ -73,56 +86,96 @@ def _kind_of(name: str) -> Kind:
     """
     kinds = {info.kind: None for info in registry().named(name)}
     if len(kinds) > 1:
-        raise UserError(f"a {' and a '.join(kinds)} are called '{visible(name)}': give --kind")
+        options = " or ".join(f"--kind {kind}" for kind in kinds)
+        raise UserError(f"a {' and a '.join(kinds)} are called '{visible(name)}': give {options}")
     return next(iter(kinds))
 
 
-def _options(
-    name: str, kind: Kind, path: Path | None, overrides: tuple[str, ...]
-) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
-    """Return the options of a plugin, and the generator of the run's config, if a scorer is checked with one.
+def _read(
+    path: Path, kind: Kind, name: str, alias: str | None
+) -> tuple[dict[str, Any], Callable[[], Generator] | None]:
+    """Return the options of a plugin from a file, and what builds the generator that a scorer reads.
 
     Raises:
-        UserError: the file cannot be read, or does not use the plugin.
+        UserError: the file cannot be read, does not use the plugin, or does so more than once.
     """
-    from ..core.config.overrides import override
     from ..core.config.parsing import read_data
 
-    options: dict[str, Any] = {}
-    generator: Mapping[str, Any] | None = None
-    if path is not None:
-        data = read_data(path)
-        if not isinstance(data, dict):
-            raise UserError(f"{path}: expected options such as `checkpoint: FILE`")
-        scorers = data.get("scorers")
-        sections = [
-            data.get("generator"),
-            *(scorers if isinstance(scorers, list) else ()),
-            data.get("boundary"),
-        ]
-        blocks = [block for block in sections if isinstance(block, dict) and "use" in block]
-        if blocks:
-            used = [block for block in blocks if block["use"] == name]
-            if not used:
-                raise UserError(f"{path} does not use '{visible(name)}'")
-            options = used[0].get("with") or {}
-            section = data.get("generator")
-            generator = section if kind == "scorer" and isinstance(section, dict) else None
-        else:
-            options = data
-        if not isinstance(options, dict):
-            raise UserError(f"{path}: `with` of '{visible(name)}' must be a mapping of options to values")
-        options = dict(options)
-    for text in overrides:
-        override(options, text)
-    return options, generator
+    data = read_data(path)
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: expected options such as `checkpoint: FILE`, or the config of a run")
+    if not any(_blocks(data, section) for section in SECTIONS.values()):
+        if alias is not None:
+            raise UserError(f"{path} is no config of a run, so it has no scorer for --as to name")
+        return dict(data), None
+    options = _options(path, _block(path, data, kind, name, alias))
+    generators = _blocks(data, "generator") if kind == "scorer" else []
+    return options, partial(_build, path, generators[0]) if generators else None
 
 
-def _build(section: Mapping[str, Any]) -> Generator:
+def _blocks(data: Mapping[str, Any], section: str) -> list[Mapping[str, Any]]:
+    """Return the plugins that a section of a run's config uses."""
+    value = data.get(section)
+    blocks = value if isinstance(value, list) else [value]
+    return [block for block in blocks if isinstance(block, dict) and "use" in block]
+
+
+def _block(
+    path: Path, data: Mapping[str, Any], kind: Kind, name: str, alias: str | None
+) -> Mapping[str, Any]:
+    """Return the one block of a run's config that uses a plugin.
+
+    Raises:
+        UserError: there is none, or there are several.
+    """
+    section = SECTIONS[kind]
+    blocks = _blocks(data, section)
+    using = [block for block in blocks if _used(kind, block) == name]
+    if not using:
+        others = listed(str(block["use"]) for block in blocks) or "nothing"
+        raise UserError(f"{path} does not use '{visible(name)}' in `{section}`, but {others}")
+    if alias is not None and kind != "scorer":
+        raise UserError(f"--as names a scorer of a config, and '{visible(name)}' is a {kind}: leave it out")
+    aliases = [str(block.get("as") or name) for block in using]
+    if alias is not None and alias not in aliases:
+        raise UserError(
+            f"{path} has no scorer '{visible(alias)}' that uses '{visible(name)}': {listed(aliases)}"
+        )
+    if alias is None and len(using) > 1:
+        raise UserError(
+            f"{path} has {len(using)} scorers that use '{visible(name)}': {listed(aliases)}; "
+            "choose one with --as ALIAS"
+        )
+    return using[0 if alias is None else aliases.index(alias)]
+
+
+def _used(kind: Kind, block: Mapping[str, Any]) -> object:
+    """Return the name of the plugin of a block; for `auto` that of the one which reads the checkpoint."""
+    from ..core.config.schema import AUTO
+
+    options = block.get("with")
+    if kind == "generator" and block["use"] == AUTO and isinstance(options, dict) and "checkpoint" in options:
+        from ..core.checkpoints.detect import plugin_for
+
+        return plugin_for(str(options["checkpoint"]))
+    return block["use"]
+
+
+def _options(path: Path, block: Mapping[str, Any]) -> dict[str, Any]:
+    options = block.get("with") or {}
+    if not isinstance(options, dict):
+        raise UserError(
+            f"{path}: `with` of '{visible(str(block['use']))}' must be a mapping of options to values, "
+            f"not {shown(options, 60)}"
+        )
+    return dict(options)
+
+
+def _build(path: Path, block: Mapping[str, Any]) -> Generator:
     """Build the generator of a run's config on the CPU."""
     from ..core.runs.loading import load_generator
 
-    return load_generator(str(section.get("use")), device="cpu", **(section.get("with") or {}))
+    return load_generator(str(block["use"]), device="cpu", **_options(path, block))
 
 
 def _row(outcome: Outcome) -> dict[str, str]:
@@ -136,14 +189,15 @@ def _row(outcome: Outcome) -> dict[str, str]:
 
 
 def _print(outcomes: list[Outcome]) -> None:
-    """Print a line per check, what to change below those that failed, and a sentence on all."""
+    """Print a line per check, what to change below those that failed, and how many ended in which way."""
     for outcome in outcomes:
-        say(f"{MARKS[outcome.verdict]} {outcome.check.name}: {outcome.check.promise}")
-        if outcome.message:
+        say(f"{MARKS[outcome.verdict]:<7} {outcome.check.name}: {outcome.check.promise}")
+        if outcome.verdict in ("failed", "skipped"):
             say(f"        {visible(outcome.message, 1500)}")
-    failed = sum(outcome.verdict == "failed" for outcome in outcomes)
-    skipped = sum(outcome.verdict == "skipped" for outcome in outcomes)
+    count = Counter(outcome.verdict for outcome in outcomes)
     say(
-        f"\n{len(outcomes) - failed - skipped} of {len(outcomes)} checks passed, {failed} failed, "
-        f"{skipped} do not apply."
+        f"\n{count['ok']} of {len(outcomes)} checks passed; {count['failed']} failed, "
+        f"{count['skipped']} skipped, {count['not run']} not run."
     )
+    if count["not run"]:
+        say("The others are run when the plugin can be built.")

@@ -9,8 +9,9 @@ same checks without pytest.
 
 from __future__ import annotations
 
+from .checks import checks_of
 from .conformance import check_plugin, conformance
-from .kit import Check, DoesNotApply, NotConforming, Outcome, checks_of
+from .kit import Check, DoesNotApply, NotConforming, Outcome
 from .scorer_checks import pictures
 
 __all__ = [

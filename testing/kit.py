@@ -1,20 +1,18 @@
-"""Define what a check is, and run the checks of a kind of plugin."""
+"""Define what a check is, how one ends, and how one is run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import getdoc
 from typing import Literal
 
 from ..core.conformance import random_state
-from ..core.errors import GanstrataError, UserError, nearest
-from ..core.messages import listed, visible
+from ..core.errors import GanstrataError
 from ..core.plugins.registry import Kind
-from .subject import Subject
+from .subject import CannotBeBuilt, Subject
 
-Run = Callable[[Subject], None]
-Verdict = Literal["ok", "failed", "skipped"]
+Verdict = Literal["ok", "failed", "skipped", "not run"]
 
 
 class NotConforming(AssertionError):
@@ -31,17 +29,22 @@ class Check:
 
     Attributes:
         kind: generator, scorer or boundary.
-        name: name of the promise, such as `batch_does_not_change_a_picture`.
-        promise: the promise in a sentence.
-        since: version of ganstrata that has had it since.
-        run: raises if a plugin breaks the promise.
+        run: raises NotConforming or a GanstrataError if a plugin breaks the promise, and DoesNotApply if it
+            cannot make it. Its name and the first line of its docstring are those of the promise.
     """
 
     kind: Kind
-    name: str
-    promise: str
-    since: str
-    run: Run
+    run: Callable[[Subject], None]
+
+    @property
+    def name(self) -> str:
+        """Name of the promise, such as `batch does not change a picture`."""
+        return self.run.__name__.replace("_", " ")
+
+    @property
+    def promise(self) -> str:
+        """The promise in a sentence, without the full stop."""
+        return (getdoc(self.run) or "").partition("\n")[0].rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Outcome:
 
     Attributes:
         check: the check.
-        verdict: ok, failed or skipped.
-        message: what to change if it failed, or why it does not apply.
+        verdict: ok, failed, skipped (it does not apply), or not run (the plugin cannot be built).
+        message: what to change if it failed, or why it was skipped or not run.
     """
 
     check: Check
@@ -59,76 +62,15 @@ class Outcome:
     message: str = ""
 
 
-_CHECKS: dict[Kind, dict[str, Check]] = {"generator": {}, "scorer": {}, "boundary": {}}
-
-
-def check(kind: Kind, since: str = "0.1") -> Callable[[Run], Run]:
-    """Register a function as a check: its name is that of the promise, its docstring says it."""
-
-    def register(run: Run) -> Run:
-        name = run.__name__
-        promise = (getdoc(run) or "").splitlines()[0].rstrip(".")
-        _CHECKS[kind][name] = Check(kind, name, promise, since, run)
-        return run
-
-    return register
-
-
-def checks_of(kind: Kind) -> tuple[Check, ...]:
-    """Return the checks of a kind of plugin, in the order in which they run.
-
-    Raises:
-        UserError: there is no such kind.
-
-    >>> [check.name for check in checks_of("boundary")][:2]
-    ['declarations_are_complete', 'config_is_strict']
-    """
-    from . import generator_checks, learner_checks, scorer_checks  # noqa: F401 - they register themselves
-
-    if kind not in _CHECKS:
-        raise UserError(f"there is no kind of plugin '{visible(str(kind))}': {', '.join(_CHECKS)}")
-    return tuple(_CHECKS[kind].values())
-
-
-def outcomes(subject: Subject) -> Iterator[Outcome]:
-    """Run all checks of a plugin, one after the other.
-
-    If it cannot be built, the first check says why, and the others are skipped.
-    """
-    broken = False
-    for each in checks_of(subject.kind):
-        if broken:
-            yield Outcome(each, "skipped", "the plugin cannot be built")
-            continue
-        outcome = outcome_of(each, subject)
-        broken = outcome.verdict == "failed" and not subject.is_built
-        yield outcome
-
-
-def outcome_of(each: Check, subject: Subject) -> Outcome:
+def outcome_of(check: Check, subject: Subject) -> Outcome:
     """Run one check. The global random states and settings of the process stay as they are."""
     try:
         with random_state.preserved():
-            each.run(subject)
+            check.run(subject)
+    except CannotBeBuilt as reason:
+        return Outcome(check, "not run", str(reason))
     except DoesNotApply as reason:
-        return Outcome(each, "skipped", str(reason))
+        return Outcome(check, "skipped", str(reason))
     except (NotConforming, GanstrataError) as fault:
-        return Outcome(each, "failed", str(fault))
-    return Outcome(each, "ok")
-
-
-def check_names(kind: Kind, names: Mapping[str, str]) -> None:
-    """Refuse names of expected failures that are no checks, or have no reason.
-
-    Raises:
-        UserError: the message names them.
-    """
-    known = [each.name for each in checks_of(kind)]
-    for name, reason in names.items():
-        if name not in known:
-            raise UserError(
-                f"there is no check '{visible(name)}' of a {kind}.{nearest(name, known)} "
-                f"Checks: {listed(known, len(known))}"
-            )
-        if not isinstance(reason, str) or not reason.strip():
-            raise UserError(f"the expected failure of '{name}' needs a reason")
+        return Outcome(check, "failed", str(fault))
+    return Outcome(check, "ok")

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from types import FunctionType, ModuleType
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import backend_registration
 
+from ..core.messages import visible
 from ..core.plugins.contracts import Generator, Scorer
+from ..core.plugins.failures import location, one_line
 from ..core.plugins.records import Inputs, Rendering
-from ..core.randomness import Stream
 from ..core.strata.composition import advance, begun
 from .kit import DoesNotApply, NotConforming
+from .moving import Mover
+from .rendered import codes_of, rendered, sampled
 
 NAME = "gpu"
 
@@ -74,9 +75,11 @@ def try_generator(generator: Generator) -> None:
         NotConforming: the generator mixes devices, or its pictures are elsewhere.
         DoesNotApply: there is no stand-in device.
     """
-    # Drawn on the processor: the index stays there, and its values may be read.
-    latents = generator.sample(2, 0, 0, Stream.PROBING)
+    latents = sampled(generator, 2)
+    with torch.no_grad():  # what functions cache at their first call are then tensors with values
+        rendered(generator, codes_of(generator, latents), latents)
     with _moved(generator) as mode, torch.no_grad():
+        # The index stays on the processor, where its values may be read.
         z, index = mode.from_tensor(latents.z).to(device()), mode.from_tensor(latents.index)
         condition = None if latents.condition is None else mode.from_tensor(latents.condition).to(device())
         codes = generator.broadcast(generator.map(z, condition), condition)
@@ -92,6 +95,8 @@ def try_scorer(scorer: Scorer, images: Tensor) -> None:
         NotConforming: the scorer mixes devices.
         DoesNotApply: there is no stand-in device.
     """
+    with torch.no_grad():
+        scorer.score(Rendering(images, composed=True))
     with _moved(scorer) as mode, torch.no_grad():
         there = mode.from_tensor(images).to(device())
         _expect("scores", scorer.score(Rendering(there, composed=True)))
@@ -110,77 +115,22 @@ def _moved(plugin: Generator | Scorer) -> Iterator[FakeTensorMode]:
     """Move all tensors of a plugin to the stand-in device, and translate what torch raises there."""
     where = device()
     mode = FakeTensorMode(allow_non_fake_inputs=False)
+    mover = Mover(mode, where)
     _Backend.active = True
     try:
-        _Mover(mode, where).move(plugin)
+        mover.move(plugin)
         with mode:
             yield mode
     except (NotConforming, DoesNotApply):
         raise
     except Exception as error:
         cause = error.__cause__ or error
-        text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+        place = location(cause, type(plugin).__module__)
         raise NotConforming(
-            f"on another device it ends with: {text[:300]}; create tensors with device=self.device, keep "
-            "weights in modules or tensors that are attributes of the plugin, and read no values (.item(), "
-            "if x > 0:) on the way"
+            f"on another device it ends with {visible(one_line(cause), 300)}{place}; create tensors with "
+            "device=self.device, keep weights in modules or tensors that are attributes of the plugin, and "
+            "read no values (.item(), if x > 0:) on the way"
         ) from error
     finally:
+        mover.restore()
         _Backend.active = False
-
-
-class _Mover:
-    """Replace the tensors that a plugin holds, wherever they lie in its attributes.
-
-    Attributes:
-        mode: makes tensors without values.
-        where: the device of the new tensors.
-    """
-
-    def __init__(self, mode: FakeTensorMode, where: torch.device) -> None:
-        self.mode, self.where = mode, where
-        self._moved: dict[int, tuple[Any, Any]] = {}  # id -> old (kept, so that its id stays its own) and new
-
-    def move(self, thing: Any) -> Any:
-        """Return the thing on the device; containers, modules and plugins are changed in place."""
-        if id(thing) in self._moved:
-            return self._moved[id(thing)][1]
-        new = self._new_of(thing)
-        self._moved[id(thing)] = thing, new
-        if new is thing:
-            self._enter(thing)
-        return new
-
-    def _new_of(self, thing: Any) -> Any:
-        """Return what takes the place of a tensor, device or tuple; other things as they are."""
-        if isinstance(thing, torch.device):
-            return self.where
-        if type(thing) in (tuple, frozenset):
-            return type(thing)(self.move(value) for value in thing)
-        if not isinstance(thing, Tensor):
-            return thing
-        detached = thing.detach()
-        with self.mode:
-            fake = self.mode.from_tensor(detached).to(self.where)
-        return nn.Parameter(fake, requires_grad=False) if isinstance(thing, nn.Parameter) else fake
-
-    def _enter(self, thing: Any) -> None:
-        """Move what lies in a container or an object."""
-        if isinstance(thing, nn.Module):
-            for module in thing.modules():
-                for table in (module._parameters, module._buffers):
-                    table.update({k: self.move(x) for k, x in table.items() if x is not None})
-                self._enter_attributes(module, ("_parameters", "_buffers", "_modules"))
-        elif isinstance(thing, dict):
-            thing.update({key: self.move(value) for key, value in thing.items()})
-        elif isinstance(thing, list):
-            thing[:] = [self.move(value) for value in thing]
-        elif hasattr(thing, "__dict__") and not isinstance(thing, type | FunctionType | ModuleType):
-            self._enter_attributes(thing, ())
-
-    def _enter_attributes(self, thing: Any, but: tuple[str, ...]) -> None:
-        """Move the tensors, devices and containers among the attributes of an object."""
-        for name, value in list(vars(thing).items()):
-            if name in but:
-                continue
-            vars(thing)[name] = self.move(value)

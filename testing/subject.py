@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
-from pydantic import ValidationError
 
-from ..core.config.faults import describe
-from ..core.errors import ConfigError, UserError
-from ..core.plugins.base import Plugin
-from ..core.plugins.contracts import BoundaryLearner, Generator, Scorer
+from ..core.errors import GanstrataError, UserError
+from ..core.messages import shown
+from ..core.plugins.base import Plugin, class_in_words
+from ..core.plugins.contracts import Generator
+from ..core.plugins.kinds import class_fault
 from ..core.plugins.registry import Kind, registry
-from ..core.runs.loading import build_class
+from ..core.runs.loading import build, build_class
+
+
+class CannotBeBuilt(Exception):
+    """Say that a check was not run because the plugin cannot be built, which is a fault of its own."""
+
 
 GeneratorSource = Generator | Callable[[], Generator] | None
 CPU = torch.device("cpu")
-CONTRACTS: Mapping[Kind, type[Plugin]] = {
-    "generator": Generator,
-    "scorer": Scorer,
-    "boundary": BoundaryLearner,
-}
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,17 @@ class Subject:
         Raises:
             UserError: it is not of its kind, or not registered.
         """
-        found = (
-            registry().info(self.kind, self.plugin).load() if isinstance(self.plugin, str) else self.plugin
-        )
-        contract = CONTRACTS[self.kind]
-        if not isinstance(found, type) or not issubclass(found, contract):
-            raise UserError(
-                f"{found!r} is no {self.kind}: it must inherit from ganstrata.{contract.__name__}"
-            )
-        return found
+        if isinstance(self.plugin, str):
+            return cast("type[Plugin]", registry().info(self.kind, self.plugin).load())
+        fault = class_fault(self.kind, self.plugin)
+        if fault:
+            raise UserError(f"{shown(self.plugin)} {fault}")
+        return self.plugin
 
     @property
     def owner(self) -> str:
         """The plugin in words, for messages."""
-        cls = self.plugin_class
-        return f"{cls.noun} {cls.__module__}.{cls.__qualname__}"
+        return class_in_words(self.plugin_class)
 
     @cached_property
     def feature_maker(self) -> Generator | None:
@@ -73,14 +69,23 @@ class Subject:
         return source if source is None or isinstance(source, Generator) else source()
 
     @cached_property
-    def built(self) -> Plugin:
-        """The plugin, built once for all checks that leave it as it is."""
-        return self.build()
+    def attempt(self) -> Plugin | GanstrataError:
+        """The plugin, built once for all checks that leave it as it is, or why it cannot be built."""
+        try:
+            return self.build()
+        except GanstrataError as fault:
+            return fault
 
     @property
-    def is_built(self) -> bool:
-        """Whether the plugin could be built."""
-        return "built" in vars(self)
+    def built(self) -> Plugin:
+        """The plugin.
+
+        Raises:
+            CannotBeBuilt: there is none.
+        """
+        if isinstance(self.attempt, GanstrataError):
+            raise CannotBeBuilt("it cannot be built; the check 'declarations are complete' says why")
+        return self.attempt
 
     def build(self, **changed: Any) -> Plugin:
         """Build the plugin anew on the CPU, with some options changed.
@@ -89,11 +94,7 @@ class Subject:
             ConfigError: its Config does not allow the options, or a file is missing.
             PluginBroken: its constructor fails, or a declaration is wrong.
         """
-        cls, options = self.plugin_class, {**self.config, **changed}
-        source = f"config of {self.owner}"
-        try:
-            cls.Config.model_validate(options)
-        except ValidationError as error:
-            raise ConfigError(source, describe(error, cls.Config, options, ("config",), self.owner)) from None
-        name = self.plugin if isinstance(self.plugin, str) else ""
-        return build_class(cls, options, CPU, name=name, source=source)
+        options = {**self.config, **changed}
+        if isinstance(self.plugin, str):
+            return build(self.kind, self.plugin, options, device="cpu", check=False)
+        return build_class(self.plugin_class, options, CPU, source=f"config of {self.owner}")

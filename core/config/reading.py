@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, Fault, GanstrataError, UserError
 from ..messages import shown, this_version
@@ -130,10 +130,17 @@ def check_options(kind: Kind, name: str, options: object, path: tuple[str | int,
         model = info.load().Config
     except GanstrataError as error:
         return [Fault((*path, "use"), str(error))]
+    return option_faults(model, options, (*path, "with"), f"'{name}' (from {info.distribution})")
+
+
+def option_faults(
+    model: type[BaseModel], options: object, path: tuple[str | int, ...], owner: str
+) -> list[Fault]:
+    """Return the faults of options that lie at `path` in a config, by the Config of the plugin `owner`."""
     try:
         model.model_validate(options)
     except ValidationError as error:
-        return describe(error, model, options, (*path, "with"), f"'{name}' (from {info.distribution})")
+        return describe(error, model, options, path, owner)
     return []
 
 

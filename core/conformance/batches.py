@@ -13,7 +13,7 @@ from ..randomness import Stream
 from ..strata.composition import first_reader
 from ..strata.scored_generator import ScoredGenerator
 from . import random_state
-from .passes import BATCH_TOLERANCE, REPEAT_TOLERANCE, SAMPLES, check_range, check_same, distance
+from .passes import BATCH_TOLERANCE, REPEAT_TOLERANCE, SAMPLES, check_range, check_same, distance, span_of
 from .scores import compare, scores_of
 
 NEARBY = 1.01  # factor that makes other codes of a batch of one sample
@@ -41,7 +41,7 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         images = whole.rendering.pictures.clone()
         if finite_rows(images) is not None or whole.rendering.finite is not None:
             return  # the run decides how many such pictures it allows
-        width = max(1.0, float(images.max() - images.min()))
+        width = span_of(images)
         if generator.judges_range:
             check_range(images, owner)
         few = generator.sample(min(SAMPLES, scored.batch), seed, 0, Stream.PROBING)

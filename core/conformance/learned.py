@@ -164,7 +164,7 @@ def _fault_of_facts(facts: object) -> str:
             most = 1.0 if name in SHARES else math.inf
             if value is None and name in SHARES:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value > most:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
                 expected = "a share from 0 to 1" if name in SHARES else "a count"
                 return f"has {shown(value)} for {name} in its facts; {expected} was expected"
     return ""

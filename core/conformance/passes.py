@@ -53,7 +53,7 @@ def check_generator(generator: Generator) -> None:
         return  # the run decides how many such pictures it allows
     if generator.judges_range:
         check_range(together, owner)
-    span = max(1.0, float(together.max() - together.min()))
+    span = span_of(together)
     check_same(alone, again, span, owner)
     difference = distance(together[-1:], alone, span)
     if not difference <= BATCH_TOLERANCE:
@@ -96,7 +96,8 @@ def check_same(first: Tensor, second: Tensor, width: float, owner: str) -> None:
     difference = distance(first, second, width)
     if not difference <= REPEAT_TOLERANCE:
         raise PluginBroken(
-            f"{owner} does not give the same picture twice: it differs by {difference:.2g} of the range. "
+            f"{owner} does not give the same picture twice: it differs by {difference:.2g} of the range, "
+            f"{REPEAT_TOLERANCE:g} is allowed. "
             "Noise of a sample may depend on Inputs.noise, its Inputs.index and the stratum only. "
             + random_state.ADVICE
         )
@@ -105,6 +106,11 @@ def check_same(first: Tensor, second: Tensor, width: float, owner: str) -> None:
 def distance(a: Tensor, b: Tensor, width: float = 1.0) -> float:
     """Return the largest absolute difference of pictures, divided by `width`; infinite if shapes differ."""
     return float((a - b).abs().max()) / width if a.shape == b.shape else float("inf")
+
+
+def span_of(images: Tensor) -> float:
+    """Return the width of the range of values, at least 1, to which tolerances of pictures are relative."""
+    return max(1.0, float(images.max() - images.min()))
 
 
 @dataclass(frozen=True)
@@ -159,10 +165,10 @@ def watched_pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, 
     check_after(arguments)
     state = begun(generator, Inputs(n, latents.condition, latents.index, NOISE))
     for s in range(len(generator.strata)):
-        arguments = arguments_of(f"stratum({s})", _tensors(state) | {"the codes": codes})
+        arguments = arguments_of(f"stratum({s})", tensors_of(state) | {"the codes": codes})
         state = advance(generator, state, codes, s, s + 1, {}, ())
         check_after(arguments)
-    arguments = arguments_of("finish", _tensors(state))
+    arguments = arguments_of("finish", tensors_of(state))
     images = finished(generator, state, n)
     check_after(arguments)
     exchanged += arguments_of("", {"the pictures": images})
@@ -190,7 +196,8 @@ def check_unmodified(exchanged: Sequence[Exchanged], owner: str) -> None:
         )
 
 
-def _tensors(state: State) -> dict[str, object]:
+def tensors_of(state: State) -> dict[str, object]:
+    """Return what is in a state, by its name in messages."""
     named: dict[str, object] = {"the state's x": state.x, "the state's rgb": state.rgb}
     return named | {f"the state's kept {shown(name)}": value for name, value in state.kept.items()}
 
@@ -230,8 +237,8 @@ def batch_fault(generator: Generator, together: Latents, alone: Latents, differe
         )
     return (
         f"the picture of a sample changes by {difference:.2g} of the range with the other samples of its "
-        "batch: some layer computes statistics of the batch (normalisation over it), or noise is drawn "
-        "for a batch and not for each Inputs.index"
+        f"batch, {BATCH_TOLERANCE:g} is allowed: some layer computes statistics of the batch (normalisation "
+        "over it), or noise is drawn for a batch and not for each Inputs.index"
     )
 
 

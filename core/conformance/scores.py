@@ -65,7 +65,12 @@ def _rows(rendering: Rendering, rows: slice) -> Rendering:
 
 
 def compare(
-    scorer: Scorer, a: NDArray[np.float32], b: NDArray[np.float32], *, across_batches: bool = False
+    scorer: Scorer,
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    *,
+    across_batches: bool = False,
+    fault: str = "",
 ) -> None:
     """Refuse scores that differ although the pictures are the same.
 
@@ -73,7 +78,8 @@ def compare(
         scorer: the scorer.
         a: scores (N, C).
         b: scores (N, C) of the same pictures, computed again.
-        across_batches: whether the two were computed in batches of different sizes.
+        across_batches: whether the two were computed in different batches.
+        fault: what the scorer does if they differ; by default told from `across_batches`.
 
     Raises:
         PluginBroken: they differ.
@@ -82,12 +88,13 @@ def compare(
     same = np.isclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
     if not same.all():
         row, j = np.argwhere(~same)[0]
-        fault = (
+        fault = fault or (
             "scores a picture differently in a batch than alone"
             if across_batches
             else "gives the same picture another score when it is scored again"
         )
         raise PluginBroken(
             f"{owner_of(scorer)} {fault}; scores may depend on the picture only: "
-            f"'{scorer.concepts[j].name}' is {a[row, j]:.4g} first and {b[row, j]:.4g} then"
+            f"'{scorer.concepts[j].name}' is {a[row, j]:.4g} first and {b[row, j]:.4g} then "
+            f"({tolerance:g} is allowed)"
         )

@@ -67,7 +67,12 @@ class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
 
 def owner_of(plugin: Plugin) -> str:
     """Describe a plugin for messages: by name and distribution, or by class if it was not built by name."""
-    return plugin.origin or f"{plugin.noun} {type(plugin).__module__}.{type(plugin).__qualname__}"
+    return plugin.origin or class_in_words(type(plugin))
+
+
+def class_in_words(plugin: type[Plugin]) -> str:
+    """Describe a class of plugins for messages, such as "scorer my_package.scorer.Mine"."""
+    return f"{plugin.noun} {plugin.__module__}.{plugin.__qualname__}"
 
 
 def _own_members(cls: type, names: Iterable[str]) -> list[tuple[str, Any]]:

@@ -37,7 +37,6 @@ KINDS: tuple[Kind, ...] = ("generator", "scorer", "boundary")
 RESERVED = "auto"  # cannot name a generator: see config.schema.AUTO
 _HOOKS = {"generator": "generators", "scorer": "scorers", "boundary": "boundaries"}
 _NOUNS = {"generator": "generator", "scorer": "scorer", "boundary": "boundary learner"}
-_BASES = {"generator": "Generator", "scorer": "Scorer", "boundary": "BoundaryLearner"}
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,13 @@ class PluginInfo:
         Raises:
             PluginBroken: it cannot be imported, or is not a plugin of its kind.
         """
-        from . import contracts
-        from .base import PluginConfig
+        from .kinds import class_fault
         from .process_settings import ProcessSettings
 
         before = ProcessSettings.current()
         module_name, _, class_name = self.target.partition(":")
+        owner = f"{_NOUNS[self.kind]} '{self.name}' from {self.distribution}"
         try:
-            owner = f"{_NOUNS[self.kind]} '{self.name}' from {self.distribution}"
             with redirect_stdout(sys.stderr), noted(owner, "its import"):
                 plugin = getattr(importlib.import_module(module_name), class_name)
         except KeyboardInterrupt:
@@ -83,20 +81,10 @@ class PluginInfo:
             ) from error
         finally:
             before.restore()
-        base = getattr(contracts, _BASES[self.kind])
-        if not (isinstance(plugin, type) and issubclass(plugin, base)):
-            raise PluginBroken(
-                f"{self.target} from {self.distribution} is registered as a {_NOUNS[self.kind]} "
-                f"but is not a subclass of {base.__name__}."
-            )
-        config: object = getattr(plugin, "Config", None)
-        if not (isinstance(config, type) and issubclass(config, PluginConfig)):
-            raise PluginBroken(
-                f"{_NOUNS[self.kind].capitalize()} '{self.name}' from {self.distribution} has a Config that "
-                "is not a subclass of ganstrata.PluginConfig; derive it from that, or remove it if there is "
-                "nothing to configure."
-            )
-        return plugin
+        fault = class_fault(self.kind, plugin)
+        if fault:
+            raise PluginBroken(f"The {owner} {fault} ({self.target}).")
+        return cast("type[Any]", plugin)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 
 from ..checkpoints.detect import plugin_for
-from ..config.reading import check_options
+from ..config.reading import option_faults
 from ..config.schema import AUTO
 from ..conformance import random_state
 from ..conformance.declared import check_declared
@@ -18,7 +18,7 @@ from ..conformance.passes import check_generator
 from ..device import resolve_device
 from ..errors import ConfigError, Fault, PictureError
 from ..messages import visible
-from ..plugins.base import Plugin
+from ..plugins.base import Plugin, class_in_words
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.failures import plugin_call
 from ..plugins.registry import Kind, registry
@@ -58,9 +58,6 @@ def build(
     info = registry().info(kind, name)
     plugin = info.load()
     source = f"config of {kind} '{name}'"
-    faults = check_options(kind, name, dict(options), ())
-    if faults:
-        raise ConfigError(source, faults)
     own = f"'{name}' from {info.distribution}"
     origin = f"{plugin.noun} '{alias}' ({own})" if alias and alias != name else f"{plugin.noun} {own}"
     where = resolve_device(device)
@@ -92,7 +89,7 @@ def build_class(
 
     Args:
         plugin: the class.
-        options: its config, which its Config allows.
+        options: its config.
         device: where it computes.
         origin: the plugin with its distribution, for messages; by default its class.
         name: registered name.
@@ -100,9 +97,12 @@ def build_class(
 
     Raises:
         PluginBroken: the constructor fails, or a declaration is wrong.
-        ConfigError: a file is missing.
+        ConfigError: its Config does not allow the options, or a file is missing.
     """
-    own = origin or f"{plugin.noun} {plugin.__module__}.{plugin.__qualname__}"
+    own = origin or class_in_words(plugin)
+    faults = option_faults(plugin.Config, dict(options), ("with",), own)
+    if faults:
+        raise ConfigError(source, faults)
     config = plugin.Config.model_validate(dict(options))
     # A constructor may draw random numbers, such as initial weights; the caller's state must not change.
     with (

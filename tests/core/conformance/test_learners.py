@@ -95,6 +95,7 @@ def failing(rows: list[Boundary]) -> Any:
             "has 'high' for held_out_accuracy in its facts; a share from 0 to 1",
         ),
         (first(facts={"held_out_accuracy": 7.5}), r"has 7\.5 for held_out_accuracy"),
+        (first(facts={"held_out_accuracy": float("nan")}), "has nan for held_out_accuracy"),
         (first(facts={"positives": "many"}), "has 'many' for positives in its facts; a count"),
         (first(facts={"layers": 5}), "has 5 for layers in its facts"),
         (first(facts={"a": "x" * 1_000_001}), "has facts of 1000010 characters; 1000000 are allowed"),

@@ -262,7 +262,7 @@ class TwiceTheSame(Flat):
         ),
         ("scorer", NoConcepts, "has no concepts"),
         ("scorer", TwiceTheSame, "has two concepts called 'a'"),
-        ("scorer", Smallest, "is not a subclass of Scorer"),
+        ("scorer", Smallest, "is not a subclass of ganstrata.Scorer"),
     ],
 )
 def test_slips_are_named_when_the_plugin_is_built(kind: str, plugin: type, message: str, register) -> None:

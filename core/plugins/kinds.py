@@ -1,0 +1,37 @@
+"""Say which class a plugin of each kind inherits from, and what is wrong with a class that cannot be one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .base import Plugin, PluginConfig
+from .contracts import BoundaryLearner, Generator, Scorer
+
+if TYPE_CHECKING:
+    from .registry import Kind
+
+CONTRACTS: Mapping[Kind, type[Plugin]] = {
+    "generator": Generator,
+    "scorer": Scorer,
+    "boundary": BoundaryLearner,
+}
+"""Base class of the plugins of each kind."""
+
+
+def class_fault(kind: Kind, plugin: object) -> str:
+    """Return why an object is no class of a plugin of this kind; empty if it is one.
+
+    >>> class_fault("scorer", dict)
+    'is not a subclass of ganstrata.Scorer'
+    """
+    base = CONTRACTS[kind]
+    if not (isinstance(plugin, type) and issubclass(plugin, base)):
+        return f"is not a subclass of ganstrata.{base.__name__}"
+    config: object = getattr(plugin, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, PluginConfig)):
+        return (
+            "has a Config that is not a subclass of ganstrata.PluginConfig; derive it from that, or remove "
+            "it if there is nothing to configure"
+        )
+    return ""
