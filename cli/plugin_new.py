@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import keyword
 import re
@@ -12,14 +13,16 @@ from typing import NamedTuple
 
 import click
 
+from .. import __all__ as exported
 from .. import __version__
 from ..core.errors import UserError
 from ..core.messages import visible
-from ..core.plugins.registry import KINDS, Kind, registry
+from ..core.plugins.registry import KINDS, RESERVED, Kind, registry
 from .errors import reported
 from .options import PATH
 from .streams import say
 
+TAKEN = {*exported, *dir(builtins), "Field"}  # what a module of a plugin may want to use
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -84,7 +87,7 @@ def files_of(kind: Kind, name: str) -> dict[str, str]:
         "name": name,
         "package": package,
         "distribution": f"ganstrata-{name.replace('_', '-')}",
-        "class_name": "".join(part.capitalize() for part in name.split("_")),
+        "class_name": _class_name(name),
         "version": __version__,
     }
     templates = {
@@ -99,6 +102,17 @@ def files_of(kind: Kind, name: str) -> dict[str, str]:
     return {path: environment.get_template(file).render(values) for path, file in templates.items()}
 
 
+def _class_name(name: str) -> str:
+    """Return the name of the class; one that has a meaning already gets an ending, so that it keeps that.
+
+    >>> _class_name("two_words"), _class_name("state"), _class_name("none")
+    ('TwoWords', 'StatePlugin', 'NonePlugin')
+    """
+    words = "".join(part.capitalize() for part in name.split("_"))
+    taken = {each.casefold() for each in TAKEN}
+    return f"{words}Plugin" if words.casefold() in taken else words
+
+
 def _check_name(kind: Kind, name: str) -> None:
     """Refuse names that no module, distribution or plugin can have.
 
@@ -110,6 +124,8 @@ def _check_name(kind: Kind, name: str) -> None:
             f"'{visible(name, 60)}' cannot be the name of a plugin: use up to 40 small letters, digits and "
             "single underscores, beginning with a letter, such as smile or places_365"
         )
+    if kind == "generator" and name == RESERVED:
+        raise UserError(f"no generator can be called '{RESERVED}', which leaves the choice to the checkpoint")
     taken = [info for info in registry().infos(kind) if info.name == name]
     if taken:
         raise UserError(

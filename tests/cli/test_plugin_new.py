@@ -12,6 +12,7 @@ import pytest
 import yaml
 from ganstrata.cli.plugin_new import files_of
 from ganstrata.core.plugins.registry import KINDS
+from kit_outcomes import outcome
 
 FILES = ["pyproject.toml", "README.md", "run.yaml", ".github/workflows/test.yml"]
 
@@ -110,12 +111,35 @@ def test_its_files_are_short_and_well_formed(kind: str) -> None:
     assert point == {"two_words": "ganstrata_two_words"}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "name", ["state", "stratum", "boundaries", "boundary", "field", "model_card", "plugin_config", "extremes"]
+)
+def test_a_class_leaves_the_names_alone_that_its_module_uses(kind: str, name: str) -> None:
+    module = "learner" if kind == "boundary" else kind
+    files = files_of(kind, name)
+    names = {"__name__": "written"}
+    exec(compile(files[f"ganstrata_{name}/{module}.py"], name, "exec"), names)
+    expected = "".join(part.capitalize() for part in name.split("_")) + "Plugin"
+    assert outcome(kind, names[expected], "declarations are complete").verdict == "ok"
+    assert f"import {expected}\n" in files[f"tests/test_{name}.py"]
+    assert f".{module}:{expected}" in files[f"ganstrata_{name}/__init__.py"]
+
+
+@pytest.mark.parametrize("name", ["none", "true", "exception", "scorer", "warning"])
+def test_a_class_is_no_keyword_and_hides_nothing_of_python(name: str) -> None:
+    text = files_of("scorer", name)[f"ganstrata_{name}/scorer.py"]
+    assert f"class {name.capitalize()}Plugin(Scorer):" in text
+    compile(text, name, "exec")
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
         ("scorer", "hue", "has a scorer 'hue' already"),
         ("scorer", "My-Own", "small letters"),
         ("scorer", "class", "small letters"),
+        ("generator", "auto", "leaves the choice to the checkpoint"),
         ("scorer", "a" * 41, "up to 40"),
         ("learner", "x", "'learner' is not one of 'generator', 'scorer', 'boundary'"),
     ],

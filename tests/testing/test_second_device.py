@@ -1,0 +1,160 @@
+"""The stand-in device: tensors are found wherever a plugin holds them, and everything is put back."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+import pytest
+import torch
+from ganstrata import Concept, Scorer
+from ganstrata.testing import DoesNotApply
+from ganstrata.testing.moving import Mover
+from ganstrata.testing.second_device import device
+from kit_outcomes import outcome
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+CHECK = "everything is on its device"
+
+
+@pytest.fixture(autouse=True)
+def _stand_in() -> None:
+    try:
+        device()
+    except DoesNotApply as reason:
+        pytest.skip(str(reason))
+
+
+class Pair(NamedTuple):
+    weight: Tensor
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    weight: Tensor
+
+
+class Slotted:
+    __slots__ = ("__weight", "empty")  # nothing is ever put into the second
+
+    def __init__(self) -> None:
+        self.__weight = torch.ones(1)
+
+    @property
+    def weight(self) -> Tensor:
+        return self.__weight
+
+
+def _held() -> dict[str, object]:
+    """A tensor in everything that may hold one."""
+    one = torch.ones(1)
+    return {
+        "tensor": one,
+        "parameter": nn.Parameter(one.clone()),
+        "pair": Pair(one, "a"),
+        "tuple": (one, 1),
+        "set": {one},
+        "frozenset": frozenset([one]),
+        "list": [one],
+        "deque": deque([one], maxlen=3),
+        "mapping": {"a": {"b": one}},
+        "proxy": MappingProxyType({"a": one}),
+        "frozen": Frozen(one),
+        "slotted": Slotted(),
+        "network": nn.Sequential(nn.BatchNorm1d(1)).eval(),
+        "device": torch.device("cpu"),
+    }
+
+
+def _read(held: dict[str, object]) -> dict[str, Tensor]:
+    """The tensors by where they are held."""
+    return {
+        "tensor": held["tensor"],
+        "parameter": held["parameter"],
+        "pair": held["pair"].weight,
+        "tuple": held["tuple"][0],
+        "set": next(iter(held["set"])),
+        "frozenset": next(iter(held["frozenset"])),
+        "list": held["list"][0],
+        "deque": held["deque"][0],
+        "mapping": held["mapping"]["a"]["b"],
+        "proxy": held["proxy"]["a"],
+        "frozen": held["frozen"].weight,
+        "slotted": held["slotted"].weight,
+        "weight": held["network"][0].weight,
+        "buffer": held["network"][0].running_mean,
+    }
+
+
+class Hoarder(Scorer):
+    """Holds tensors in many ways, and scores with each of them."""
+
+    concepts = (Concept("lightness", "colour"),)
+
+    def __init__(self, config, device):
+        super().__init__(config, device)
+        self.held = _held()
+
+    def score(self, rendering):
+        weights = [x.mean() for x in _read(self.held).values()]
+        weights.append(self.held["network"](torch.ones(1, 1, device=self.held["device"])).mean())
+        return rendering.images.mean(dim=(1, 2, 3))[:, None] * torch.stack(weights).sum()
+
+
+class Cached(Scorer):
+    """Keeps its network for all scorers of the class, and in it a weight for each device."""
+
+    concepts = (Concept("lightness", "colour"),)
+    network = nn.Linear(3, 1).eval()
+
+    def __init__(self, config, device):
+        super().__init__(config, device)
+        self.net = self.network
+
+    def score(self, rendering):
+        name = f"weight_{rendering.images.device.type}"
+        if not hasattr(self.net, name):
+            setattr(self.net, name, torch.ones(3, device=rendering.images.device))
+        return self.net(rendering.images.mean(dim=(2, 3)) * getattr(self.net, name))
+
+
+class Failing(Cached):
+    network = nn.Linear(3, 1).eval()
+
+    def score(self, rendering):
+        return super().score(rendering) + torch.ones(1)
+
+
+def test_tensors_are_moved_wherever_they_are() -> None:
+    assert outcome("scorer", Hoarder, CHECK).message == ""
+
+
+def test_everything_is_put_back() -> None:
+    held = _held()
+    before, containers = _read(held), dict(held)
+    mover = Mover(FakeTensorMode(), device())
+    mover.move(held)
+    assert all(isinstance(x, FakeTensor) for name, x in _read(held).items())
+    assert type(held["pair"]) is Pair
+    assert held["pair"].name == "a"
+    held["new"] = 1
+    held["list"].append(1)
+    mover.restore()
+    assert held.keys() == containers.keys()
+    assert all(held[name] is x for name, x in containers.items())
+    after = _read(held)
+    assert all(after[name] is x for name, x in before.items())
+    assert len(held["list"]) == 1
+
+
+@pytest.mark.parametrize(("plugin", "verdict"), [(Cached, "ok"), (Failing, "failed")])
+def test_a_shared_network_is_as_before(plugin: type[Cached], verdict: str) -> None:
+    before = dict(plugin.network.named_parameters())
+    assert outcome("scorer", plugin, CHECK).verdict == verdict
+    assert all(x is before[name] for name, x in plugin.network.named_parameters())
+    assert not hasattr(plugin.network, "weight_gpu")
+    assert outcome("scorer", plugin, "score can be repeated").verdict == "ok"
