@@ -7,13 +7,15 @@ with a real accelerator, and so does reading a value (`.item()`, `if x > 0`), wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils import backend_registration
 
 from ..core.messages import visible
@@ -50,6 +52,34 @@ class _Backend:
     get_rng_state = staticmethod(lambda device=None: torch.empty(0, dtype=torch.uint8))
     set_rng_state = staticmethod(lambda state, device=None: None)
     _is_in_bad_fork = staticmethod(lambda: False)
+
+
+class _DataFirst(TorchFunctionMode):
+    """Make tensors of data on the processor before they are moved, since the stand-in takes no data."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        options = dict(kwargs or {})
+        if func in (torch.tensor, torch.as_tensor) and not isinstance(args[0], Tensor):
+            where = options.pop("device", None)
+            made = torch.tensor(*args, **options)
+            return made if where is None else made.to(where)
+        if getattr(func, "__name__", "") == "new_tensor":
+            like, *data = args
+            where = options.pop("device", like.device)
+            return torch.tensor(*data, **{"dtype": like.dtype, **options}).to(where)
+        return func(*args, **options)
+
+
+@cache
+def _mode() -> FakeTensorMode:
+    """Return the one mode of the process, so that what a plugin caches for the device can be used again."""
+    return FakeTensorMode(allow_non_fake_inputs=False)
 
 
 @cache
@@ -113,13 +143,11 @@ def _expect(what: str, tensor: Tensor) -> None:
 @contextmanager
 def _moved(plugin: Generator | Scorer) -> Iterator[FakeTensorMode]:
     """Move all tensors of a plugin to the stand-in device, and translate what torch raises there."""
-    where = device()
-    mode = FakeTensorMode(allow_non_fake_inputs=False)
-    mover = Mover(mode, where)
+    mode, mover = _mode(), Mover(_mode(), device())
     _Backend.active = True
     try:
         mover.move(plugin)
-        with mode:
+        with mode, _DataFirst():
             yield mode
     except (NotConforming, DoesNotApply):
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -127,6 +128,27 @@ class Failing(Cached):
 
     def score(self, rendering):
         return super().score(rendering) + torch.ones(1)
+
+
+class Making(Scorer):
+    """Makes tensors of data on the device of the pictures, some at the first call alone."""
+
+    concepts = (Concept("lightness", "colour"),)
+
+    def score(self, rendering):
+        images = rendering.images
+        means = images.mean(dim=(2, 3)) - torch.tensor([0.4, 0.5, 0.6], device=images.device)
+        return means @ images.new_tensor([[1.0], [2.0], [3.0]]) + _kept(images.device)
+
+
+@cache
+def _kept(where: torch.device) -> Tensor:
+    return torch.as_tensor([0.5], device=where)
+
+
+def test_tensors_of_data_may_be_made_there_and_kept_for_the_device() -> None:
+    assert [outcome("scorer", Making, CHECK).message for _ in range(2)] == ["", ""]
+    assert outcome("scorer", Making, "score can be repeated").verdict == "ok"
 
 
 def test_tensors_are_moved_wherever_they_are() -> None:
