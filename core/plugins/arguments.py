@@ -25,9 +25,16 @@ def require(call: str, name: str, value: object, kind: type, source: str) -> Non
     Traceback (most recent call last):
     ...
     ganstrata.core.errors.UserError: rescore() needs a str as `probed`, from probe; it was given an int
+    >>> require("learn()", "learner", bool, int, "load_learner")
+    Traceback (most recent call last):
+    ...
+    ganstrata.core.errors.UserError: learn() needs an int as `learner`, from load_learner;
+    it was given the class bool, not an instance
     """
     if not isinstance(value, kind):
         needed, given = _article(kind.__name__), _article(visible(type(value).__name__))
+        if isinstance(value, type):
+            given = f"the class {visible(value.__name__)}, not an instance"
         raise UserError(f"{call} needs {needed} as `{name}`, from {source}; it was given {given}")
 
 
