@@ -19,12 +19,12 @@ pytest.importorskip("ipykernel", reason="ipykernel is not installed")
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The notebook with the outputs of a new kernel, in an empty folder."""
-    folder = tmp_path_factory.mktemp("notebook")
+    folder, own = tmp_path_factory.mktemp("notebook"), tmp_path_factory.mktemp("jupyter")
     with pytest.MonkeyPatch.context() as environment:
         for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
-            environment.setenv(name, str(folder / "jupyter"))
+            environment.setenv(name, str(own))
         # Where there are sockets in files, no port is needed, which other tests might take.
-        sockets = {"transport": "ipc", "ip": str(folder / "kernel")} if os.name == "posix" else {}
+        sockets = {"transport": "ipc", "ip": str(own / "kernel")} if os.name == "posix" else {}
         client = nbclient.NotebookClient(
             nbformat.read(NOTEBOOK, as_version=4),
             km=manager.AsyncKernelManager(kernel_name="python3", **sockets),
@@ -32,7 +32,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
             resources={"metadata": {"path": str(folder)}},
         )
         notebook = client.execute()
-    assert [path.name for path in folder.iterdir() if path.name != "jupyter"] == []
+    assert list(folder.iterdir()) == []
     return notebook
 
 
