@@ -22,6 +22,14 @@ from .refused_contents import GIVE
 COMPARED = 3_000  # names of a part that are compared with the tables; a whole GAN has some 500
 DESCRIBED = 8  # parts that are described
 Shapes = Mapping[str, tuple[int, ...]]
+OWN_CLASS = "own class"
+ADVICE = {
+    "": "",
+    OWN_CLASS: "",  # depends on whether the plugin for it is there: _own_class()
+    "another file": f": {GIVE}",
+    "many steps": "; it makes a picture in many steps, which is not supported",
+    "part": "; it is a part of a larger model and makes no pictures from codes by itself",
+}
 MODULE = "module"  # the plugin that loads a generator from the user's own class
 
 BUNDLED = {
@@ -44,6 +52,7 @@ class Signature:
             name or the dot before a component of it.
         absent: regular expressions that must match in no name.
         counted: regular expression for the tensor whose first dimension is the number of classes.
+        advice: what to do with such a file, a key of `ADVICE`.
         familiar: whether a piece of the network, under a prefix, looks like a generator that is supported.
     """
 
@@ -51,6 +60,7 @@ class Signature:
     every: tuple[str, ...]
     absent: tuple[str, ...] = ()
     counted: str = ""
+    advice: str = ""
     familiar: bool = False
 
     def fits(self, names: str) -> bool:
@@ -124,8 +134,7 @@ def describe_part(part: Part) -> str:
     names = _names(part)
     for signature in tables()["relatives"]:
         if signature.fits(names):
-            own = _own_class() if "supported" in signature.words else ""
-            return f"it seems to be {signature.words}{own}"
+            return f"it seems to be {signature.words}{_way_out(signature)}"
     families = mixture(part)
     if len(families) > 1:
         return f"it mixes tensors of several generators: {', '.join(families[:-1])} and {families[-1]}"
@@ -134,21 +143,17 @@ def describe_part(part: Part) -> str:
     for signature in tables()["others"]:
         if signature.fits(names):
             words = signature.describe(part.shapes)
-            return f"it seems to be {words}{_places(signature, part.shapes)}{_way_out(words)}"
+            return f"it seems to be {words}{_places(signature, part.shapes)}{_way_out(signature)}"
     (plain,) = tables()["plain"]
     kind = f"it seems to be {plain.words}: " if plain.fits(names) else ""
     name = part.settings.get("class_name")
     class_name = f"; its class is {visible(name)}" if isinstance(name, str) and name else ""
-    return kind + _examples(part) + class_name + (_own_class() if names else "")
+    return kind + _examples(part) + class_name + (_way_out(plain) if names else "")
 
 
-def _way_out(words: str) -> str:
-    """Return what to do with a network that is no generator of this kind, by the words for it."""
-    if "diffusion" in words:
-        return f"; it makes a picture in many steps, which is not supported{_own_class()}"
-    if "makes no images" in words or "not a network" in words or "without the generator" in words:
-        return f": {GIVE}"
-    return ""
+def _way_out(signature: Signature) -> str:
+    """Return what to do with a file of this kind."""
+    return _own_class() if signature.advice == OWN_CLASS else ADVICE[signature.advice]
 
 
 def _own_class() -> str:

@@ -14,7 +14,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import quantity, shown
 from ..shared.layouts import find
-from ..shared.sizes import lacking
+from ..shared.sizes import count_numbered, lacking, numbers
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS, STUDIO, averaged, numbered
@@ -206,13 +206,8 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any], studio: bool) -> Archite
 
 def _widths(shapes: Shapes, *, deep: bool, skip: bool) -> list[tuple[int, int, int]]:
     """Return the input, hidden and output width of every block."""
-    numbers = sorted(
-        int(m[1]) for name in shapes if (m := re.fullmatch(r"blocks\.(\d+)\.conv1\.weight", name))
-    )
-    if not numbers or numbers != list(range(len(numbers))):
-        raise CheckpointError(f"a BigGAN has blocks 0, 1, 2 ..., but this file has {numbers or 'none'}")
     widths = []
-    for i in numbers:
+    for i in range(count_numbered(shapes, r"blocks\.(\d{1,4})\.conv1\.weight", "BigGAN", "blocks")):
         hidden, inputs = shapes[f"blocks.{i}.conv1.weight"][:2]
         widths.append((inputs, hidden, shapes[f"blocks.{i}.conv4.weight"][0] if deep else hidden))
     for i, ((_, _, outputs), (inputs, _, _)) in enumerate(pairwise(widths)):
@@ -277,7 +272,7 @@ def _stored_flags(blocks: object, key: str | int) -> list[bool]:
 def _attention(shapes: Shapes, blocks: int) -> dict[int, tuple[int, int]]:
     """Return the widths of the keys and values of each attention, by the block before it."""
     widths = {}
-    for i in sorted({int(m[1]) for name in shapes if (m := re.fullmatch(r"attention\.(-?\d+)\..*", name))}):
+    for i in numbers(shapes, r"attention\.(-?\d+)\..*"):
         if not 0 <= i < blocks:
             raise CheckpointError(f"this BigGAN has attention after block {i}, but only {blocks} blocks")
         widths[i] = (shapes[f"attention.{i}.query.weight"][0], shapes[f"attention.{i}.value.weight"][0])

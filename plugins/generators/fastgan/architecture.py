@@ -12,7 +12,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import shown
 from ..shared.layouts import Shapes, Translated, find
-from ..shared.sizes import Watched, lacking, wrong_dimensions
+from ..shared.sizes import Watched, lacking, numbers, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored
@@ -91,7 +91,7 @@ def infer(
             config and file contradict each other.
     """
     shapes = Watched(shapes)
-    sizes = sorted({int(m[1]) for name in shapes if (m := re.match(r"blocks\.(\d{1,5})\.", name))})
+    sizes = numbers(shapes, r"blocks\.(\d{1,5})\..*")
     if not sizes or sizes != [8 * 2**i for i in range(len(sizes))]:
         raise CheckpointError(
             f"a FastGAN has levels of 8, 16, 32 ... pixels, but this file has {sizes[:12] or 'none'}"

@@ -12,7 +12,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, Translated, find
-from ..shared.sizes import lacking
+from ..shared.sizes import lacking, count_numbered
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import EITHER, LAYOUTS, TRAINED
@@ -20,6 +20,7 @@ from .network import Network
 
 EXCITED = (128, 256, 512, 1024)  # by the levels of 16, 32, 64 and 128 pixels
 NO_AVERAGE = "the file has no moving average of the weights (GE): G as trained is used"
+MOST_LAYERS = 12  # of pictures of 16384 pixels
 
 
 @dataclass(frozen=True)
@@ -86,19 +87,21 @@ def infer(shapes: Shapes) -> Architecture:
     Raises:
         CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
     """
-    numbers = sorted({int(m[1]) for name in shapes if (m := re.match(r"layers\.(\d{1,3})\.", name))})
-    if not numbers or len(numbers) > 12 or numbers != list(range(len(numbers))):
-        raise CheckpointError(f"the layers of this lightweight-gan are not 0, 1, 2 ..., but {numbers[:12]}")
+    layers = range(count_numbered(shapes, r"layers\.(\d{1,3})\..*", "lightweight-gan", "layers"))
+    if len(layers) > MOST_LAYERS:
+        raise CheckpointError(
+            f"this lightweight-gan has {len(layers)} layers; at most {MOST_LAYERS} are supported"
+        )
     try:
         z_dim, initial = shapes["initial.weight"][:2]
-        convolutions = [shapes[f"layers.{i}.conv.weight"] for i in numbers]
-        inside = [shapes.get(f"layers.{i}.excitation.squeeze.weight", (0,))[0] for i in numbers]
+        convolutions = [shapes[f"layers.{i}.conv.weight"] for i in layers]
+        inside = [shapes.get(f"layers.{i}.excitation.squeeze.weight", (0,))[0] for i in layers]
         attention = [
             (
                 shapes.get(f"layers.{i}.attention.queries.weight", (0,))[0],
                 shapes.get(f"layers.{i}.attention.local_queries.weight", (0,))[0],
             )
-            for i in numbers
+            for i in layers
         ]
         architecture = Architecture(
             z_dim=z_dim,

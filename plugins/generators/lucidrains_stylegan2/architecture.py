@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,7 +11,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, find
-from ..shared.sizes import Watched, lacking, wrong_dimensions
+from ..shared.sizes import Watched, lacking, count_numbered, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import ALONE, LAYOUTS, TRAINED
@@ -81,16 +80,13 @@ def infer(shapes: Shapes) -> Architecture:
         CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
     """
     shapes = Watched(shapes)
-    blocks = _numbers(shapes, r"blocks\.(\d{1,4})\.conv1\.weight")
-    mapping = _numbers(shapes, r"mapping\.fc(\d{1,4})\.weight")
-    for numbers, what in ((blocks, "blocks"), (mapping, "layers of its mapping network")):
-        if numbers != list(range(len(numbers))):
-            raise CheckpointError(f"the {what} of this {FAMILY} are not 0, 1, 2 ..., but {numbers[:12]}")
+    blocks = range(count_numbered(shapes, r"blocks\.(\d{1,4})\.conv1\.weight", FAMILY, "blocks"))
+    mapping = count_numbered(shapes, r"mapping\.fc(\d{1,4})\.weight", FAMILY, "mapping layers")
     try:
         attention = [shapes.get(f"blocks.{i}.attention.attend.queries.weight", (0,))[0] for i in blocks]
         architecture = Architecture(
             size=shapes["mapping.fc0.weight"][1],
-            mapping_layers=len(mapping),
+            mapping_layers=mapping,
             initial=shapes["initial.weight"][0],
             widths=tuple(shapes[f"blocks.{i}.conv1.weight"][0] for i in blocks),
             attention=tuple(attention),
@@ -108,11 +104,6 @@ def infer(shapes: Shapes) -> Architecture:
     ):
         raise CheckpointError(f"the tensors of this {FAMILY} have inconsistent shapes")
     return architecture
-
-
-def _numbers(shapes: Shapes, pattern: str) -> list[int]:
-    """Return the sorted numbers in the names that match a pattern."""
-    return sorted(int(m[1]) for name in shapes if (m := re.fullmatch(pattern, name)))
 
 
 def examine(part: Part) -> Examined | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -15,7 +14,8 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import visible
 from ..shared.layouts import Shapes, Translated, find
-from ..shared.sizes import Watched, inconsistent, wrong_dimensions
+from ..shared.sizes import Watched, inconsistent, lacking, count_numbered, numbers, wrong_dimensions
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored, noise_and_mean, positive
 from .layouts import LAYOUTS
@@ -84,8 +84,8 @@ def infer(shapes: Shapes, lr_multiplier: float = LR_MLP) -> Architecture:
         CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
     """
     shapes = Watched(shapes)
-    blocks = _numbers(shapes, r"blocks\.(\d{1,2})\..*", "blocks")
-    mapping = _numbers(shapes, r"mapping\.fc(\d{1,2})\.weight", "mapping layers")
+    blocks = count_numbered(shapes, r"blocks\.(\d{1,2})\..*", FAMILY, "blocks")
+    mapping = count_numbered(shapes, r"mapping\.fc(\d{1,2})\.weight", FAMILY, "mapping layers")
     try:
         w_dim, z_dim = shapes["mapping.fc0.weight"]
         const, *_ = shapes["const"]
@@ -98,27 +98,13 @@ def infer(shapes: Shapes, lr_multiplier: float = LR_MLP) -> Architecture:
             means=int("mapping.w_avg" in shapes),
         )
     except KeyError as error:
-        raise CheckpointError(f"this {FAMILY} lacks the tensor {error}") from None
+        raise lacking(FAMILY, error) from None
     except (IndexError, ValueError):
         raise wrong_dimensions(shapes, FAMILY) from None
     uneven = any(width % SUBBANDS for width in architecture.widths[:-1])
     if uneven or min(z_dim, w_dim, *architecture.widths) < 1:
         raise inconsistent(shapes, FAMILY, asdict(architecture))
     return architecture
-
-
-def _numbers(shapes: Shapes, pattern: str, what: str) -> int:
-    """Return how many blocks or layers there are, which are numbered 0, 1, 2 ...
-
-    Raises:
-        CheckpointError: there are none, or numbers are left out.
-    """
-    numbers = sorted({int(m[1]) for name in shapes if (m := re.fullmatch(pattern, name))})
-    if not numbers or numbers != list(range(len(numbers))):
-        raise CheckpointError(
-            f"the {what} of a {FAMILY} are numbered 0, 1, 2 ..., but this file has {numbers[:12] or 'none'}"
-        )
-    return len(numbers)
 
 
 def settled(translated: Translated) -> Translated:
@@ -129,7 +115,7 @@ def settled(translated: Translated) -> Translated:
     Raises:
         CheckpointError: the file stores the filters of another wavelet transform than Haar's.
     """
-    blocks = [int(m[1]) for name in translated.tensors if (m := re.match(r"blocks\.(\d+)\.", name))]
+    blocks = numbers(translated.tensors, r"blocks\.(\d{1,2})\..*")
     last = f"outputs.{max(blocks, default=0)}."
     needed: list[str] = []
     unused: list[str] = []
@@ -185,7 +171,9 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     translated = settled(layout.translate(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
     stored = _stored_multiplier(part.settings.get("network"))
-    architecture = infer(shapes, unstored.settle("lr_mlp", stored, LR_MLP))
+    multiplier = unstored.settle("lr_mlp", stored, LR_MLP)
+    with as_stored(layout, translated):
+        architecture = infer(shapes, multiplier)
     return describe_checkpoint(
         FAMILY,
         layout,

@@ -15,7 +15,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import listed, quantity
 from ..shared.layouts import Layout, find
-from ..shared.sizes import lacking
+from ..shared.sizes import lacking, numbers
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored, depth_assumption, last_trained, level_of
@@ -150,12 +150,12 @@ def infer(shapes: Shapes, options: Mapping[str, Any]) -> Architecture:
     Raises:
         CheckpointError: tensors that determine the architecture are missing, or options are invalid.
     """
-    numbers = sorted({int(m[1]) for name in shapes if (m := re.match(r"layers\.(\d{1,9})\.", name))})
-    count = len(numbers)
-    if count < 2 or count % 2 or numbers != list(range(count)):
+    layers = numbers(shapes, r"layers\.(\d{1,9})\..*")
+    count = len(layers)
+    if count < 2 or count % 2 or layers != list(range(count)):
         raise CheckpointError(
             "a ProgressiveGAN has two layers for each of 4, 8, 16 ... pixels, numbered 0, 1, 2 ...; "
-            f"this file has {count}: {listed(numbers, 20)}"
+            f"this file has {count}: {listed(layers, 20)}"
         )
     expected = [f"layers.{i}.bias" for i in range(count)]
     for name in expected:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count, takewhile
 from typing import Any, Self
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
-from ..shared.sizes import lacking
+from ..shared.sizes import lacking, count_numbered
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS
@@ -59,12 +58,6 @@ class Architecture:
         )
 
 
-def _numbers(shapes: Shapes, prefix: str) -> Iterator[int]:
-    """Yield 0, 1, 2 ... while a tensor's name begins with the prefix and the number."""
-    numbers = {name.removeprefix(prefix).partition(".")[0] for name in shapes if name.startswith(prefix)}
-    return takewhile(lambda i: str(i) in numbers, count())
-
-
 def infer(shapes: Shapes) -> Architecture:
     """Infer the architecture from the shapes of translated tensors.
 
@@ -74,10 +67,11 @@ def infer(shapes: Shapes) -> Architecture:
     try:
         embedding, classes = shapes.get("embed.weight", (0, 0))
         widths, insides, groups = [], [], []
-        for stage in _numbers(shapes, "stages."):
+        for stage in range(count_numbered(shapes, r"stages\.(\d{1,4})\..*", "R3GAN", "stages")):
+            pattern = rf"stages\.{stage}\.blocks\.(\d{{1,4}})\..*"
             blocks = [
                 shapes[f"stages.{stage}.blocks.{i}.conv2.weight"]
-                for i in _numbers(shapes, f"stages.{stage}.blocks.")
+                for i in range(count_numbered(shapes, pattern, "R3GAN", f"blocks of stage {stage}"))
             ]
             widths.append(shapes[f"stages.{stage}.blocks.0.conv1.weight"][1])
             insides.append(tuple(outputs for outputs, *_ in blocks))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import count, takewhile
 from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,7 +12,8 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
-from ..shared.sizes import Watched, inconsistent, wrong_dimensions
+from ..shared.sizes import Watched, inconsistent, lacking, count_numbered, wrong_dimensions
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import describe_checkpoint
 from .encoding import KNOWN, Encoding, encoding_of, unsupported
 from .layouts import LAYOUTS
@@ -74,12 +74,6 @@ class Architecture:
         )
 
 
-def _numbers(shapes: Mapping[str, object], prefix: str) -> Iterator[int]:
-    """Yield 0, 1, 2 ... while a tensor's name begins with the prefix and the number."""
-    numbers = {name.removeprefix(prefix).partition(".")[0] for name in shapes if name.startswith(prefix)}
-    return takewhile(lambda i: str(i) in numbers, count())
-
-
 def _block(shapes: Watched, at: str) -> BlockSizes:
     """Read the sizes of the block whose tensors' names begin with `at`."""
     if at + "qkv" in shapes:
@@ -105,12 +99,13 @@ def infer(shapes: Mapping[str, tuple[int, ...]], encoding: Encoding) -> Architec
     try:
         classes, embedding = watched.get("embed", (0, 0))
         inside, group, side, _ = watched["head.basis"]
-        stages = list(_numbers(watched, "stages."))
-        blocks = tuple(
-            tuple(
-                _block(watched, f"stages.{i}.blocks.{j}.") for j in _numbers(watched, f"stages.{i}.blocks.")
-            )
+        stages = range(count_numbered(watched, r"stages\.(\d{1,4})\..*", FAMILY, "stages"))
+        counts = [
+            count_numbered(watched, rf"stages\.{i}\.blocks\.(\d{{1,4}})\..*", FAMILY, f"blocks of stage {i}")
             for i in stages
+        ]
+        blocks = tuple(
+            tuple(_block(watched, f"stages.{i}.blocks.{j}.") for j in range(counts[i])) for i in stages
         )
         widths = tuple(watched[f"stages.{i}.blocks.0.alpha"][0] for i in stages)
         architecture = Architecture(
@@ -128,7 +123,7 @@ def infer(shapes: Mapping[str, tuple[int, ...]], encoding: Encoding) -> Architec
             encoding=encoding,
         )
     except KeyError as error:
-        raise CheckpointError(f"this {FAMILY} lacks the tensor {error}") from None
+        raise lacking(FAMILY, error) from None
     except (IndexError, ValueError):
         raise wrong_dimensions(watched, FAMILY) from None
     if not _is_consistent(architecture):
@@ -169,7 +164,8 @@ def examine(part: Part) -> Examined | None:
         if isinstance(stored, Mapping) and "encoding" in stored
         else encoding_of({**part.beside, **part.settings}, channels)
     )
-    architecture = infer(shapes, encoding)
+    with as_stored(layout, translated):
+        architecture = infer(shapes, encoding)
     return describe_checkpoint(
         FAMILY,
         layout,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ....core.errors import CheckpointError
-from ....core.messages import visible
+from ....core.messages import listed, visible
 
+SHOWN = 12  # numbers of blocks that a message names
 Shape = tuple[int, ...]
 
 
@@ -47,6 +49,36 @@ class Watched(dict[str, Shape]):
         if name in self:
             self.last = name
         return super().get(name, default)
+
+
+def numbers(names: Iterable[str], pattern: str) -> list[int]:
+    """Return the numbers, in order, that the first group of a pattern matches in names.
+
+    >>> numbers(["blocks.1.bias", "blocks.0.bias", "blocks.0.weight", "rgb"], r"blocks\\.(\\d+)\\..*")
+    [0, 1]
+    """
+    return sorted({int(match[1]) for name in names if (match := re.fullmatch(pattern, name))})
+
+
+def count_numbered(names: Iterable[str], pattern: str, family: str, what: str) -> int:
+    """Return how many parts of a network there are, which are numbered 0, 1, 2 ...
+
+    Args:
+        names: of tensors.
+        pattern: for the names of the parts' tensors; its first group is the number.
+        family: name of the network, for messages.
+        what: name of the parts, for messages.
+
+    Raises:
+        CheckpointError: there are none, or numbers are left out.
+    """
+    present = numbers(names, pattern)
+    if not present or present != list(range(len(present))):
+        raise CheckpointError(
+            f"the {what} of this {family} are not numbered 0, 1, 2 ...; the file has "
+            f"{listed(map(str, present), SHOWN) or 'none'}"
+        )
+    return len(present)
 
 
 def lacking(family: str, error: KeyError) -> AboutTensor:

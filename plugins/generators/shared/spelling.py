@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import product
+from itertools import islice, product
 
 from ....core.errors import CheckpointError
 from ....core.messages import visible
-from .layouts import MAX_TENSORS, Layout, Translated
-from .patterns import SLOT, templates
+from .layouts import Layout, Translated
 from .sizes import AboutTensor
 
-SLOTS = 2  # numbers in a name that are varied
 SMALL = 20  # numbers below this are tried, beside those that occur
 TRIES = 40_000  # names that are tried
 SPELLED = 50  # missing tensors whose names in the file are looked for
@@ -42,143 +40,91 @@ def in_file(missing: Sequence[str], layout: Layout, translated: Translated) -> t
     """Return the names of missing tensors as the file would spell them, beside the names used here."""
     if not missing:
         return ()
-    found = spelled(layout, missing[:SPELLED], [*translated.origin.values(), *translated.unknown])
+    raw = spelled(layout, missing[:SPELLED], translated.origin)
     return tuple(
-        f"{found[name]} (here {name})" if found.get(name, name) != name else name for name in missing
+        f"{raw[name]} (here {name})"
+        if raw.get(name, name) != name
+        else name
+        if name in layout.meanings(name)
+        else f"{name} (as it is called here)"
+        for name in missing
     )
 
 
-def spelled(layout: Layout, names: Iterable[str], stored: Iterable[str]) -> dict[str, str]:
+def spelled(layout: Layout, missing: Sequence[str], origin: Mapping[str, str]) -> dict[str, str]:
     """Return, for names used here, the names under which a layout stores their tensors.
 
-    Rules cannot be read backwards. So all names that their patterns match are tried, with the numbers of the
-    file and small ones. Of several that stand for a wanted name, the one most like names in the file counts.
-    Names that are found in no way are left out.
+    Rules cannot be read backwards. So names like those in the file are tried, and the first that stands for a
+    wanted name counts. Names that are found in no way are left out.
 
     Args:
         layout: of the file.
-        names: those wanted, of a network of this layout.
-        stored: names in the file.
+        missing: names used here, of tensors that the file lacks.
+        origin: maps the names used here to those in the file.
     """
-    wanted, stored = set(names), list(stored)[:MAX_TENSORS]
-    scopes = _scopes({} if layout.renamed is None else layout.renamed(stored))
-    present, likeness = set(stored), _Likeness(stored)
-    best: dict[str, tuple[tuple[int, ...], str]] = {}
-    for candidate, name in _candidates(layout, wanted, stored):
-        raw = next(
-            (own + candidate[len(scope) :] for scope, own in scopes.items() if candidate.startswith(scope)),
-            candidate,
-        )
-        if raw in present:
-            continue
-        score = likeness.of(raw)
-        if name not in best or score > best[name][0]:
-            best[name] = score, raw
-    return {name: raw for name, (_, raw) in best.items()}
+    renamed = {} if layout.renamed is None else layout.renamed(origin.values())
+    scopes = _scopes(renamed)
+    present, wanted, result = {*origin.values()}, {*missing}, dict[str, str]()
+    ruled = {name: renamed.get(stored, stored) for name, stored in origin.items()}
+    for candidate in islice(_candidates(layout, missing, ruled), TRIES):
+        for name in wanted.intersection(layout.meanings(candidate)):
+            scope = next((scope for scope in scopes if candidate.startswith(scope)), "")
+            stored = scopes.get(scope, "") + candidate.removeprefix(scope)
+            if stored not in present:
+                result[name] = stored
+                wanted.remove(name)
+        if not wanted:
+            break
+    return result
 
 
-class _Likeness:
-    """Say how much a name looks like those of a file."""
+def _candidates(layout: Layout, missing: Sequence[str], stored: Mapping[str, str]) -> Iterator[str]:
+    """Yield names that a file may have: other numbers, other ends, and what the rules spell out.
 
-    def __init__(self, stored: Sequence[str]) -> None:
-        self.beginnings = {start for name in stored for start in _beginnings(name)}
-        self.variants = {_variant(name) for name in stored}
-        self.endings = {_ending(name) for name in stored}
-        self.modules = Counter(_module(name) for name in stored)
-        self.parts = Counter(_kind(re.split("[./]", name)[-1]) for name in stored)
-
-    def of(self, name: str) -> tuple[int, ...]:
-        """Return a score to compare, the most telling number first.
-
-        How many first parts occur together, whether the name occurs with another number, and its last two
-        parts, how many names have all parts but the last, and how many the last one.
-        """
-        return (
-            sum(start in self.beginnings for start in _beginnings(name)),
-            _variant(name) in self.variants,
-            _ending(name) in self.endings,
-            self.modules[_module(name)],
-            self.parts[_kind(re.split("[./]", name)[-1])],
-        )
-
-
-def _candidates(layout: Layout, wanted: set[str], stored: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield names that may be stored, each with a wanted name that the layout gives it."""
-    occurring = dict.fromkeys(number for name in stored for number in re.findall(r"\d+", name))
-    numbers = [*occurring, *(str(i) for i in range(SMALL) if str(i) not in occurring)]
-    kinds, tries = {_kind(name) for name in wanted}, 0
+    Args:
+        layout: of the file.
+        missing: names used here, of tensors that the file lacks.
+        stored: maps names used here to those in the file.
+    """
+    kinds = {_kind(name) for name in missing}
+    alike = [name for here, name in stored.items() if _kind(here) in kinds]
+    commonest = [leaf for leaf, _ in Counter(map(_leaf, stored.values())).most_common()]
+    leaves = dict.fromkeys([*map(_leaf, alike), *commonest])
+    modules = dict.fromkeys(map(_module, stored.values()))
+    beside: dict[str, dict[str, None]] = {}  # by module as here, modules in the file
+    for here, name in stored.items():
+        beside.setdefault(_module(here), {})[_module(name)] = None
+    for here in missing:
+        yield from (module + leaf for module, leaf in product(beside.get(_module(here), ()), leaves))
+    occurring = dict.fromkeys(number for name in stored.values() for number in re.findall(r"\d+", name))
+    numbers = dict.fromkeys([*occurring, *map(str, range(SMALL))])
+    for name in alike:
+        for old, number in product(re.finditer(r"\d+", name), numbers):
+            yield re.sub(rf"(?<!\d){old[0]}(?!\d)", number, name)
+            yield name[: old.start()] + number + name[old.end() :]
+    yield from (module + leaf for leaf, module in product(leaves, modules))
+    prefixes = dict.fromkeys([*(module.partition(".")[0] + "." for module in modules), ""])
     for rule in layout.rules:
-        for template in () if rule.name is None else templates(rule.pattern):
-            slots = sorted(set(SLOT.findall(template)))
-            if len(slots) > SLOTS or not _may_give(layout, template, kinds, numbers):
-                continue
-            for combination in product(numbers, repeat=len(slots)):
-                tries += 1
-                if tries > TRIES:
-                    return
-                candidate = _filled(template, slots, combination)
-                yield from ((candidate, name) for name in layout.meanings(candidate) if name in wanted)
-
-
-def _may_give(layout: Layout, template: str, kinds: set[str], numbers: Sequence[str]) -> bool:
-    """Return whether a template gives a name that differs from a wanted one in its numbers alone.
-
-    True where a number must be a special one, so that nothing can be said.
-    """
-    slots = sorted(set(SLOT.findall(template)))
-    names = [
-        name
-        for number in numbers[:3]
-        for name in layout.meanings(_filled(template, slots, [number] * len(slots)))
-    ]
-    return not names or any(_kind(name) in kinds for name in names)
-
-
-def _filled(template: str, slots: Sequence[str], numbers: Sequence[str]) -> str:
-    for slot, number in zip(slots, numbers, strict=True):
-        template = template.replace(slot, number)
-    return template
-
-
-def _kind(name: str) -> str:
-    return re.sub(r"\d+", "#", name)
-
-
-def _beginnings(name: str) -> list[str]:
-    """Return the name up to each dot or slash.
-
-    >>> _beginnings("4x4/Conv/bias")
-    ['4x4/', '4x4/Conv/']
-    """
-    return [name[: match.end()] for match in re.finditer("[./]", name)]
+        literal = re.sub(r"\(\?:[^()]*\)\?", "", rule.pattern).replace(r"\.", ".")  # without optional parts
+        if re.fullmatch(r"[\w./]+", literal):
+            yield from (prefix + literal for prefix in prefixes)
 
 
 def _module(name: str) -> str:
-    """Return the name without its last part.
+    """Return a name without its last part.
 
-    >>> _module("16x16/Conv1/weight"), _module("feat_8.3.running_mean"), _module("w_avg")
+    >>> _module("16x16/Conv1/weight"), _module("feat_8.3.bias"), _module("w_avg")
     ('16x16/Conv1/', 'feat_8.3.', '')
     """
     return name[: 1 + max(name.rfind("."), name.rfind("/"))]
 
 
-def _variant(name: str) -> str:
-    """Return the name without its first number, and without others that equal it.
-
-    >>> _variant("16x16/Conv1/weight")
-    '#x#/Conv1/weight'
-    """
-    first = re.search(r"\d+", name)
-    return name if first is None else re.sub(rf"(?<!\d){first[0]}(?!\d)", "#", name)
+def _leaf(name: str) -> str:
+    return name[len(_module(name)) :]
 
 
-def _ending(name: str) -> str:
-    """Return the last two parts of a name, without numbers.
-
-    >>> _ending("blocks.0.bn1.stored_mean")
-    'bn#.stored_mean'
-    """
-    return ".".join(re.split("[./]", _kind(name))[-2:])
+def _kind(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
 
 
 def _scopes(renamed: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import Shapes, find
-from ..shared.sizes import Watched, inconsistent, lacking, wrong_dimensions
+from ..shared.sizes import Watched, inconsistent, lacking, count_numbered, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, compare, describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored
@@ -108,18 +108,12 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
         for name, shape in shapes.items()
         if shape and (m := re.fullmatch(r"synthesis\.b(\d{1,4})\.conv1\.bias", name))
     }
-    mapping = sorted(
-        int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d{1,2})\.weight", name))
-    )
+    mapping = count_numbered(shapes, r"mapping\.fc(\d{1,2})\.weight", "StyleGAN2", "mapping layers")
     sizes = [4 * 2**i for i in range(len(channels))]
     if not channels or sorted(channels) != sizes:
         raise CheckpointError(
             "a StyleGAN2 has blocks for 4, 8, 16 ... pixels, "
             f"but this file has blocks for {sorted(channels) or 'none'}"
-        )
-    if not mapping or mapping != list(range(len(mapping))):
-        raise CheckpointError(
-            f"a StyleGAN2 has mapping layers 0, 1, 2 ..., but this file has {mapping or 'none'}"
         )
     try:
         classes, embedding, joined = _classes(shapes)
@@ -128,7 +122,7 @@ def infer(shapes: Shapes, stored: StoredSettings | None = None, *, means: int = 
             channels=dict(sorted(channels.items())),
             z_dim=mapping_inputs - embedding - joined,
             w_dim=shapes["synthesis.b4.conv1.affine.weight"][1],
-            mapping_layers=len(mapping),
+            mapping_layers=mapping,
             mapping_width=mapping_width,
             classes=classes,
             clamp=stored.clamp,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping as MappingType
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -17,7 +16,7 @@ from ....core.config.faults import reason_of
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
 from ..shared.mapping import Mapping
-from ..shared.sizes import Watched, lacking, wrong_dimensions
+from ..shared.sizes import Watched, lacking, count_numbered, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .class_table import ClassTable
@@ -165,13 +164,7 @@ def infer(
     shapes = Watched({name: tuple(tensor.shape) for name, tensor in tensors.items()})
     names = layer_names(shapes, grown=grown)
     numbers = tuple(number_of(name) for name in names)
-    mapping = sorted(
-        int(m[1]) for name in shapes if (m := re.fullmatch(r"mapping\.fc(\d{1,2})\.weight", name))
-    )
-    if not mapping or mapping != list(range(len(mapping))):
-        raise CheckpointError(
-            f"a StyleGAN3 has mapping layers 0, 1, 2 ..., but this file has {mapping or 'none'}"
-        )
+    mapping = count_numbered(shapes, r"mapping\.fc(\d{1,2})\.weight", "StyleGAN3", "mapping layers")
     try:
         sampling = _sampling(names, tensors, settings)
         channels = [shapes["synthesis.input.weight"][0], *(int(name.rsplit("_", 1)[1]) for name in names)]
@@ -210,7 +203,7 @@ def infer(
     return Architecture(
         z_dim=z_dim,
         w_dim=w_dim,
-        mapping_layers=len(mapping),
+        mapping_layers=mapping,
         mapping_width=width,
         classes=classes,
         layers=tuple(layers),

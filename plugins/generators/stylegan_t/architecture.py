@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -11,7 +10,8 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import Shapes, find
-from ..shared.sizes import Watched, inconsistent, wrong_dimensions
+from ..shared.sizes import Watched, inconsistent, lacking, count_numbered, numbers, wrong_dimensions
+from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import LAYOUTS
 from .network import BANDWIDTH, CLAMP, GROUPS, Network
@@ -76,30 +76,28 @@ def infer(shapes: Shapes) -> Architecture:
         CheckpointError: tensors that determine the architecture are missing, or of inconsistent shapes.
     """
     shapes = Watched(shapes)
-    sizes = _numbers(shapes, r"synthesis\.b(\d{1,6})\.convs1\.0\.bias")
+    sizes = numbers(shapes, r"synthesis\.b(\d{1,6})\.convs1\.0\.bias")
     if not sizes or sizes != [sizes[0] << i for i in range(len(sizes))] or sizes[0] <= 2 * BANDWIDTH:
         raise CheckpointError(
             f"a {FAMILY} has blocks of 8, 16, 32 ... pixels, but this file has {sizes[:12] or 'none'}"
         )
     first, last = sizes[0], sizes[-1]
-    mapping = _numbers(shapes, r"mapping\.mlp\.fc(\d{1,2})\.weight")
-    layers = _numbers(shapes, rf"synthesis\.b{first}\.convs1\.(\d{{1,3}})\.bias")
-    for numbers, what in ((mapping, "layers of the mapping network"), (layers, f"layers of block b{first}")):
-        if not numbers or numbers != list(range(len(numbers))):
-            raise CheckpointError(f"the {what} of this {FAMILY} are not 0, 1, 2 ..., but {numbers[:12]}")
+    mapping = count_numbered(shapes, r"mapping\.mlp\.fc(\d{1,2})\.weight", FAMILY, "mapping layers")
+    convolutions = rf"synthesis\.b{first}\.convs1\.(\d{{1,3}})\.bias"
+    layers = count_numbered(shapes, convolutions, FAMILY, f"layers of block b{first}")
     try:
         z_dim = shapes["mapping.mlp.fc0.weight"][1]
         architecture = Architecture(
             z_dim=z_dim,
             text=shapes[f"synthesis.b{first}.input.affine.weight"][1] - z_dim,
-            mapping_layers=len(mapping),
+            mapping_layers=mapping,
             channels={size: shapes[f"synthesis.b{size}.convs1.0.bias"][0] for size in sizes},
-            pairs=len(layers) // 2,
+            pairs=layers // 2,
             skip=any(f"synthesis.b{size}.torgb.weight" in shapes for size in sizes[:-1]),
             colours=shapes[f"synthesis.b{last}.torgb.weight"][0],
         )
     except KeyError as error:
-        raise CheckpointError(f"this {FAMILY} lacks the tensor {error}") from None
+        raise lacking(FAMILY, error) from None
     except IndexError:
         raise wrong_dimensions(shapes, FAMILY) from None
     check_channels(FAMILY, architecture.colours)
@@ -114,11 +112,6 @@ def infer(shapes: Shapes) -> Architecture:
     return architecture
 
 
-def _numbers(shapes: Shapes, pattern: str) -> list[int]:
-    """Return the sorted numbers in the names that match a pattern."""
-    return sorted({int(m[1]) for name in shapes if (m := re.fullmatch(pattern, name))})
-
-
 def examine(part: Part) -> Examined | None:
     """Return the sizes and weights of a StyleGAN-T; None if no layout fits.
 
@@ -129,7 +122,8 @@ def examine(part: Part) -> Examined | None:
     if layout is None:
         return None
     translated = layout.translate(part.tensors)
-    architecture = infer({name: tuple(tensor.shape) for name, tensor in translated.tensors.items()})
+    with as_stored(layout, translated):
+        architecture = infer({name: tuple(tensor.shape) for name, tensor in translated.tensors.items()})
     text = f"pictures depend on a text embedding of {architecture.text} numbers (config: text)"
     return describe_checkpoint(
         FAMILY,

@@ -147,13 +147,22 @@ KNOWN = {
 @pytest.mark.parametrize(
     ("name", "way_out"),
     [
-        ("model.diffusion_model.out.0.weight", "many steps, which is not supported; a generator whose class"),
+        ("model.diffusion_model.out.0.weight", "; it makes a picture in many steps, which is not supported"),
+        ("lora_unet_mid.weight", "; it is a part of a larger model and makes no pictures from codes by itself"),
+        (
+            "decoder.up_blocks.0.resnets.0.conv1.weight decoder.conv_out.weight",
+            "; it is a part of a larger model and makes no pictures from codes by itself",
+        ),
         ("b64.fromrgb.weight", "makes no images: give the file of the generator"),
         ("state.0.exp_avg", "not a network: give the file of the generator"),
+        ("style_to_conv_modulations.weight", "GigaGAN is not supported; a generator whose class you have is"),
+        ("encoder.input.weight decoder.convs.0.weight", "together with its generator (e4e or pSp)"),
     ],
 )
 def test_what_to_do_with_a_network_of_another_kind(name: str, way_out: str) -> None:
-    assert way_out in describe_part(part(name))
+    words = describe_part(part(*name.split()))
+    assert way_out in words
+    assert ("use: module" in words) == ("whose class you have" in way_out)
 
 
 @pytest.mark.parametrize("words", sorted(KNOWN))
