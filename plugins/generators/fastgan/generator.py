@@ -89,9 +89,7 @@ class FastGAN(PublishedGenerator):
 
     def begin(self, inputs: Inputs) -> State:
         """Return an empty state with the keys (N, 2) of fresh noise and the class vectors (N, E), if used."""
-        kept: dict[str, Tensor] = {}
-        if self.config.noise == "fresh":
-            kept["noise"] = noise.keys(inputs)
+        kept = noise.kept(self.config.noise, inputs)
         weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
         if weights is not None:
             with torch.autocast(self.device.type, enabled=False):

@@ -12,7 +12,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, Translated, find
-from ..shared.sizes import lacking, count_numbered
+from ..shared.sizes import count_numbered, lacking
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import EITHER, LAYOUTS, TRAINED

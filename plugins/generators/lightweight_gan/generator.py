@@ -75,8 +75,7 @@ class LightweightGAN(PublishedGenerator):
 
     def begin(self, inputs: Inputs) -> State:
         """Return an empty state, with the keys (N, 2) of fresh noise if it is used."""
-        fresh = self.config.noise == "fresh" and self.architecture.noisy
-        return State(None, kept={"noise": noise.keys(inputs)} if fresh else {})
+        return State(None, kept=noise.kept(self.config.noise, inputs) if self.architecture.noisy else {})
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Make the first feature map, apply attention or a layer, excite channels, or make the picture."""

@@ -11,7 +11,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.attention import HEADS
 from ..shared.layouts import Shapes, find
-from ..shared.sizes import Watched, lacking, count_numbered, wrong_dimensions
+from ..shared.sizes import Watched, count_numbered, lacking, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import ALONE, LAYOUTS, TRAINED

@@ -14,7 +14,7 @@ from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ....core.messages import visible
 from ..shared.layouts import Shapes, Translated, find
-from ..shared.sizes import Watched, inconsistent, lacking, count_numbered, numbers, wrong_dimensions
+from ..shared.sizes import Watched, count_numbered, inconsistent, lacking, numbers, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import describe_checkpoint
 from ..shared.unstored import NOTHING, Unstored, noise_and_mean, positive

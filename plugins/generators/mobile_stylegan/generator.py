@@ -30,8 +30,8 @@ class MobileStyleGAN(TruncatedGenerator):
     Layer 2b - 1 controls the upsampling to 4 * 2^b pixels and the convolution after it, layer 2b the second
     convolution of that size. The last layer is that of the output, which doubles the size once more.
 
-    The author's program takes 3 codes for each size and one more. Those that reach no picture have no layer:
-    they belong to the outputs of lower resolutions, which only its training looks at, and to nothing.
+    The author's program takes 3 codes for each doubling and 2 more. Those that reach no picture have no
+    layer: the codes of the outputs of lower resolutions, which only its training looks at, and the very last.
     """
 
     class Config(MappingConfig, NoiseConfig, TruncationConfig):
@@ -88,7 +88,7 @@ class MobileStyleGAN(TruncatedGenerator):
         """Return the learned constant (N, C, 4, 4), and the keys (N, 2) of fresh noise if it is used."""
         const = self.network.const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
+        return State(x, kept=noise.kept(self.config.noise, inputs))
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Double the size, apply a convolution, or make the picture."""
@@ -102,7 +102,8 @@ class MobileStyleGAN(TruncatedGenerator):
                 return State(state.x, module(state.x, style), state.kept)
             if isinstance(module, Up):
                 return state.with_x(module(state.x, style))
-            return state.with_x(module(state.x, style, self._noise(s, state)))
+            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, self._fixed.get(s))
+            return state.with_x(module(state.x, style, added))
 
     def finish(self, state: State) -> Tensor:
         """Return images (N, 3, H, W), with [-1, 1] mapped to [0, 1]."""
@@ -139,9 +140,3 @@ class MobileStyleGAN(TruncatedGenerator):
         assert isinstance(output, Output)
         add("output", self.architecture.layers - 1, self.architecture.resolution, output)
         return tuple(strata)
-
-    def _noise(self, s: int, state: State) -> Tensor | None:
-        """Return the noise of stratum s, (1 or N, 1, H, W), or None."""
-        if self.config.noise == "fresh":
-            return noise.fresh(state.kept["noise"], s, self.strata[s].size, self.device)
-        return self._fixed.get(s)

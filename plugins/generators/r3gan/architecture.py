@@ -11,7 +11,7 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
-from ..shared.sizes import lacking, count_numbered
+from ..shared.sizes import count_numbered, lacking
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import describe_checkpoint
 from .layouts import LAYOUTS

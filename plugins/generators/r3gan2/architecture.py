@@ -12,7 +12,7 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
-from ..shared.sizes import Watched, inconsistent, lacking, count_numbered, wrong_dimensions
+from ..shared.sizes import Watched, count_numbered, inconsistent, lacking, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import describe_checkpoint
 from .encoding import KNOWN, Encoding, encoding_of, unsupported

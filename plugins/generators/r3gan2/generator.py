@@ -102,8 +102,7 @@ class R3GAN2(PublishedGenerator):
             added = linear[:, -1].expand(inputs.n, -1)  # (N, 2C)
             if weights is not None:
                 added = added + F.linear(weights @ self.network.embed, linear[:, z_dim:-1])
-        fresh = {"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {}
-        return State(None, kept={"added": added, **fresh})
+        return State(None, kept={"added": added, **noise.kept(self.config.noise, inputs)})
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Apply the head, an upsampling layer, a block, the output layer, or the decoder."""
@@ -126,7 +125,10 @@ class R3GAN2(PublishedGenerator):
             module = self._modules[s]
             if isinstance(module, Up):
                 return state.with_x(module(state.x))
-            return state.with_x(module(state.x, self._noise(s, state)))
+            if not isinstance(module, FeedForward):
+                return state.with_x(module(state.x, None))
+            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, self._fixed.get(s))
+            return state.with_x(module(state.x, added))
 
     def finish(self, state: State) -> Tensor:
         """Return images (N, 3, H, W): decoded ones, or with [-1, 1] mapped to [0, 1]."""
@@ -142,12 +144,6 @@ class R3GAN2(PublishedGenerator):
         """Return the matrix (2C, D) from codes to the channels of the head."""
         weight: Tensor = self.network.head.linear[:, : self.architecture.z_dim]
         return weight if s == 0 else None
-
-    def _noise(self, s: int, state: State) -> Tensor | None:
-        """Return the noise of a stratum, (N or 1, 1, H, W); None without."""
-        if isinstance(self._modules[s], FeedForward) and "noise" in state.kept:
-            return noise.fresh(state.kept["noise"], s, self.strata[s].size, self.device)
-        return self._fixed.get(s)
 
     def _decoder_of(self, config: Config) -> Decoder | None:
         """Load the decoder of latents; None for a network that gives pictures.

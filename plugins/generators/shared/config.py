@@ -8,6 +8,7 @@ from PIL import ImageColor
 from pydantic import BeforeValidator, Field
 
 from ....core.plugins.base import PluginConfig
+from .noise import Noise
 
 
 def _colour(value: Any) -> str:
@@ -61,7 +62,7 @@ class ClassConfig(CheckpointConfig):
 class NoiseConfig(PluginConfig):
     """Set the noise, which no file stores."""
 
-    noise: Literal["const", "fresh", "none"] = Field(
+    noise: Noise = Field(
         default="const", description="const: fixed noise; fresh: drawn for each sample; none: without"
     )
 
@@ -83,7 +84,7 @@ class TruncationConfig(ClassConfig):
 class StyleConfig(TruncationConfig):
     """Set checkpoint, classes, truncation and noise, for generators with a mapping network and noise."""
 
-    noise: Literal["const", "fresh", "none"] = Field(
+    noise: Noise = Field(
         default="const", description="const: that of the checkpoint; fresh: drawn for each sample"
     )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from ....core.plugins.records import Inputs
+from ....core.plugins.records import Inputs, State, Stratum
 from ....core.randomness import Stream, Use, normals, uniforms
 
+Noise = Literal["const", "fresh", "none"]  # field `noise` of configs
 # What is done about noise that no file stores, by the field `noise` of config.NoiseConfig.
 UNSTORED = {
     "const": "no file stores the noise: fixed noise, drawn from seed 0, is used for all samples",
@@ -20,6 +23,29 @@ UNSTORED = {
 def keys(inputs: Inputs) -> Tensor:
     """Return the noise seed and the index of every sample, (N, 2), to be stored in State.kept."""
     return torch.stack([torch.full_like(inputs.index, inputs.noise), inputs.index], dim=1)
+
+
+def kept(mode: Noise, inputs: Inputs) -> dict[str, Tensor]:
+    """Return what the state of a pass keeps for the noise: its keys (N, 2) if it is drawn for each sample."""
+    return {"noise": keys(inputs)} if mode == "fresh" else {}
+
+
+def of_stratum(mode: Noise, s: int, stratum: Stratum, state: State, fixed: Tensor | None) -> Tensor | None:
+    """Return the noise of a stratum, (1 or N, 1, H, W); None without noise.
+
+    Args:
+        mode: field `noise` of the config.
+        s: number of the stratum.
+        stratum: its description, from which the size follows.
+        state: the state before it, from begin() with kept().
+        fixed: noise of the stratum for all samples.
+    """
+    if mode == "none":
+        return None
+    if mode == "const":
+        return fixed
+    assert state.x is not None
+    return fresh(state.kept["noise"], s, (stratum.height, stratum.size), state.x.device)
 
 
 def fresh(key: Tensor, s: int, size: int | tuple[int, int], device: torch.device) -> Tensor:

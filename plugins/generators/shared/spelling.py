@@ -13,6 +13,7 @@ from ....core.messages import visible
 from .layouts import Layout, Translated
 from .sizes import AboutTensor
 
+FILLED = 2  # numbers that are filled into the pattern of a rule, at most
 SMALL = 20  # numbers below this are tried, beside those that occur
 TRIES = 40_000  # names that are tried
 SPELLED = 50  # missing tensors whose names in the file are looked for
@@ -105,9 +106,11 @@ def _candidates(layout: Layout, missing: Sequence[str], stored: Mapping[str, str
     yield from (module + leaf for leaf, module in product(leaves, modules))
     prefixes = dict.fromkeys([*(module.partition(".")[0] + "." for module in modules), ""])
     for rule in layout.rules:
-        literal = re.sub(r"\(\?:[^()]*\)\?", "", rule.pattern).replace(r"\.", ".")  # without optional parts
-        if re.fullmatch(r"[\w./]+", literal):
-            yield from (prefix + literal for prefix in prefixes)
+        text = re.sub(r"\(\?:[^()]*\)\?", "", rule.pattern).replace(r"\.", ".")  # without optional parts
+        text = re.sub(r"\(\\d[^()]*\)", "{}", text)
+        if re.fullmatch(r"[\w./{}]+", text) and text.count("{}") <= FILLED:
+            for prefix, *filling in product(prefixes, *[numbers] * text.count("{}")):
+                yield prefix + text.format(*filling)
 
 
 def _module(name: str) -> str:

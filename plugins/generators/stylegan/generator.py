@@ -84,7 +84,7 @@ class StyleGAN(TruncatedGenerator):
         """Return the learned constant (N, C, h, w), and the keys (N, 2) of fresh noise if it is used."""
         const = self._const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
+        return State(x, kept=noise.kept(self.config.noise, inputs))
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Apply a layer to the feature map, or the output layer, which gives the RGB."""
@@ -96,7 +96,9 @@ class StyleGAN(TruncatedGenerator):
             if style is None:
                 assert code is not None
                 style = self._layers[s].affine(self._read_code(s, code).float())
-            return State(self._layers[s](state.x, style, self._noise(s, state)), None, state.kept)
+            layer = self._layers[s]
+            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, layer.noise_const)
+            return State(layer(state.x, style, added), None, state.kept)
 
     def finish(self, state: State) -> Tensor:
         """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
@@ -136,12 +138,3 @@ class StyleGAN(TruncatedGenerator):
         if stored is None:
             return truncation.mean_code(self._mapping, self.architecture.z_dim, self._scale, self.device)
         return stored.repeat(self.architecture.code_size // stored.shape[0])
-
-    def _noise(self, s: int, state: State) -> Tensor | None:
-        """Return the noise of stratum s, (1 or N, 1, H, W), or None."""
-        if self.config.noise == "none":
-            return None
-        if self.config.noise == "fresh":
-            size = self.strata[s].height, self.strata[s].size
-            return noise.fresh(state.kept["noise"], s, size, self.device)
-        return self._layers[s].noise_const

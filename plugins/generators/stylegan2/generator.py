@@ -27,11 +27,10 @@ from .network import RESIDUAL_GAIN, Block, SynthesisLayer, ToRGB
 
 
 class _Module(NamedTuple):
-    """Hold the module of a stratum, its block, and the height and width of its output."""
+    """Hold the module of a stratum and its block."""
 
     block: Block
     module: SynthesisLayer | ToRGB
-    size: tuple[int, int]
 
 
 class StyleGAN2(TruncatedGenerator):
@@ -74,12 +73,12 @@ class StyleGAN2(TruncatedGenerator):
             height, width = (side << doublings for side in self.architecture.start)
             for name in ("conv1",) if number == 4 else ("conv0", "conv1"):
                 module: SynthesisLayer = getattr(block, name)
-                self._modules.append(_Module(block, module, (height, width)))
+                self._modules.append(_Module(block, module))
                 inputs = module.weight.shape[1]
                 strata.append(Stratum(f"b{number}.{name}", layer, width, style_width=inputs, height=height))
                 layer += 1
             if block.has_rgb:
-                self._modules.append(_Module(block, block.torgb, (height, width)))
+                self._modules.append(_Module(block, block.torgb))
                 strata.append(
                     Stratum(
                         f"b{number}.torgb",
@@ -116,7 +115,7 @@ class StyleGAN2(TruncatedGenerator):
         """Return the learned constant (N, C, h, w), and the keys (N, 2) of fresh noise if it is used."""
         const = self.network.block(4).const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        return State(x, kept={"noise": noise.keys(inputs)} if self.config.noise == "fresh" else {})
+        return State(x, kept=noise.kept(self.config.noise, inputs))
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Apply a modulated convolution, or add the output of ToRGB to the upsampled RGB so far."""
@@ -131,7 +130,9 @@ class StyleGAN2(TruncatedGenerator):
                 if state.rgb is not None:
                     rgb = upsample_rgb(state.rgb, entry.block.resample_filter) + rgb
                 return State(state.x, rgb, state.kept)
-            x: Tensor = entry.module(state.x, style, self._noise(s, entry, state), self.architecture.clamp)
+            constant = entry.module.noise_const[None, None]
+            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, constant)
+            x: Tensor = entry.module(state.x, style, added, self.architecture.clamp)
             if not entry.block.has_residual:
                 return State(x, state.rgb, state.kept)
             kept = dict(state.kept)
@@ -157,12 +158,3 @@ class StyleGAN2(TruncatedGenerator):
         weight: Tensor = self._modules[s].module.affine.weight
         scaled: Tensor = weight / weight.shape[1] ** 0.5
         return scaled
-
-    def _noise(self, s: int, entry: _Module, state: State) -> Tensor | None:
-        """Return the noise of stratum s, (1 or N, 1, H, W), or None."""
-        if self.config.noise == "none":
-            return None
-        if self.config.noise == "fresh":
-            return noise.fresh(state.kept["noise"], s, entry.size, self.device)
-        assert isinstance(entry.module, SynthesisLayer)
-        return entry.module.noise_const[None, None]

@@ -16,7 +16,7 @@ from ....core.config.faults import reason_of
 from ....core.errors import CheckpointError
 from ..shared.layouts import find
 from ..shared.mapping import Mapping
-from ..shared.sizes import Watched, lacking, count_numbered, wrong_dimensions
+from ..shared.sizes import Watched, count_numbered, lacking, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .class_table import ClassTable

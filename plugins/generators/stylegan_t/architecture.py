@@ -10,7 +10,7 @@ from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
 from ....core.errors import CheckpointError
 from ..shared.layouts import Shapes, find
-from ..shared.sizes import Watched, inconsistent, lacking, count_numbered, numbers, wrong_dimensions
+from ..shared.sizes import Watched, count_numbered, inconsistent, lacking, numbers, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
 from .layouts import LAYOUTS

@@ -130,12 +130,10 @@ class StyleGANT(TruncatedGenerator):
 
     def begin(self, inputs: Inputs) -> State:
         """Return an empty state with text embeddings (N, T) and the keys (N, 2) of fresh noise, if used."""
-        kept: dict[str, Tensor] = {}
+        kept = noise.kept(self.config.noise, inputs)
         weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
         if weights is not None:
             kept["text"] = weights @ self._texts
-        if self.config.noise == "fresh":
-            kept["noise"] = noise.keys(inputs)
         return State(None, kept=kept)
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
@@ -154,7 +152,9 @@ class StyleGANT(TruncatedGenerator):
                 if state.rgb is not None:
                     rgb = upsample_rgb(state.rgb, block.resample_filter) + rgb
                 return State(state.x, rgb, state.kept)
-            return state.with_x(module.apply_to(state.x, style, self._noise(s, module, state)))
+            constant = module.noise_const[None, None]
+            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, constant)
+            return state.with_x(module.apply_to(state.x, style, added))
 
     def finish(self, state: State) -> Tensor:
         """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
@@ -184,14 +184,6 @@ class StyleGANT(TruncatedGenerator):
         """Return w = [x, c] (N, Z + T) for codes (N, Z) and text embeddings (N, T); None is the only text."""
         text = self._texts.expand(len(code), -1) if text is None else text
         return torch.cat([code, text], dim=1)
-
-    def _noise(self, s: int, layer: Layer, state: State) -> Tensor | None:
-        """Return the noise of stratum s, (1 or N, 1, H, W), or None."""
-        if self.config.noise == "none":
-            return None
-        if self.config.noise == "fresh":
-            return noise.fresh(state.kept["noise"], s, self.strata[s].size, self.device)
-        return layer.noise_const[None, None]
 
 
 def _modules(block: Block) -> list[tuple[str, FourierInput | Layer | ToRGB]]:

@@ -148,7 +148,10 @@ KNOWN = {
     ("name", "way_out"),
     [
         ("model.diffusion_model.out.0.weight", "; it makes a picture in many steps, which is not supported"),
-        ("lora_unet_mid.weight", "; it is a part of a larger model and makes no pictures from codes by itself"),
+        (
+            "lora_unet_mid.weight",
+            "; it is a part of a larger model and makes no pictures from codes by itself",
+        ),
         (
             "decoder.up_blocks.0.resnets.0.conv1.weight decoder.conv_out.weight",
             "; it is a part of a larger model and makes no pictures from codes by itself",
