@@ -16,6 +16,8 @@ from ....core.messages import quantity, shown
 ASSUMED = {
     "lr_mlp": "the mapping's learning rate multiplier is 0.01",
     "final_tanh": "tanh is not applied to the picture",
+    "output_scale": "the output is multiplied by 0.25 (output_scale)",
+    "conv_clamp": "outputs of layers are limited to 256 (conv_clamp)",
     "use_wscale": "weights are scaled by their fan-in",
 }
 # Whether PyTorch GAN Zoo applies tanh to the picture, by the loss that its configuration names.
@@ -32,6 +34,8 @@ class Unstored:
         lr_mlp: factor of the mapping network's stored weights and biases.
         depth: binary logarithm of the size of the pictures.
         fused_scale: whether upsampling is fused with the convolution after it.
+        output_scale: factor of the output of a StyleGAN3's last layer.
+        conv_clamp: limit of the absolute output of a StyleGAN3's layers, or "none".
     """
 
     final_tanh: bool | None = None
@@ -39,6 +43,8 @@ class Unstored:
     lr_mlp: float | None = None
     depth: int | None = None
     fused_scale: bool | None = None
+    output_scale: float | None = None
+    conv_clamp: float | str | None = None
 
     @classmethod
     def of(cls, config: BaseModel) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -19,11 +19,12 @@ from ..shared.mapping import Mapping
 from ..shared.sizes import Watched, count_numbered, lacking, wrong_dimensions
 from ..shared.spelling import as_stored
 from ..shared.state_dicts import check_channels, describe_checkpoint
+from ..shared.unstored import NOTHING, Unstored
 from .class_table import ClassTable
 from .layouts import LAYOUTS, XL
-from .network import LayerSizes, Network, Synthesis
+from .network import CLAMP, LR_MLP, SCALE, LayerSizes, Network, Synthesis
 from .sampling import MAX_TAPS, Sampling, number, sampling_from_settings, sampling_from_shapes
-from .stages import CLAMP, SCALE, assumptions, is_stage, layer_names, number_of
+from .stages import assumptions, is_stage, layer_names, number_of
 
 MAX_SIZE = 2**20  # of every number in a stored architecture
 MAX_DEPTH = 100  # layers of the mapping network, or of the synthesis network
@@ -59,7 +60,7 @@ class Architecture:
     bandwidth: float
     output_scale: float = SCALE
     clamp: float | None = CLAMP
-    lr_multiplier: float = 0.01
+    lr_multiplier: float = LR_MLP
     table: tuple[int, int] | None = None
     numbers: tuple[int, ...] | None = None
 
@@ -148,7 +149,11 @@ class Architecture:
 
 
 def infer(
-    tensors: MappingType[str, Tensor], settings: MappingType[str, Any], *, grown: bool = False
+    tensors: MappingType[str, Tensor],
+    settings: MappingType[str, Any],
+    unstored: Unstored = NOTHING,
+    *,
+    grown: bool = False,
 ) -> Architecture:
     """Infer the architecture from tensors with NVIDIA's names.
 
@@ -156,10 +161,12 @@ def infer(
         tensors: of the state dict. Only the values of the first filter are read; of the others the shapes
             suffice.
         settings: NVIDIA's constructor arguments, if the file stores them.
+        unstored: what the config says of the network.
         grown: whether the network may have grown in super-resolution stages, as StyleGAN-XL does.
 
     Raises:
-        CheckpointError: tensors that determine the architecture are missing or inconsistent.
+        CheckpointError: tensors that determine the architecture are missing or inconsistent, or settings
+            contradict the config.
     """
     shapes = Watched({name: tuple(tensor.shape) for name, tensor in tensors.items()})
     names = layer_names(shapes, grown=grown)
@@ -196,7 +203,6 @@ def infer(
         raise lacking("StyleGAN3", error) from None
     except (IndexError, ValueError):
         raise wrong_dimensions(shapes, "StyleGAN3") from None
-    mapping_settings = settings.get("mapping_kwargs")
     z_dim = inputs // 2 if table else inputs - (w_dim if classes else 0)
     if min(z_dim, w_dim, width, *channels, *(layer.kernel for layer in layers)) < 1:
         raise CheckpointError("the tensors of this StyleGAN3 have inconsistent shapes")
@@ -209,21 +215,68 @@ def infer(
         layers=tuple(layers),
         rates=sampling.rates,
         bandwidth=sampling.bandwidth,
-        output_scale=number(settings, "output_scale", SCALE),
-        clamp=None if settings.get("conv_clamp", CLAMP) is None else number(settings, "conv_clamp", CLAMP),
-        lr_multiplier=number(
-            mapping_settings if isinstance(mapping_settings, MappingType) else {}, "lr_multiplier", 0.01
-        ),
         table=table,
         numbers=None if numbers == tuple(range(len(numbers))) else numbers,
+        **_settled(_stated(settings), unstored),
     )
 
 
-def examine(part: Part) -> Examined | None:
-    """Return the sizes, classes and weights of a StyleGAN3; None if no layout fits.
+def _stated(settings: MappingType[str, Any]) -> dict[str, float | str | None]:
+    """Return what NVIDIA's constructor arguments state of the fields of the config; None for nothing.
 
     Raises:
-        CheckpointError: tensors or settings that determine the architecture are missing or invalid.
+        CheckpointError: an argument is no number above 0.
+    """
+    inner = settings.get("mapping_kwargs")
+    mapping = inner if isinstance(inner, MappingType) else {}
+    clamp = "none" if settings.get("conv_clamp", CLAMP) is None else number(settings, "conv_clamp", CLAMP)
+    return {
+        "output_scale": number(settings, "output_scale", SCALE) if "output_scale" in settings else None,
+        "conv_clamp": clamp if "conv_clamp" in settings else None,
+        "lr_mlp": number(mapping, "lr_multiplier", LR_MLP) if "lr_multiplier" in mapping else None,
+    }
+
+
+def _settled(stated: MappingType[str, Any], unstored: Unstored) -> dict[str, Any]:
+    """Return the fields of Architecture that no tensor shows, as file, config or published code have them.
+
+    Raises:
+        CheckpointError: config and file contradict each other.
+    """
+    clamp = unstored.settle("conv_clamp", stated["conv_clamp"], CLAMP)
+    return {
+        "output_scale": unstored.settle("output_scale", stated["output_scale"], SCALE),
+        "clamp": None if clamp == "none" else clamp,
+        "lr_multiplier": unstored.settle("lr_mlp", stated["lr_mlp"], LR_MLP),
+    }
+
+
+def _converted(stored: MappingType[str, Any], unstored: Unstored) -> Architecture:
+    """Return the architecture in a file that `model convert` wrote.
+
+    Raises:
+        CheckpointError: it is none of a StyleGAN3, or contradicts the config.
+    """
+    architecture = Architecture.from_plain(stored)
+    clamp = "none" if architecture.clamp is None else architecture.clamp
+    stated = {
+        "output_scale": architecture.output_scale,
+        "conv_clamp": clamp,
+        "lr_mlp": architecture.lr_multiplier,
+    }
+    return replace(architecture, **_settled(stated, unstored))
+
+
+def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
+    """Return the sizes, classes and weights of a StyleGAN3; None if no layout fits.
+
+    Args:
+        part: of a checkpoint.
+        unstored: what the config says of the network.
+
+    Raises:
+        CheckpointError: tensors or settings that determine the architecture are missing or invalid, or
+            contradict the config.
     """
     layout = find(LAYOUTS, part.tensors)
     if layout is None:
@@ -237,9 +290,9 @@ def examine(part: Part) -> Examined | None:
     stored = part.settings.get("network")
     with as_stored(layout, translated):
         architecture = (
-            Architecture.from_plain(stored)
+            _converted(stored, unstored)
             if isinstance(stored, MappingType)
-            else infer(translated.tensors, part.settings, grown=layout in XL)
+            else infer(translated.tensors, part.settings, unstored, grown=layout in XL)
         )
     colours = architecture.layers[-1].outputs
     check_channels("StyleGAN3", colours)
@@ -251,8 +304,18 @@ def examine(part: Part) -> Examined | None:
         layers=architecture.codes,
         code_size=architecture.w_dim,
         channels=colours,
-        assumptions=assumptions(part.settings),
+        assumptions=(*assumptions(part.settings), *_assumed(part.settings, unstored)),
     )
+
+
+def _assumed(settings: MappingType[str, Any], unstored: Unstored) -> tuple[str, ...]:
+    """Return sentences on what a file without a constructor's arguments does not state, nor the config.
+
+    Arguments that are left out have the values of the published code.
+    """
+    if "network" in settings or ("img_resolution" in settings and not is_stage(settings)):
+        return ()
+    return unstored.assumptions(*(name for name, value in _stated(settings).items() if value is None))
 
 
 def _classes(shapes: Shapes) -> tuple[tuple[int, int] | None, int]:

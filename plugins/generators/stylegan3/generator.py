@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -15,11 +16,12 @@ from ....core.plugins.records import ModelCard, State, Stratum
 from ..shared import truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
-from ..shared.config import TruncationConfig
+from ..shared.config import MappingConfig, TruncationConfig
 from ..shared.groups import groups_by_size
 from ..shared.mapping import FullyConnected
 from ..shared.state_dicts import load
 from ..shared.truncated import TruncatedGenerator
+from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .movement import Matrix, Movement, check, lookup
@@ -33,8 +35,21 @@ class StyleGAN3(TruncatedGenerator):
     L{i} in StyleGAN3. There is no noise. In StyleGAN-XL each class has its own mean w.
     """
 
-    class Config(TruncationConfig):
-        """Set checkpoint, classes, truncation, and the transform of the image."""
+    class Config(MappingConfig, TruncationConfig):
+        """Set checkpoint, classes, truncation, what the file does not state, and the image's transform."""
+
+        output_scale: float | None = Field(
+            default=None,
+            gt=0.0,
+            allow_inf_nan=False,
+            description="factor that brings the output of the last layer to [-1, 1]; left out: as the file "
+            "states, or else 0.25, as in the published code",
+        )
+        conv_clamp: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | Literal["none"] | None = Field(
+            default=None,
+            description="limit of the absolute output of each layer, or none; left out: as the file states, "
+            "or else 256, as in the published code",
+        )
 
         input_transform: Movement | Matrix | None = Field(
             default=None,
@@ -57,7 +72,8 @@ class StyleGAN3(TruncatedGenerator):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        opened = open_checkpoint(type(self), config)
+        unstored = Unstored.of(config)
+        opened = open_checkpoint(type(self), config, lambda part: examine(part, unstored))
         self.architecture = Architecture.from_plain(opened.description.architecture)
         self.network = for_inference(
             load(self.architecture.build, opened.description, opened.checkpoint.path), device

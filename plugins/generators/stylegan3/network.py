@@ -18,6 +18,10 @@ from ..shared.fourier import FourierInput
 from ..shared.mapping import EPSILON, GAIN, FullyConnected, Mapping
 from .filters import Resampling, filtered_lrelu
 
+CLAMP = 256.0  # of layers, in the published code
+SCALE = 0.25  # of the output, in the published code
+LR_MLP = 0.01  # of the mapping network, in the published code
+
 
 @dataclass(frozen=True)
 class LayerSizes:

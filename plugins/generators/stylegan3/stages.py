@@ -14,8 +14,6 @@ from typing import Any
 
 from ....core.errors import CheckpointError
 
-CLAMP = 256.0  # of layers, in the published code
-SCALE = 0.25  # of the output, in the published code
 LAYER = r"synthesis\.L(\d{1,3})_(\d{1,6})_(\d{1,6})"
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -31,8 +29,7 @@ def assumptions(settings: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     return (
         "the settings in the file are those of its last super-resolution stage alone: sampling rates and "
-        "margins are inferred from tensors, and the mapping's learning rate multiplier is 0.01, output_scale "
-        f"{SCALE:g} and conv_clamp {CLAMP:g}, as in the published code",
+        "margins are inferred from tensors",
     )
 
 

@@ -161,6 +161,26 @@ def test_a_clamp_may_be_none(tmp_path: Path) -> None:
     assert pictures(load(write(tmp_path / "a.safetensors", small_state(), **settings))).isfinite().all()
 
 
+def test_what_a_bare_state_dict_does_not_state_is_configured(tmp_path: Path) -> None:
+    """The same tensors with a header that states it and with a config that does give the same pictures."""
+    stated = {"output_scale": 0.5, "conv_clamp": 0.75, "mapping_kwargs": {"lr_multiplier": 1.0}}
+    fields = {"output_scale": 0.5, "conv_clamp": 0.75, "lr_mlp": 1.0}
+    bare = write(tmp_path / "bare.safetensors", small_state())
+    whole = write(tmp_path / "whole.safetensors", small_state(), **SMALL | stated)
+    wanted, plain = load(whole), load(bare)
+    configured = load(bare, **fields)
+    assert torch.equal(pictures(configured), pictures(wanted))
+    assert not torch.equal(pictures(configured), pictures(plain))
+    for name in fields:
+        assert any(f"(config: {name})" in line for line in plain.card.assumptions)
+        assert not any(f"(config: {name})" in line for line in configured.card.assumptions)
+    assert not any("config:" in line for line in wanted.card.assumptions)
+    for name in fields:
+        with pytest.raises(CheckpointError, match=f"{name}: 3.0 is configured, but the file states"):
+            load(whole, **{name: 3.0})
+    assert not torch.equal(pictures(load(bare, **fields | {"conv_clamp": "none"})), pictures(configured))
+
+
 def test_half_precision_weights_give_nearly_the_same_pictures(tmp_path: Path) -> None:
     state = small_state()
     generator = load(write(tmp_path / "a.safetensors", {k: v.half() for k, v in state.items()}))
