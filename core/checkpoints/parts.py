@@ -311,6 +311,7 @@ def _bare(name: str, tensors: dict[str, Tensor], settings: Mapping[str, Any], *,
         role_notes = (*notes, stripped(f"{role}.", len(own)))
         own, inner = without_wrappers(own)
         split.append(_Draft(inner_name(name, role), own, settings, own=False, notes=(*role_notes, *inner)))
+    split.sort(key=lambda part: rank(part.name))
     return [whole, *split] if first else [*split, whole]
 
 

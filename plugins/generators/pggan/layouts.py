@@ -146,7 +146,7 @@ def _mmgeneration(name: str, prefix: str, ignored: str, absent: tuple[str, ...])
     )
 
 
-MMGENERATION = _mmgeneration("MMGeneration", r"(?:generator\.)?", "discriminator", (r"generator_ema\..*",))
+MMGENERATION = _mmgeneration("MMGeneration", r"(?:generator\.)?", "discriminator", (r"(\w+_)?ema\..*",))
 MMGENERATION_AVERAGE = _mmgeneration(
     "MMGeneration, moving average", r"generator_ema\.", "generator|discriminator", ()
 )

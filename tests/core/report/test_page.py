@@ -316,6 +316,17 @@ def test_the_chapter_on_layers_is_well_built_and_says_what_the_files_say(fakes, 
         assert where.endswith(", right") == (row["right"] == "True")
 
 
+def test_one_level_is_not_compared_with_others(fakes, config, page: Page, tmp_path: Path) -> None:
+    config["concepts"] = {"include": ["seen/left"]}
+    alone = " ".join(Page(ganstrata.run(config, tmp_path / "run").path / "report.html").words)
+    several = " ".join(page.words)
+    assert "Mean depths in numbers" in alone
+    assert "How deep they lie" in alone
+    for words in ("Holm's correction", "In which order they come"):
+        assert words in several
+        assert words not in alone
+
+
 def test_depths_stand_in_a_table(page: Page, finished: Run) -> None:
     (cells,) = [rows for rows in page.cells if rows[0][:3] == ["Level or concept", "Level", "Mean depth"]]
     with (finished.path / "figures/depth.csv").open(encoding="utf-8", newline="") as file:

@@ -111,3 +111,25 @@ def test_r3gans_pickle_whose_classes_are_named_and_not_loaded(tmp_path: Path) ->
     condition = torch.tensor([3, 0, 2])
     images, z = images_of(tmp_path / "r3gan-cifar10.pkl", condition)
     assert (images - plain_r3gan(state, z, condition)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("average", ["generator_ema.", "generator_ema.module.", "ema.module.", "g_ema."])
+@pytest.mark.parametrize("layout", ["mmgen", "mmgen_fused", "genforce", "higan"])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_the_average_beside_the_weights_of_training_is_used(
+    layout: str, average: str, wrapped: bool, tmp_path: Path
+) -> None:
+    """MMGeneration and MMagic keep both under prefixes of one state dict."""
+    averaged = {name.removeprefix("generator."): tensor for name, tensor in small_state(layout).items()}
+    state = {
+        **{f"generator.{name}": torch.randn_like(tensor) for name, tensor in averaged.items()},
+        "discriminator.decision.linear1.weight_orig": torch.zeros(2, 3),
+        **{f"{average}{name}": tensor for name, tensor in averaged.items()},
+    }
+    path = tmp_path / "latest.pth"
+    torch.save({"meta": {}, "state_dict": state} if wrapped else state, path)
+    images, z = images_of(path)
+    alone = tmp_path / "alone.pth"
+    torch.save(averaged, alone)
+    assert torch.equal(images, images_of(alone)[0])
+    assert len(z) == len(images)

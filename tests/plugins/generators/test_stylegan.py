@@ -11,6 +11,7 @@ import torch
 from closeness import assert_near
 from ganstrata import Generator, Pass, Stream, render
 from ganstrata.core.errors import ConfigError, ShapeError
+from ganstrata.plugins.generators.shared import noise
 from generator_files import codes_by_layer, codes_of, loader, write
 from generators_stylegan import COMPLETE, plain, plain_w, small_state, weights
 from torch import Tensor
@@ -220,7 +221,9 @@ def test_fresh_noise_takes_the_place_of_the_stored_one(path: Path) -> None:
     codes = codes_by_layer(generator, 1)
     state = generator.begin(ganstrata.Inputs(1, None, torch.tensor([3]), 5))
     for s in range(6):
-        own[f"synthesis.layers.{s}.noise_const"] = generator._noise(s, state)[0, 0]  # type: ignore[attr-defined]
+        drawn = noise.of_stratum("fresh", s, generator.strata[s], state, None)
+        assert drawn is not None
+        own[f"synthesis.layers.{s}.noise_const"] = drawn[0, 0]
     images = render(generator, codes, index=torch.tensor([3]), noise=5)
     assert (images * 2.0 - 1.0 - plain(own, codes)).abs().max() < 1e-4
 

@@ -12,6 +12,7 @@ import torch
 from closeness import assert_near
 from ganstrata import Generator, Pass, Stream, render
 from ganstrata.core.errors import CheckpointError, ConfigError, DataError, ShapeError
+from ganstrata.plugins.generators.shared import noise
 from ganstrata.plugins.generators.shared.mapping import normalise_second_moment
 from ganstrata.plugins.generators.stylegan2.network import Network
 from generators_stylegan2 import stored
@@ -260,7 +261,9 @@ def test_fresh_noise_differs_between_strata() -> None:
     generator = load(noise="fresh")
     state = generator.begin(ganstrata.Inputs(1, None, torch.tensor([3]), 0))
     places = [s for s, stratum in enumerate(generator.strata) if stratum.is_feature and stratum.size == 32]
-    first, second = (generator._noise(s, generator._modules[s], state) for s in places)  # type: ignore[attr-defined]
+    first, second = (noise.of_stratum("fresh", s, generator.strata[s], state, None) for s in places)
+    assert first is not None
+    assert second is not None
     assert first.shape == (1, 1, 32, 32)
     assert abs(float(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1])) < 0.1
     assert abs(float(first.mean())) < 0.15
