@@ -13,6 +13,7 @@ from ....core.messages import visible
 from .layouts import Layout, Translated
 from .sizes import AboutTensor
 
+GROUP = r"\((\\d[^()]*|[\w|]+)\)"  # of a pattern: a number, or one of several words
 FILLED = 2  # numbers that are filled into the pattern of a rule, at most
 SMALL = 20  # numbers below this are tried, beside those that occur
 TRIES = 40_000  # names that are tried
@@ -107,9 +108,11 @@ def _candidates(layout: Layout, missing: Sequence[str], stored: Mapping[str, str
     prefixes = dict.fromkeys([*(module.partition(".")[0] + "." for module in modules), ""])
     for rule in layout.rules:
         text = re.sub(r"\(\?:[^()]*\)\?", "", rule.pattern).replace(r"\.", ".")  # without optional parts
-        text = re.sub(r"\(\\d[^()]*\)", "{}", text)
-        if re.fullmatch(r"[\w./{}]+", text) and text.count("{}") <= FILLED:
-            for prefix, *filling in product(prefixes, *[numbers] * text.count("{}")):
+        groups = re.findall(GROUP, text)
+        text = re.sub(GROUP, "{}", text)
+        choices = [numbers if group[0] == "\\" else group.split("|") for group in groups]
+        if re.fullmatch(r"[\w./{}]+", text) and sum(choice is numbers for choice in choices) <= FILLED:
+            for prefix, *filling in product(prefixes, *choices):
                 yield prefix + text.format(*filling)
 
 

@@ -309,7 +309,7 @@ def test_unsupported_networks_are_refused_by_name(tmp_path: Path) -> None:
     wide["output_layer.2.weight"] = torch.zeros(128, 12, 3, 3)
     assert "128 channels" in refusal(tmp_path / "c", wide)
     broken = {name: tensor for name, tensor in pytorch().items() if not name.startswith("blocks.1.")}
-    assert "blocks 0, 1, 2" in refusal(tmp_path / "d", broken)
+    assert "blocks of this BigGAN are not numbered 0, 1, 2" in refusal(tmp_path / "d", broken)
     apart = {**pytorch(), "blocks.1.0.conv1.weight": torch.zeros(8, 12, 3, 3)}
     assert "block 1 reads 12" in refusal(tmp_path / "e", apart)
 
