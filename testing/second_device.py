@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils import backend_registration
 
@@ -65,15 +65,22 @@ class _DataFirst(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         options = dict(kwargs or {})
+        name = getattr(func, "__name__", "")
+        if name == "to" and isinstance(args[0], FakeTensor):
+            args[0].constant = None  # the mode would move the number that it keeps of a single element
         if func in (torch.tensor, torch.as_tensor) and not isinstance(args[0], Tensor):
             where = options.pop("device", None)
-            made = torch.tensor(*args, **options)
-            return made if where is None else made.to(where)
-        if getattr(func, "__name__", "") == "new_tensor":
-            like, *data = args
-            where = options.pop("device", like.device)
-            return torch.tensor(*data, **{"dtype": like.dtype, **options}).to(where)
-        return func(*args, **options)
+        elif name == "new_tensor":
+            where = options.pop("device", args[0].device)
+            args, options = args[1:], {"dtype": args[0].dtype, **options}
+        else:
+            return func(*args, **options)
+        made = torch.tensor(*args, **options)
+        if where is None:
+            return made
+        if isinstance(made, FakeTensor):
+            made.constant = None
+        return made.to(where)
 
 
 @cache

@@ -137,7 +137,9 @@ class Making(Scorer):
 
     def score(self, rendering):
         images = rendering.images
-        means = images.mean(dim=(2, 3)) - torch.tensor([0.4, 0.5, 0.6], device=images.device)
+        means = images.mean(dim=(2, 3)) * torch.tensor(2.0).to(images.device) - torch.tensor(
+            [0.4, 0.5, 0.6], device=images.device
+        )
         return means @ images.new_tensor([[1.0], [2.0], [3.0]]) + _kept(images.device)
 
 
