@@ -46,7 +46,7 @@ html_title = f"ganstrata {release}"
 templates_path = ["site"]
 html_additional_pages = {"index": "index.html"}  # leads to root_doc
 html_copy_source = html_show_copyright = False
-html_static_path = ["site"]
+html_static_path = ["site/static"]
 html_css_files = ["site.css"]
 
 
