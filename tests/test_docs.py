@@ -10,42 +10,15 @@ import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
 
 import pytest
 import yaml
+from doc_blocks import BLOCKS, FENCE, PAGES, ROOT, Block, write_info
 from ganstrata.core.config.reading import validate
 from ganstrata.core.plugins.hookspecs import PROJECT
 from ganstrata.core.plugins.registry import registry
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted(
-    [
-        *ROOT.glob("*.md"),
-        *ROOT.glob("docs/*.md"),
-        *ROOT.glob("benchmarks/*.md"),
-        *ROOT.glob("examples/**/*.md"),
-        *ROOT.glob("recipes/**/*.md"),
-    ]
-)
-FENCE = re.compile(r"^```(\w*)[ ]?(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
-
-
-class Block(NamedTuple):
-    """A fenced block: its language, the word behind it (`runnable`, or the name of a file), and its text."""
-
-    page: Path
-    language: str
-    word: str
-    text: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.page.name}: {self.text.splitlines()[0]}"
-
-
-BLOCKS = [Block(page, *match) for page in PAGES for match in FENCE.findall(page.read_text(encoding="utf-8"))]
 RUNNABLE = [block for block in BLOCKS if block.word == "runnable"]
 CONFIGS = [
     block
@@ -73,14 +46,7 @@ def distribution(page: str, folder: Path) -> dict[str, str]:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    project = tomllib.loads(files["pyproject.toml"])["project"]
-    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    points = "".join(f"{key} = {value}\n" for key, value in project["entry-points"]["ganstrata"].items())
-    (info / "entry_points.txt").write_text(f"[ganstrata]\n{points}")
+    write_info(folder, folder)
     return files
 
 
