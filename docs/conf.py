@@ -15,7 +15,14 @@ from sphinx.application import Sphinx
 project = "ganstrata"
 release = __version__
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/*.md", "benchmarks/*.md", "recipes/**/*.md", "weights/*.md"]
+include_patterns = [
+    "*.md",
+    "docs/*.md",
+    "benchmarks/*.md",
+    "examples/**/*.md",
+    "recipes/**/*.md",
+    "weights/*.md",
+]
 # Folders without pages are not searched.
 exclude_patterns = [".*", "build", "dist", "runs", "core", "plugins", "cli", "testing", "tests"]
 
