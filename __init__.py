@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .core.analyses.result import AnalysisResult
     from .core.boundaries.hyperplane import boundary_of, normalise_hyperplane
     from .core.boundaries.learn import Learnt, learn
     from .core.boundaries.selection import Extremes, accuracy, select_extremes
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from .core.interchange.scores import read_scores
     from .core.pipeline.perform import run
     from .core.pipeline.results import Results, open_run
+    from .core.plugins.analysis import Analysis
     from .core.plugins.base import PluginConfig
     from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
     from .core.plugins.hookspecs import hookimpl
@@ -67,12 +69,18 @@ if TYPE_CHECKING:
     from .core.rescoring.rescore import rescore
     from .core.rescoring.results import Effects
     from .core.runs.loading import load_generator, load_learner, load_scorer
+    from .core.storage.csv_tables import Table
     from .core.strata.composition import Pass, render
     from .core.strata.moves import edit_direction, move
 
 __version__ = "0.1.0"
 
+API_VERSION = 1
+"""Version of the hooks, contracts and public names that plugins may rely on; each addition raises it."""
+
 _HOMES = {
+    "Analysis": "plugins.analysis",
+    "AnalysisResult": "analyses.result",
     "Boundaries": "plugins.records",
     "Boundary": "plugins.records",
     "BoundaryLearner": "plugins.contracts",
@@ -112,6 +120,7 @@ _HOMES = {
     "State": "plugins.records",
     "Stratum": "plugins.records",
     "Stream": "randomness",
+    "Table": "storage.csv_tables",
     "UserError": "errors",
     "accuracy": "boundaries.selection",
     "boundary_of": "boundaries.hyperplane",
@@ -140,6 +149,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "API_VERSION",
+    "Analysis",
+    "AnalysisResult",
     "Boundaries",
     "Boundary",
     "BoundaryLearner",
@@ -179,6 +191,7 @@ __all__ = [
     "State",
     "Stratum",
     "Stream",
+    "Table",
     "UserError",
     "__version__",
     "accuracy",

@@ -6,18 +6,38 @@ from pathlib import Path
 
 import click
 
+from ..core.plugins.registry import registry
 from .computing import computing
 from .effect_analyses import COMMANDS
+from .errors import reported
 from .options import LENGTH, Commands, device_option, number_from, quiet_option, run_dir_argument
+from .plugin_commands import analysis_of_plugin, names_of_plugins
 from .streams import say
 
 
-@click.group(cls=Commands)
+class Analyses(Commands):
+    """Represent the group of analyses: the built-in ones, and those of plugins."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the built-in analyses, then those of plugins."""
+        return [*super().list_commands(ctx), *names_of_plugins("analysis")]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return an analysis by name, or None if there is none."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None or cmd_name not in names_of_plugins("analysis"):
+            return command
+        with reported():
+            return analysis_of_plugin(registry().info("analysis", cmd_name))
+
+
+@click.group(cls=Analyses)
 def analysis() -> None:
     """Analyse a finished run: ranking, hierarchy, side effects, objects.
 
     Each analysis writes a folder in RUN_DIR/analysis. Two of them, `layers` and `objects`, also add a chapter
-    to the report.
+    to the report. Plugins may
+    add analyses of their own.
 
     \b
     Examples:

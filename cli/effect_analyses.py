@@ -86,10 +86,10 @@ def _analyse(name: str, run_dirs: tuple[Path, ...], options: Options) -> None:
         from ..core.pipeline.analyse import analyse_named
 
         result = analyse_named(name, run_dirs, _request(options))
-    _show(result, quiet=options["quiet"])
+    show(result, quiet=options["quiet"])
 
 
-def _show(written: tuple[AnalysisResult, Path], *, quiet: bool, more: str = "") -> None:
+def show(written: tuple[AnalysisResult, Path], *, quiet: bool, more: str = "") -> None:
     """Print the table, the conclusions and the folder of the files."""
     result, folder = written
     if quiet:
@@ -210,7 +210,7 @@ def layers_command(run_dir: Path, **options: Unpack[Options]) -> None:
 
         result = analyse_layers(run_dir, _request(options), progress=progress)
     more = "" if options["out"] else f"; the report has a chapter on it: {run_dir / 'report.html'}"
-    _show(result, quiet=options["quiet"], more=more)
+    show(result, quiet=options["quiet"], more=more)
 
 
 COMMANDS = (hierarchy_command, ranking_command, entanglement_command, ablation_command, layers_command)

@@ -74,9 +74,11 @@ class Lazy(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command and return it, or None if there is none of this name."""
+        """Import a command, built-in or a plugin's, and return it, or None if there is none of this name."""
         if cmd_name not in COMMANDS:
-            return None
+            from .plugin_commands import command_of_plugin
+
+            return command_of_plugin(cmd_name)
         command = getattr(import_module(f".{COMMANDS[cmd_name][0]}", __package__), cmd_name)
         assert isinstance(command, click.Command)
         return command
@@ -85,6 +87,9 @@ class Lazy(click.Group):
         """Write a line per command, without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        # To name those of plugins, their modules would have to be imported.
+        formatter.write_paragraph()
+        formatter.write_text("Plugins may add commands, which `ganstrata plugins list` shows.")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -93,7 +98,11 @@ class Lazy(click.Group):
         from ..core.errors import nearest
 
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"No such command '{args[0]}'.{nearest(args[0], COMMANDS)}", ctx)
+            from .plugin_commands import names_of_plugins
+
+            known = [*COMMANDS, *names_of_plugins("command")]
+            if args[0] not in known:
+                raise click.UsageError(f"No such command '{args[0]}'.{nearest(args[0], known)}", ctx)
         return super().resolve_command(ctx, args)
 
 

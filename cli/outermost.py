@@ -55,8 +55,17 @@ def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
         streams.tell(internal_error(error))
         return 1
     finally:
+        _name_slow_plugins()
         streams.no_more_interruptions()  # an interruption now would only disturb the exit
     return code
+
+
+def _name_slow_plugins() -> None:
+    """Write a line about each plugin that made the command wait, if plugins were loaded at all."""
+    module = sys.modules.get("ganstrata.core.plugins.registry")
+    if module is not None and module.registry.cache_info().currsize:
+        for slow in module.registry().slow:
+            streams.tell(f"Slow: {slow}")
 
 
 def internal_error(error: Exception) -> str:

@@ -19,7 +19,7 @@ import pytest
 from distributions import install
 
 GUESTS = Path(__file__).parent / "guests"
-GOOD, BAD = ("stripes", "contrast", "axis"), ("broken", "clash")
+GOOD, BAD = ("stripes", "contrast", "axis", "angles", "tally"), ("broken", "clash", "namesake")
 CONFIG = """
 generator: {use: stripes, with: {size: 8}}
 scorers: [{use: contrast, as: seen}]
@@ -31,6 +31,15 @@ report: {samples: 4}
 device: cpu
 engine: {workers: 1}
 """
+EXTENSIONS = {
+    "analysis angles out --set top=1": "seen/bright and seen/striped are the closest.",
+    "analysis --help": "Angles between boundaries.",
+    "tally out out": "out: 200\nout: 200\n",
+    "tally --help": "Count the samples of RUNS.",
+    "plugins show angles": "ganstrata analysis angles runs/rooms",
+    "plugins show tally": "tally: command, count the samples of runs",
+}
+"""Commands of guests, with words of their output."""
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -81,6 +90,24 @@ def test_three_guests_make_a_run_to_the_end(ganstrata: Command, tmp_path: Path) 
         "scorer contrast": "ganstrata-guest-contrast 1.0",
         "boundary median_split": "ganstrata-guest-axis 2.1",
     }
+    for command, words in EXTENSIONS.items():
+        done = ganstrata(*command.split())
+        assert done.returncode == 0, done.stderr
+        assert words in done.stdout
+    table = (tmp_path / "out/analysis/angles/angles.csv").read_text().splitlines()
+    assert table[0] == "degrees,first,second"
+    assert table[1].endswith(",seen/bright,seen/striped")
+    record = json.loads((tmp_path / "out/analysis/angles/angles.json").read_text())
+    assert record["asked"] == {"top": 1}
+    refused = ganstrata("analysis", "angles", "out", "--set", "tops=1")
+    assert refused.returncode == 2
+    assert "tops: is not an option of 'angles'" in refused.stderr
+    failed = ganstrata("tally", "out", "--fail")
+    assert failed.returncode == 1
+    assert "command 'tally' from ganstrata-guest-tally 0.4 failed in the command" in failed.stderr
+    assert "RuntimeError: the tally is lost" in failed.stderr
+    assert "guest_tally.py:14" in failed.stderr
+
     stages = ("synthesize", "learn", "rescore", "edit", "report")
     assert (tmp_path / "heard.txt").read_text().splitlines() == [
         f"{event}" for s in stages for event in (f"started {s}", f"finished {s} True")
@@ -134,18 +161,29 @@ def test_the_list_is_json_too(ganstrata: Command) -> None:
         "ganstrata",
         "ganstrata-guest-clash",
     ]
-    (broken,) = content["broken"]
-    assert (broken["entry_point"], broken["distribution"]) == ("broken", "ganstrata-guest-broken 0.1")
+    assert {(row["entry_point"], row["distribution"]) for row in content["broken"]} == {
+        ("broken", "ganstrata-guest-broken 0.1"),
+        ("namesake", "ganstrata-guest-namesake 0.1"),
+    }
+    assert {row["reason"].partition(":")[0] for row in content["broken"]} == {
+        "ModuleNotFoundError",
+        "ValueError",
+    }
+    assert "no command can be called 'run': ganstrata has one of this name" in str(content["broken"])
+    assert "no analysis can be called 'ranking': ganstrata has one of this name" in str(content["broken"])
 
 
 def test_show_describes_a_third_party_plugin(ganstrata: Command, site: Path) -> None:
     done = ganstrata("plugins", "show", "stripes")
     assert done.returncode == 0
     assert (
-        f"from ganstrata-guest-stripes 0.3, guest_stripes.Stripes in {site / 'guest_stripes.py'}"
+        f"from ganstrata-guest-stripes 0.3, guest_stripes.Stripes\n  in {site / 'guest_stripes.py'}\n"
         in done.stdout
     )
-    assert "size  (int, default 8)  width and height in pixels" in done.stdout
+    assert "    size    int   8        width and height in pixels" in done.stdout
+    (record,) = json.loads(ganstrata("plugins", "show", "stripes", "--json").stdout)
+    assert record["options"][0]["default"] == 8
+    assert record["example"] == {"generator": {"use": "stripes"}}
 
 
 def test_asking_for_the_broken_one_says_why(ganstrata: Command) -> None:
@@ -167,7 +205,8 @@ def test_asking_for_the_clashing_name_is_refused_and_can_be_decided(
     assert "Two scorers are called 'hue': ganstrata " in done.stderr
     assert "ganstrata-guest-clash 0.2 (guest_clash:OtherHue)" in done.stderr
     assert not (tmp_path / "out").exists()
-    shown = ganstrata("plugins", "show", "hue", GANSTRATA_PLUGINS="ganstrata")
+    assert "GANSTRATA_PLUGINS=-ganstrata-guest-clash" in done.stderr, "the built-in one has a way out"
+    shown = ganstrata("plugins", "show", "hue", GANSTRATA_PLUGINS="-ganstrata-guest-clash")
     assert shown.returncode == 0
     assert "ganstrata.plugins.scorers.hue" in shown.stdout
     shown = ganstrata("plugins", "show", "hue", GANSTRATA_PLUGINS="clash")
@@ -181,6 +220,13 @@ def test_plugins_that_are_not_used_are_not_loaded(ganstrata: Command) -> None:
     assert "stripes" not in done.stdout
     assert "stylegan2" not in done.stdout
     assert done.stderr == ""
+
+
+def test_a_name_to_leave_out_that_is_not_installed_is_an_error(ganstrata: Command) -> None:
+    done = ganstrata("plugins", "list", GANSTRATA_PLUGINS="-ganstrata-guest-claash")
+    assert done.returncode == 2
+    assert "Did you mean 'ganstrata-guest-clash'?" in done.stderr
+    assert "Installed: angles, axis, broken," in done.stderr
 
 
 def test_trace_prints_the_hooks_that_are_called(ganstrata: Command) -> None:

@@ -19,21 +19,26 @@ class AnalysisResult:
     """Hold the result of an analysis.
 
     Attributes:
-        name: name of the analysis and of its folder.
+        name: name of the analysis and of its folder; that of a plugin is its registered name.
         table: the printed table.
         sentences: conclusions, written by rule from the numbers.
         figures: figures, each written as an SVG and a CSV.
-        tables: further CSV files by name.
-        request: the options that the analysis used, after defaults.
-        pictures: PNG files by name.
+        tables: CSV files by name, without the extension.
+        request: the options that the analysis used, after defaults; those of a plugin are its config.
+        pictures: PNG files by name, with the extension.
+
+    Example:
+        >>> result = AnalysisResult(table=Table(("concept", "sd"), [("seen/red", 0.5)]), sentences=["Red."])
+        >>> result.table.csv
+        'concept,sd\\nseen/red,0.5\\n'
     """
 
-    name: str
-    table: Table
-    sentences: list[str]
-    figures: list[Figure]
-    tables: dict[str, Table]
-    request: JsonObject
+    name: str = ""
+    table: Table = field(default_factory=lambda: Table((), ()))
+    sentences: list[str] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    tables: dict[str, Table] = field(default_factory=dict)
+    request: JsonObject = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
 
     def files(self, sources: Sequence[LabelledRun]) -> dict[str, bytes]:

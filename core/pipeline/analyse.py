@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 from ..analyses import objects as objects_of
 from ..analyses.ablation_result import ablation
@@ -15,19 +18,25 @@ from ..analyses.ranking_result import ranking
 from ..analyses.request import AnalysisRequest
 from ..analyses.result import AnalysisResult
 from ..analyses.right_layers_result import layers
-from ..errors import RunError, UserError
+from ..errors import PluginBroken, RunError, UserError
+from ..messages import visible
+from ..plugins.analysis import Analysis
+from ..plugins.base import owner_of
 from ..probing.stage import read_scores
 from ..report.stage import report
 from ..rescoring.stored_effects import read_effects
+from ..runs.loading import build
 from ..runs.lock import locked
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import open_finished_run
 from ..runs.stages import Stage
 from ..storage.result_folder import check_free, replace_folder
+from .results import open_run
 
 OF_ONE_RUN = {"entanglement": entanglement, "ablation": ablation}
 OF_SEVERAL_RUNS = {"ranking": ranking, "hierarchy": hierarchy}
+SAFE_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 NEEDED: tuple[Stage, ...] = ("synthesize", "learn", "rescore")
 
 
@@ -128,6 +137,43 @@ def objects(path: Path, request: objects_of.TransitionRequest, *, progress: Prog
         result = objects_of.follow_objects(finished, request, effects, progress=progress)
         report(run, engine, progress, differences=finished.differences)
     return result
+
+
+def analyse_with_plugin(
+    name: str, path: Path, options: Mapping[str, Any], *, out: Path | None = None, device: str = "auto"
+) -> tuple[AnalysisResult, Path]:
+    """Analyse one run with a plugin and write the result.
+
+    Args:
+        name: the registered name of the analysis.
+        path: the run directory.
+        options: the plugin's config.
+        out: folder to write; None for analysis/NAME in the run.
+        device: auto, cpu, cuda or cuda:N.
+
+    Raises:
+        GanstrataError: there is no such analysis, it refuses the run or fails, or its result cannot be
+            written; then nothing is written.
+    """
+    plugin = cast("Analysis", build("analysis", name, options, device=device))
+
+    def analyse(source: LabelledRun, _: AnalysisRequest) -> AnalysisResult:
+        result: object = plugin.analyse(open_run(source.run.path))
+        if not isinstance(result, AnalysisResult):
+            raise PluginBroken(
+                f"{owner_of(plugin)} returned {type(result).__name__} from analyse(); "
+                "a ganstrata.AnalysisResult was expected"
+            )
+        files = [*(f"{key}.csv" for key in result.tables), *result.pictures]
+        for file in files:
+            if not SAFE_FILE.fullmatch(file):
+                raise PluginBroken(
+                    f"{owner_of(plugin)} named a file '{visible(file, 80)}'; "
+                    "letters, digits, '_', '-' and '.' are allowed"
+                )
+        return replace(result, name=name, request=plugin.config.model_dump(mode="json"))
+
+    return analyse_run(path, AnalysisRequest(out=out), analyse, name)
 
 
 def _analyse(

@@ -1,4 +1,4 @@
-"""Declare all hooks: three that register plugins and three that follow a run."""
+"""Declare all hooks: five that register plugins and three that follow a run."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ def ganstrata_register_scorers(register: Register) -> None:
 @hookspec
 def ganstrata_register_boundaries(register: Register) -> None:
     """Call register(name, "package.module:Class", "one line") for every boundary learner."""
+
+
+@hookspec
+def ganstrata_register_analyses(register: Register) -> None:
+    """Call register(name, "package.module:Class", "one line") for every analysis of finished runs."""
+
+
+@hookspec
+def ganstrata_register_commands(register: Register) -> None:
+    """Call register(name, "package.module:command", "one line") for every command of the command line.
+
+    What is named is a click command or group. Its module is imported when somebody gives the command.
+    """
 
 
 @hookspec

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .analysis import Analysis
 from .base import Plugin, PluginConfig
 from .contracts import BoundaryLearner, Generator, Scorer
 
@@ -15,6 +16,7 @@ CONTRACTS: Mapping[Kind, type[Plugin]] = {
     "generator": Generator,
     "scorer": Scorer,
     "boundary": BoundaryLearner,
+    "analysis": Analysis,
 }
 """Base class of the plugins of each kind."""
 

@@ -2,7 +2,7 @@
 
 Entry points of the group `ganstrata` are loaded one by one. A broken plugin is listed with its distribution
 and the reason, and is an error only where it is used. A plugin with a misspelt hook stops every run, since
-the hook would never be called. `GANSTRATA_PLUGINS=a,b` loads only these entry points or distributions.
+the hook would never be called. `GANSTRATA_PLUGINS` selects among them, see entry_points.
 `GANSTRATA_TRACE=1` prints every hook call to standard error. Output that plugins print on import goes to
 standard error too: standard output is for results.
 """
@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
+import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -27,16 +27,42 @@ from ..errors import PluginBroken, PluginConflict, PluginNotFound, nearest
 from ..messages import visible
 from . import hookspecs
 from .activity import noted
+from .entry_points import (
+    SLOW,
+    BrokenPlugin,
+    SlowPlugin,
+    distribution_of,
+    is_built_in,
+    selected,
+    unmet_requirement,
+)
 from .failures import LONGEST, one_line
 
 if TYPE_CHECKING:
     from .contracts import BoundaryLearner, Generator, Scorer
 
-Kind = Literal["generator", "scorer", "boundary"]
+Kind = Literal["generator", "scorer", "boundary", "analysis", "command"]
 KINDS: tuple[Kind, ...] = ("generator", "scorer", "boundary")
-RESERVED = "auto"  # cannot name a generator: see config.schema.AUTO
-_HOOKS = {"generator": "generators", "scorer": "scorers", "boundary": "boundaries"}
-_NOUNS = {"generator": "generator", "scorer": "scorer", "boundary": "boundary learner"}
+"""Kinds of plugins that a config of a run names."""
+ALL_KINDS: tuple[Kind, ...] = (*KINDS, "analysis", "command")
+RESERVED: Mapping[Kind, tuple[str, ...]] = {
+    "generator": ("auto",),  # see config.schema.AUTO
+    "analysis": ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"),
+    "command": (
+        *("analysis", "boundaries", "config", "edit", "init", "learn", "manipulate", "model", "plugins"),
+        *("report", "rescore", "run", "study", "synthesize"),
+    ),
+}
+"""Names that ganstrata itself gives a meaning."""
+_HOOKS = {
+    "generator": "generators",
+    "scorer": "scorers",
+    "boundary": "boundaries",
+    "analysis": "analyses",
+    "command": "commands",
+}
+_NOUNS = {kind: kind for kind in ALL_KINDS} | {"boundary": "boundary learner"}
+_PLURALS = {kind: f"{noun}s" for kind, noun in _NOUNS.items()} | {"analysis": "analyses"}
 
 
 @dataclass(frozen=True)
@@ -44,9 +70,9 @@ class PluginInfo:
     """A registered plugin.
 
     Attributes:
-        kind: generator, scorer or boundary.
+        kind: generator, scorer, boundary, analysis or command.
         name: the registered name.
-        target: the class, "package.module:Class".
+        target: the class, "package.module:Class"; of a command, the click command.
         summary: one line of description.
         distribution: name and version of the distribution.
     """
@@ -57,8 +83,31 @@ class PluginInfo:
     summary: str
     distribution: str
 
+    @property
+    def owner(self) -> str:
+        """The plugin in words, with its distribution."""
+        return f"{_NOUNS[self.kind]} '{self.name}' from {self.distribution}"
+
+    def imported(self) -> Any:
+        """Import and return what is registered, of whatever type.
+
+        Raises:
+            PluginBroken: it cannot be imported.
+        """
+        module_name, _, class_name = self.target.partition(":")
+        try:
+            with redirect_stdout(sys.stderr), noted(self.owner, "its import"):
+                return getattr(importlib.import_module(module_name), class_name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise PluginBroken(
+                f"{_NOUNS[self.kind].capitalize()} '{self.name}' comes from {self.distribution}, "
+                f"which does not load:\n  {_reason(error)}"
+            ) from error
+
     def load(self) -> type[Any]:
-        """Import and return the class.
+        """Import and return the class of a plugin that is not a command.
 
         Raises:
             PluginBroken: it cannot be imported, or is not a plugin of its kind.
@@ -67,43 +116,14 @@ class PluginInfo:
         from .process_settings import ProcessSettings
 
         before = ProcessSettings.current()
-        module_name, _, class_name = self.target.partition(":")
-        owner = f"{_NOUNS[self.kind]} '{self.name}' from {self.distribution}"
         try:
-            with redirect_stdout(sys.stderr), noted(owner, "its import"):
-                plugin = getattr(importlib.import_module(module_name), class_name)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise PluginBroken(
-                f"{_NOUNS[self.kind].capitalize()} '{self.name}' comes from {self.distribution}, "
-                f"which does not load:\n  {_reason(error)}"
-            ) from error
+            plugin = self.imported()
         finally:
             before.restore()
         fault = class_fault(self.kind, plugin)
         if fault:
-            raise PluginBroken(f"The {owner} {fault} ({self.target}).")
+            raise PluginBroken(f"The {self.owner} {fault} ({self.target}).")
         return cast("type[Any]", plugin)
-
-
-@dataclass(frozen=True)
-class BrokenPlugin:
-    """An entry point that does not load.
-
-    Attributes:
-        entry_point: its name.
-        distribution: name and version of the distribution.
-        target: the module or object that it names.
-        reason: why it does not load.
-        bad_hook: whether the reason is an unknown or invalid hook.
-    """
-
-    entry_point: str
-    distribution: str
-    target: str
-    reason: str
-    bad_hook: bool = False
 
 
 class Register:
@@ -113,14 +133,14 @@ class Register:
         self._kind, self._distribution, self._registry = kind, distribution, registry
 
     def __repr__(self) -> str:
-        return f"<{self._kind}s of {self._distribution}>"
+        return f"<{_PLURALS[self._kind]} of {self._distribution}>"
 
     def __call__(self, name: str, target: str, summary: str) -> None:
         """Register a plugin.
 
         Args:
             name: letters, digits and underscores.
-            target: the class, "package.module:Class".
+            target: the class, "package.module:Class"; of a command, the click command.
             summary: one line of description.
 
         Raises:
@@ -128,11 +148,13 @@ class Register:
         """
         if not name.isidentifier():
             raise ValueError(f"plugin name '{name}' must be letters, digits and underscores")
-        if self._kind == "generator" and name == RESERVED:
-            raise ValueError(
-                f"no generator can be called '{RESERVED}': "
+        if name in RESERVED.get(self._kind, ()):
+            meaning = (
                 "in a config, that leaves the choice to the checkpoint"
+                if self._kind == "generator"
+                else "ganstrata has one of this name"
             )
+            raise ValueError(f"no {_NOUNS[self._kind]} can be called '{name}': {meaning}")
         if target.count(":") != 1:
             raise ValueError(f"plugin '{name}': target '{target}' must read 'package.module:Class'")
         self._registry.add(PluginInfo(self._kind, name, target, summary, self._distribution))
@@ -145,16 +167,27 @@ class Registry:
         self.hooks = pluggy.PluginManager(hookspecs.PROJECT)
         self.hooks.add_hookspecs(hookspecs)
         self.broken: list[BrokenPlugin] = []
+        self.slow: list[SlowPlugin] = []
         self._plugins: dict[tuple[Kind, str], list[PluginInfo]] = {}
         if os.environ.get("GANSTRATA_TRACE") == "1":
             self.hooks.add_hookcall_monitoring(_announce, lambda *_: None)
         known = list(entry_points(group=hookspecs.PROJECT) if points is None else points)
         with redirect_stdout(sys.stderr):
-            for point in sorted(_selected(known), key=lambda p: (_distribution(p), p.name)):
+            for point in sorted(selected(known), key=lambda p: (distribution_of(p), p.name)):
+                before, had_torch = time.perf_counter(), "torch" in sys.modules
                 self._load(point)
+                seconds = time.perf_counter() - before
+                # A module with plugins beside the hooks imports torch, which most commands need anyway.
+                is_excused = is_built_in(point) or (not had_torch and "torch" in sys.modules)
+                if seconds > SLOW and not is_excused:
+                    self.slow.append(SlowPlugin(point.name, distribution_of(point), round(seconds, 2)))
 
     def _load(self, point: EntryPoint) -> None:
-        distribution = _distribution(point)
+        distribution = distribution_of(point)
+        unmet = "" if is_built_in(point) else unmet_requirement(point)
+        if unmet:
+            self.broken.append(BrokenPlugin(point.name, distribution, point.value, unmet))
+            return
         try:
             with noted(f"entry point '{point.name}' from {distribution}", "its import"):
                 plugin = point.load()
@@ -169,7 +202,7 @@ class Registry:
             reason = str(error) if bad_hook else _reason(error)
             self.broken.append(BrokenPlugin(point.name, distribution, point.value, reason, bad_hook))
             return
-        for kind in KINDS:
+        for kind in ALL_KINDS:
             name = f"ganstrata_register_{_HOOKS[kind]}"
             implementation = getattr(plugin, name, None)
             if implementation is None:
@@ -217,7 +250,7 @@ class Registry:
         if bad:
             raise PluginBroken(
                 "A plugin has hooks that would never be called. "
-                "Fix it, or exclude it with GANSTRATA_PLUGINS.\n  " + "\n  ".join(bad)
+                "Fix it, or leave it out with GANSTRATA_PLUGINS=-NAME.\n  " + "\n  ".join(bad)
             )
 
     def add(self, info: PluginInfo) -> None:
@@ -227,7 +260,7 @@ class Registry:
     def infos(self, kind: Kind | None = None) -> list[PluginInfo]:
         """Return all plugins, or those of one kind, sorted by kind, name and distribution."""
         infos = [info for key, group in self._plugins.items() for info in group if kind in (None, key[0])]
-        return sorted(infos, key=lambda info: (KINDS.index(info.kind), info.name, info.distribution))
+        return sorted(infos, key=lambda info: (ALL_KINDS.index(info.kind), info.name, info.distribution))
 
     def clashes(self) -> list[list[PluginInfo]]:
         """Return groups of plugins that share kind and name."""
@@ -241,7 +274,7 @@ class Registry:
         """
         infos = [info for info in self.infos() if info.name == name]
         if not infos:
-            likely = [kind for kind in KINDS if nearest(name, [info.name for info in self.infos(kind)])]
+            likely = [kind for kind in ALL_KINDS if nearest(name, [info.name for info in self.infos(kind)])]
             self.info(likely[0] if likely else KINDS[0], name)
         return infos
 
@@ -259,8 +292,8 @@ class Registry:
         if infos:
             owners = " and ".join(f"{i.distribution} ({i.target})" for i in infos)
             raise PluginConflict(
-                f"Two {_NOUNS[kind]}s are called '{name}': {owners}. "
-                "Uninstall one, or choose with GANSTRATA_PLUGINS."
+                f"Two {_PLURALS[kind]} are called '{name}': {owners}. Uninstall one, or leave its "
+                f"distribution out: GANSTRATA_PLUGINS=-{_third_party(infos)}"
             )
         for broken in self.broken:
             if broken.entry_point == name:
@@ -301,40 +334,10 @@ def registry() -> Registry:
     return Registry()
 
 
-def _selected(points: Sequence[EntryPoint]) -> list[EntryPoint]:
-    """Return the entry points that GANSTRATA_PLUGINS names, or all if it is not set.
-
-    Raises:
-        PluginNotFound: it names something that is not installed.
-    """
-    setting = os.environ.get("GANSTRATA_PLUGINS")
-    if setting is None:
-        return list(points)
-    names = {name.strip() for name in setting.split(",")} - {""}
-    known = {point.name for point in points} | {point.dist.name for point in points if point.dist is not None}
-    normalised = {_normalised(name) for name in known}
-    unknown = sorted(name for name in names if name not in known and _normalised(name) not in normalised)
-    if unknown:
-        raise PluginNotFound(
-            f"GANSTRATA_PLUGINS names '{visible(unknown[0])}', which is neither an installed distribution "
-            f"with plugins nor one of their entry points.{nearest(unknown[0], known)} "
-            f"Installed: {', '.join(sorted(known)) or 'none'}."
-        )
-    distributions = {_normalised(name) for name in names}
-    return [
-        point
-        for point in points
-        if point.name in names or (point.dist is not None and _normalised(point.dist.name) in distributions)
-    ]
-
-
-def _normalised(name: str) -> str:
-    """Return a distribution's name as package indexes compare it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _distribution(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
+def _third_party(infos: list[PluginInfo]) -> str:
+    """Return the name of a distribution among the owners that is not ganstrata itself."""
+    names = [info.distribution.partition(" ")[0] for info in infos]
+    return next((name for name in reversed(names) if name != "ganstrata"), names[-1])
 
 
 def _reason(error: BaseException) -> str:

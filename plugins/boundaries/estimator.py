@@ -34,7 +34,9 @@ class Estimator(ExtremesLearner):
         """Set the estimator, its arguments and its target."""
 
         estimator: str = Field(
-            pattern=PATTERN, description="its class: `package.module:Name`, or `FILE.py:Name`"
+            pattern=PATTERN,
+            examples=["sklearn.svm:LinearSVC"],
+            description="its class: `package.module:Name`, or `FILE.py:Name`",
         )
         arguments: dict[str, Any] = Field(default={}, description="for the class, by name")
         target: Literal["labels", "scores"] = Field(

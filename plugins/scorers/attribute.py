@@ -33,7 +33,8 @@ class Attribute(Scorer):
         """Set the network, and the weights on its features."""
 
         checkpoint: str = Field(
-            description="a Places365 network (wideresnet18 for the published weights), or bundled:rooms"
+            examples=["bundled:rooms"],
+            description="a Places365 network (wideresnet18 for the published weights), or bundled:rooms",
         )
         weights: str | None = Field(
             default=None,

@@ -52,9 +52,15 @@ class Callable(Scorer):
     class Config(PluginConfig):
         """Set the function, its arguments and its concepts."""
 
-        target: str = Field(pattern=PATTERN, description="package.module:function, or FILE.py:function")
+        target: str = Field(
+            pattern=PATTERN,
+            examples=["my_scores.py:brightness"],
+            description="package.module:function, or FILE.py:function",
+        )
         concepts: list[Column] = Field(
-            min_length=1, description="name, level, least, threshold, may_be_undefined of each column"
+            min_length=1,
+            examples=[[{"name": "bright", "level": "colour"}]],
+            description="name, level, least, threshold, may_be_undefined of each column",
         )
         arguments: dict[str, Any] = Field(default={}, description="keyword arguments of the function")
 

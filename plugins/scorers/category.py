@@ -31,7 +31,8 @@ class Category(Scorer):
         """Set the scene network, and the pairs of categories."""
 
         checkpoint: str = Field(
-            description="a Places365 network, another residual classifier, or bundled:rooms"
+            examples=["bundled:rooms"],
+            description="a Places365 network, another residual classifier, or bundled:rooms",
         )
         against: list[tuple[str, str]] = Field(
             default=[], description="pairs [a, b] scored as log p_a - log p_b"

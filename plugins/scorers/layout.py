@@ -173,7 +173,9 @@ class Layout(Scorer):
         """Set the segmenter, and its wall classes."""
 
         checkpoint: str | None = Field(
-            default=None, description="a surface network, a planar network of LSUN-room, or bundled:rooms"
+            default=None,
+            examples=["bundled:rooms"],
+            description="a surface network, a planar network of LSUN-room, or bundled:rooms",
         )
         segmenter: Use | None = Field(
             default=None,

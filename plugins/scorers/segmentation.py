@@ -27,6 +27,7 @@ class Segmentation(Segmenter):
 
         checkpoint: str | None = Field(
             default=None,
+            examples=["bundled:rooms"],
             description="bundled:rooms, or a file: a surface network, a planar network of LSUN-room, "
             "a face parser of CelebAMask-HQ",
         )

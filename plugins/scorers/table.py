@@ -28,7 +28,9 @@ class Table(Scorer):
     class Config(PluginConfig):
         """Set the file, and the meaning of its columns."""
 
-        file: str = Field(description="a CSV file with a heading and one sample per row")
+        file: str = Field(
+            examples=["scores.csv"], description="a CSV file with a heading and one sample per row"
+        )
         index: str = Field(
             default="index", description="the column that holds the sample's index, counted from 0"
         )

@@ -59,7 +59,11 @@ class Text(Scorer):
     class Config(HubConfig):
         """Set the model, the concepts and the templates."""
 
-        concepts: list[Sentences] = Field(min_length=1, description="name, present, absent, level of each")
+        concepts: list[Sentences] = Field(
+            min_length=1,
+            examples=[[{"name": "smiling", "present": "a smiling face", "absent": "a serious face"}]],
+            description="name, present, absent, level of each",
+        )
         templates: list[str] = Field(
             default=["{}"], min_length=1, description="into which sentences are put, such as `a photo of {}`"
         )

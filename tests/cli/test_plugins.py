@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from textwrap import dedent
 
 import pytest
+import yaml
+from ganstrata import PluginConfig, Scorer
+from ganstrata.core.config.example import example_of
+from ganstrata.core.config.reading import validate
+from ganstrata.core.plugins.registry import registry
+from pydantic import Field
 
 
 def test_the_list_names_kind_purpose_and_owner(invoke) -> None:
@@ -25,7 +33,7 @@ def test_the_list_names_kind_purpose_and_owner(invoke) -> None:
 
 def test_the_list_is_json_for_programs(invoke) -> None:
     content = json.loads(invoke("plugins", "list", "--json").stdout)
-    assert set(content) == {"plugins", "broken"}
+    assert set(content) == {"plugins", "broken", "slow"}
     rows = {(row["kind"], row["name"]): row for row in content["plugins"]}
     assert rows["generator", "fake_flat"] == {
         "kind": "generator",
@@ -37,46 +45,97 @@ def test_the_list_is_json_for_programs(invoke) -> None:
     assert rows["boundary", "ridge"]["distribution"].startswith("ganstrata ")
 
 
-@pytest.mark.parametrize(
-    ("name", "lines"),
-    [
-        ("fake_layers", ["gain  (float, default 0.05)  amplitude of what is planted"]),
+OPTIONS = {
+    "fake_layers": [("gain", "float", 0.05, "amplitude of what is planted")],
+    "linear_svm": [
+        ("positives", "int or float", 2000, "highest scores: a count, or a share up to 0.5"),
+        ("C", "float", 1.0, "weight of errors against the width of the margin"),
         (
-            "linear_svm",
-            [
-                "positives  (int or float, default 2000)  highest scores: a count, or a share up to 0.5",
-                "C  (float, default 1.0)  weight of errors against the width of the margin",
-                'loss  (squared_hinge or hinge, default "squared_hinge")  '
-                "hinge is the paper's, and the default with `exact`",
-            ],
+            "loss",
+            "squared_hinge or hinge",
+            "squared_hinge",
+            "hinge is the paper's, and the default with `exact`",
         ),
-        (
-            "hue",
-            [
-                "soft  (bool, default false)  triangular bins in place of boxes, which makes scores "
-                "differentiable"
-            ],
-        ),
-        ("fake_flat", ["gain  (float, default 0.05)  amplitude of what is planted"]),
-        ("fake_constant", ["none"]),
     ],
-)
-def test_show_lists_the_fields_with_types_and_defaults(name: str, lines: list[str], invoke) -> None:
+    "hue": [("soft", "bool", False, "triangular bins in place of boxes, which makes scores differentiable")],
+    "fake_flat": [("gain", "float", 0.05, "amplitude of what is planted")],
+    "fake_constant": [],
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_show_has_the_options_as_a_table_and_as_json(name: str, invoke) -> None:
     result = invoke("plugins", "show", name)
     assert result.exit_code == 0
-    shown = [line.strip() for line in result.stdout.splitlines()]
-    assert shown[0].startswith(f"{name}: ")
-    assert set(lines) <= set(shown)
+    lines = [re.split(r" {2,}", line.strip()) for line in result.stdout.splitlines()]
+    assert lines[0][0].startswith(f"{name}: ")
+    (record,) = json.loads(invoke("plugins", "show", name, "--json").stdout)
+    rows = {row["option"]: row for row in record["options"]}
+    for option, kind, default, meaning in OPTIONS[name]:
+        assert [option, kind, json.dumps(default), meaning] in lines
+        assert rows[option] == {
+            "option": option,
+            "type": kind,
+            "required": False,
+            "default": default,
+            "meaning": meaning,
+        }
+    if not OPTIONS[name]:
+        assert ["none"] in lines
+        assert not rows
+
+
+def test_the_example_of_every_built_in_plugin_validates(fakes) -> None:
+    rest = {
+        "generator": {"use": "fake_layers"},
+        "scorers": [{"use": "fake_readings"}],
+        "boundary": {"use": "ridge"},
+    }
+    for info in registry().infos():
+        if info.distribution.startswith("ganstrata "):
+            example = example_of(info)
+            assert example is not None, info.name
+            validate({**rest, **example}, info.name)
+            (use,) = example.values()
+            assert (use[0] if isinstance(use, list) else use)["use"] == info.name
+
+
+def test_an_example_is_printed_as_yaml(invoke) -> None:
+    shown = invoke("plugins", "show", "category").stdout
+    example = dedent(shown.partition("Example:\n")[2])
+    assert yaml.safe_load(example) == {
+        "scorers": [{"use": "category", "with": {"checkpoint": "bundled:rooms"}}]
+    }
+
+
+class Strange(Scorer):
+    """A scorer whose option allows nothing that its type suggests."""
+
+    class Config(PluginConfig):
+        path: str = Field(pattern="^never$")
+
+
+def test_an_option_that_needs_an_example_of_its_author_gives_none(invoke, register) -> None:
+    register("scorer", "strange", Strange)
+    result = invoke("plugins", "show", "strange")
+    assert result.exit_code == 0
+    assert "Example" not in result.stdout
+
+
+def test_one_name_in_two_kinds_shows_both_or_the_one_that_is_asked_for(invoke, register) -> None:
+    register("scorer", "ridge", Strange)
+    both = json.loads(invoke("plugins", "show", "ridge", "--json").stdout)
+    assert [row["kind"] for row in both] == ["scorer", "boundary"]
+    (one,) = json.loads(invoke("plugins", "show", "ridge", "--kind", "scorer", "--json").stdout)
+    assert one["class"].endswith("Strange")
 
 
 def test_show_says_what_is_required_and_where_it_comes_from(invoke) -> None:
     shown = invoke("plugins", "show", "stylegan2").stdout
-    assert "checkpoint  (" in shown
-    assert ", required)" in shown
+    assert re.search(r"^ +checkpoint +str +required ", shown, re.MULTILINE)
     assert "ganstrata.plugins.generators.stylegan2.generator.StyleGAN2" in shown
     assert (
-        "from ganstrata-fakes 1.0, ganstrata_fakes.Layered in"
-        in invoke("plugins", "show", "fake_layers").stdout
+        "from ganstrata-fakes 1.0, ganstrata_fakes.Layered" in invoke("plugins", "show", "fake_layers").stdout
     )
 
 

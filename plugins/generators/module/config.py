@@ -100,8 +100,9 @@ class ModuleConfig(PluginConfig):
     """Set the module, its weights, how it is called, and where codes enter it."""
 
     target: str = Field(
+        examples=["my_model.py:Generator"],
         description="a class, or a function that returns the module: "
-        "my_package.my_model:Generator or FILE.py:Generator"
+        "my_package.my_model:Generator or FILE.py:Generator",
     )
     arguments: dict[str, Any] = Field(default={}, description="keyword arguments of the class or function")
     checkpoint: str | None = Field(
@@ -118,7 +119,7 @@ class ModuleConfig(PluginConfig):
         default="",
         description="load only tensors whose names begin with this, and drop it, such as `module.`",
     )
-    latent: Latent = Field(description="how z is drawn and passed to the module")
+    latent: Latent = Field(examples=[{"size": 128}], description="how z is drawn and passed to the module")
     call: Call = Field(default=Call(), description="method that generates images, and its arguments")
     classes: ClassLabels = Field(default=ClassLabels(), description="classes of a conditional module")
     output: Output = Field(default=Output(), description="how images are read from the output")

@@ -37,8 +37,9 @@ class CheckpointConfig(PluginConfig):
     """Set the checkpoint, optionally its hash, and the ground of pictures with alpha."""
 
     checkpoint: str = Field(
+        examples=["generator.pt"],
         description="file in any supported format, bundled:NAME, hf:OWNER/NAME/FILE@REVISION, or "
-        "https://...#sha256=..."
+        "https://...#sha256=...",
     )
     sha256: str | None = Field(
         default=None, pattern=r"^[0-9a-fA-F]{64}$", description="hash that the file must have"

@@ -35,8 +35,9 @@ class HubConfig(PluginConfig):
     """Set the source of a model."""
 
     model: str = Field(
+        examples=["path/to/model"],
         description="a local folder with config.json and model.safetensors, or a hub id such as "
-        "nvidia/segformer-b0-finetuned-ade-512-512"
+        "nvidia/segformer-b0-finetuned-ade-512-512",
     )
     download: bool = Field(
         default=False,

@@ -1,0 +1,130 @@
+"""Select the entry points to load, and record those that do not load or take long."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+
+from ..errors import PluginNotFound, nearest
+from ..messages import this_version, visible
+
+SETTING = "GANSTRATA_PLUGINS"
+SLOW = 0.5
+"""Seconds above which the import and registration of an entry point are slow."""
+
+
+@dataclass(frozen=True)
+class SlowPlugin:
+    """An entry point whose import and registration take longer than SLOW, in seconds."""
+
+    entry_point: str
+    distribution: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{visible(self.distribution)} (entry point {visible(self.entry_point)}) took "
+            f"{self.seconds:.1f} s to register its plugins. A module with hooks should import nothing heavy; "
+            "to leave it out, set "
+            f"{SETTING}=-{visible(self.entry_point)}"
+        )
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """An entry point that does not load.
+
+    Attributes:
+        entry_point: its name.
+        distribution: name and version of the distribution.
+        target: the module or object that it names.
+        reason: why it does not load.
+        bad_hook: whether the reason is an unknown or invalid hook.
+    """
+
+    entry_point: str
+    distribution: str
+    target: str
+    reason: str
+    bad_hook: bool = False
+
+
+def selected(points: Sequence[EntryPoint]) -> list[EntryPoint]:
+    """Return the entry points that GANSTRATA_PLUGINS selects, or all if it is not set.
+
+    `a,b` keeps these entry points or distributions alone. `-a` drops one: from those that are kept, or from
+    all if none is named without a minus.
+
+    Raises:
+        PluginNotFound: it names something that is not installed.
+    """
+    setting = os.environ.get(SETTING)
+    if setting is None:
+        return list(points)
+    names = [name.strip() for name in setting.split(",") if name.strip()]
+    dropped = [name[1:].strip() for name in names if name.startswith("-")]
+    kept = [name for name in names if not name.startswith("-")]
+    known = {point.name for point in points} | {point.dist.name for point in points if point.dist is not None}
+    normalised = {_normalised(name) for name in known}
+    for name in (*kept, *dropped):
+        if name not in known and _normalised(name) not in normalised:
+            raise PluginNotFound(
+                f"{SETTING} names '{visible(name)}', which is neither an installed distribution "
+                f"with plugins nor one of their entry points.{nearest(name, known)} "
+                f"Installed: {', '.join(sorted(known)) or 'none'}."
+            )
+    only_drops = bool(dropped) and not kept
+    return [
+        point for point in points if (only_drops or _is_among(point, kept)) and not _is_among(point, dropped)
+    ]
+
+
+def unmet_requirement(point: EntryPoint) -> str:
+    """Return why a distribution is not for this ganstrata, or nothing.
+
+    pip sees to that when it installs; but ganstrata may have been changed since, or installed with --no-deps.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    if not this_version():
+        return ""
+    for line in (point.dist.requires if point.dist is not None else None) or ():
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if (
+            _normalised(requirement.name) == "ganstrata"
+            and (requirement.marker is None or requirement.marker.evaluate({"extra": ""}))
+            and not requirement.specifier.contains(this_version(), prereleases=True)
+        ):
+            return (
+                f"it is written for ganstrata {requirement.specifier}, and this is {this_version()}: "
+                "`pip install -U` ganstrata, or a release of the plugin for this one"
+            )
+    return ""
+
+
+def _is_among(point: EntryPoint, names: Sequence[str]) -> bool:
+    """Return whether an entry point, or its distribution, has one of these names."""
+    return point.name in names or (
+        point.dist is not None and _normalised(point.dist.name) in map(_normalised, names)
+    )
+
+
+def _normalised(name: str) -> str:
+    """Return a distribution's name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def is_built_in(point: EntryPoint) -> bool:
+    """Return whether an entry point is ganstrata's own."""
+    return point.dist is not None and point.dist.name == "ganstrata"
+
+
+def distribution_of(point: EntryPoint) -> str:
+    """Return the name and the version of an entry point's distribution."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
