@@ -124,8 +124,10 @@ def _check_name(kind: Kind, name: str) -> None:
             f"'{visible(name, 60)}' cannot be the name of a plugin: use up to 40 small letters, digits and "
             "single underscores, beginning with a letter, such as smile or places_365"
         )
-    if kind == "generator" and name == RESERVED:
-        raise UserError(f"no generator can be called '{RESERVED}', which leaves the choice to the checkpoint")
+    if name in RESERVED.get(kind, ()):
+        raise UserError(
+            f"no {WORDS[kind].noun} can be called '{name}', which leaves the choice to the checkpoint"
+        )
     taken = [info for info in registry().infos(kind) if info.name == name]
     if taken:
         raise UserError(
