@@ -128,7 +128,10 @@ def _reshape(rng: np.random.Generator, state: State, name: str, _: str) -> None:
 def _retype(rng: np.random.Generator, state: State, name: str, _: str) -> None:
     kind = TYPES[int(rng.integers(len(TYPES)))]
     names = list(state) if rng.random() < 0.2 else [name]
-    state |= {inner: state[inner].to(kind) for inner in names if is_small(state[inner])}
+    for inner in names:
+        if is_small(tensor := state[inner]):
+            # Of a tensor that was made complex before, the imaginary part is zero.
+            state[inner] = (tensor if kind.is_complex or not tensor.is_complex() else tensor.real).to(kind)
 
 
 def _revalue(rng: np.random.Generator, state: State, name: str, _: str) -> None:

@@ -87,10 +87,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         GanstrataError: the disk is full or the directory cannot be written.
     """
+    if path.is_dir() and not path.is_symlink():  # `.` and `/` too, which have no name
+        raise disk_error(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), path)
     temporary = path.with_name(path.name + ".part")
     try:
-        if path.is_dir() and not path.is_symlink():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()

@@ -70,6 +70,17 @@ def test_a_folder_of_the_name_is_in_the_way_and_stays(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("folder", [".", "..", "/", "below"])
+def test_a_folder_is_never_replaced_by_a_file(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GanstrataError, match=r"Is a directory.*something is in the way"):
+        write_bytes(Path(folder), b"new")
+    assert os.listdir(tmp_path) == ["below"]
+
+
 def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(GanstrataError, match=r"cannot write .*Not a directory.* in the way"):
