@@ -82,6 +82,16 @@ def test_messages_and_docstrings_are_left_alone() -> None:
     ]
 
 
+def test_what_was_tried_is_known_until_the_code_itself_changes() -> None:
+    def sources(source: str) -> list[str]:
+        return [mutant.source for mutant in mutants_of("f.py", source)]
+
+    assert sources(SOURCE.replace("Docstring 2", "Other words")) == sources(SOURCE)
+    changed = sources(SOURCE.replace("key=abs", "key=len"))
+    assert changed[0] == sources(SOURCE)[0]  # of the module's constant, which is the same
+    assert changed[-1] != sources(SOURCE)[-1]
+
+
 def test_a_larger_share_holds_a_smaller_one_and_depends_on_the_seed_alone() -> None:
     file = "core/rounding.py"
     few, more, other = (chosen([file], share, seed) for share, seed in ((0.2, 0), (0.6, 0), (0.2, 1)))

@@ -6,6 +6,7 @@ They are in comparisons, arithmetic, constants, arguments, the handling of NaN, 
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ class Mutant:
         context: first line of the statement.
         before, after: the expression or statement.
         number: of all faults of the file, in order.
-        source: digest of the function or class that it is in.
+        source: digest of the function or class that it is in, without its docstrings.
         repeat: how many times the same was there before in statements that look the same.
     """
 
@@ -108,7 +109,7 @@ def mutants_of(file: str, source: str) -> list[Mutant]:
     mutants: list[Mutant] = []
     seen: Counter[str] = Counter()
     tree = ast.parse(source)
-    digests = {part: hashlib.sha256(ast.unparse(part).encode()).hexdigest()[:12] for part in tree.body}
+    digests = {part: hashlib.sha256(_code_of(part).encode()).hexdigest()[:12] for part in tree.body}
     contexts: dict[ast.stmt, str] = {}
     for number, (site, operator, replacement) in enumerate(_faults(tree)):
         line = getattr(site.node, "lineno", site.statement.lineno)
@@ -143,6 +144,19 @@ def mutated(source: str, number: int) -> str:
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
+def _code_of(part: ast.stmt) -> str:
+    """Return a function or class without comments and docstrings, which may change and change no fault."""
+    part = copy.deepcopy(part)
+    for node in ast.walk(part):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            node.body = [each for each in node.body if not _is_docstring(each)]
+    return ast.unparse(part)
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
 def _faults(tree: ast.Module) -> Iterator[tuple[_Site, str, ast.AST]]:
     for site in _sites(tree):
         for operator, replacement in _alternatives(site.node):
@@ -166,7 +180,7 @@ def _sites(tree: ast.Module) -> Iterator[_Site]:
                     child, ast.JoinedStr | ast.Raise | ast.Import | ast.ImportFrom
                 ):
                     continue
-                if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+                if _is_docstring(child):
                     continue
                 own = child if isinstance(child, ast.stmt) else statement
                 inside = function

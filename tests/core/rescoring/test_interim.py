@@ -269,6 +269,23 @@ def test_null_directions_are_counted_at_the_look_that_was_taken(batches: int) ->
     assert np.isnan(result.null_count[:, :, 1]).all()
 
 
+def test_null_directions_that_were_moved_on_fewer_samples_judge_every_look() -> None:
+    """What was not moved is NaN; it counts as if it had no score."""
+    simulated = World(5, [0.3, 0.6])
+    q, sums = simulated.design, simulated.sums()
+    results = []
+    for unmoved in (np.nan, 0.0):
+        null = sums[2:, :, :, 0].copy()
+        null[:, 4:] = unmoved
+        results.append(
+            effects_of_looks(sums[:2], null, q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
+        )
+    for name in ("p", "rank", "null_count"):
+        forwards = getattr(results[0], name)[:, 0, 0]
+        assert np.isfinite(forwards).all()
+        np.testing.assert_array_equal(forwards, getattr(results[1], name)[:, 0, 0])
+
+
 def test_samples_used_are_counted_of_directions_that_are_moved_one_way() -> None:
     sums = np.full((2, 3, 1, 2, 2, 5), np.nan)
     sums[0, :2], sums[1, :3, :, 0] = (
