@@ -41,6 +41,7 @@ python_use_unqualified_type_names = True
 nitpick_ignore_regex = [
     ("py:class", r"(collections\.abc|pathlib|types|numpy|np|torch|annotated_types)\..+"),
     ("py:class", r"DataFrame|NDArray|Tensor"),  # of pandas, numpy and torch, imported for types alone
+    ("py:class", r"JsonObject"),  # an alias of dict[str, Any]
     ("py:class", r"ganstrata\.core\.plugins\.records\.T"),  # a type variable
 ]
 

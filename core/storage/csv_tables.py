@@ -33,7 +33,7 @@ class Table:
 
     @property
     def csv(self) -> str:
-        """The table as CSV text: see csv_text."""
+        """Return the table as CSV text, which `csv_text` describes."""
         return csv_text([self.columns, *self.rows])
 
 
