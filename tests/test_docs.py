@@ -166,6 +166,13 @@ def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:
     }
     assert moved["1"] > 10.0 * abs(moved["0"])
 
+    assert re.search(
+        r"\b[01]\.\d+ +contrast/", command(tmp_path, "analysis", "accuracies", "run", "--set", "top=1")
+    )
+    table = tmp_path / "run/analysis/accuracies/accuracies.csv"
+    assert table.read_text().splitlines()[0] == "accuracy,concept"
+    assert "Hello." in command(tmp_path, "greet")
+
 
 @pytest.mark.full
 def test_the_plugins_of_the_documentation_keep_their_promises(tmp_path: Path) -> None:

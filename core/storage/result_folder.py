@@ -69,7 +69,7 @@ def damaged_results(run: Path) -> list[str]:
                 parent / name,
                 "manipulate.json" if parent.name == "manipulations" else f"{name}.json",
             )
-            if parent.name == "analysis" and index not in ANALYSES:
+            if parent.name == "analysis" and not _is_of_an_analysis(folder, index):
                 continue
             recover(folder, index)
             faults = faults_of(folder, index) if folder.exists() else []
@@ -102,6 +102,11 @@ def _owner(name: str) -> str:
         if name.startswith(".") and name.endswith((_PART, _OLD))
         else name
     )
+
+
+def _is_of_an_analysis(folder: Path, index: str) -> bool:
+    """Return whether a folder is of an analysis; one of a plugin is known by its index alone."""
+    return index in ANALYSES or any((place / index).is_file() for place in (folder, _beside(folder)[1]))
 
 
 def check_free(folder: Path, index: str, command: str) -> None:

@@ -9,9 +9,13 @@ from textwrap import dedent
 import pytest
 import yaml
 from ganstrata import PluginConfig, Scorer
+from ganstrata.cli.analysis import analysis
+from ganstrata.cli.main import COMMANDS
 from ganstrata.core.config.example import example_of
 from ganstrata.core.config.reading import validate
-from ganstrata.core.plugins.registry import registry
+from ganstrata.core.config.schema import AUTO
+from ganstrata.core.plugins.registry import RESERVED, registry
+from ganstrata.core.storage.result_folder import ANALYSES
 from pydantic import Field
 
 
@@ -146,3 +150,10 @@ def test_show_of_a_misspelt_name_hints_at_plugins_of_any_kind(typed: str, hint: 
     result = invoke("plugins", "show", typed)
     assert result.exit_code == 2
     assert f"named '{typed}'. Did you mean '{hint}'?" in result.stderr
+
+
+def test_reserved_names_are_those_of_the_command_line() -> None:
+    assert sorted(RESERVED["command"]) == sorted(COMMANDS)
+    assert sorted(RESERVED["analysis"]) == sorted(analysis.commands)
+    assert RESERVED["generator"] == (AUTO,)
+    assert sorted(ANALYSES) == sorted(f"{name}.json" for name in analysis.commands)

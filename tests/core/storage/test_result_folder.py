@@ -13,11 +13,13 @@ from ganstrata.core.runs.lock import locked
 from ganstrata.core.storage.result_folder import (
     add_files,
     check_free,
+    damaged_results,
     faults_of,
     index_text,
     recover,
     replace_folder,
     staged,
+    stale_results,
 )
 
 INDEX = "found.json"
@@ -234,3 +236,32 @@ def test_the_arrays_of_a_run_are_no_place_for_results(tmp_path: Path) -> None:
             pass
     assert [path.name for path in array.iterdir()] == ["zarr.json"]
     check_free(tmp_path / "run/results", INDEX, "analysis ranking")
+
+
+@pytest.fixture
+def of_a_plugin(tmp_path: Path) -> Path:
+    """The folder that the analysis `angles` of a plugin wrote in a run, beside one that no analysis wrote."""
+    tables = {"angles.csv": b"degrees\n12.5\n"}
+    index = index_text({"analysis": "angles", "stands_on": {"rescore": "new"}}, tables)
+    replace_folder(tmp_path / "analysis/angles", "angles.json", {**tables, "angles.json": index})
+    (tmp_path / "analysis/mine").mkdir()
+    (tmp_path / "analysis/mine/notes.json").write_text("{}", encoding="utf-8")
+    return tmp_path / "analysis/angles"
+
+
+@pytest.mark.parametrize("file", ["angles.csv", "angles.json"])
+def test_damaged_results_of_a_plugin_are_named(of_a_plugin: Path, tmp_path: Path, file: str) -> None:
+    assert damaged_results(tmp_path) == []
+    (of_a_plugin / file).write_bytes((of_a_plugin / file).read_bytes().replace(b"s", b"t"))
+    assert damaged_results(tmp_path) == [f"analysis/angles ({file})"]
+
+
+def test_results_of_a_plugin_that_were_half_replaced_are_recovered(of_a_plugin: Path, tmp_path: Path) -> None:
+    of_a_plugin.rename(tmp_path / "analysis/.angles.ganstrata-old")
+    assert damaged_results(tmp_path) == []
+    assert (of_a_plugin / "angles.csv").is_file()
+
+
+def test_stale_results_of_a_plugin_are_named(of_a_plugin: Path, tmp_path: Path) -> None:
+    assert stale_results(tmp_path, {"rescore": "new"}) == []
+    assert stale_results(tmp_path, {"rescore": "newer"}) == ["analysis/angles"]
