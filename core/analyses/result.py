@@ -26,6 +26,9 @@ class AnalysisResult:
         tables: CSV files by name, without the extension.
         request: the options that the analysis used, after defaults; those of a plugin are its config.
         pictures: PNG files by name, with the extension.
+        distribution: name and version of the distribution of a plugin; empty for an analysis of ganstrata.
+
+    The core sets `name`, `request` and `distribution` of a result of a plugin.
 
     Example:
         >>> result = AnalysisResult(table=Table(("concept", "sd"), [("seen/red", 0.5)]), sentences=["Red."])
@@ -40,6 +43,7 @@ class AnalysisResult:
     tables: dict[str, Table] = field(default_factory=dict)
     request: JsonObject = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
+    distribution: str = ""
 
     def files(self, sources: Sequence[LabelledRun]) -> dict[str, bytes]:
         """Return the content of every file by name; NAME.json records the request and the runs."""
@@ -60,5 +64,6 @@ class AnalysisResult:
             ],
             "stands_on": {"rescore": sources[0].run.keys.stages["rescore"]},
             "sentences": self.sentences,
+            **({"distribution": self.distribution} if self.distribution else {}),
         }
         return contents | {f"{self.name}.json": index_text(index, contents)}

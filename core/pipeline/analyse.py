@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ..analyses import objects as objects_of
 from ..analyses.ablation_result import ablation
@@ -14,18 +13,19 @@ from ..analyses.entanglement_result import entanglement
 from ..analyses.hierarchy_result import hierarchy
 from ..analyses.labelled_runs import LabelledRun, labels_of
 from ..analyses.objects_record import Objects
+from ..analyses.plugin_result import PRINTED, check_result
 from ..analyses.ranking_result import ranking
 from ..analyses.request import AnalysisRequest
 from ..analyses.result import AnalysisResult
 from ..analyses.right_layers_result import layers
-from ..errors import PluginBroken, RunError, UserError
-from ..messages import visible
+from ..device import resolve_device
+from ..errors import ConfigError, Fault, RunError, UserError
 from ..plugins.analysis import Analysis
-from ..plugins.base import owner_of
+from ..plugins.registry import registry
 from ..probing.stage import read_scores
 from ..report.stage import report
 from ..rescoring.stored_effects import read_effects
-from ..runs.loading import build
+from ..runs.loading import build_class
 from ..runs.lock import locked
 from ..runs.progress import Progress
 from ..runs.run import Run
@@ -36,7 +36,6 @@ from .results import open_run
 
 OF_ONE_RUN = {"entanglement": entanglement, "ablation": ablation}
 OF_SEVERAL_RUNS = {"ranking": ranking, "hierarchy": hierarchy}
-SAFE_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 NEEDED: tuple[Stage, ...] = ("synthesize", "learn", "rescore")
 
 
@@ -155,25 +154,38 @@ def analyse_with_plugin(
         GanstrataError: there is no such analysis, it refuses the run or fails, or its result cannot be
             written; then nothing is written.
     """
-    plugin = cast("Analysis", build("analysis", name, options, device=device))
+    info = registry().info("analysis", name)
+    try:
+        plugin = build_class(
+            info.load(),
+            options,
+            resolve_device(device),
+            origin=info.owner,
+            name=name,
+            source=f"options of analysis '{name}'",
+        )
+    except ConfigError as error:
+        raise ConfigError(error.source, [_as_set(fault) for fault in error.faults]) from error
+    assert isinstance(plugin, Analysis)
 
     def analyse(source: LabelledRun, _: AnalysisRequest) -> AnalysisResult:
-        result: object = plugin.analyse(open_run(source.run.path))
-        if not isinstance(result, AnalysisResult):
-            raise PluginBroken(
-                f"{owner_of(plugin)} returned {type(result).__name__} from analyse(); "
-                "a ganstrata.AnalysisResult was expected"
-            )
-        files = [*(f"{key}.csv" for key in result.tables), *result.pictures]
-        for file in files:
-            if not SAFE_FILE.fullmatch(file):
-                raise PluginBroken(
-                    f"{owner_of(plugin)} named a file '{visible(file, 80)}'; "
-                    "letters, digits, '_', '-' and '.' are allowed"
-                )
-        return replace(result, name=name, request=plugin.config.model_dump(mode="json"))
+        result = check_result(plugin.analyse(open_run(source.run.path)), name, info.owner)
+        printed = {PRINTED: result.table} if result.table.columns else {}
+        return replace(
+            result,
+            name=name,
+            tables={**printed, **result.tables},
+            request=plugin.config.model_dump(mode="json"),
+            distribution=info.distribution,
+        )
 
     return analyse_run(path, AnalysisRequest(out=out), analyse, name)
+
+
+def _as_set(fault: Fault) -> Fault:
+    """Return the fault of an option with the place where it was given: `--set top`, not `with -> top`."""
+    key = ".".join(str(part) for part in fault.path[1:])
+    return Fault((f"--set {key}" if key else "--set",), fault.message)
 
 
 def _analyse(

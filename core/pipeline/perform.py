@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..analyses.objects_record import FOLDER as OBJECTS
 from ..analyses.objects_record import read_objects
+from ..analyses.plugin_result import computed_otherwise
 from ..boundaries import stage as learning
 from ..config.reading import read_config, validate
 from ..config.schema import AUTO, RunConfig
@@ -167,6 +168,8 @@ def _name_stale(current: Run, progress: Progress) -> None:
         progress.say(
             f"{listed(stale)} in {out}: computed from an earlier state of the run; run these commands again"
         )
+    if sentences := computed_otherwise(out):
+        progress.say(f"{out}: {'; '.join(sentences)}; run these commands again")
     objects = read_objects(current)
     if objects is not None and objects.faults:
         progress.say(f"{OBJECTS} in {out}: {' '.join(objects.faults)} Run this command again")

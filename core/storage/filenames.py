@@ -64,6 +64,22 @@ def file_stem(*names: str, between: Literal[".", "+"] = ".") -> str:
     return f"{lead}{safe}-{digest}"
 
 
+def is_safe_stem(name: str) -> bool:
+    """Return whether a name can be the stem of a file on every file system as it is.
+
+    It has letters, digits, `_`, `-` and single dots between them, at most LONGEST, and names no device.
+
+    >>> is_safe_stem("walls_and-floors.2"), is_safe_stem("../walls"), is_safe_stem("con")
+    (True, False, False)
+    """
+    return (
+        name.isascii()
+        and PLAIN.fullmatch(name.lower()) is not None
+        and len(name) <= LONGEST
+        and not _is_device(name)
+    )
+
+
 def _readable(name: str) -> str:
     for sign, words in SIGNS.items():
         name = name.replace(sign, words)

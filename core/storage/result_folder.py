@@ -122,10 +122,15 @@ def check_free(folder: Path, index: str, command: str) -> None:
     unlisted = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
     if (folder / index).is_file() and not (folder / index).is_symlink():
         hashes = _listed(folder, index)
-        unlisted = [
-            name for name in unlisted if name != index and not _is_as_written(folder / name, hashes.get(name))
-        ]
-        unlisted += [] if hashes else [index]
+        unlisted = (
+            [*(name for name in unlisted if name != index), index]
+            if hashes is None
+            else [
+                name
+                for name in unlisted
+                if name != index and not _is_as_written(folder / name, hashes.get(name))
+            ]
+        )
     if unlisted:
         names = ", ".join(name[:80] for name in unlisted[:3])
         more = f" and {len(unlisted) - 3} more" if len(unlisted) > 3 else ""
@@ -232,7 +237,7 @@ def recover(folder: Path, index: str) -> None:
         if old.is_dir() and not folder.exists():
             old.rename(folder)
         elif old.is_dir():
-            known = {index, *_listed(old, index), *(path.name for path in folder.iterdir())}
+            known = {index, *(_listed(old, index) or ()), *(path.name for path in folder.iterdir())}
             for path in list(old.iterdir()):
                 if path.name in known and (path.is_symlink() or not path.is_dir()):
                     path.unlink()
@@ -261,12 +266,12 @@ def _move(ready: Path, folder: Path) -> None:
     ready.rmdir()
 
 
-def _listed(folder: Path, index: str) -> dict[str, str]:
-    """Return the files of an index with their digests; none if it cannot be read."""
+def _listed(folder: Path, index: str) -> dict[str, str] | None:
+    """Return the files of an index with their digests, or None if it is missing or damaged."""
     try:
         return dict(read_index(folder / index)["files"])
     except _UNREADABLE:
-        return {}
+        return None
 
 
 def _is_as_written(file: Path, digest: str | None) -> bool:

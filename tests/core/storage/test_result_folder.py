@@ -265,3 +265,11 @@ def test_results_of_a_plugin_that_were_half_replaced_are_recovered(of_a_plugin: 
 def test_stale_results_of_a_plugin_are_named(of_a_plugin: Path, tmp_path: Path) -> None:
     assert stale_results(tmp_path, {"rescore": "new"}) == []
     assert stale_results(tmp_path, {"rescore": "newer"}) == ["analysis/angles"]
+
+
+def test_an_index_without_files_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    replace_folder(tmp_path / "x", INDEX, files())
+    check_free(tmp_path / "x", INDEX, "found")
+    (tmp_path / "x" / INDEX).write_text("{}", encoding="utf-8")
+    with pytest.raises(RunError, match=r"did not write there: found\.json; "):
+        check_free(tmp_path / "x", INDEX, "found")
