@@ -75,9 +75,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-API_VERSION = 1
-"""Version of the hooks, contracts and public names that plugins may rely on; each addition raises it."""
-
 _HOMES = {
     "Analysis": "plugins.analysis",
     "AnalysisResult": "analyses.result",
@@ -149,7 +146,6 @@ _HOMES = {
 }
 
 __all__ = [
-    "API_VERSION",
     "Analysis",
     "AnalysisResult",
     "Boundaries",

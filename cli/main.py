@@ -48,7 +48,8 @@ class Lazy(click.Group):
             return perform()
         from .outermost import exit_code
 
-        sys.exit(exit_code(perform, own_process=args is None))
+        quiet = "--quiet" in (sys.argv[1:] if args is None else args)
+        sys.exit(exit_code(perform, own_process=args is None, quiet=quiet))
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Make the context as click does; this prints the help."""

@@ -20,12 +20,13 @@ HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # its text is a comma
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
+def exit_code(perform: Callable[[], int | None], *, own_process: bool, quiet: bool) -> int:
     """Run a command, report its error, and return the exit code.
 
     Args:
         perform: runs the command and returns its exit code, or None for 0.
         own_process: whether the process ends with the command, so its streams and signals may be changed.
+        quiet: whether to say nothing of slow plugins.
     """
     if own_process:
         streams.prepare()
@@ -55,7 +56,8 @@ def exit_code(perform: Callable[[], int | None], *, own_process: bool) -> int:
         streams.tell(internal_error(error))
         return 1
     finally:
-        _name_slow_plugins()
+        if not quiet:
+            _name_slow_plugins()
         streams.no_more_interruptions()  # an interruption now would only disturb the exit
     return code
 

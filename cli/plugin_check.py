@@ -82,9 +82,15 @@ def _kind_of(name: str) -> Kind:
 
     Raises:
         PluginNotFound: there is none.
-        UserError: there are several.
+        UserError: there are several, or none of a kind for which there are checks.
     """
-    kinds = {info.kind: None for info in registry().named(name)}
+    named = {info.kind: None for info in registry().named(name)}
+    kinds = [kind for kind in named if kind in KINDS]
+    if not kinds:
+        raise UserError(
+            "there are checks for generators, scorers and boundary learners alone, and "
+            f"'{visible(name)}' is of another kind: {listed(named)}"
+        )
     if len(kinds) > 1:
         options = " or ".join(f"--kind {kind}" for kind in kinds)
         raise UserError(f"a {' and a '.join(kinds)} are called '{visible(name)}': give {options}")

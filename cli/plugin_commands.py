@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,10 +15,43 @@ from .computing import computing
 from .errors import reported
 from .options import PATH, run_dir_argument
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+PASSING = (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit)
+OUTPUT = (errno.EPIPE, errno.ENOSPC)  # the output has no reader, or no room
 
-CLICK_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit)
+
+class PluginCommand(click.Command):
+    """Represent a plugin's command, whose exceptions are reported as the plugin's, without a traceback."""
+
+    def __init__(self, command: click.Command, info: PluginInfo) -> None:
+        super().__init__(command.name)
+        self._command, self._info = command, info
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the command's options as click does; this calls their callbacks."""
+        with self._attributed("its options"):
+            ctx = self._command.make_context(*args, **kwargs)
+        if not ctx.resilient_parsing:  # which is for completion in a shell
+            ctx.command = self  # because click calls the `invoke` of the context's command
+        return ctx
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Call the command as click does. What it returns is dropped: it is no exit code."""
+        ctx.command = self._command
+        with self._attributed("the command"):
+            self._command.invoke(ctx)
+
+    @contextmanager
+    def _attributed(self, what: str) -> Iterator[None]:
+        """Name the plugin in the errors of the block, except those of click and those of the output."""
+        from ..core.plugins.failures import plugin_call
+
+        home = self._info.target.partition(":")[0]
+        with reported(), plugin_call(self._info.owner, what, home=home, passing=_passes):
+            yield
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, PASSING) or (isinstance(error, OSError) and error.errno in OUTPUT)
 
 
 def names_of_plugins(kind: Kind) -> list[str]:
@@ -25,12 +61,8 @@ def names_of_plugins(kind: Kind) -> list[str]:
 
 
 def command_of_plugin(name: str) -> click.Command | None:
-    """Import the command that a plugin registered under this name; None if there is none.
-
-    Its exceptions are reported as the plugin's, without a traceback.
-    """
+    """Import the command that a plugin registered under this name; None if there is none."""
     from ..core.errors import PluginBroken
-    from ..core.plugins.failures import plugin_call
 
     if name not in names_of_plugins("command"):
         return None
@@ -41,19 +73,7 @@ def command_of_plugin(name: str) -> click.Command | None:
             raise PluginBroken(
                 f"{info.target} from {info.distribution} is registered as a command but is no click command."
             )
-    perform: Callable[[click.Context], Any] = command.invoke
-    home = info.target.partition(":")[0]
-
-    def invoke(ctx: click.Context) -> Any:
-        with reported(), plugin_call(info.owner, "the command", home=home):
-            try:
-                return perform(ctx)
-            except CLICK_OWN as error:
-                own = error
-        raise own
-
-    command.invoke = invoke  # type: ignore[method-assign]
-    return command
+    return PluginCommand(command, info)
 
 
 def analysis_of_plugin(info: PluginInfo) -> click.Command:

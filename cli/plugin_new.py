@@ -54,7 +54,8 @@ WORDS: dict[Kind, Words] = {
 def new(kind: Kind, name: str, out: Path | None) -> None:
     """Write a distribution with a plugin of KIND called NAME: class, hook, tests, README, run and CI file.
 
-    It works and passes its own tests as it is: replace what it computes by your own, step by step.
+    KIND is generator, scorer or boundary (a boundary learner); other kinds have no such beginning.
+    What is written passes its own tests as it is: replace what it computes by your own, step by step.
 
     \b
     Example:

@@ -66,13 +66,15 @@ def checks_of(kind: Kind) -> tuple[Check, ...]:
     """Return the checks of a kind of plugin, in the order in which they run.
 
     Raises:
-        UserError: there is no such kind.
+        UserError: there are no checks for this kind.
 
     >>> [check.name for check in checks_of("boundary")][:2]
     ['declarations are complete', 'config is strict']
     """
     if kind not in CHECKS:
-        raise UserError(f"there is no kind of plugin '{visible(str(kind))}': {', '.join(CHECKS)}")
+        raise UserError(
+            f"there are no checks for the kind '{visible(str(kind))}', only for {', '.join(CHECKS)}"
+        )
     return CHECKS[kind]
 
 

@@ -12,13 +12,11 @@ from ..errors import PluginNotFound, nearest
 from ..messages import this_version, visible
 
 SETTING = "GANSTRATA_PLUGINS"
-SLOW = 0.5
-"""Seconds above which the import and registration of an entry point are slow."""
 
 
 @dataclass(frozen=True)
 class SlowPlugin:
-    """An entry point whose import and registration take longer than SLOW, in seconds."""
+    """An entry point whose import and registration are slow, see import_clock; seconds by the wall clock."""
 
     entry_point: str
     distribution: str
@@ -67,10 +65,9 @@ def selected(points: Sequence[EntryPoint]) -> list[EntryPoint]:
     names = [name.strip() for name in setting.split(",") if name.strip()]
     dropped = [name[1:].strip() for name in names if name.startswith("-")]
     kept = [name for name in names if not name.startswith("-")]
-    known = {point.name for point in points} | {point.dist.name for point in points if point.dist is not None}
-    normalised = {_normalised(name) for name in known}
     for name in (*kept, *dropped):
-        if name not in known and _normalised(name) not in normalised:
+        if not any(_is_called(point, name) for point in points):
+            known = {one for point in points for one in _names(point)}
             raise PluginNotFound(
                 f"{SETTING} names '{visible(name)}', which is neither an installed distribution "
                 f"with plugins nor one of their entry points.{nearest(name, known)} "
@@ -78,7 +75,10 @@ def selected(points: Sequence[EntryPoint]) -> list[EntryPoint]:
             )
     only_drops = bool(dropped) and not kept
     return [
-        point for point in points if (only_drops or _is_among(point, kept)) and not _is_among(point, dropped)
+        point
+        for point in points
+        if (only_drops or any(_is_called(point, name) for name in kept))
+        and not any(_is_called(point, name) for name in dropped)
     ]
 
 
@@ -103,20 +103,24 @@ def unmet_requirement(point: EntryPoint) -> str:
         ):
             return (
                 f"it is written for ganstrata {requirement.specifier}, and this is {this_version()}: "
-                "`pip install -U` ganstrata, or a release of the plugin for this one"
+                "install a release of the plugin for this version, or another ganstrata "
+                f"(`pip install 'ganstrata{requirement.specifier}'`)"
             )
     return ""
 
 
-def _is_among(point: EntryPoint, names: Sequence[str]) -> bool:
-    """Return whether an entry point, or its distribution, has one of these names."""
-    return point.name in names or (
-        point.dist is not None and _normalised(point.dist.name) in map(_normalised, names)
-    )
+def _names(point: EntryPoint) -> list[str]:
+    """Return the name of an entry point and, if it has one, of its distribution."""
+    return [point.name, *([point.dist.name] if point.dist is not None else [])]
+
+
+def _is_called(point: EntryPoint, name: str) -> bool:
+    """Return whether an entry point, or its distribution, has this name, in any spelling of it."""
+    return _normalised(name) in map(_normalised, _names(point))
 
 
 def _normalised(name: str) -> str:
-    """Return a distribution's name as package indexes compare it (PEP 503)."""
+    """Return a name as package indexes compare those of distributions (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
@@ -31,7 +31,14 @@ _NO_MEMORY = (
 
 
 @contextmanager
-def plugin_call(owner: str, what: str, *, home: str = "", relief: str = "") -> Iterator[None]:
+def plugin_call(
+    owner: str,
+    what: str,
+    *,
+    home: str = "",
+    relief: str = "",
+    passing: Callable[[BaseException], bool] = lambda _: False,
+) -> Iterator[None]:
     """Convert any exception raised in the block to an error that names the plugin.
 
     Args:
@@ -39,6 +46,7 @@ def plugin_call(owner: str, what: str, *, home: str = "", relief: str = "") -> I
         what: the method that is called.
         home: name of the module that defines the plugin's class.
         relief: advice to add when memory runs out.
+        passing: tells the exceptions that are no failure of the plugin, and pass unchanged.
 
     Raises:
         GanstrataError: the plugin's own, or one made from its exception. KeyboardInterrupt passes through.
@@ -47,7 +55,7 @@ def plugin_call(owner: str, what: str, *, home: str = "", relief: str = "") -> I
         with noted(owner, what):
             yield
     except BaseException as error:  # includes SystemExit, which is not an Exception
-        if is_interrupt(error) or is_own_error(error):
+        if is_interrupt(error) or is_own_error(error) or passing(error):
             raise
         raise plugin_error(error, owner, what, home=home, relief=relief) from error
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import time
 import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
@@ -23,12 +22,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pluggy
 
-from ..errors import PluginBroken, PluginConflict, PluginNotFound, nearest
+from ..errors import GanstrataError, PluginBroken, PluginConflict, PluginNotFound, nearest
 from ..messages import visible
 from . import hookspecs
 from .activity import noted
 from .entry_points import (
-    SLOW,
     BrokenPlugin,
     SlowPlugin,
     distribution_of,
@@ -37,6 +35,7 @@ from .entry_points import (
     unmet_requirement,
 )
 from .failures import LONGEST, one_line
+from .import_clock import ImportClock
 
 if TYPE_CHECKING:
     from .contracts import BoundaryLearner, Generator, Scorer
@@ -61,6 +60,7 @@ _HOOKS = {
     "analysis": "analyses",
     "command": "commands",
 }
+_GROUPS: Mapping[Kind, str] = {"analysis": "ganstrata analysis", "command": "ganstrata"}
 _NOUNS = {kind: kind for kind in ALL_KINDS} | {"boundary": "boundary learner"}
 _PLURALS = {kind: f"{noun}s" for kind, noun in _NOUNS.items()} | {"analysis": "analyses"}
 
@@ -174,20 +174,19 @@ class Registry:
         known = list(entry_points(group=hookspecs.PROJECT) if points is None else points)
         with redirect_stdout(sys.stderr):
             for point in sorted(selected(known), key=lambda p: (distribution_of(p), p.name)):
-                before, had_torch = time.perf_counter(), "torch" in sys.modules
-                self._load(point)
-                seconds = time.perf_counter() - before
-                # A module with plugins beside the hooks imports torch, which most commands need anyway.
-                is_excused = is_built_in(point) or (not had_torch and "torch" in sys.modules)
-                if seconds > SLOW and not is_excused:
-                    self.slow.append(SlowPlugin(point.name, distribution_of(point), round(seconds, 2)))
+                unmet = "" if is_built_in(point) else unmet_requirement(point)
+                if unmet:
+                    self.broken.append(BrokenPlugin(point.name, distribution_of(point), point.value, unmet))
+                    continue
+                with ImportClock() as clock:
+                    self._load(point)
+                if clock.span.is_slow and not is_built_in(point):
+                    self.slow.append(
+                        SlowPlugin(point.name, distribution_of(point), round(clock.span.wall, 2))
+                    )
 
     def _load(self, point: EntryPoint) -> None:
         distribution = distribution_of(point)
-        unmet = "" if is_built_in(point) else unmet_requirement(point)
-        if unmet:
-            self.broken.append(BrokenPlugin(point.name, distribution, point.value, unmet))
-            return
         try:
             with noted(f"entry point '{point.name}' from {distribution}", "its import"):
                 plugin = point.load()
@@ -270,12 +269,13 @@ class Registry:
         """Return the plugins of this name, of any kind.
 
         Raises:
-            PluginNotFound, PluginBroken: there is none, as `info` says for the kind with the nearest name.
+            PluginNotFound: there is none.
+            PluginBroken: an entry point of this name does not load.
         """
         infos = [info for info in self.infos() if info.name == name]
         if not infos:
-            likely = [kind for kind in ALL_KINDS if nearest(name, [info.name for info in self.infos(kind)])]
-            self.info(likely[0] if likely else KINDS[0], name)
+            names = sorted({info.name for info in self.infos()})
+            raise self._absence("plugin", name, ALL_KINDS, nearest(name, names))
         return infos
 
     def info(self, kind: Kind, name: str) -> PluginInfo:
@@ -295,16 +295,25 @@ class Registry:
                 f"Two {_PLURALS[kind]} are called '{name}': {owners}. Uninstall one, or leave its "
                 f"distribution out: GANSTRATA_PLUGINS=-{_third_party(infos)}"
             )
+        names = sorted({n for k, n in self._plugins if k == kind})
+        known = f"{nearest(name, names)}\n  Known: {', '.join(names) or 'none'}."
+        raise self._absence(_NOUNS[kind], name, (kind,), known)
+
+    def _absence(self, noun: str, name: str, kinds: Iterable[Kind], known: str) -> GanstrataError:
+        """Return the error that no plugin of these kinds has a name; `known` says which names there are."""
         for broken in self.broken:
             if broken.entry_point == name:
-                raise PluginBroken(
+                return PluginBroken(
                     f"Plugin '{name}' comes from {broken.distribution}, which does not load:\n"
                     f"  {broken.reason}"
                 )
-        names = sorted({n for k, n in self._plugins if k == kind})
-        message = (
-            f"No {_NOUNS[kind]} named '{name}'.{nearest(name, names)}\n  Known: {', '.join(names) or 'none'}."
-        )
+        for kind, group in _GROUPS.items():
+            if kind in kinds and name in RESERVED[kind]:
+                return PluginNotFound(
+                    f"The {_NOUNS[kind]} '{name}' is ganstrata's own and no plugin: "
+                    f"`{group} {name} --help` describes it."
+                )
+        message = f"No {noun} named '{name}'.{known}"
         message += " For a third-party plugin, `pip install` its package; see `ganstrata plugins list`."
         if self.broken:
             first = self.broken[0]
@@ -313,7 +322,7 @@ class Registry:
                 + ", ".join(f"{b.entry_point} from {b.distribution}" for b in self.broken)
                 + f".\n  Why {first.entry_point} does not load: {visible(first.reason, LONGEST)}"
             )
-        raise PluginNotFound(message)
+        return PluginNotFound(message)
 
     def generator(self, name: str) -> type[Generator]:
         """Return the generator class of this name."""

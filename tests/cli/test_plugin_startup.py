@@ -78,6 +78,24 @@ def test_a_slow_plugin_is_named_once_by_every_command_that_imports_it(site: Path
         assert "GANSTRATA_PLUGINS=-sleepy" in note
 
 
+def test_a_quiet_command_names_no_slow_plugin(site: Path) -> None:
+    done, _ = ganstrata(site, "run", "absent.yaml", "--quiet")
+    assert done.returncode == 2
+    assert "Slow: " not in done.stderr
+
+
+def test_only_what_a_plugin_imports_besides_torch_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import time\ntime.sleep(1.2)\n", encoding="utf-8")
+    distribution(tmp_path, "first", f"import torch\n{MODULE.format(name='first')}")
+    distribution(tmp_path, "later", f"import time, torch\ntime.sleep(1.1)\n{MODULE.format(name='later')}")
+    done, _ = ganstrata(tmp_path, "plugins", "list", "--json", GANSTRATA_PLUGINS="first")
+    assert json.loads(done.stdout)["slow"] == []
+    done, _ = ganstrata(tmp_path, "plugins", "list", "--json", GANSTRATA_PLUGINS="later")
+    (slow,) = json.loads(done.stdout)["slow"]
+    assert slow["entry_point"] == "later"
+    assert 1.0 < slow["seconds"] < 2.2
+
+
 def test_a_slow_plugin_that_is_left_out_is_not_imported(site: Path) -> None:
     done, _ = ganstrata(site, "plugins", "list", GANSTRATA_PLUGINS="-sleepy")
     assert "plugin_0" in done.stdout
@@ -91,4 +109,5 @@ def test_a_plugin_for_a_newer_ganstrata_is_refused_by_name_and_not_imported(tmp_
     assert done.returncode == 0
     assert "Broken: eager from eager 1.0" in done.stderr
     assert "it is written for ganstrata >=99, and this is " in done.stderr
+    assert "install a release of the plugin for this version, or another ganstrata (`pip" in done.stderr
     assert "[other 1.0]" in done.stdout

@@ -84,7 +84,7 @@ def test_another_broken_pipe_is_reported(
 
     with (tmp_path / "out").open("w", encoding="utf-8") as out:
         monkeypatch.setattr(sys, "stdout", out)
-        assert exit_code(broken, own_process=False) == 1
+        assert exit_code(broken, own_process=False, quiet=False) == 1
     assert capsys.readouterr().err.startswith("Error: cannot write the output: Broken pipe.")
 
 

@@ -93,7 +93,7 @@ def test_expected_failures_name_checks_and_reasons(names: dict[str, str], messag
 def test_a_class_of_another_kind_is_refused() -> None:
     with pytest.raises(UserError, match=r"dict is not a subclass of ganstrata\.Scorer"):
         check_plugin("scorer", dict)
-    with pytest.raises(UserError, match="no kind of plugin 'learner'"):
+    with pytest.raises(UserError, match="no checks for the kind 'learner', only for generator"):
         checks_of("learner")
 
 

@@ -260,6 +260,31 @@ def test_an_unknown_name_gets_the_nearest_the_known_and_how_to_install() -> None
         Registry([]).info("generator", "x")
 
 
+def test_a_name_of_no_kind_is_looked_for_among_all() -> None:
+    with pytest.raises(PluginNotFound, match=r"^No plugin named 'nosuch'\. For a third-party plugin"):
+        registry().named("nosuch")
+    with pytest.raises(PluginNotFound, match=r"No plugin named 'linear_smv'\. Did you mean 'linear_svm'"):
+        registry().named("linear_smv")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "ranking",
+            "The analysis 'ranking' is ganstrata's own and no plugin: `ganstrata analysis ranking --help`",
+        ),
+        ("run", "The command 'run' is ganstrata's own and no plugin: `ganstrata run --help`"),
+    ],
+)
+def test_a_built_in_analysis_or_command_is_no_plugin_but_has_help(name: str, words: str) -> None:
+    with pytest.raises(PluginNotFound) as caught:
+        registry().named(name)
+    assert str(caught.value).startswith(words)
+    with pytest.raises(PluginNotFound, match=f"No scorer named '{name}'"):
+        registry().info("scorer", name)
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -292,6 +317,18 @@ def test_an_unknown_name_in_ganstrata_plugins_is_an_error_with_the_nearest(
         folder.registry()
     monkeypatch.setenv("GANSTRATA_PLUGINS", "First_Dist")
     assert [info.name for info in folder.registry().infos()] == ["mine"], "as package indexes compare names"
+
+
+@pytest.mark.parametrize("name", ["second_point", "second-point", "Second.Point", "second-dist"])
+def test_a_name_selects_in_every_spelling_that_is_accepted(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder.install("first-dist", "first", good("one", "first"))
+    folder.install("second-dist", "second", good("two", "second"), entry="second_point")
+    monkeypatch.setenv("GANSTRATA_PLUGINS", name)
+    assert [info.name for info in folder.registry().infos()] == ["two"]
+    monkeypatch.setenv("GANSTRATA_PLUGINS", f"-{name}")
+    assert [info.name for info in folder.registry().infos()] == ["one"]
 
 
 def test_output_of_a_plugin_on_import_goes_to_standard_error(
