@@ -21,6 +21,7 @@ NAME = 160  # of a name in a message
 DEPTH = 3  # maximum number of levels of nested containers shown
 BITS = 256  # maximum size of integers that are written out
 GAP = " [...] "  # marks the cut in a shortened message
+UPGRADE = "To get a newer one, update its checkout and run `pip install .` there (docs/install.md)"
 
 
 def this_version() -> str:

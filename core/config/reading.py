@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..errors import ConfigError, Fault, GanstrataError, UserError
-from ..messages import shown, this_version
+from ..messages import UPGRADE, shown, this_version
 from ..plugins.registry import Kind, registry
 from .faults import describe
 from .limits import plain
 from .overrides import override
 from .parsing import read_data
-from .schema import AUTO, VERSION, RunConfig
+from .schema import AUTO, UNSTATED, VERSION, RunConfig
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -95,11 +95,14 @@ def _check_version(data: Mapping[str, Any], source: str) -> None:
     Raises:
         ConfigError: it is of a later version.
     """
-    version = data.get("version")
-    if isinstance(version, int) and version > VERSION:
+    try:
+        version = TypeAdapter(int).validate_python(data.get("version", UNSTATED))  # also "2" and 2.0
+    except ValidationError:
+        return  # a fault of its own
+    if version > VERSION:
         reason = (
-            f"is {shown(version)}, so the config is for a newer ganstrata: this is {this_version()}, which "
-            f"reads version {VERSION}. `pip install -U ganstrata` installs the newest"
+            f"is {shown(data['version'])}, so the config is for a newer ganstrata: this is {this_version()}, which "
+            f"reads version {VERSION}. {UPGRADE}"
         )
         raise ConfigError(source, (Fault(("version",), reason),))
 

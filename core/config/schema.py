@@ -26,6 +26,7 @@ FEWEST_RESAMPLES = 4  # minimum number of learning resamples: Student's factor i
 TEXT_OR_NUMBER: JsonDict = {"type": ["string", "integer"]}  # YAML reads a single layer as a number
 
 VERSION = 1  # of the config; see docs/config.md for when it rises
+UNSTATED = 1  # version of a config that states none, whatever VERSION is: its fields keep their meaning
 AUTO = "auto"  # in place of a generator plugin's name: the checkpoint decides
 
 
@@ -273,10 +274,10 @@ class RunConfig(Section):
     """Everything that decides the result of a run."""
 
     version: int = Field(
-        default=VERSION,
+        default=UNSTATED,
         ge=1,
         le=VERSION,
-        description="version of the config's fields; default: that of the installed ganstrata",
+        description="version of the config's fields",
     )
     generator: Use = Field(
         description="the generator and its config, such as {use: auto, with: {checkpoint: FILE}}"

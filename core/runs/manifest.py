@@ -23,7 +23,7 @@ from pydantic import (
 
 from ..config.schema import VERSION, Level, RunConfig
 from ..errors import RunError
-from ..messages import shown, this_version, visible
+from ..messages import UPGRADE, shown, this_version, visible
 from ..plugins.records import colours_in_words, size_in_words
 from ..storage.seal import read_sealed
 from .provenance.keys import Keys
@@ -314,20 +314,20 @@ def read_manifest(file: Path) -> Manifest:
         if isinstance(other, int) and other > version:
             raise RunError(
                 f"{file} has {'.'.join(key)} {shown(other)}, that of a newer ganstrata: this is "
-                f"{this_version()}, which reads {version}. `pip install -U ganstrata` installs the newest"
+                f"{this_version()}, which reads {version}. {UPGRADE}"
             )
     unknown = any(fault["type"] == "extra_forbidden" for fault in faults)
     writer = _writer(content) if unknown else this_version()
-    if writer != this_version():
-        cure = f"ganstrata {writer} wrote it, and this is {this_version()}; install that version, or {cure}"
+    if writer not in ("", this_version()):
+        cure = f"ganstrata {writer} wrote it, and this is {this_version()}: use that version, or another directory"
     raise RunError(f"{file} is damaged: {'; '.join(_sentences(faults))}; {cure}")
 
 
 def _writer(content: bytes) -> str:
-    """Return the version of ganstrata that wrote a run.json."""
+    """Return the version of ganstrata that wrote a run.json; empty if it is not recorded."""
     with suppress(ValueError, LookupError, TypeError):
         return visible(str(json.loads(content)["versions"]["ganstrata"]), 40)
-    return "of an unknown version"
+    return ""
 
 
 def _sentences(faults: list[Any]) -> Iterator[str]:
