@@ -25,12 +25,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 OWN_CLASS = "own class"
 ADVICE = {
     "": "",
-    OWN_CLASS: "",  # depends on whether the plugin for it is there: _own_class()
+    OWN_CLASS: "",  # depends on the plugins that are installed: _own_class()
     "another file": f": {GIVE}",
     "many steps": "; it makes a picture in many steps, which is not supported",
     "part": "; it is a part of a larger model and makes no pictures from codes by itself",
 }
-MODULE = "module"  # the plugin that loads a generator from the user's own class
 
 BUNDLED = {
     "rooms-scenes-1": (

@@ -101,8 +101,8 @@ def _check_version(data: Mapping[str, Any], source: str) -> None:
         return  # a fault of its own
     if version > VERSION:
         reason = (
-            f"is {shown(data['version'])}, so the config is for a newer ganstrata: this is {this_version()}, which "
-            f"reads version {VERSION}. {UPGRADE}"
+            f"is {shown(data['version'])}, so the config is for a newer ganstrata: this is "
+            f"{this_version()}, which reads version {VERSION}. {UPGRADE}"
         )
         raise ConfigError(source, (Fault(("version",), reason),))
 

@@ -30,7 +30,7 @@ def kept(mode: Noise, inputs: Inputs) -> dict[str, Tensor]:
     return {"noise": keys(inputs)} if mode == "fresh" else {}
 
 
-def of_stratum(mode: Noise, s: int, stratum: Stratum, state: State, fixed: Tensor | None) -> Tensor | None:
+def of_stratum(mode: Noise, s: int, stratum: Stratum, state: State, constant: Tensor | None) -> Tensor | None:
     """Return the noise of a stratum, (1 or N, 1, H, W); None without noise.
 
     Args:
@@ -38,12 +38,12 @@ def of_stratum(mode: Noise, s: int, stratum: Stratum, state: State, fixed: Tenso
         s: number of the stratum.
         stratum: its description, from which the size follows.
         state: the state before it, from begin() with kept().
-        fixed: noise of the stratum for all samples.
+        constant: noise of the stratum for all samples, for the mode "const".
     """
     if mode == "none":
         return None
     if mode == "const":
-        return fixed
+        return constant
     assert state.x is not None
     return fresh(state.kept["noise"], s, (stratum.height, stratum.size), state.x.device)
 
