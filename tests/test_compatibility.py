@@ -103,7 +103,7 @@ def test_a_run_with_unknown_fields_names_the_version_that_wrote_it(copied: Path)
     data["versions"]["ganstrata"] = "7.1"
     (copied / "run.json").write_text(sealed_text(data), encoding="utf-8")
     with pytest.raises(
-        RunError, match=r"ganstrata 7\.1 wrote it, this is .*: use that version, or another directory"
+        RunError, match=r"ganstrata 7\.1 wrote it, this is .*: use that one, or another directory"
     ):
         open_run(copied)
 

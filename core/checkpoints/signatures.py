@@ -1,6 +1,7 @@
 """Describe what a checkpoint seems to be when no generator plugin recognises it.
 
-signatures.toml lists patterns of tensor names of common networks. Only messages depend on them.
+signatures.toml lists patterns of tensor names of common networks, and the advice on each kind. Only messages
+depend on them.
 """
 
 from __future__ import annotations
@@ -22,14 +23,6 @@ from .refused_contents import GIVE
 COMPARED = 3_000  # names of a part that are compared with the tables; a whole GAN has some 500
 DESCRIBED = 8  # parts that are described
 Shapes = Mapping[str, tuple[int, ...]]
-OWN_CLASS = "own class"
-ADVICE = {
-    "": "",
-    OWN_CLASS: "",  # depends on the plugins that are installed: _own_class()
-    "another file": f": {GIVE}",
-    "many steps": "; it makes a picture in many steps, which is not supported",
-    "part": "; it is a part of a larger model and makes no pictures from codes by itself",
-}
 
 BUNDLED = {
     "rooms-scenes-1": (
@@ -42,6 +35,19 @@ BUNDLED = {
 
 
 @dataclass(frozen=True)
+class Advice:
+    """Represent what to do with files of some kinds.
+
+    Attributes:
+        words: what follows the description; `{give}` is replaced by which file to give.
+        plugin: generator plugin without which the words are left out; empty if they need none.
+    """
+
+    words: str
+    plugin: str = ""
+
+
+@dataclass(frozen=True)
 class Signature:
     """Represent the tensor names by which a kind of network is recognised.
 
@@ -51,7 +57,7 @@ class Signature:
             name or the dot before a component of it.
         absent: regular expressions that must match in no name.
         counted: regular expression for the tensor whose first dimension is the number of classes.
-        advice: what to do with such a file, a key of `ADVICE`.
+        advice: what to do with such a file.
         familiar: whether a piece of the network, under a prefix, looks like a generator that is supported.
     """
 
@@ -59,7 +65,7 @@ class Signature:
     every: tuple[str, ...]
     absent: tuple[str, ...] = ()
     counted: str = ""
-    advice: str = ""
+    advice: Advice = Advice("")
     familiar: bool = False
 
     def fits(self, names: str) -> bool:
@@ -68,16 +74,27 @@ class Signature:
             _search(pattern, names) for pattern in self.absent
         )
 
-    def describe(self, shapes: Shapes) -> str:
-        """Return the description with `{n}` filled in."""
+    def classes(self, shapes: Shapes) -> int | None:
+        """Return the number of classes; None if it is unknown."""
         sizes = [
             shape[0]
             for name, shape in shapes.items()
             if shape and self.counted and _search(self.counted, name)
         ]
-        return self.words.replace(
-            "{n}", quantity(sizes[-1], "class", "classes") if sizes else "an unknown number of classes"
-        )
+        return sizes[-1] if sizes else None
+
+    def describe(self, shapes: Shapes) -> str:
+        """Return the description with `{n}` filled in, and the data set if the classes show it."""
+        count = self.classes(shapes)
+        if count is None:
+            return self.words.replace("{n}", "an unknown number of classes")
+        dataset = f" ({DATASETS[count]})" if count in DATASETS else ""
+        return self.words.replace("{n}", quantity(count, "class", "classes")) + dataset
+
+
+_CONTENT = tomllib.loads(files(__package__).joinpath("signatures.toml").read_text(encoding="utf-8"))
+DATASETS = {int(count): name for count, name in _CONTENT["datasets"].items()}
+ADVICE = {name: Advice(**row) for name, row in _CONTENT["advice"].items()}
 
 
 @cache
@@ -87,13 +104,24 @@ def tables() -> Mapping[str, tuple[Signature, ...]]:
     >>> sorted(tables()), all(rows for rows in tables().values())
     (['generators', 'others', 'plain', 'relatives'], True)
     """
-    text = files(__package__).joinpath("signatures.toml").read_text(encoding="utf-8")
-    return {name: tuple(_signature(**row) for row in rows) for name, rows in tomllib.loads(text).items()}
+    return {name: tuple(signature_of(**row) for row in rows) for name, rows in _CONTENT["signatures"].items()}
 
 
-def _signature(words: str, every: list[str], absent: Sequence[str] = (), **more: Any) -> Signature:
-    """Return the signature of a row."""
-    return Signature(words, tuple(every), tuple(absent), **more)
+def signature_of(
+    words: str, every: list[str], absent: Sequence[str] = (), advice: str = "", **more: Any
+) -> Signature:
+    """Return the signature of a row.
+
+    Raises:
+        ValueError: there is no such advice; the message lists what there is.
+    """
+    if advice and advice not in ADVICE:
+        raise ValueError(
+            f"signatures.toml: advice '{advice}' of '{words}' is not in the table; use {', '.join(ADVICE)}"
+        )
+    return Signature(
+        words, tuple(every), tuple(absent), advice=ADVICE[advice] if advice else Advice(""), **more
+    )
 
 
 def describe(checkpoint: Checkpoint) -> str:
@@ -141,8 +169,7 @@ def describe_part(part: Part) -> str:
         return f"it has tensors of a {families[0]} generator, but not all of them: {_examples(part)}"
     for signature in tables()["others"]:
         if signature.fits(names):
-            words = signature.describe(part.shapes)
-            return f"it seems to be {words}{_places(signature, part.shapes)}{_way_out(signature)}"
+            return f"it seems to be {signature.describe(part.shapes)}{_way_out(signature)}"
     (plain,) = tables()["plain"]
     kind = f"it seems to be {plain.words}: " if plain.fits(names) else ""
     name = part.settings.get("class_name")
@@ -151,19 +178,11 @@ def describe_part(part: Part) -> str:
 
 
 def _way_out(signature: Signature) -> str:
-    """Return what to do with a file of this kind."""
-    return _own_class() if signature.advice == OWN_CLASS else ADVICE[signature.advice]
-
-
-def _own_class() -> str:
-    """Return the way out for a network whose class the user has; empty without the plugin for it."""
-    if not any(info.name == MODULE for info in registry().infos("generator")):
+    """Return what to do with a file of this kind; empty without the plugin that it takes."""
+    advice = signature.advice
+    if advice.plugin and not any(info.name == advice.plugin for info in registry().infos("generator")):
         return ""
-    return (
-        "; a generator whose class you have is loaded by "
-        f"`{{use: {MODULE}, with: {{target: FILE.py:CLASS, checkpoint: FILE, latent: {{size: N}}}}}}` "
-        "(docs/own-model.md)"
-    )
+    return advice.words.replace("{give}", GIVE)
 
 
 def mixture(part: Part) -> list[str]:
@@ -183,11 +202,6 @@ def _examples(part: Part) -> str:
         return "it holds no tensors"
     first = ", ".join(visible(name) for name in islice(part.tensors, 4))
     return f"its {count} tensor{'s are' if count > 1 else ' is'} called {first}{' ...' if count > 4 else ''}"
-
-
-def _places(signature: Signature, shapes: Shapes) -> str:
-    """Return the remark on Places365, which is recognised by its 365 classes."""
-    return " (Places365)" if signature.counted and signature.describe(shapes).endswith(" 365 classes") else ""
 
 
 def _search(pattern: str, names: str) -> re.Match[str] | None:

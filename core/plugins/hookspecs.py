@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from ..runs.run import Run
+    from ..pipeline.results import Results
     from .registry import Register
 
 PROJECT = "ganstrata"
@@ -44,31 +44,33 @@ def ganstrata_register_commands(register: Register) -> None:
 
 
 @hookspec
-def ganstrata_stage_started(stage: str, run: Run) -> None:
+def ganstrata_stage_started(stage: str, run: Results) -> None:
     """Note that a stage of a run begins.
 
     The three stage hooks are called in the process that runs the command, one listener after the other.
-    `run` is a copy: `run.path` is the run directory, `run.manifest` the content of run.json. A listener must
-    not change files of the run; it may write elsewhere. If one raises, it is named and the run goes on.
+    `run` is a copy of what `ganstrata.open_run` returns. A listener must not change files of the run; it may
+    write elsewhere. If one raises, it is named and the run goes on.
 
     Args:
         stage: synthesize, learn, rescore, edit or report. A stage that is already complete is not announced.
-        run: the run before the stage.
+        run: the run before the stage. `run.path` is its directory, `run.manifest` the content of run.json,
+            `run.config` its config. `run.samples`, `run.boundaries` and `run.effects` are the results of the
+            stages synthesize, learn and rescore; each raises RunError until its stage is complete.
     """
 
 
 @hookspec
-def ganstrata_stage_finished(stage: str, run: Run) -> None:
+def ganstrata_stage_finished(stage: str, run: Results) -> None:
     """Note that a stage of a run is complete; its results are on disk, and its entry in `run.manifest`.
 
     Args:
         stage: as in `ganstrata_stage_started`.
-        run: the run with the records of the stage.
+        run: the run with the records and results of the stage.
     """
 
 
 @hookspec
-def ganstrata_stage_failed(stage: str, run: Run, error: BaseException) -> None:
+def ganstrata_stage_failed(stage: str, run: Results, error: BaseException) -> None:
     """Note that a stage ended before it was complete.
 
     Finished parts stay, and the same command continues the stage. Not called if the process is killed.

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import traceback
 from copy import deepcopy
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..messages import visible
 from ..plugins.failures import one_line
 from ..plugins.registry import registry
 from .progress import Progress
-from .run import Run
+
+if TYPE_CHECKING:
+    from ..pipeline.results import Results
 
 Event = Literal["ganstrata_stage_started", "ganstrata_stage_finished", "ganstrata_stage_failed"]
 
 
-def tell(event: Event, stage: str, run: Run, progress: Progress, **more: Any) -> None:
+def tell(event: Event, stage: str, run: Results, progress: Progress, **more: Any) -> None:
     """Call each listener of an event, with its own copy of the run, so that it cannot change the run.
 
     Args:
         event: the hook.
         stage: name of the stage.
-        run: the run in its present state.
+        run: the run in its present state, with the results of its complete stages.
         progress: display on which warnings are shown.
         more: further arguments of the hook.
 

@@ -319,9 +319,7 @@ def read_manifest(file: Path) -> Manifest:
     unknown = any(fault["type"] == "extra_forbidden" for fault in faults)
     writer = _writer(content) if unknown else this_version()
     if writer not in ("", this_version()):
-        cure = (
-            f"ganstrata {writer} wrote it, this is {this_version()}: use that version, or another directory"
-        )
+        cure = f"ganstrata {writer} wrote it, this is {this_version()}: use that one, or another directory"
     raise RunError(f"{file} is damaged: {'; '.join(_sentences(faults))}; {cure}")
 
 

@@ -9,7 +9,7 @@ import ganstrata
 import pytest
 import torch
 from ganstrata.core.checkpoints import WEIGHTS, Checkpoint, Part, read_checkpoint
-from ganstrata.core.checkpoints.signatures import describe, describe_part, mixture
+from ganstrata.core.checkpoints.signatures import describe, describe_part, mixture, signature_of
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -199,6 +199,13 @@ def test_places365_is_named() -> None:
         describe(file(part(*RESNET, rows=365)))
         == "it seems to be a classifier: a ResNet of 365 classes (Places365)"
     )
+
+
+def test_advice_that_does_not_exist_is_refused_when_it_is_read() -> None:
+    with pytest.raises(
+        ValueError, match="advice 'own clas' of 'a network' is not in the table; use own class, "
+    ):
+        signature_of("a network", ["weight"], advice="own clas")
 
 
 def test_a_resnet_without_its_last_layer_is_not_called_a_classifier() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ganstrata import hookimpl
+from ganstrata import Results, RunError, hookimpl, open_run
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import DataError
 from ganstrata.core.pipeline.perform import perform
@@ -28,7 +28,7 @@ class Diary:
         self.heard.append(("started", stage))
 
     @hookimpl
-    def ganstrata_stage_finished(self, stage: str, run: Run) -> None:
+    def ganstrata_stage_finished(self, stage: str, run: Results) -> None:
         self.heard.append(("finished", stage, "seconds" in run.manifest["stages"][stage]))
 
     @hookimpl
@@ -43,18 +43,18 @@ class Broken:
         self.error, self.at = error, at
 
     @hookimpl
-    def ganstrata_stage_started(self, stage: str, run: Run) -> None:
+    def ganstrata_stage_started(self, stage: str, run: Results) -> None:
         self._spoil(run, "started")
 
     @hookimpl
-    def ganstrata_stage_finished(self, stage: str, run: Run) -> None:
+    def ganstrata_stage_finished(self, stage: str, run: Results) -> None:
         self._spoil(run, "finished")
 
     @hookimpl
-    def ganstrata_stage_failed(self, stage: str, run: Run) -> None:
+    def ganstrata_stage_failed(self, stage: str, run: Results) -> None:
         self._spoil(run, "failed")
 
-    def _spoil(self, run: Run, event: str) -> None:
+    def _spoil(self, run: Results, event: str) -> None:
         run.manifest.clear()
         if event == self.at:
             raise self.error
@@ -123,6 +123,23 @@ def test_a_failure_is_heard_and_raised_again(
     with pytest.raises(type(error)):
         worked(Broken(ValueError("no"), "failed"), diary)
     assert diary.heard == [("started", "report"), ("failed", "report", type(error))]
+
+
+def test_a_listener_reads_the_results_of_complete_stages(worked, copied: Path) -> None:
+    """As open_run gives them; those of a stage that is not complete are an error."""
+    seen: list[tuple[int, int]] = []
+
+    class Reader:
+        @hookimpl
+        def ganstrata_stage_started(self, run: Results) -> None:
+            seen.append((len(run.samples.w), len(run.boundaries)))
+            del run.record.stages["rescore"]
+            with pytest.raises(RunError):
+                _ = run.effects
+
+    assert not worked(Reader())
+    run = open_run(copied)
+    assert seen == [(len(run.samples.w), len(run.boundaries))]
 
 
 def test_interrupting_a_listener_interrupts_the_run(worked) -> None:
