@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import click
 
-from ..core.plugins.registry import registry
+from ..core.messages import listed
+from ..core.plugins.registry import PluginInfo, registry
 from .computing import computing
 from .effect_analyses import COMMANDS
-from .errors import reported
+from .errors import clean, reported
 from .options import LENGTH, Commands, device_option, number_from, quiet_option, run_dir_argument
-from .plugin_commands import analysis_of_plugin, names_of_plugins
+from .plugin_commands import analysis_of_plugin
 from .streams import say
 
 
@@ -20,15 +23,40 @@ class Analyses(Commands):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the built-in analyses, then those of plugins."""
-        return [*super().list_commands(ctx), *names_of_plugins("analysis")]
+        return [*super().list_commands(ctx), *sorted(_of_plugins())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return an analysis by name, or None if there is none."""
+        """Return an analysis by name, or None if there is none.
+
+        If several plugins have one of this name, it is that of the first, and refuses to run.
+        """
         command = super().get_command(ctx, cmd_name)
-        if command is not None or cmd_name not in names_of_plugins("analysis"):
+        if command is not None:
             return command
-        with reported():
-            return analysis_of_plugin(registry().info("analysis", cmd_name))
+        infos = _of_plugins().get(cmd_name)
+        return analysis_of_plugin(infos[0]) if infos else None
+
+    def first_sentences(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Return each analysis with its first sentence; of a plugin's, the summary it was registered with."""
+        built_in = [
+            (name, command.get_short_help_str(limit=1000)) for name, command in sorted(self.commands.items())
+        ]
+        return [*built_in, *((name, _summary(infos)) for name, infos in sorted(_of_plugins().items()))]
+
+
+def _of_plugins() -> dict[str, list[PluginInfo]]:
+    """Return the analyses of plugins by name: one each, unless plugins clash."""
+    with reported():
+        infos = registry().infos("analysis")
+    return {name: list(group) for name, group in groupby(infos, key=lambda info: info.name)}
+
+
+def _summary(infos: Sequence[PluginInfo]) -> str:
+    """Return a line on the plugins of one name."""
+    if len(infos) == 1:
+        return clean(infos[0].summary[:1].upper() + infos[0].summary[1:].rstrip(".") + ".", lines=False)
+    owners = listed(info.distribution for info in infos)
+    return f"Cannot be run: several plugins have this name, from {owners}."
 
 
 @click.group(cls=Analyses)
@@ -36,8 +64,7 @@ def analysis() -> None:
     """Analyse a finished run: ranking, hierarchy, side effects, objects.
 
     Each analysis writes a folder in RUN_DIR/analysis. Two of them, `layers` and `objects`, also add a chapter
-    to the report. Plugins may
-    add analyses of their own.
+    to the report. Plugins may add analyses of their own.
 
     \b
     Examples:

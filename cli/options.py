@@ -16,13 +16,16 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each command with its first sentence, wrapped."""
-        lines = [
+        with formatter.section("Commands"):
+            formatter.write_dl(self.first_sentences(ctx))
+
+    def first_sentences(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Return the name and the first sentence of each command."""
+        return [
             (name, command.get_short_help_str(limit=1000))
             for name in self.list_commands(ctx)
             if (command := self.get_command(ctx, name)) is not None
         ]
-        with formatter.section("Commands"):
-            formatter.write_dl(lines)
 
 
 class UserPath(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only

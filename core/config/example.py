@@ -37,10 +37,10 @@ def example_of(info: PluginInfo) -> dict[str, Any] | None:
         model.model_validate(options)
     except ValidationError:
         return None
-    return section(info.kind, info.name, options)
+    return _section(info.kind, info.name, options)
 
 
-def section(kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
+def _section(kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Return the section of a config that uses a plugin with these options."""
     use: dict[str, Any] = {"use": name, **({"with": options} if options else {})}
     return {"scorers": [use]} if kind == "scorer" else {kind: use}

@@ -28,7 +28,8 @@ def override(data: dict[str, Any], text: str) -> None:
     start = f"--set {visible(text, SHOWN)}"
     parts = key.split(".")
     if not separator or not all(parts):
-        raise UserError(f"{start}: write it as key=value, for example --set synthesis.samples=2000")
+        example = key if all(parts) else "KEY"
+        raise UserError(f"{start}: write it as key=value, here --set {visible(example, SHOWN)}=VALUE")
     if len(parts) > DEPTH:
         raise UserError(f"{start}: the key has {len(parts)} parts; {DEPTH} are allowed")
     try:

@@ -18,14 +18,13 @@ from ..analyses.ranking_result import ranking
 from ..analyses.request import AnalysisRequest
 from ..analyses.result import AnalysisResult
 from ..analyses.right_layers_result import layers
-from ..device import resolve_device
 from ..errors import ConfigError, Fault, RunError, UserError
 from ..plugins.analysis import Analysis
 from ..plugins.registry import registry
 from ..probing.stage import read_scores
 from ..report.stage import report
 from ..rescoring.stored_effects import read_effects
-from ..runs.loading import build_class
+from ..runs.loading import build
 from ..runs.lock import locked
 from ..runs.progress import Progress
 from ..runs.run import Run
@@ -156,16 +155,10 @@ def analyse_with_plugin(
     """
     info = registry().info("analysis", name)
     try:
-        plugin = build_class(
-            info.load(),
-            options,
-            resolve_device(device),
-            origin=info.owner,
-            name=name,
-            source=f"options of analysis '{name}'",
-        )
+        plugin = build("analysis", name, options, device=device)
     except ConfigError as error:
-        raise ConfigError(error.source, [_as_set(fault) for fault in error.faults]) from error
+        faults = [_as_set(fault) for fault in error.faults]
+        raise ConfigError(f"options of analysis '{name}'", faults) from error
     assert isinstance(plugin, Analysis)
 
     def analyse(source: LabelledRun, _: AnalysisRequest) -> AnalysisResult:

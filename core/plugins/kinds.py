@@ -27,6 +27,8 @@ def class_fault(kind: Kind, plugin: object) -> str:
     >>> class_fault("scorer", dict)
     'is not a subclass of ganstrata.Scorer'
     """
+    if kind not in CONTRACTS:
+        return f"is a {kind}, which has no class"
     base = CONTRACTS[kind]
     if not (isinstance(plugin, type) and issubclass(plugin, base)):
         return f"is not a subclass of ganstrata.{base.__name__}"

@@ -34,11 +34,13 @@ def build(
     device: str = "auto",
     alias: str = "",
     check: bool = True,
-) -> Generator | Scorer | BoundaryLearner:
-    """Build a plugin. The generator `auto` is found from its option `checkpoint`.
+) -> Plugin:
+    """Build a plugin, an instance of the class of its kind.
+
+    The generator `auto` is found from its option `checkpoint`.
 
     Args:
-        kind: generator, scorer or boundary.
+        kind: generator, scorer, boundary or analysis.
         name: registered name.
         options: its config.
         device: auto, cpu, cuda or cuda:N.
@@ -48,7 +50,8 @@ def build(
 
     Raises:
         PluginNotFound, PluginConflict: the registry has no such plugin, or two.
-        PluginBroken: the plugin does not load, its constructor fails, or it breaks the contract.
+        PluginBroken: the plugin does not load or is a command, its constructor fails, or it breaks the
+            contract.
         ConfigError: its Config does not allow the options, or a file is missing.
         CheckpointError: for `auto`, no plugin knows the file.
         PictureError: the check finds no finite picture; the message names the checkpoint.
@@ -73,7 +76,7 @@ def build(
             _checked.add(key)
     if isinstance(built, Scorer):
         built.judges_range = check
-    return cast("Generator | Scorer | BoundaryLearner", built)
+    return built
 
 
 def build_class(

@@ -16,6 +16,7 @@ from ..conformance.same_everywhere import rendering_to_check
 from ..conformance.scores import check_scorer
 from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, UserError, nearest
+from ..plugins.base import Plugin
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.records import Concept
 from ..plugins.registry import Kind, registry
@@ -168,9 +169,7 @@ class PluginBuilder(NamedTuple):
     device: torch.device
     check: bool
 
-    def build(
-        self, kind: Kind, used: Use, place: tuple[str | int, ...], alias: str = ""
-    ) -> Generator | Scorer | BoundaryLearner:
+    def build(self, kind: Kind, used: Use, place: tuple[str | int, ...], alias: str = "") -> Plugin:
         """Build one plugin; errors name its place in the config.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,21 @@ def test_help_imports_no_plugin_and_is_quick(site: Path) -> None:
     assert "click" in imported
     assert not {"sleepy", "plugin_0", "torch", "pluggy"} & imported
     assert min(ganstrata(site, "--help")[1] for _ in range(5)) < 0.4
+
+
+def test_the_help_of_analyses_imports_no_analysis_and_no_torch(tmp_path: Path) -> None:
+    distribution(
+        tmp_path,
+        "angles",
+        MODULE.format(name="angles").replace("scorers", "analyses").replace("angles:", "the_classes:"),
+    )
+    (tmp_path / "the_classes.py").write_text("import torch\n", encoding="utf-8")
+    done, _ = ganstrata(tmp_path, "analysis", "--help", PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    assert re.search(r"^  angles +Nothing\.$", done.stdout, re.MULTILINE)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in imported
+    assert "torch" not in imported
 
 
 def test_a_slow_plugin_is_named_once_by_every_command_that_imports_it(site: Path) -> None:

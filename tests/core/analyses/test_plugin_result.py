@@ -127,6 +127,30 @@ def test_a_wrong_result_is_reported_by_name_and_nothing_is_written(
 
 
 @pytest.mark.usefixtures("_dup")
+def test_two_analyses_of_a_name_spoil_the_help_of_no_other(invoke, copied: Path, register) -> None:
+    register("analysis", "dup", Duplicate)
+    done = invoke("analysis", "--help")
+    assert done.exit_code == 0
+    assert "ranking" in done.stdout
+    assert "Cannot be run: several plugins have this name, from test 0, test 0." in " ".join(
+        done.stdout.split()
+    )
+    assert invoke("analysis", "ranking", "--help").exit_code == 0
+    assert invoke("analysis", "dup", "--help").exit_code == 0
+    done = invoke("analysis", "dup", copied)
+    assert done.exit_code == 1
+    assert "Two analyses are called 'dup': test 0 (" in done.stderr
+    assert not (copied / "analysis").exists()
+
+
+@pytest.mark.usefixtures("_dup")
+def test_a_setting_without_a_value_is_shown_how_to_be_written(invoke, copied: Path) -> None:
+    done = invoke("analysis", "dup", copied, "--set", "top")
+    assert done.exit_code == 2
+    assert "--set top: write it as key=value, here --set top=VALUE" in done.stderr
+
+
+@pytest.mark.usefixtures("_dup")
 def test_a_fault_of_an_option_names_it_as_it_was_given(invoke, copied: Path) -> None:
     done = invoke("analysis", "dup", copied, "--set", "top=0")
     assert done.exit_code == 2

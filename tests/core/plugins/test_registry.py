@@ -102,6 +102,12 @@ def test_a_plugin_of_a_third_party(folder: Folder) -> None:
     assert plugins.infos("generator") == []
 
 
+def test_a_command_has_no_class() -> None:
+    info = PluginInfo("command", "dumps", "json:dumps", "write JSON", "theirs 1.2")
+    with pytest.raises(PluginBroken, match=r"'dumps' from theirs 1\.2 is a command, which has no class"):
+        info.load()
+
+
 def test_a_broken_plugin_stops_only_those_who_ask_for_it(folder: Folder) -> None:
     file = folder.install("their-broken", "broken_thing", "import math\n\nimport no_such_module_here\n")
     folder.install("their-scorer", "their_scorer", good("mine", "their_scorer") + SCORER)
