@@ -38,7 +38,7 @@ class ProcessSettings(NamedTuple):
         """Return the settings now in force in this process and thread."""
         return cls(
             torch.get_default_dtype(),
-            torch.get_default_device(),
+            _default_device(),
             torch.get_num_threads(),
             torch.is_grad_enabled(),
             torch.get_float32_matmul_precision(),
@@ -68,6 +68,13 @@ class ProcessSettings(NamedTuple):
         if now.folder != self.folder:
             with suppress(OSError):
                 os.chdir(self.folder)
+
+
+def _default_device() -> torch.device:
+    try:
+        return torch.get_default_device()
+    except AttributeError:  # torch 2.6, once set_default_device(None) was called
+        return torch.device("cpu")
 
 
 def _folder() -> str:

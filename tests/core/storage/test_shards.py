@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +138,6 @@ def test_a_folder_in_place_of_a_chunk_is_named(shards: Shards) -> None:
     file = chunk(shards, "w")
     file.unlink()
     (file / "mine").mkdir(parents=True)
-    with pytest.raises(GanstrataError, match=re.escape(f"cannot write {file}: Is a directory")):
+    with pytest.raises(GanstrataError, match=r"cannot write .*a\.zarr.*: Is a directory"):
         shards.write("third", piece(8, 10))
     assert (file / "mine").is_dir()

@@ -126,7 +126,7 @@ def fault(**config: Any) -> str:
         ),
         ({"codes": ["first", "first"]}, "codes.1", "'first' is listed twice"),
         ({"noise": "some"}, "noise", "'fixed'"),
-        ({"surprise": 1}, "surprise", "is not an option of 'module'"),
+        ({"surprise": 1}, "surprise", "is not an option of generator 'module'"),
     ],
 )
 def test_a_wrong_option_is_refused_at_its_field(change: dict[str, Any], field: str, words: str) -> None:

@@ -110,9 +110,11 @@ def test_labels_are_read_where_the_enlarged_planes_are_highest() -> None:
 def test_pictures_are_prepared_as_the_library_prepares_them(hub, family: str, processor: str) -> None:
     folder = Path(hub(family))
     picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
-    reference = getattr(transformers, processor).from_pretrained(folder)(
-        Image.fromarray(picture), return_tensors="pt"
-    )["pixel_values"]
+    try:
+        theirs = getattr(transformers, processor).from_pretrained(folder)
+    except ImportError as error:  # transformers 5.6 asks for torchvision here
+        pytest.skip(f"the library itself cannot prepare pictures: {error}")
+    reference = theirs(Image.fromarray(picture), return_tensors="pt")["pixel_values"]
     prepare = preparation_of(json.loads((folder / "preprocessor_config.json").read_text()), "here")
     ours = prepare(torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0)
     assert ours.shape == reference.shape
