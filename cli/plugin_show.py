@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import click
 
@@ -50,12 +49,21 @@ def _record(info: PluginInfo) -> dict[str, Any]:
     """
     record: dict[str, Any] = vars(info).copy()
     if info.kind == "command":
-        return record | {"doc": "", "options": [], "example": f"ganstrata {info.name} --help"}
+        command, (module, _, name) = info.imported(), info.target.partition(":")
+        return record | {
+            "class": f"{module}.{name}",
+            "file": sys.modules[module].__file__,
+            "doc": inspect.cleandoc(getattr(command, "help", None) or ""),
+            "options": [],
+            "example": f"ganstrata {info.name} --help",
+        }
+    import yaml
+
     from ..core.config.example import example_of
 
     plugin = info.load()
     section = example_of(info)
-    example: Any = section
+    example = None if section is None else yaml.safe_dump(section, sort_keys=False).rstrip()
     if info.kind == "analysis":
         options = {} if section is None else section["analysis"].get("with", {})
         settings = "".join(f" --set {key}={json.dumps(value)}" for key, value in options.items())
@@ -70,42 +78,33 @@ def _record(info: PluginInfo) -> dict[str, Any]:
 
 
 def _options(model: Any) -> list[dict[str, Any]]:
-    """Return a row per option: name, type in words, whether it is required, default and meaning."""
+    """Return a row per option and per option of its sections."""
+    from ..core.config.field_rows import rows
+
     return [
         {
-            "option": field.alias or key,
-            "type": _type(field.annotation),
-            "required": field.is_required(),
-            "default": None
-            if field.is_required()
-            else json.loads(
-                json.dumps(field.get_default(call_default_factory=True, validated_data={}), default=str)
-            ),
-            "meaning": field.description or "",
+            "option": row.path,
+            "type": row.allowed,
+            "required": row.required,
+            "default": row.default,
+            "meaning": row.meaning,
         }
-        for key, field in model.model_fields.items()
+        for row in rows(model)
     ]
 
 
 def _print(record: dict[str, Any]) -> None:
-    """Print a record as text, its options as a table and its example as YAML."""
+    """Print a record as text, its options as a table."""
     say(f"{record['name']}: {record['kind']}, {visible(record['summary'])}")
-    say(
-        f"  from {visible(record['distribution'])}, {record.get('class', record['target'])}",
-    )
-    if "file" in record:
-        say(f"  in {record['file']}")
+    say(f"  from {visible(record['distribution'])}, {record['class']}")
+    say(f"  in {record['file']}")
     if record["doc"]:
         say("\n" + "\n".join(f"  {line}".rstrip() for line in record["doc"].splitlines()))
     if record["kind"] != "command":
         say("\n  Options:")
         _print_table(record["options"])
-    example = record["example"]
-    if example is not None:
-        import yaml
-
-        text = example if isinstance(example, str) else yaml.safe_dump(example, sort_keys=False).rstrip()
-        say("\n  Example:" + "".join(f"\n    {line}" for line in text.splitlines()))
+    if record["example"] is not None:
+        say("\n  Example:" + "".join(f"\n    {line}" for line in record["example"].splitlines()))
     say("")
 
 
@@ -119,29 +118,20 @@ def _print_table(options: list[dict[str, Any]]) -> None:
             (
                 row["option"],
                 row["type"],
-                "required" if row["required"] else json.dumps(row["default"]),
+                _default(row),
                 visible(row["meaning"], 500),
             )
             for row in options
         ),
     ]
-    widths = [min(max(len(row[c]) for row in rows), 30) for c in range(3)]
+    widths = [min(max(len(row[c]) for row in rows), 40) for c in range(3)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         say(f"    {'  '.join([*cells, row[3]])}".rstrip())
 
 
-def _type(annotation: Any) -> str:
-    """Return a type in plain words: `int or none`, `sampled or int or list[int]`."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if annotation is type(None):
-        return "none"
-    if origin in (Union, UnionType):
-        return " or ".join(_type(argument) for argument in arguments)
-    if origin is Literal:
-        return " or ".join(str(argument) for argument in arguments)
-    if arguments:
-        name = getattr(origin, "__name__", str(origin))
-        inner = ", ".join("..." if argument is Ellipsis else _type(argument) for argument in arguments)
-        return f"{name}[{inner}]"
-    return getattr(annotation, "__name__", str(annotation).replace("typing.", ""))
+def _default(row: dict[str, Any]) -> str:
+    """Return the default of an option as text; that of a section is in the rows of its options."""
+    if row["required"]:
+        return "required"
+    return "" if row["type"] == "section" else json.dumps(row["default"])

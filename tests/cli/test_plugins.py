@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -14,7 +16,7 @@ from ganstrata.cli.main import COMMANDS
 from ganstrata.core.config.example import example_of
 from ganstrata.core.config.reading import validate
 from ganstrata.core.config.schema import AUTO
-from ganstrata.core.plugins.registry import RESERVED, registry
+from ganstrata.core.plugins.registry import RESERVED, PluginInfo, registry
 from ganstrata.core.storage.result_folder import ANALYSES
 from pydantic import Field
 
@@ -50,10 +52,15 @@ def test_the_list_is_json_for_programs(invoke) -> None:
 
 
 OPTIONS = {
-    "fake_layers": [("gain", "float", 0.05, "amplitude of what is planted")],
+    "fake_layers": [("gain", "number, above 0, below 1", 0.05, "amplitude of what is planted")],
     "linear_svm": [
-        ("positives", "int or float", 2000, "highest scores: a count, or a share up to 0.5"),
-        ("C", "float", 1.0, "weight of errors against the width of the margin"),
+        (
+            "positives",
+            "whole number or number, above 0",
+            2000,
+            "highest scores: a count, or a share up to 0.5",
+        ),
+        ("C", "number, above 0, at most 1e+12", 1.0, "weight of errors against the width of the margin"),
         (
             "loss",
             "squared_hinge or hinge",
@@ -61,8 +68,15 @@ OPTIONS = {
             "hinge is the paper's, and the default with `exact`",
         ),
     ],
-    "hue": [("soft", "bool", False, "triangular bins in place of boxes, which makes scores differentiable")],
-    "fake_flat": [("gain", "float", 0.05, "amplitude of what is planted")],
+    "hue": [
+        (
+            "soft",
+            "true or false",
+            False,
+            "triangular bins in place of boxes, which makes scores differentiable",
+        )
+    ],
+    "fake_flat": [("gain", "number, above 0, below 1", 0.05, "amplitude of what is planted")],
     "fake_constant": [],
 }
 
@@ -112,6 +126,75 @@ def test_an_example_is_printed_as_yaml(invoke) -> None:
     }
 
 
+class Inner(PluginConfig):
+    """A section."""
+
+    size: int = Field(gt=0, description="a size")
+    rest: list[Inner] = Field(default_factory=list)
+
+
+class Deep(Scorer):
+    """A scorer with sections, and with types of its own."""
+
+    class Config(PluginConfig):
+        """The options."""
+
+        one: Inner = Field(Inner(size=2), description="a first section")
+        several: list[Inner] = Field(default_factory=lambda: [Inner(size=3)])
+        perhaps: Inner | None = None
+        folder: Path = Path("here")
+        day: date | None = None
+
+
+def test_show_has_the_options_of_sections_as_rows_and_no_python(invoke, register) -> None:
+    register("scorer", "deep", Deep)
+    result = invoke("plugins", "show", "deep", "--json")
+    assert result.exit_code == 0, result.stderr
+    (record,) = json.loads(result.stdout)
+    rows = {row["option"]: row for row in record["options"]}
+    assert list(rows) == [
+        *("one", "one.size", "one.rest", "several", "several[].size", "several[].rest"),
+        *("perhaps", "perhaps.size", "perhaps.rest", "folder", "day"),
+    ]
+    assert rows["one"]["default"] == {"size": 2, "rest": []}
+    assert rows["one"]["type"] == "section"
+    assert rows["one.size"] == {
+        "option": "one.size",
+        "type": "whole number, above 0",
+        "required": True,
+        "default": None,
+        "meaning": "a size",
+    }
+    assert rows["several"]["default"] == [{"size": 3, "rest": []}]
+    assert (rows["several"]["type"], rows["several"]["meaning"]) == ("list of section", "A section.")
+    assert (rows["folder"]["type"], rows["folder"]["default"]) == ("Path", "here")
+    assert (rows["day"]["type"], rows["day"]["default"]) == ("date or none", None)
+    lines = [
+        re.split(r" {2,}", line.strip()) for line in invoke("plugins", "show", "deep").stdout.splitlines()
+    ]
+    assert ["one", "section", "a first section"] in lines
+    assert ["one.size", "whole number, above 0", "required", "a size"] in lines
+
+
+def test_a_section_of_a_built_in_plugin_can_be_configured_from_what_is_shown(invoke) -> None:
+    shown = invoke("plugins", "show", "module").stdout
+    assert re.search(r"^ +latent\.size +whole number, above 0", shown, re.MULTILINE)
+    assert re.search(r'^ +call\.method +text +"forward" +method that', shown, re.MULTILINE)
+    assert "method='" not in shown
+
+
+def test_an_example_is_a_text_for_every_kind(invoke, register) -> None:
+    registry().add(PluginInfo("command", "hue", "click:echo", "made by a test", "test 0"))
+    records = json.loads(invoke("plugins", "show", "hue", "--json").stdout)
+    assert [(row["kind"], row["example"]) for row in records] == [
+        ("scorer", "scorers:\n- use: hue"),
+        ("command", "ganstrata hue --help"),
+    ]
+    assert records[1]["class"] == "click.echo"
+    assert records[1]["file"].endswith("__init__.py")
+    assert set(records[0]) == set(records[1])
+
+
 class Strange(Scorer):
     """A scorer whose option allows nothing that its type suggests."""
 
@@ -136,7 +219,7 @@ def test_one_name_in_two_kinds_shows_both_or_the_one_that_is_asked_for(invoke, r
 
 def test_show_says_what_is_required_and_where_it_comes_from(invoke) -> None:
     shown = invoke("plugins", "show", "stylegan2").stdout
-    assert re.search(r"^ +checkpoint +str +required ", shown, re.MULTILINE)
+    assert re.search(r"^ +checkpoint +text +required ", shown, re.MULTILINE)
     assert "ganstrata.plugins.generators.stylegan2.generator.StyleGAN2" in shown
     assert (
         "from ganstrata-fakes 1.0, ganstrata_fakes.Layered" in invoke("plugins", "show", "fake_layers").stdout
