@@ -53,8 +53,13 @@ class Block(NamedTuple):
     text: str
 
     @property
+    def path(self) -> str:
+        """Path of the page from the root of the repository."""
+        return self.page.relative_to(ROOT).as_posix()
+
+    @property
     def name(self) -> str:
-        return f"{self.page.name}: {self.text.splitlines()[0]}"
+        return f"{self.path}: {self.text.splitlines()[0]}"
 
 
 BLOCKS = [Block(page, *match) for page in PAGES for match in FENCE.findall(page.read_text(encoding="utf-8"))]

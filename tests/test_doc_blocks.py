@@ -18,7 +18,7 @@ from ganstrata.core.config.reading import validate
 QUICK = ["models"]
 SLOW = ["first-run", "first-plugin", "own-checkpoint", "library", "editing", "analyses", "study"]
 OF_ROOMS = {"library", "editing", "analyses", "study"}  # they begin with a finished run
-OF_TESTS = {"README.md", "plugins.md"}  # test_docs.py installs the distributions that they show
+OF_TESTS = {"README.md", "docs/plugins.md"}  # test_docs.py installs the distributions that they show
 CODE = ("sh", "python", "yaml", "toml")
 COMMANDS = [
     (block, line)
@@ -56,7 +56,7 @@ def run_page(page: str, folder: Path, begin_with: Path | None = None) -> Session
     session = Session(folder)
     for path in begin_with.iterdir() if begin_with is not None else ():
         shutil.copytree(path, session.place / path.name)
-    blocks = [block for block in BLOCKS if block.page == ROOT / f"docs/{page}.md" and not block.reason]
+    blocks = [block for block in BLOCKS if block.path == f"docs/{page}.md" and not block.reason]
     assert blocks
     for block in blocks:
         session.run(block)
@@ -64,15 +64,15 @@ def run_page(page: str, folder: Path, begin_with: Path | None = None) -> Session
 
 
 def test_every_block_runs_or_says_why_not() -> None:
-    pages = {f"{page}.md" for page in (*QUICK, *SLOW)}
+    pages = {f"docs/{page}.md" for page in (*QUICK, *SLOW)}
     unexplained = [
         block.name
         for block in BLOCKS
         if block.language != "text"
         and not block.word.startswith("{")  # a directive of the site
         and not block.reason
-        and not (block.page.name in pages and block.language in CODE)
-        and not (block.page.name in OF_TESTS and "." in block.word)
+        and not (block.path in pages and block.language in CODE)
+        and not (block.path in OF_TESTS and "." in block.word)
         and block.word != "runnable"
         and not (block.language == "yaml" and not block.word)
     ]
@@ -118,5 +118,5 @@ def test_long_pages_run(page: str, tmp_path: Path, finished_rooms: Path) -> None
 
 def test_the_plugins_of_the_tutorial_are_short() -> None:
     for block in BLOCKS:
-        if block.page.name == "first-plugin.md" and block.language == "python":
+        if block.path == "docs/first-plugin.md" and block.language == "python":
             assert len(block.text.splitlines()) < 40, block.word

@@ -79,41 +79,25 @@ def test_a_plugin_is_small(name: str) -> None:
     assert len(module.read_text().splitlines()) < 40
 
 
-def test_three_guests_make_a_run_to_the_end(ganstrata: Command, tmp_path: Path) -> None:
-    """Also with the broken and the clashing one installed: nobody asks for them."""
-    done = ganstrata("run", "run.yaml", "--out", "out")
+@pytest.fixture(scope="module")
+def finished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run by the guests, `out`, also with the broken and the clashing ones installed."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "run.yaml").write_text(CONFIG)
+    done = commands(site, folder)("run", "run.yaml", "--out", "out")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out/report.html").stat().st_size > 10_000
-    manifest = json.loads((tmp_path / "out/run.json").read_text())
+    return folder
+
+
+def test_a_generator_a_scorer_and_a_learner_make_a_run_to_the_end(finished: Path) -> None:
+    assert (finished / "out/report.html").stat().st_size > 10_000
+    manifest = json.loads((finished / "out/run.json").read_text())
     assert manifest["plugins"] == {
         "generator stripes": "ganstrata-guest-stripes 0.3",
         "scorer contrast": "ganstrata-guest-contrast 1.0",
         "boundary median_split": "ganstrata-guest-axis 2.1",
     }
-    for command, words in EXTENSIONS.items():
-        done = ganstrata(*command.split())
-        assert done.returncode == 0, done.stderr
-        assert words in done.stdout
-    table = (tmp_path / "out/analysis/angles/angles.csv").read_text().splitlines()
-    assert table[0] == "degrees,first,second"
-    assert table[1].endswith(",seen/bright,seen/striped")
-    record = json.loads((tmp_path / "out/analysis/angles/angles.json").read_text())
-    assert record["asked"] == {"top": 1}
-    refused = ganstrata("analysis", "angles", "out", "--set", "tops=1")
-    assert refused.returncode == 2
-    assert "tops: is not an option of analysis 'angles'" in refused.stderr
-    failed = ganstrata("tally", "out", "--fail")
-    assert failed.returncode == 1
-    assert "command 'tally' from ganstrata-guest-tally 0.4 failed in the command" in failed.stderr
-    assert "RuntimeError: the tally is lost" in failed.stderr
-    assert "guest_tally.py:14" in failed.stderr
-
-    stages = ("synthesize", "learn", "rescore", "edit", "report")
-    assert (tmp_path / "heard.txt").read_text().splitlines() == [
-        f"{event}" for s in stages for event in (f"started {s}", f"finished {s} True")
-    ]
-
-    with (tmp_path / "out/rescoring.csv").open() as file:
+    with (finished / "out/rescoring.csv").open() as file:
         effect = {
             (r["boundary"], r["layers"], r["concept"]): float(r["mean"])
             for r in csv.DictReader(file)
@@ -124,12 +108,44 @@ def test_three_guests_make_a_run_to_the_end(ganstrata: Command, tmp_path: Path) 
         assert abs(effect[concept, other, concept]) < 1e-6
         assert effect[concept, "all", concept] == pytest.approx(effect[concept, layer, concept], abs=1e-5)
 
-    again = ganstrata("run", "run.yaml", "--out", "out")
+
+def test_a_listener_hears_every_stage_once(finished: Path, site: Path) -> None:
+    stages = ("synthesize", "learn", "rescore", "edit", "report")
+    heard = [line for s in stages for line in (f"started {s}", f"finished {s} True")]
+    assert (finished / "heard.txt").read_text().splitlines() == heard
+    again = commands(site, finished)("run", "run.yaml", "--out", "out")
     assert again.returncode == 0
     assert "was done before" in again.stdout + again.stderr
-    assert len((tmp_path / "heard.txt").read_text().splitlines()) == 10, (
-        "finished work is not announced again"
-    )
+    assert (finished / "heard.txt").read_text().splitlines() == heard
+
+
+@pytest.mark.parametrize("command", EXTENSIONS)
+def test_analyses_and_commands_of_guests_are_there(command: str, finished: Path, site: Path) -> None:
+    done = commands(site, finished)(*command.split())
+    assert done.returncode == 0, done.stderr
+    assert EXTENSIONS[command] in done.stdout
+
+
+def test_an_analysis_of_a_guest_is_written_into_the_run(finished: Path, site: Path) -> None:
+    done = commands(site, finished)("analysis", "angles", "out", "--set", "top=1")
+    assert done.returncode == 0, done.stderr
+    folder = finished / "out/analysis/angles"
+    table = (folder / "angles.csv").read_text().splitlines()
+    assert table[0] == "degrees,first,second"
+    assert table[1].endswith(",seen/bright,seen/striped")
+    assert json.loads((folder / "angles.json").read_text())["asked"] == {"top": 1}
+
+
+def test_mistakes_with_extensions_of_guests_are_named(finished: Path, site: Path) -> None:
+    ganstrata = commands(site, finished)
+    refused = ganstrata("analysis", "angles", "out", "--set", "tops=1")
+    assert refused.returncode == 2
+    assert "tops: is not an option of analysis 'angles'" in refused.stderr
+    failed = ganstrata("tally", "out", "--fail")
+    assert failed.returncode == 1
+    assert "command 'tally' from ganstrata-guest-tally 0.4 failed in the command" in failed.stderr
+    assert "RuntimeError: the tally is lost" in failed.stderr
+    assert "guest_tally.py:14" in failed.stderr
 
 
 def test_the_list_shows_guests_beside_built_ins_and_what_is_wrong(ganstrata: Command) -> None:

@@ -39,12 +39,12 @@ def as_stored(layout: Layout, translated: Translated) -> Iterator[None]:
 
 
 def in_file(missing: Sequence[str], layout: Layout, translated: Translated) -> tuple[str, ...]:
-    """Return the names of missing tensors as the file would spell them, beside the names used here."""
+    """Return the names that missing tensors probably have in the file, beside the names used here."""
     if not missing:
         return ()
     raw = spelled(layout, missing[:SPELLED], translated.origin)
     return tuple(
-        f"{raw[name]} (here {name})"
+        f"{raw[name]} (probably its name; here {name})"
         if raw.get(name, name) != name
         else name
         if name in layout.meanings(name)

@@ -203,7 +203,7 @@ def test_a_missing_tensor_is_named_as_the_file_spells_it(layout: str, name: str,
     else:
         (key,) = [key for key in state if key.endswith(stored)]
         state["elsewhere"] = state.pop(key)
-        name = f"{key} (here {name})"
+        name = f"{key} (probably its name; here {name})"
     examined = StyleGAN2.examine(Part("", state, {}))
     assert examined is not None
     assert examined.missing == (name,)

@@ -34,6 +34,10 @@ MOST = 24  # tensors of a file that are left out, one at a time
 # Which layers are fused, and whether there are classes, is told by the very tensor that is missing.
 UNDECIDED = ("layer2.weight", "layer4.weight", "embed.weight", "synthesis.embed.weight")
 
+# The least share of tensors that get their name, one tensor below the worst layout of the family.
+# Over all layouts 1101 of 1214 get it, and 11 a wrong one.
+NAMED = {"stylegan": 0.66, "stylegan3": 0.73, "pggan": 0.75, "lightweight_gan": 0.77}
+
 
 def _layouts() -> dict[tuple[str, str], Callable[[], State]]:
     """Files of every family in every layout."""
@@ -96,5 +100,5 @@ def test_a_missing_tensor_has_the_name_that_the_file_would_give_it(plugin: str, 
         named += name in missing
         misnamed += name not in UNDECIDED and not set(missing) <= {name}
     # A tensor unlike all others in its file is called as here.
-    assert named >= 0.65 * refused > 0
-    assert misnamed <= 0.2 * refused
+    assert named >= NAMED.get(plugin, 0.86) * refused > 0
+    assert misnamed <= 0.1 * refused

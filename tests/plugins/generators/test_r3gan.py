@@ -185,7 +185,8 @@ def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path) -> 
     with pytest.raises(CheckpointError) as caught:
         load(write(tmp_path / "a.safetensors", tensors))
     message = str(caught.value)
-    assert "missing Model.MainLayers.2.Layers.1.NonLinearity1.Bias (here stages.2.blocks.0.bias1)" in message
+    stored, here = "Model.MainLayers.2.Layers.1.NonLinearity1.Bias", "stages.2.blocks.0.bias1"
+    assert f"missing {stored} (probably its name; here {here})" in message
     assert "superfluous mapping.fc0.weight" in message
     assert "superfluous Model.MainLayers.1.Layers.0.LinearLayer.Layer.weight" in message
     assert (

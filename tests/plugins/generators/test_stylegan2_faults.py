@@ -94,7 +94,7 @@ def test_faults_are_reported_by_the_names_in_the_file(layout: str, tmp_path: Pat
         load(tmp_path, faulty)
     assert f"{conv} is (" in str(caught.value)
     assert "superfluous extra" in str(caught.value)
-    here = "" if layout == "nvidia" else " (here synthesis.b8.conv"
+    here = "" if layout == "nvidia" else " (probably its name; here synthesis.b8.conv"
     assert f"missing {noise}{here}" in str(caught.value)
     with pytest.raises(CheckpointError, match="StyleGAN2"):
         load(tmp_path, {name: t for name, t in tensors.items() if name != bias})
