@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from datetime import datetime
 from itertools import takewhile
 from math import isfinite
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import ganstrata
@@ -63,7 +65,7 @@ def folder_of(path: Path) -> Path:
 def write_log(
     run: ganstrata.Results, complete: list[str], stage: str = "", state: str = "", failure: str = ""
 ) -> None:
-    """Replace the log of a run.
+    """Replace the log of a run. The earlier one stays until the new one is complete.
 
     Args:
         run: the run that a hook is given.
@@ -72,16 +74,27 @@ def write_log(
         state: what it does.
         failure: why it failed, on several lines.
     """
-    from torch.utils.tensorboard import (
-        SummaryWriter,
-    )  # takes a second, so only when there is something to log
-
-    manifest, folder = run.manifest, folder_of(run.path)
-    for file in folder.glob(f"*{SUFFIX}"):
-        with suppress(
-            PermissionError
-        ):  # Windows: an open TensorBoard reads it. `purge_step` hides what it says
+    folder = folder_of(run.path)
+    earlier = list(folder.glob(f"*{SUFFIX}"))
+    with TemporaryDirectory() as scratch:
+        _write(Path(scratch), run, complete, stage, state, failure)
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in Path(scratch).iterdir():
+            shutil.move(file, folder)
+    for file in earlier:
+        with suppress(PermissionError):
+            # On Windows an open TensorBoard holds the file. `purge_step` hides what it says.
             file.unlink()
+
+
+def _write(
+    folder: Path, run: ganstrata.Results, complete: list[str], stage: str, state: str, failure: str
+) -> None:
+    """Write a log into a folder; the other arguments are those of `write_log`."""
+    # The import takes a second, so only when there is something to log.
+    from torch.utils.tensorboard import SummaryWriter
+
+    manifest = run.manifest
     with SummaryWriter(folder, purge_step=0, filename_suffix=SUFFIX) as writer:
         writer.add_text("config", _code(json.dumps(manifest["config"], indent=2)))
         rows = [
@@ -89,9 +102,9 @@ def write_log(
             for name, record in manifest["stages"].items()
             if name in complete
         ]
-        writer.add_text(
-            "stages", _table(("stage", "state", "seconds", "finished"), [*rows, (stage, state, "", "")])
-        )
+        if stage:
+            rows.append((stage, state, "", ""))
+        writer.add_text("stages", _table(("stage", "state", "seconds", "finished"), rows))
         if failure:
             writer.add_text("failure", f"`{stage}`\n\n{_code(failure)}")
         for name in complete:
@@ -139,9 +152,11 @@ def _log_effects(writer: SummaryWriter, effects: ganstrata.Effects) -> None:
         at = (i, effects.all_set, 0, effects.own[i])
         unit = effects.units[effects.own[i]]
         mean, low, high = (f"{getattr(effects, part)[at] / unit:.2f}" for part in PARTS)
-        found = "yes" if effects.factors[i] else "no"
+        has_effect = "yes" if effects.factors[i] else "no"
         boundary = effects.boundaries[i]
-        rows.append((boundary.name, boundary.level, mean, f"{low} to {high}", f"{effects.q[at]:.2g}", found))
+        rows.append(
+            (boundary.name, boundary.level, mean, f"{low} to {high}", f"{effects.q[at]:.2g}", has_effect)
+        )
     heads = ("concept", "level", "effect in sd", "95 % interval", "q", "has an effect")
     writer.add_text("effects", _table(heads, rows))
 
@@ -185,7 +200,7 @@ def _tag(name: str) -> str:
 
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return a table in Markdown. `|` in a text would end its cell."""
-    lines = [heads, ("---",) * len(heads), *(row for row in rows if any(row))]
+    lines = [heads, ("---",) * len(heads), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
 
 

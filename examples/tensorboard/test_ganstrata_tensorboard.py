@@ -152,3 +152,16 @@ def test_a_failure_is_logged_and_forgotten_when_the_run_is_mended(copied: Path) 
     (copied / "edits").unlink()
     ganstrata.run(CONFIG, copied)
     assert entries(reader_of(copied)) == before
+
+
+def test_a_log_that_cannot_be_written_leaves_the_earlier_one(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    before = entries(reader_of(copied))
+    monkeypatch.setattr("ganstrata_tensorboard._log_effects", fail)
+    with pytest.raises(OSError, match="no space"):
+        ganstrata_stage_started("edit", ganstrata.open_run(copied))
+    assert entries(reader_of(copied)) == before
