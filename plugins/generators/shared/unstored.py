@@ -16,8 +16,8 @@ from ....core.messages import quantity, shown
 ASSUMED = {
     "lr_mlp": "the mapping's learning rate multiplier is 0.01",
     "final_tanh": "tanh is not applied to the picture",
-    "output_scale": "the output is multiplied by 0.25 (output_scale)",
-    "conv_clamp": "outputs of layers are limited to 256 (conv_clamp)",
+    "output_scale": "the output is multiplied by 0.25",
+    "conv_clamp": "outputs of layers are limited to 256",
     "use_wscale": "weights are scaled by their fan-in",
 }
 # Whether PyTorch GAN Zoo applies tanh to the picture, by the loss that its configuration names.
