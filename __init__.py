@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     )
     from .core.probing.concept_stats import spread_of
     from .core.probing.samples import Samples, probe
-    from .core.randomness import Stream
+    from .core.randomness import Stream, Use, normals, uniforms
     from .core.rescoring.hierarchy import Hierarchy, hierarchy
     from .core.rescoring.rescore import rescore
     from .core.rescoring.results import Effects
@@ -118,6 +118,7 @@ _HOMES = {
     "Stratum": "plugins.records",
     "Stream": "randomness",
     "Table": "storage.csv_tables",
+    "Use": "randomness",
     "UserError": "errors",
     "accuracy": "boundaries.selection",
     "boundary_of": "boundaries.hyperplane",
@@ -131,6 +132,7 @@ _HOMES = {
     "manipulate": "editing.manipulate",
     "move": "strata.moves",
     "normalise_hyperplane": "boundaries.hyperplane",
+    "normals": "randomness",
     "open_run": "pipeline.results",
     "png": "figures.pictures",
     "probe": "probing.samples",
@@ -143,6 +145,7 @@ _HOMES = {
     "spread_of": "probing.concept_stats",
     "tile": "figures.pictures",
     "to_pixels": "figures.pictures",
+    "uniforms": "randomness",
 }
 
 __all__ = [
@@ -188,6 +191,7 @@ __all__ = [
     "Stratum",
     "Stream",
     "Table",
+    "Use",
     "UserError",
     "__version__",
     "accuracy",
@@ -202,6 +206,7 @@ __all__ = [
     "manipulate",
     "move",
     "normalise_hyperplane",
+    "normals",
     "open_run",
     "png",
     "probe",
@@ -214,6 +219,7 @@ __all__ = [
     "spread_of",
     "tile",
     "to_pixels",
+    "uniforms",
 ]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.checkpoints.zoo import Published
 
 LISTED = 1_000  # mismatched names shown of each kind
+SHAPES = 40  # tensors shown with their shapes, of a file that no plugin knows
 UNUSABLE = 2  # exit code for a file that cannot be used
 
 
@@ -138,6 +139,8 @@ def _lines(inspection: Inspection) -> list[str]:
         name = f"{part.name}: " if part.name else ""
         what = "; used" if part.used else f"; {part.what}" if len(inspection.parts) > 1 else ""
         rows.append(("part", f"{name}{quantity(part.tensors, 'tensor')}, {part.parameters:,} numbers{what}"))
+    if inspection.plugin is None and inspection.parts:
+        rows += _shapes(inspection.parts[0].shapes)
     if inspection.plugin is not None:
         rows.append(("plugin", f"{inspection.plugin} from {inspection.distribution}: {inspection.reason}"))
     if inspection.family is not None:
@@ -179,6 +182,15 @@ def _lines(inspection: Inspection) -> list[str]:
     if inspection.config is not None and not inspection.faults:
         lines += ["", "In a config:", f"  {inspection.config}"]
     return lines
+
+
+def _shapes(shapes: Mapping[str, tuple[int, ...]]) -> list[tuple[str, str]]:
+    """Return a row per tensor with its shape; from `SHAPES` on, the first and the last."""
+    rows = [f"{name} {shape}" for name, shape in shapes.items()]
+    if len(rows) > SHAPES:
+        omitted = len(rows) - SHAPES
+        rows[SHAPES // 2 : -(SHAPES // 2)] = [f"... {omitted} more, which --json lists"]
+    return [("shapes" if i == 0 else "", row) for i, row in enumerate(rows)]
 
 
 def _architecture(values: Mapping[str, Any]) -> list[str]:

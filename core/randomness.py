@@ -77,6 +77,9 @@ def normals(
 ) -> NDArray[np.float32]:
     """Return standard normal variables (len(samples), count), one row per sample.
 
+    The row of a sample does not depend on the others. `part` distinguishes several draws of one use, such as
+    the strata for whose noise they are.
+
     >>> both = normals(0, Stream.PROBING, Use.LATENT, range(4, 6), 3)
     >>> alone = normals(0, Stream.PROBING, Use.LATENT, range(5, 6), 3)
     >>> bool((both[1] == alone[0]).all())

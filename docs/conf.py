@@ -42,7 +42,7 @@ nitpick_ignore_regex = [
     ("py:class", r"(collections\.abc|pathlib|types|numpy|np|torch|annotated_types)\..+"),
     ("py:class", r"DataFrame|NDArray|Tensor"),  # of pandas, numpy and torch, imported for types alone
     ("py:class", r"JsonObject"),  # an alias of dict[str, Any]
-    ("py:class", r"ganstrata\.core\.plugins\.records\.T"),  # a type variable
+    ("py:(class|obj)", r"(ganstrata\.core\.plugins\.(records|base)\.)?(T|ConfigT)"),  # type variables
 ]
 
 ARRAY = re.compile(

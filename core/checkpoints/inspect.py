@@ -32,7 +32,8 @@ class PartFacts:
         tensors: number of tensors.
         parameters: number of elements of all tensors.
         used: whether a generator is built from this part.
-        what: description by the plugin that claims it, or else judged by its tensor names.
+        what: description by the plugin that claims it, or else judged by its tensor names and shapes.
+        shapes: the shape of every tensor, by name.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PartFacts:
     parameters: int
     used: bool
     what: str
+    shapes: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,7 @@ def _part_facts(part: Part, claims: Claims, *, used: bool, described: bool) -> P
         parameters,
         used,
         reasons[0] if reasons else describe_part(part) if described else "not looked at",
+        part.shapes,
     )
 
 

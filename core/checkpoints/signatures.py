@@ -23,6 +23,7 @@ from .refused_contents import GIVE
 COMPARED = 3_000  # names of a part that are compared with the tables; a whole GAN has some 500
 DESCRIBED = 8  # parts that are described
 Shapes = Mapping[str, tuple[int, ...]]
+CHANNELS = (1, 3, 4)  # of pictures
 
 BUNDLED = {
     "rooms-scenes-1": (
@@ -170,11 +171,33 @@ def describe_part(part: Part) -> str:
     for signature in tables()["others"]:
         if signature.fits(names):
             return f"it seems to be {signature.describe(part.shapes)}{_way_out(signature)}"
+    taker = _taker_of_pictures(part.shapes)
+    if taker:
+        return taker
     (plain,) = tables()["plain"]
     kind = f"it seems to be {plain.words}: " if plain.fits(names) else ""
     name = part.settings.get("class_name")
     class_name = f"; its class is {visible(name)}" if isinstance(name, str) and name else ""
     return kind + _examples(part) + class_name + (_way_out(plain) if names else "")
+
+
+def _taker_of_pictures(shapes: Shapes) -> str:
+    """Return what a network seems to be whose first weights take pictures and whose last give numbers.
+
+    Its names say nothing. Empty for other networks, such as those that give pictures.
+    """
+    weights = [shape for shape in shapes.values() if len(shape) > 1]
+    if not weights or len(weights[0]) != 4 or weights[0][1] not in CHANNELS or max(weights[0][2:]) < 2:
+        return ""
+    last = weights[-1]
+    if last[0] == 1:
+        return f"it seems to be a discriminator: it makes one number of a picture: {GIVE}"
+    if len(last) != 2:
+        return ""
+    return (
+        f"it seems to be a classifier of {last[0]} classes, or an encoder: it makes "
+        f"{quantity(last[0], 'number')} of a picture{_CONTENT['advice']['scorer']['words']}"
+    )
 
 
 def _way_out(signature: Signature) -> str:

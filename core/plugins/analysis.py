@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from .base import Plugin
+from .base import ConfigT, Plugin
 
 if TYPE_CHECKING:
     from ..analyses.result import AnalysisResult
     from ..pipeline.results import Results
 
 
-class Analysis(Plugin):
+class Analysis(Plugin[ConfigT]):
     """Compute something from a finished run, for `ganstrata analysis NAME RUN_DIR`.
 
     It is built as every plugin is, with a config and a device. The config comes from `--set`.

@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Callable, Iterable
 from functools import cached_property, wraps
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import torch
 from pydantic import ConfigDict
@@ -23,8 +23,20 @@ class PluginConfig(StrictNumbers):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    ConfigT = TypeVar("ConfigT", bound=PluginConfig, default=Any)
+else:
+    from typing import TypeVar
+
+    ConfigT = TypeVar("ConfigT", bound=PluginConfig)  # `default` is of Python 3.13
+
+
+class Plugin(ABC, Generic[ConfigT]):
     """Base of generators, scorers and boundary learners.
+
+    For type checkers, `Scorer[MyConfig]` says of which class `self.config` is; of a bare `Scorer` it is Any.
 
     Attributes:
         Config: the model of the plugin's options.
@@ -56,7 +68,7 @@ class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
             elif isinstance(member, FunctionType):
                 setattr(cls, name, _reporting(name, member))
 
-    def __init__(self, config: PluginConfig, device: torch.device) -> None:
+    def __init__(self, config: ConfigT, device: torch.device) -> None:
         self.config, self.device = config, device
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ from torch import Tensor
 from ..errors import PluginBroken, ShapeError
 from ..messages import quantity, shown
 from ..randomness import Stream, Use, normals
-from .base import Plugin, owner_of
+from .base import ConfigT, Plugin, owner_of
 from .config_contents import canonical_text
 from .picture_checks import check_rendering
 from .records import Boundaries, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..checkpoints.detect import Examined
 
 
-class Generator(Plugin):
+class Generator(Plugin[ConfigT]):
     """Represent a pretrained network as a stack of strata, which the core runs one after the other.
 
     A subclass must define `card`, `strata`, `stratum` and `finish`. By default the prior is normal, there is
@@ -249,7 +249,7 @@ def _check_tensor(value: object, method: str) -> None:
         raise ShapeError(f"{method} returned {value.dtype}; floats were expected")
 
 
-class Scorer(Plugin):
+class Scorer(Plugin[ConfigT]):
     """Score images: one number per image and concept.
 
     Attributes:
@@ -294,7 +294,10 @@ class Scorer(Plugin):
 
     @abstractmethod
     def score(self, rendering: Rendering) -> Tensor:
-        """Return scores (N, C), float32; NaN only for concepts that may be undefined."""
+        """Return scores (N, C), float32; NaN only for concepts that may be undefined.
+
+        A run calls it under `torch.inference_mode()`, with a rendering that must not be changed.
+        """
 
     def extra(self, rendering: Rendering) -> Tensor:
         """Return the numbers (N, E) that `extras` names, such as the confidence of a score."""
@@ -311,7 +314,7 @@ def _with_checked_input(method: Callable[[Any, Rendering], Tensor]) -> Callable[
     return call
 
 
-class Segmenter(Scorer):
+class Segmenter(Scorer[ConfigT]):
     """Label pixels, and score a picture by the share of its area that each of M classes covers."""
 
     @abstractmethod
@@ -335,7 +338,7 @@ class Segmenter(Scorer):
         return counts.view(n, classes).float() / labels.shape[1]  # (N, M)
 
 
-class BoundaryLearner(Plugin):
+class BoundaryLearner(Plugin[ConfigT]):
     """Learn a boundary per concept in a latent space.
 
     Attributes:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 LEVELS = ("layout", "category", "attribute", "colour", "object")
 """Levels of abstraction, in the order in which reports show them."""
 
+UNKNOWN = "unknown"
 SPACES = ("z", "w", "w+", "s")
 """Latent spaces in which a boundary may lie."""
 
@@ -59,7 +60,7 @@ class ModelCard:
     code_size: int
     latent_size: int
     licence: str = "unknown"
-    source: str = "unknown"
+    source: str = UNKNOWN
     sha256: str = ""
     weights: str = ""
     truncation: str = "none"
@@ -146,7 +147,8 @@ class Latents:
 
     Attributes:
         z: latents (N, Z).
-        condition: conditions (N, ...), such as class labels, or None.
+        condition: a row per sample (N, ...), such as class labels (N,) or weights of classes (N, K), or None.
+            Its shape but for N and its type must be the same in every call.
         index: indices of the samples in their stream, (N,).
     """
 
@@ -163,7 +165,7 @@ class Inputs:
         n: number of samples.
         condition: conditions (N, ...), or None.
         index: indices of the samples in their stream, (N,).
-        noise: seed of fresh noise.
+        noise: seed of fresh noise, for `ganstrata.normals`.
     """
 
     n: int

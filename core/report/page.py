@@ -52,6 +52,7 @@ def build_page(
         style=Markup(page_style()),
         script=Markup(page_script()),
         manifest=manifest,
+        model=run.record.generator.title,
         generator=run.record.generator,
         config=yaml.safe_dump(manifest["config"], sort_keys=False, width=100),
         differences=differences,

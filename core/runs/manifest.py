@@ -24,7 +24,7 @@ from pydantic import (
 from ..config.schema import VERSION, Level, RunConfig
 from ..errors import RunError
 from ..messages import UPGRADE, shown, this_version, visible
-from ..plugins.records import colours_in_words, size_in_words
+from ..plugins.records import UNKNOWN, colours_in_words, size_in_words
 from ..storage.seal import read_sealed
 from .provenance.keys import Keys
 from .provenance.records import Provenance
@@ -155,6 +155,11 @@ class GeneratorRecord(_Part):
     width: NonNegativeInt = 0
     channels: Literal[1, 3, 4] = 3
     background: str = Field(default="#ffffff", pattern="^#[0-9a-fA-F]{6}$")
+
+    @property
+    def title(self) -> str:
+        """Name of the network: the origin of its weights, or its family if that is unknown."""
+        return self.family if self.source in ("", UNKNOWN) else self.source
 
     @property
     def size_in_words(self) -> str:

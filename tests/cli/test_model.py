@@ -169,7 +169,10 @@ def test_an_unknown_file_is_described_by_its_tensors(invoke, tmp_path: Path) -> 
         "belongs to no generator plugin that is installed: "
         "it seems to be a classifier: a ResNet of 10 classes" in result.stderr
     )
-    assert json.loads(invoke("model", "inspect", path, "--json").stdout)["plugin"] is None
+    assert "fc.weight (10, 2)" in result.stdout
+    content = json.loads(invoke("model", "inspect", path, "--json").stdout)
+    assert content["plugin"] is None
+    assert content["parts"][0]["shapes"]["fc.weight"] == [10, 2]
 
 
 def test_rivals_are_both_named(invoke, register: Register) -> None:

@@ -12,6 +12,7 @@ from ganstrata.core.checkpoints import WEIGHTS, Checkpoint, Part, read_checkpoin
 from ganstrata.core.checkpoints.signatures import describe, describe_part, mixture, signature_of
 
 DATA = Path(__file__).parents[2] / "data"
+SCORER = "; a classifier can be a scorer: `use: callable`, or a plugin (docs/scorers.md)"
 
 
 def part(*names: str, rows: int = 1, name: str = "", **settings: object) -> Part:
@@ -140,6 +141,8 @@ KNOWN = {
     "a language model": ("model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight"),
     "the state of an optimiser": ("state.0.exp_avg", "state.0.exp_avg_sq"),
     "boundaries that ganstrata has learnt": ("0000.normal", "0000.offset"),
+    "a discriminator, which makes no images": ("discriminator.0.weight", "discriminator.2.bias"),
+    "an encoder, which makes no images": ("encoder.0.weight", "fc_mu.weight", "fc_var.weight"),
     "a plain stack of numbered layers": ("main.0.weight", "main.1.running_mean"),
 }
 
@@ -190,14 +193,15 @@ def test_networks_inside_a_wrapper_are_named_too(words: str) -> None:
 @pytest.mark.parametrize("rows", [2, 1000])
 def test_classifiers_come_with_their_number_of_classes(rows: int) -> None:
     assert (
-        describe(file(part(*RESNET, rows=rows))) == f"it seems to be a classifier: a ResNet of {rows} classes"
+        describe(file(part(*RESNET, rows=rows)))
+        == f"it seems to be a classifier: a ResNet of {rows} classes{SCORER}"
     )
 
 
 def test_places365_is_named() -> None:
     assert (
         describe(file(part(*RESNET, rows=365)))
-        == "it seems to be a classifier: a ResNet of 365 classes (Places365)"
+        == f"it seems to be a classifier: a ResNet of 365 classes (Places365){SCORER}"
     )
 
 
@@ -297,3 +301,33 @@ def test_mixtures_name_all_their_families() -> None:
 def test_a_piece_of_a_generator_is_called_one() -> None:
     words = describe_part(part("synthesis.b8.conv0.affine.weight", "synthesis.b8.conv0.affine.bias"))
     assert words.startswith("it has tensors of a StyleGAN2 (NVIDIA's names) generator, but not all of them")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        ([(32, 3, 4, 4), (64, 32, 4, 4), (1, 64, 4, 4)], "a discriminator: it makes one number of a picture"),
+        ([(16, 3, 3, 3), (10, 64)], "a classifier of 10 classes, or an encoder"),
+        ([(16, 1, 5, 5), (1, 256)], "a discriminator: it makes one number of a picture"),
+    ],
+)
+def test_networks_that_take_pictures_are_told_by_their_shapes(
+    shapes: list[tuple[int, ...]], words: str
+) -> None:
+    tensors = {f"{i}.weight": torch.zeros(shape) for i, shape in enumerate(shapes)}
+    assert describe_part(Part("", tensors, {})).startswith(f"it seems to be {words}")
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(100, 256, 4, 4), (64, 3, 4, 4)],  # a DCGAN: transposed convolutions
+        [(1024, 32), (64, 32, 4, 4)],
+        [(64, 4, 3, 3), (3, 64, 3, 3)],  # a decoder of small pictures
+    ],
+)
+def test_networks_that_give_pictures_are_not(shapes: list[tuple[int, ...]]) -> None:
+    tensors = {f"{i}.weight": torch.zeros(shape) for i, shape in enumerate(shapes)}
+    words = describe_part(Part("", tensors, {}))
+    assert "classifier" not in words
+    assert "discriminator" not in words

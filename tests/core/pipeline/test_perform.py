@@ -203,6 +203,8 @@ def test_one_layer_goes_through_and_says_what_does_not_apply(fakes, config, tmp_
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert "one layer, so layer-wise analysis does not apply" in page
     assert '<a href="#concepts">ranked below</a>' in page
+    answers = page.partition('id="answers"')[2].partition("</section>")[0]
+    assert all(f"<li>{name}, by " in answers for name in FACTORS)
     assert " 1 layer of codes with " in page
     assert "moved along its direction at all layers, from " in page
     assert not list((run.path / "figures").glob("hierarchy*"))
