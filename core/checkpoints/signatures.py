@@ -196,7 +196,7 @@ def _taker_of_pictures(shapes: Shapes) -> str:
         return ""
     return (
         f"it seems to be a classifier of {last[0]} classes, or an encoder: it makes "
-        f"{quantity(last[0], 'number')} of a picture{_CONTENT['advice']['scorer']['words']}"
+        f"{quantity(last[0], 'number')} of a picture{ADVICE['scorer'].words}"
     )
 
 
