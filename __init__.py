@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .core.plugins.base import PluginConfig
     from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
     from .core.plugins.hookspecs import hookimpl
+    from .core.plugins.own_classes import register
     from .core.plugins.records import (
         Boundaries,
         Boundary,
@@ -138,6 +139,7 @@ _HOMES = {
     "probe": "probing.samples",
     "read_codes": "interchange.codes",
     "read_scores": "interchange.scores",
+    "register": "plugins.own_classes",
     "render": "strata.composition",
     "rescore": "rescoring.rescore",
     "run": "pipeline.perform",
@@ -212,6 +214,7 @@ __all__ = [
     "probe",
     "read_codes",
     "read_scores",
+    "register",
     "render",
     "rescore",
     "run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 
 import torch
 import torch.nn.functional as F
@@ -146,6 +147,13 @@ class Odd(nn.Module):
 def make(width: int) -> nn.Module:
     """A function that returns a module, of widths drawn by nobody."""
     return Chain(width=width)
+
+
+def scripted() -> nn.Module:
+    """A module of TorchScript."""
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        traced: nn.Module = torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2))
+    return traced
 
 
 def not_a_module() -> dict[str, int]:

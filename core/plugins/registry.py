@@ -126,6 +126,20 @@ class PluginInfo:
         return cast("type[Any]", plugin)
 
 
+def name_fault(kind: Kind, name: str) -> str:
+    """Return why a plugin of this kind cannot have a name; empty if it can."""
+    if not name.isidentifier():
+        return f"plugin name '{name}' must be letters, digits and underscores"
+    if name not in RESERVED.get(kind, ()):
+        return ""
+    meaning = (
+        "in a config, that leaves the choice to the checkpoint"
+        if kind == "generator"
+        else "ganstrata has one of this name"
+    )
+    return f"no {_NOUNS[kind]} can be called '{name}': {meaning}"
+
+
 class Register:
     """Argument of the registration hooks; call it once per plugin."""
 
@@ -146,15 +160,9 @@ class Register:
         Raises:
             ValueError: the name or the target cannot be used.
         """
-        if not name.isidentifier():
-            raise ValueError(f"plugin name '{name}' must be letters, digits and underscores")
-        if name in RESERVED.get(self._kind, ()):
-            meaning = (
-                "in a config, that leaves the choice to the checkpoint"
-                if self._kind == "generator"
-                else "ganstrata has one of this name"
-            )
-            raise ValueError(f"no {_NOUNS[self._kind]} can be called '{name}': {meaning}")
+        fault = name_fault(self._kind, name)
+        if fault:
+            raise ValueError(fault)
         if target.count(":") != 1:
             raise ValueError(f"plugin '{name}': target '{target}' must read 'package.module:Class'")
         self._registry.add(PluginInfo(self._kind, name, target, summary, self._distribution))
@@ -255,6 +263,10 @@ class Registry:
     def add(self, info: PluginInfo) -> None:
         """Add a plugin. A name may be added twice; `info` then raises PluginConflict."""
         self._plugins.setdefault((info.kind, info.name), []).append(info)
+
+    def replace(self, info: PluginInfo) -> None:
+        """Add a plugin in place of those of its kind and name."""
+        self._plugins[info.kind, info.name] = [info]
 
     def infos(self, kind: Kind | None = None) -> list[PluginInfo]:
         """Return all plugins, or those of one kind, sorted by kind, name and distribution."""

@@ -29,7 +29,7 @@ from ..plugins.failures import one_line
 from ..storage.interrupts import defer_interrupt
 from ..storage.json_values import JsonObject
 from .malloc import keep_freed_memory
-from .prepare import Prepared, prepare
+from .prepare import Prepared, own_plugins, prepare
 from .spawning import MEMORY, late_message, why_workers_ended
 from .worker_notes import WorkerNotes
 
@@ -53,10 +53,15 @@ class WorkerError(GanstrataError):
 
 
 def worker_count(config: RunConfig) -> int:
-    """Return the number of worker processes; `auto` is one per core on the CPU, and one on a GPU."""
+    """Return the number of worker processes; `auto` is one per core on the CPU, and one on a GPU.
+
+    It is one, too, if the config names a class of this process, which other processes do not know.
+    """
     workers = config.engine.workers
     if workers != "auto":
         return workers
+    if own_plugins(config):
+        return 1
     return cores() // config.engine.threads or 1 if resolve_device(config.device).type == "cpu" else 1
 
 

@@ -16,8 +16,10 @@ from ..conformance.same_everywhere import rendering_to_check
 from ..conformance.scores import check_scorer
 from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, UserError, nearest
+from ..messages import listed
 from ..plugins.base import Plugin
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
+from ..plugins.own_classes import own_classes
 from ..plugins.records import Concept
 from ..plugins.registry import Kind, registry
 from ..strata.layers import groups_of, layer_sets, parse_layers
@@ -53,6 +55,12 @@ class Prepared(ScoredGenerator):
         """Factor of an edit on each layer (L,): that of truncation, or 1 if the config says so."""
         scale = self.generator.layer_scale
         return scale if self.config.editing.scale else np.ones_like(scale)
+
+
+def own_plugins(config: RunConfig) -> list[str]:
+    """Return which plugins of a config are classes that `ganstrata.register` knows in this process alone."""
+    scorers: list[tuple[Kind, str]] = [("scorer", scorer.use) for scorer in config.scorers]
+    return own_classes([("generator", config.generator.use), *scorers, ("boundary", config.boundary.use)])
 
 
 def prepare(
@@ -130,6 +138,16 @@ def prepare(
             Fault(
                 ("rescoring", "null"),
                 f"'{config.boundary.use}' uses no scores, so permuting them changes nothing; use random",
+            )
+        )
+    own = own_plugins(config)
+    if own and config.engine.workers not in ("auto", 1):
+        faults.append(
+            Fault(
+                ("engine", "workers"),
+                f"must be 1 or auto: {listed(own)} was registered in this process by `ganstrata.register`, "
+                "and worker processes do not know it. `ganstrata plugins new` begins a distribution, "
+                "which they do",
             )
         )
     if faults:

@@ -60,6 +60,12 @@ def build(config: ModuleConfig) -> nn.Module:
         ) from error
     if not isinstance(module, nn.Module):
         raise config_error("target", f"{name}(...) returns {type(module).__name__}, not a torch.nn.Module")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise config_error(
+            "target",
+            f"{name}(...) returns a module of TorchScript (torch.jit), which cannot be taken apart; return "
+            "the torch.nn.Module that it was made from, with its weights as `checkpoint`",
+        )
     return module.float()
 
 

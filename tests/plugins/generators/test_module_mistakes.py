@@ -46,6 +46,11 @@ def fault(**config: Any) -> str:
             "not_a_module(...) returns dict, not a torch.nn.Module",
         ),
         (
+            {"target": "own_models:scripted"},
+            "target",
+            "scripted(...) returns a module of TorchScript (torch.jit), which cannot be taken apart",
+        ),
+        (
             {"arguments": {"widht": 4}},
             "arguments",
             "do not fit Chain(width: 'int' = 5, colours: 'int' = 3) -> 'None': got an unexpected",
