@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..figures.figure import Figure
 from ..rescoring.transitions import Transition, mapped, staying
-from ..strata.layers import show_layers
+from ..strata.layers import layers_in_words, show_layers
 from .objects_chart import flow
 from .objects_record import Hop, Objects
 
@@ -28,7 +28,7 @@ def description(objects: Objects) -> str:
     many = "sample" if settings.samples == 1 else "samples"
     layers = show_layers(settings.layers)
     place = (
-        f"layers {layers}"
+        layers_in_words(settings.layers)
         if settings.set_name == layers
         else f"the {settings.set_name} layers ({layers})"
         if settings.set_name != "all"

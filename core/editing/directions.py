@@ -22,7 +22,7 @@ from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import file_hash
 from ..storage.json_values import JsonObject
-from ..strata.layers import layer_sets, show_layers
+from ..strata.layers import layer_sets, layers_in_words, show_layers
 from ..strata.moves import conditioned, edit_direction
 from ..strata.styles import split_styles, style_strata
 from .request import EditRequest, Move, parse_move
@@ -62,8 +62,8 @@ class EditPart:
         """The layers in words."""
         shown = show_layers(self.layers)
         if self.styles is not None:
-            return f"style channels of layers {shown}, in units of s"
-        return f"layers {shown}" if self.set_name == shown else f"{self.set_name} layers ({shown})"
+            return f"style channels of {layers_in_words(self.layers)}, in units of s"
+        return layers_in_words(self.layers) if self.set_name == shown else f"{self.set_name} layers ({shown})"
 
     def as_data(self) -> JsonObject:
         """Return the entry of manipulate.json."""

@@ -38,9 +38,9 @@ class ModelCard:
         code_size: length D of the code of a layer.
         latent_size: length Z of a latent z.
         licence: licence of the weights.
-        source: origin of the weights, in words.
+        source: origin of the weights, such as a file; reports have it in their title, or else the family.
         sha256: hash of the checkpoint file; empty without one. A run cannot be continued with another file.
-        weights: hash of the weights, independent of the file format (core.checkpoints.digest). The
+        weights: hash of the weights, independent of the file format. The
             generator's fingerprint is made from it, or else from sha256, or else from the plugin's config.
         truncation: the truncation applied, in words.
         height: height of its pictures in pixels; 0 for `resolution`.

@@ -11,7 +11,7 @@ from ..figures.axes import Axes, legend
 from ..figures.figure import Figure
 from ..figures.svg import Canvas, text_width
 from ..storage.csv_tables import Row, Table
-from ..strata.layers import show_layers
+from ..strata.layers import layers_in_words, show_layers
 
 if TYPE_CHECKING:
     from .hierarchy import Estimate, Hierarchy
@@ -48,7 +48,7 @@ def grouped_bars(
     for g, group in enumerate(names):
         middle, layers = axes.slot(g, len(names)), show_layers(groups[group])
         canvas.text(middle, axes.bottom + 20, group, anchor="middle", css="strong")
-        canvas.text(middle, axes.bottom + 37, f"layers {layers}", anchor="middle", css="soft")
+        canvas.text(middle, axes.bottom + 37, layers_in_words(groups[group]), anchor="middle", css="soft")
         for m, level in enumerate(levels):
             value, low, high = (float(a[m, g]) for a in (estimate.value, estimate.low, estimate.high))
             table.append([level, group, layers, value, low, high])

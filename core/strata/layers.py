@@ -72,6 +72,15 @@ def show_layers(layers: Sequence[int]) -> str:
     return ",".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)
 
 
+def layers_in_words(layers: Sequence[int]) -> str:
+    """Return layers as a sentence names them.
+
+    >>> layers_in_words((0,)), layers_in_words((5, 6, 7))
+    ('layer 0', 'layers 5-7')
+    """
+    return f"layer{'s' if len(set(layers)) != 1 else ''} {show_layers(layers)}"
+
+
 def default_groups(count: int) -> dict[str, tuple[int, ...]]:
     """Return the default groups: cuts at 1/7, 3/7 and 6/7 of the layers, as for the paper's 14 (appendix E).
 

@@ -10,7 +10,7 @@ from ..figures.figure import Figure
 from ..figures.svg import Canvas, Scale, text_width
 from ..messages import quantity
 from ..storage.csv_tables import Row, Table
-from ..strata.layers import show_layers
+from ..strata.layers import layers_in_words, show_layers
 from .shares import Shares
 
 
@@ -45,9 +45,8 @@ def votes_figure(
         middle = left + room * (g + 0.5)
         layers = show_layers(groups[name]) if name in groups else ""
         canvas.text(middle, bottom + 20, name, anchor="middle", css="strong")
-        canvas.text(
-            middle, bottom + 37, f"layers {layers}" if layers else "of the rows", anchor="middle", css="soft"
-        )
+        place = layers_in_words(groups[name]) if name in groups else "of the rows"
+        canvas.text(middle, bottom + 37, place, anchor="middle", css="soft")
         for m, (level, shares) in enumerate(shares_by_level.items()):
             value, low, high = (float(numbers[g]) for numbers in (shares.value, shares.low, shares.high))
             table.append([level, name, layers, shares.votes, value, low, high])

@@ -269,7 +269,7 @@ def test_a_generator_of_one_layer(fakes, config, tmp_path: Path) -> None:
     config["rescoring"]["groups"] = None
     run = ganstrata.run(config, tmp_path / "flat")
     edited = ganstrata.manipulate(run, ["seen/red:1", "seen/left@0"], seeds="0,1", kinds=("strip", "html"))
-    assert [part.where for strip in edited.strips for part in strip.parts] == ["all layers (0)", "layers 0"]
+    assert [part.where for strip in edited.strips for part in strip.parts] == ["all layers (0)", "layer 0"]
     assert (edited.frames[0].scores - edited.before[0].scores)[:, -1, 3].min() > 0.08
     np.save(tmp_path / "w.npy", np.zeros((3, 16)))
     edited = ganstrata.manipulate(run, "seen/red", codes=tmp_path / "w.npy", space="w", kinds=())
