@@ -12,15 +12,16 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, UnsupportedOperatorException
 from torch.overrides import TorchFunctionMode
 from torch.utils import backend_registration
 
 from ..core.messages import visible
 from ..core.plugins.contracts import Generator, Scorer
-from ..core.plugins.failures import location, one_line
+from ..core.plugins.failures import location, one_line, text_of
 from ..core.plugins.records import Inputs, Rendering
 from ..core.strata.composition import advance, begun
 from .kit import DoesNotApply, NotConforming
@@ -28,6 +29,7 @@ from .moving import Mover
 from .rendered import codes_of, rendered, sampled
 
 NAME = "gpu"
+_MASK = "_ganstrata_mask"  # attribute of a tensor made of a list of truth values, which holds the values
 
 
 class _Backend:
@@ -66,21 +68,56 @@ class _DataFirst(TorchFunctionMode):
     ) -> Any:
         options = dict(kwargs or {})
         name = getattr(func, "__name__", "")
-        if name == "to" and isinstance(args[0], FakeTensor):
-            args[0].constant = None  # the mode would move the number that it keeps of a single element
+        if name == "to":
+            _without_constant(args[0])
         if func in (torch.tensor, torch.as_tensor) and not isinstance(args[0], Tensor):
             where = options.pop("device", None)
+        elif name in ("__getitem__", "__setitem__"):
+            return func(args[0], _index(args[1]), *args[2:])
         elif name == "new_tensor":
             where = options.pop("device", args[0].device)
             args, options = args[1:], {"dtype": args[0].dtype, **options}
         else:
             return func(*args, **options)
         made = torch.tensor(*args, **options)
-        if where is None:
-            return made
-        if isinstance(made, FakeTensor):
-            made.constant = None
-        return made.to(where)
+        if where is not None:
+            made = _without_constant(made).to(where)
+        if made.dtype == torch.bool and _holds_numbers(args[0]):
+            setattr(made, _MASK, np.array(args[0]))  # it may be an index
+        return made
+
+
+def _index(index: Any) -> Any:
+    """Return an index in which lists of numbers are tensors on the processor.
+
+    torch would copy a list to the stand-in, which takes no data. A mask with known values becomes numbers,
+    since the stand-in cannot count its elements.
+    """
+    parts: list[Any] = []
+    for part in index if isinstance(index, tuple) else (index,):
+        values: Any = getattr(part, _MASK, part)
+        if isinstance(part, list | tuple | range) and _holds_numbers(part):
+            values = np.array(part, dtype=None if len(part) else np.int64)
+        if not isinstance(values, np.ndarray):
+            parts.append(_without_constant(values))
+            continue
+        arrays = values.nonzero() if values.dtype == np.bool_ and values.ndim else (values,)
+        parts.extend(_without_constant(torch.tensor(array)) for array in arrays)
+    return tuple(parts)
+
+
+def _without_constant(value: Any) -> Any:
+    """Return a value; of a tensor the mode would move the number that it keeps of a single element."""
+    if isinstance(value, FakeTensor):
+        value.constant = None
+    return value
+
+
+def _holds_numbers(values: Any) -> bool:
+    """Return whether a list consists of whole numbers or truth values, or of such lists."""
+    if isinstance(values, list | tuple | range):
+        return all(_holds_numbers(value) for value in values)
+    return isinstance(values, int)
 
 
 @cache
@@ -160,6 +197,11 @@ def _moved(plugin: Generator | Scorer) -> Iterator[FakeTensorMode]:
         raise
     except Exception as error:
         cause = error.__cause__ or error
+        if _is_unknown(cause):
+            raise DoesNotApply(
+                f"the stand-in for a device does not know an operation: {visible(one_line(cause), 120)}; "
+                "whether everything is on its device can be tried on an accelerator only"
+            ) from error
         place = location(cause, type(plugin).__module__)
         raise NotConforming(
             f"on another device it ends with {visible(one_line(cause), 300)}{place}; create tensors with "
@@ -169,3 +211,10 @@ def _moved(plugin: Generator | Scorer) -> Iterator[FakeTensorMode]:
     finally:
         mover.restore()
         _Backend.active = False
+
+
+def _is_unknown(error: BaseException) -> bool:
+    """Return whether an exception says that the stand-in lacks an operation, which is no plugin's fault."""
+    if isinstance(error, UnsupportedOperatorException):
+        return True
+    return isinstance(error, NotImplementedError) and f"'{NAME}' backend" in text_of(error)

@@ -143,6 +143,39 @@ class Making(Scorer):
         return means @ images.new_tensor([[1.0], [2.0], [3.0]]) + _kept(images.device)
 
 
+class Indexing(Scorer):
+    """Takes columns of a table in every way that an accelerator takes them."""
+
+    concepts = (Concept("lightness", "colour"),)
+
+    def score(self, rendering):
+        means = rendering.images.mean(dim=(2, 3))  # (N, 3)
+        means[:, [2]] = means[:, [0]]
+        mask = [True, False, True]
+        taken = [means[:, [0, 2]], means[:, 1:], means[:, mask], means[..., [-1, 0]], means[:, range(2)]]
+        taken += [means[:, torch.tensor([0, 2])], means[:, torch.tensor(mask)]]
+        taken += [means[:, torch.tensor(mask, device=means.device)], means.T[[0, 1]].T, means[:, (0, 1)]]
+        return torch.stack(taken).mean(dim=(0, 2))[:, None]
+
+
+class Unknown(Scorer):
+    """Uses an operation that only real devices have."""
+
+    concepts = (Concept("lightness", "colour"),)
+
+    def score(self, rendering):
+        if rendering.images.device.type == "gpu":
+            raise NotImplementedError("Could not run 'aten::new' with arguments from the 'gpu' backend.")
+        return rendering.images.mean(dim=(1, 2, 3))[:, None]
+
+
+class Unfinished(Unknown):
+    def score(self, rendering):
+        if rendering.images.device.type == "gpu":
+            raise NotImplementedError("not for accelerators")
+        return super().score(rendering)
+
+
 @cache
 def _kept(where: torch.device) -> Tensor:
     return torch.as_tensor([0.5], device=where)
@@ -151,6 +184,17 @@ def _kept(where: torch.device) -> Tensor:
 def test_tensors_of_data_may_be_made_there_and_kept_for_the_device() -> None:
     assert [outcome("scorer", Making, CHECK).message for _ in range(2)] == ["", ""]
     assert outcome("scorer", Making, "score can be repeated").verdict == "ok"
+
+
+def test_any_index_that_an_accelerator_takes_may_be_used() -> None:
+    assert outcome("scorer", Indexing, CHECK).message == ""
+
+
+def test_an_operation_that_the_stand_in_lacks_is_no_fault_of_the_plugin() -> None:
+    ended = outcome("scorer", Unknown, CHECK)
+    assert (ended.verdict, "does not know an operation" in ended.message) == ("skipped", True)
+    assert "not for accelerators" in outcome("scorer", Unfinished, CHECK).message
+    assert outcome("scorer", Unfinished, CHECK).verdict == "failed"
 
 
 def test_tensors_are_moved_wherever_they_are() -> None:
