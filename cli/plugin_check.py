@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import UserError
-from ..core.messages import listed, shown, visible
+from ..core.messages import listed, message, shown, visible
 from ..core.plugins.registry import KINDS, Kind, registry
 from .errors import reported
 from .options import PATH
@@ -69,10 +69,11 @@ def check(
         for text in overrides:
             override(options, text)
         outcomes = check_plugin(kind, name, options, generator=generator)
+        missing = _missing(kind, name, options)
     if as_json:
         say(json.dumps([_row(outcome) for outcome in outcomes], indent=2))
     else:
-        _print(outcomes)
+        _print(outcomes, missing)
     if any(outcome.verdict == "failed" for outcome in outcomes):
         raise click.exceptions.Exit(1)
 
@@ -194,12 +195,20 @@ def _row(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def _print(outcomes: list[Outcome]) -> None:
+def _missing(kind: Kind, name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return the names of the required options that are not given."""
+    fields = registry().info(kind, name).load().Config.model_fields
+    names = {field.alias or key: field for key, field in fields.items()}
+    return [key for key, field in names.items() if field.is_required() and key not in options]
+
+
+def _print(outcomes: list[Outcome], missing: list[str]) -> None:
     """Print a line per check, what to change below those that failed, and how many ended in which way."""
     for outcome in outcomes:
         say(f"{MARKS[outcome.verdict]:<7} {outcome.check.name}: {outcome.check.promise}")
         if outcome.verdict in ("failed", "skipped"):
-            say(f"        {visible(outcome.message, 1500)}")
+            for line in message(outcome.message).splitlines():
+                say(f"        {line}")
     count = Counter(outcome.verdict for outcome in outcomes)
     say(
         f"\n{count['ok']} of {len(outcomes)} checks passed; {count['failed']} failed, "
@@ -207,3 +216,6 @@ def _print(outcomes: list[Outcome]) -> None:
     )
     if count["not run"]:
         say("The others are run when the plugin can be built.")
+    if missing:
+        given = " ".join(f"--set {visible(key)}=..." for key in missing)
+        say(f"A required option is missing: give it with `{given}` or `--config FILE`.")

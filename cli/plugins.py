@@ -49,7 +49,7 @@ plugins.add_command(show)
 @plugins.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(as_json: bool) -> None:
-    """List all plugins with their distributions, and those that fail to load.
+    """List all plugins and listeners with their distributions, and those that fail to load.
 
     \b
     Example:
@@ -61,17 +61,24 @@ def list_plugins(as_json: bool) -> None:
         content = {
             "plugins": [vars(info) for info in loaded.infos()],
             "broken": [vars(b) for b in loaded.broken],
+            "listeners": [asdict(listener) for listener in loaded.listeners],
             "slow": [asdict(plugin) for plugin in loaded.slow],
         }
         say(json.dumps(content, indent=2))
         return
-    width = max((len(info.name) for info in loaded.infos()), default=0)
+    names = [info.name for info in loaded.infos()] + [each.entry_point for each in loaded.listeners]
+    width = max(map(len, names), default=0)
     for kind in ALL_KINDS:
         infos = loaded.infos(kind)
         if infos or kind in KINDS:
             say(f"{TITLES[kind]}:")
         for info in infos:
             say(f"  {info.name:<{width}}  {visible(info.summary)}  [{visible(info.distribution)}]")
+    if loaded.listeners:
+        say("Listeners:")
+    for listener in loaded.listeners:
+        stages = f"stages {', '.join(listener.stages)}"
+        say(f"  {visible(listener.entry_point):<{width}}  {stages}  [{visible(listener.distribution)}]")
     for clash in loaded.clashes():
         owners = " and ".join(visible(info.distribution) for info in clash)
         tell(

@@ -256,7 +256,7 @@ def test_a_misspelt_plugin_gets_a_hint_and_the_broken_one_is_mentioned(ganstrata
     done = ganstrata("run", "run.yaml", "--out", "out", "--set", "boundary.use=median_splt")
     assert done.returncode == 2
     assert "No boundary learner named 'median_splt'. Did you mean 'median_split'?" in done.stderr
-    assert "Broken and not loaded: broken from ganstrata-guest-broken 0.1, " in done.stderr
+    assert "Broken and not loaded: broken from ganstrata-guest-broken 0.1: " in done.stderr
     done = ganstrata("run", "run.yaml", "--out", "out", "--set", "generator.with.sizes=8")
     assert (
         "generator -> with -> sizes: is not an option of 'stripes' (from ganstrata-guest-stripes 0.3). "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..boundaries.files import FILES
 from ..figures.figure import Figure
@@ -11,7 +12,9 @@ from ..storage.csv_tables import Table
 from ..storage.disk import file_hash
 from ..storage.json_values import JsonObject
 from ..storage.result_folder import index_text
-from .labelled_runs import LabelledRun
+
+if TYPE_CHECKING:  # it imports scipy.stats, for which a plugin's module should not wait
+    from .labelled_runs import LabelledRun
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def describe(
         elif kind == "missing":
             field = _field_at(model, where, branches)
             reason = "is missing" + (
-                f": {field.description}" if field is not None and field.description else ""
+                f" ({field.description})" if field is not None and field.description else ""
             )
         else:
             reason = reason_of(item["type"], item["msg"], item.get("ctx", {}))

@@ -1,4 +1,4 @@
-"""Select the entry points to load, and record those that do not load or take long."""
+"""Select the entry points to load, and record those that follow runs, do not load or take long."""
 
 from __future__ import annotations
 
@@ -29,6 +29,21 @@ class SlowPlugin:
             "to leave it out, set "
             f"{SETTING}=-{visible(self.entry_point)}"
         )
+
+
+@dataclass(frozen=True)
+class Listener:
+    """An entry point that follows runs.
+
+    Attributes:
+        entry_point: its name.
+        distribution: name and version of the distribution.
+        stages: what it is told of a stage: started, finished, failed.
+    """
+
+    entry_point: str
+    distribution: str
+    stages: tuple[str, ...]
 
 
 @dataclass(frozen=True)

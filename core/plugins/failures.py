@@ -6,10 +6,13 @@ import multiprocessing
 import os
 import sys
 import sysconfig
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
+
+import pluggy
 
 from ..errors import GanstrataError, MemoryExhausted, PluginBroken
 from ..messages import visible
@@ -108,6 +111,15 @@ def location(error: BaseException, home: str = "") -> str:
     return _innermost(error.__traceback__, _root(home))
 
 
+def reason_of_import(error: BaseException) -> str:
+    """Return why an import failed, in one line, with the last file and line outside ganstrata and pluggy."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if not _is_machinery(frame.filename)
+    ]
+    place = f"   ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{one_line(error)}{place}"
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception means that memory ran out, on any device."""
     torch = sys.modules.get("torch")
@@ -115,6 +127,16 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     return isinstance(error, RuntimeError) and any(
         sign in text_of(error)[:10_000].lower() for sign in _NO_MEMORY
+    )
+
+
+def _is_machinery(file: str) -> bool:
+    """Return whether a file belongs to ganstrata or to what loads plugins, not to the plugin itself."""
+    return (
+        file.startswith("<")
+        or "importlib" in file
+        or _is_ours(_normal(file))
+        or os.path.dirname(file) == os.path.dirname(pluggy.__file__)
     )
 
 
@@ -133,11 +155,16 @@ def _is_reported(file: str, root: str) -> bool:
     if file.startswith("<"):
         return False
     path = _normal(file)
-    if any(_within(path, _normal(folder)) for folder in _OURS) or path == _normal(
-        os.path.join(_PACKAGE, "__init__.py")
-    ):
+    if _is_ours(path):
         return False
     return (root != "" and _within(path, root)) or not any(_within(path, folder) for folder in _libraries())
+
+
+def _is_ours(path: str) -> bool:
+    """Return whether a file is ganstrata's own, and of none of its plugins."""
+    return any(_within(path, _normal(folder)) for folder in _OURS) or path == _normal(
+        os.path.join(_PACKAGE, "__init__.py")
+    )
 
 
 def _root(home: str) -> str:

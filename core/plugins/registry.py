@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -23,18 +22,20 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pluggy
 
 from ..errors import GanstrataError, PluginBroken, PluginConflict, PluginNotFound, nearest
-from ..messages import visible
+from ..messages import listed, visible
 from . import hookspecs
 from .activity import noted
 from .entry_points import (
+    SETTING,
     BrokenPlugin,
+    Listener,
     SlowPlugin,
     distribution_of,
     is_built_in,
     selected,
     unmet_requirement,
 )
-from .failures import LONGEST, one_line
+from .failures import reason_of_import
 from .import_clock import ImportClock
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ _HOOKS = {
     "analysis": "analyses",
     "command": "commands",
 }
+STAGES = ("started", "finished", "failed")
+"""What the hooks of listeners note of a stage."""
 _GROUPS: Mapping[Kind, str] = {"analysis": "ganstrata analysis", "command": "ganstrata"}
+MOST_BROKEN = 5
+"""Maximum number of broken plugins whose reasons a message gives."""
 _NOUNS = {kind: kind for kind in ALL_KINDS} | {"boundary": "boundary learner"}
 _PLURALS = {kind: f"{noun}s" for kind, noun in _NOUNS.items()} | {"analysis": "analyses"}
 
@@ -103,7 +108,7 @@ class PluginInfo:
         except BaseException as error:
             raise PluginBroken(
                 f"{_NOUNS[self.kind].capitalize()} '{self.name}' comes from {self.distribution}, "
-                f"which does not load:\n  {_reason(error)}"
+                f"which does not load:\n  {reason_of_import(error)}"
             ) from error
 
     def load(self) -> type[Any]:
@@ -176,12 +181,15 @@ class Registry:
         self.hooks.add_hookspecs(hookspecs)
         self.broken: list[BrokenPlugin] = []
         self.slow: list[SlowPlugin] = []
+        self.listeners: list[Listener] = []
         self._plugins: dict[tuple[Kind, str], list[PluginInfo]] = {}
         if os.environ.get("GANSTRATA_TRACE") == "1":
             self.hooks.add_hookcall_monitoring(_announce, lambda *_: None)
         known = list(entry_points(group=hookspecs.PROJECT) if points is None else points)
+        chosen = selected(known)
+        self.left_out = sorted({distribution_of(point) for point in known if point not in chosen})
         with redirect_stdout(sys.stderr):
-            for point in sorted(selected(known), key=lambda p: (distribution_of(p), p.name)):
+            for point in sorted(chosen, key=lambda p: (distribution_of(p), p.name)):
                 unmet = "" if is_built_in(point) else unmet_requirement(point)
                 if unmet:
                     self.broken.append(BrokenPlugin(point.name, distribution_of(point), point.value, unmet))
@@ -206,9 +214,12 @@ class Registry:
         except BaseException as error:
             self.hooks.unregister(name=f"{distribution}:{point.name}")
             bad_hook = isinstance(error, pluggy.PluginValidationError)
-            reason = str(error) if bad_hook else _reason(error)
+            reason = str(error) if bad_hook else reason_of_import(error)
             self.broken.append(BrokenPlugin(point.name, distribution, point.value, reason, bad_hook))
             return
+        stages = tuple(stage for stage in STAGES if hasattr(plugin, f"ganstrata_stage_{stage}"))
+        if stages:
+            self.listeners.append(Listener(point.name, distribution, stages))
         for kind in ALL_KINDS:
             name = f"ganstrata_register_{_HOOKS[kind]}"
             implementation = getattr(plugin, name, None)
@@ -222,7 +233,9 @@ class Registry:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                self.broken.append(BrokenPlugin(point.name, distribution, point.value, _reason(error)))
+                self.broken.append(
+                    BrokenPlugin(point.name, distribution, point.value, reason_of_import(error))
+                )
 
     def _check_hooks(self, plugin: object) -> None:
         """Refuse hooks with an unknown name, and functions with a hook's name that are not marked as hooks.
@@ -305,7 +318,7 @@ class Registry:
             owners = " and ".join(f"{i.distribution} ({i.target})" for i in infos)
             raise PluginConflict(
                 f"Two {_PLURALS[kind]} are called '{name}': {owners}. Uninstall one, or leave its "
-                f"distribution out: GANSTRATA_PLUGINS=-{_third_party(infos)}"
+                f"distribution out: {_choices(infos)}"
             )
         names = sorted({n for k, n in self._plugins if k == kind})
         known = f"{nearest(name, names)}\n  Known: {', '.join(names) or 'none'}."
@@ -327,13 +340,14 @@ class Registry:
                 )
         message = f"No {noun} named '{name}'.{known}"
         message += " For a third-party plugin, `pip install` its package; see `ganstrata plugins list`."
-        if self.broken:
-            first = self.broken[0]
-            message += (
-                "\n  Broken and not loaded: "
-                + ", ".join(f"{b.entry_point} from {b.distribution}" for b in self.broken)
-                + f".\n  Why {first.entry_point} does not load: {visible(first.reason, LONGEST)}"
-            )
+        if self.left_out:
+            setting = visible(os.environ.get(SETTING, ""))
+            message += f"\n  Left out by {SETTING}={setting}: {listed(self.left_out)}."
+        for broken in self.broken[:MOST_BROKEN]:
+            message += f"\n  Broken and not loaded: {broken.entry_point} from {broken.distribution}: "
+            message += visible(broken.reason, 200)
+        if len(self.broken) > MOST_BROKEN:
+            message += f"\n  and {len(self.broken) - MOST_BROKEN} more that do not load"
         return PluginNotFound(message)
 
     def generator(self, name: str) -> type[Generator]:
@@ -355,27 +369,11 @@ def registry() -> Registry:
     return Registry()
 
 
-def _third_party(infos: list[PluginInfo]) -> str:
-    """Return the name of a distribution among the owners that is not ganstrata itself."""
-    names = [info.distribution.partition(" ")[0] for info in infos]
-    return next((name for name in reversed(names) if name != "ganstrata"), names[-1])
-
-
-def _reason(error: BaseException) -> str:
-    """Return an error in one line, with its file and line."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_machinery(f.filename)]
-    place = f"   ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{one_line(error)}{place}"
-
-
-def _is_machinery(file: str) -> bool:
-    """Return whether a file belongs to the loading of plugins, and so not to the plugin itself."""
-    return (
-        file.startswith("<")
-        or "importlib" in file
-        or file == __file__
-        or os.path.dirname(file) == os.path.dirname(pluggy.__file__)
-    )
+def _choices(infos: Iterable[PluginInfo]) -> str:
+    """Return the settings that leave out one of the owners each; ganstrata itself cannot be spared."""
+    names = dict.fromkeys(info.distribution.partition(" ")[0] for info in infos)
+    others = [name for name in names if name != "ganstrata"] or names
+    return " or ".join(f"{SETTING}=-{name}" for name in others)
 
 
 def _announce(hook_name: str, _implementations: object, arguments: Mapping[str, Any]) -> None:

@@ -87,6 +87,27 @@ def test_the_help_of_analyses_imports_no_analysis_and_no_torch(tmp_path: Path) -
     assert "torch" not in imported
 
 
+def test_the_list_has_listeners(tmp_path: Path) -> None:
+    source = "from ganstrata import hookimpl\n@hookimpl\ndef ganstrata_stage_finished(stage): ...\n"
+    distribution(tmp_path, "their_log", source)
+    done, _ = ganstrata(tmp_path, "plugins", "list", GANSTRATA_PLUGINS="their_log")
+    assert done.stdout.endswith("Listeners:\n  their_log  stages finished  [their_log 1.0]\n")
+    done, _ = ganstrata(tmp_path, "plugins", "list", "--json", GANSTRATA_PLUGINS="their_log")
+    assert json.loads(done.stdout)["listeners"] == [
+        {"entry_point": "their_log", "distribution": "their_log 1.0", "stages": ["finished"]}
+    ]
+
+
+def test_what_an_analysis_needs_imports_no_scipy() -> None:
+    code = (
+        "import sys; from ganstrata import Analysis, AnalysisResult, PluginConfig, Table; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = done.stdout.split()
+    assert "ganstrata.core.analyses.result" in imported
+    assert "scipy" not in imported
+
+
 def test_a_slow_plugin_is_named_once_by_every_command_that_imports_it(site: Path) -> None:
     done, _ = ganstrata(site, "plugins", "list", "--json")
     (slow,) = [row for row in json.loads(done.stdout)["slow"] if row["entry_point"] == "sleepy"]

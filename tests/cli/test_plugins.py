@@ -39,7 +39,7 @@ def test_the_list_names_kind_purpose_and_owner(invoke) -> None:
 
 def test_the_list_is_json_for_programs(invoke) -> None:
     content = json.loads(invoke("plugins", "list", "--json").stdout)
-    assert set(content) == {"plugins", "broken", "slow"}
+    assert set(content) == {"plugins", "listeners", "broken", "slow"}
     rows = {(row["kind"], row["name"]): row for row in content["plugins"]}
     assert rows["generator", "fake_flat"] == {
         "kind": "generator",

@@ -74,7 +74,7 @@ FAULTS = [
         {"scorers": [{"use": "fake_readings"}, {"use": "fake_readings"}]},
         "two scorers are called 'fake_readings'",
     ),
-    ({"boundary": {"with": {}}}, "boundary -> use: is missing: name of the plugin"),
+    ({"boundary": {"with": {}}}, "boundary -> use: is missing (name of the plugin"),
     ({"synthesis": {"sample": 3}}, "synthesis -> sample: is not an option. Did you mean 'samples'?"),
     ({"synthesis": {"samples": "many"}}, "synthesis -> samples: "),
     ({"synthesis": {"samples": 0}}, "synthesis -> samples: "),

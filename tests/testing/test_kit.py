@@ -13,6 +13,7 @@ import torch
 from fakes import Axes
 from ganstrata import PluginConfig, UserError
 from ganstrata.testing import check_plugin, checks_of, conformance
+from pydantic import Field
 
 MINE = """
 import torch
@@ -39,6 +40,15 @@ test_moody = conformance(
     expected_failures={"score can be repeated": "it is moody", "pictures are left alone": "a guess"},
 )
 """
+
+
+class FromFile(Axes):
+    """A learner that needs an option."""
+
+    class Config(PluginConfig):
+        """The options."""
+
+        file: str = Field(description="a file of weights")
 
 
 class Louder(Axes):
@@ -204,3 +214,13 @@ def test_the_stand_in_device_is_there_during_a_check_alone() -> None:
     assert torch.accelerator.is_available() == before
     with torch.random.fork_rng():
         torch.manual_seed(1)
+
+
+def test_the_check_says_how_to_give_a_required_option(invoke, register) -> None:
+    register("boundary", "from_file", FromFile)
+    result = invoke("plugins", "check", "from_file")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert "          with -> file: is missing (a file of weights)" in lines
+    assert lines[-1] == ("A required option is missing: give it with `--set file=...` or `--config FILE`.")
+    assert "A required option" not in invoke("plugins", "check", "from_file", "--set", "file=x").stdout

@@ -155,7 +155,7 @@ def test_an_empty_section_means_its_defaults(section: str) -> None:
 def test_an_empty_section_that_is_needed_is_missing(section: str) -> None:
     faults = faults_of({**GOOD, section: None})
     assert list(faults) == [(section,)]
-    assert faults[section,].startswith("is missing: ")
+    assert faults[section,].startswith("is missing (")
 
 
 def test_empty_options_of_a_plugin_and_empty_lists_mean_their_defaults() -> None:

@@ -95,7 +95,7 @@ devise: cpu
     assert faults.pop("scorers -> 0 -> with -> sotf").startswith("is not an option of 'hue' (from ganstrata ")
     assert (
         faults.pop("scorers -> 1 -> with -> checkpoint")
-        == "is missing: a Places365 network, another residual classifier, or bundled:rooms"
+        == "is missing (a Places365 network, another residual classifier, or bundled:rooms)"
     )
     assert "greater than or equal to 0 (got -1)" in faults.pop("boundary -> with -> alpha")
     assert "greater than 0 (got 0)" in faults.pop("synthesis -> samples")

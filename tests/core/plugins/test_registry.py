@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ganstrata.core.errors import PluginBroken, PluginConflict, PluginNotFound
+from ganstrata.core.plugins.entry_points import Listener
 from ganstrata.core.plugins.registry import KINDS, PluginInfo, Registry, registry
 
 GOOD = """
@@ -170,6 +171,54 @@ def test_whatever_is_wrong_is_listed(folder: Folder, source: str, reason: str) -
     assert [info.name for info in plugins.infos()] == ["mine"]
 
 
+def test_the_place_of_a_mistake_that_ganstrata_finds_is_in_the_plugin(folder: Folder) -> None:
+    wrong = 'from ganstrata import Concept\n\nx = Concept("c", "texture")\n'
+    file = folder.install("hooks-and-all", "hooks_and_all", wrong)
+    (broken,) = folder.registry().broken
+    assert broken.reason.startswith("ValueError: concept 'c': level 'texture' is not one of ")
+    assert broken.reason.endswith(f"({file}:3)")
+
+
+def test_every_plugin_that_does_not_load_has_its_reason_where_a_name_is_unknown(folder: Folder) -> None:
+    for i in range(7):
+        folder.install(f"broken-{i}", f"broken_{i}", f"raise RuntimeError('reason {i}')")
+    with pytest.raises(PluginNotFound) as caught:
+        folder.registry().info("scorer", "mine")
+    lines = str(caught.value).splitlines()
+    for i in range(5):
+        assert (
+            f"  Broken and not loaded: broken_{i} from broken-{i} 1.2: RuntimeError: reason {i} "
+            in "".join(line for line in lines if f"broken_{i} from" in line)
+        )
+    assert lines[-1] == "  and 2 more that do not load"
+
+
+def test_what_is_left_out_is_named_where_a_name_is_unknown(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.install("left-out", "left_out", good("mine", "left_out") + SCORER)
+    folder.install("kept", "kept", "")
+    monkeypatch.setenv("GANSTRATA_PLUGINS", "-left_out")
+    with pytest.raises(
+        PluginNotFound, match=r"\n  Left out by GANSTRATA_PLUGINS=-left_out: left-out 1\.2\.$"
+    ):
+        folder.registry().info("scorer", "mine")
+    monkeypatch.delenv("GANSTRATA_PLUGINS")
+    with pytest.raises(PluginNotFound) as caught:
+        folder.registry().info("scorer", "other")
+    assert "Left out" not in str(caught.value)
+
+
+def test_a_distribution_that_only_follows_runs_is_a_listener(folder: Folder) -> None:
+    hook = "@hookimpl\ndef ganstrata_stage_{}(stage): ...\n"
+    source = "from ganstrata import hookimpl\n" + hook.format("failed") + hook.format("started")
+    folder.install("their-log", "their_log", source)
+    folder.install("their-scorer", "their_scorer", good("mine", "their_scorer"))
+    plugins = folder.registry()
+    assert plugins.listeners == [Listener("their_log", "their-log 1.2", ("started", "failed"))]
+    assert not plugins.broken
+
+
 def test_an_entry_point_that_names_no_module(folder: Folder) -> None:
     folder.install("their-broken", "their_broken", "").unlink()
     (broken,) = folder.registry().broken
@@ -213,7 +262,9 @@ def test_a_clash_names_both_distributions_and_spares_the_others(folder: Folder) 
     message = str(caught.value)
     assert "first 1.2 (first:Mine)" in message
     assert "second 1.2 (second:Mine)" in message
-    assert "GANSTRATA_PLUGINS" in message
+    assert message.endswith(
+        "leave its distribution out: GANSTRATA_PLUGINS=-first or GANSTRATA_PLUGINS=-second"
+    )
     assert [[info.distribution for info in clash] for clash in plugins.clashes()] == [
         ["first 1.2", "second 1.2"]
     ]

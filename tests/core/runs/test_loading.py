@@ -46,7 +46,7 @@ def test_wrong_options_build_nothing(register) -> None:
     places = {fault.path: fault.message for fault in caught.value.faults}
     assert set(places) == {("with", "name"), ("with", "levle"), ("with", "level")}
     assert "Did you mean 'level'?" in places["with", "levle"]
-    assert "is missing: a name" in places["with", "name"]
+    assert "is missing (a name" in places["with", "name"]
     assert Configured.built == before
 
 
