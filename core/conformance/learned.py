@@ -42,9 +42,10 @@ def check_learned(
         PluginBroken: the message says which boundary is wrong and why.
     """
     owner = owner_of(learner)
-    if not isinstance(returned, list | tuple):
+    if not isinstance(returned, Boundaries):
+        cure = ": return ganstrata.Boundaries([...])" if isinstance(returned, list | tuple) else ""
         raise PluginBroken(
-            f"{owner}: learn returned {type(returned).__name__}; ganstrata.Boundaries was expected"
+            f"{owner}: learn returned {type(returned).__name__}; ganstrata.Boundaries was expected{cure}"
         )
     for boundary in returned:
         if not isinstance(boundary, Boundary):
@@ -70,7 +71,7 @@ def check_learned(
                 f"{owner}: the boundary '{visible(boundary.name)}' has the level {boundary.level}; "
                 f"that of its concept is {level}"
             )
-    return Boundaries(returned)
+    return returned
 
 
 def check_repeated(first: Boundaries, again: Boundaries, learner: BoundaryLearner) -> None:

@@ -134,6 +134,11 @@ class RefusesNaN(Sound):
         return super().one(latents, column, concept, generator)
 
 
+class Listing(Sound):
+    def learn(self, *given, **more):
+        return list(super().learn(*given, **more))
+
+
 class Unsupervised(BoundaryLearner):
     supervised = False
 
@@ -174,6 +179,7 @@ def test_a_broken_promise_is_told_with_its_cure(name: str) -> None:
         (Backwards, "planted directions are recovered", "turn it round"),
         (FirstColumn, "planted directions are recovered", "learn concepts[j] from scores[:, j], here j = 1"),
         (RefusesNaN, "samples without a score are left out", "it refuses samples"),
+        (Listing, "boundaries are as the contract says", "return ganstrata.Boundaries([...])"),
         (Undecided, "boundaries are as the contract says", "has nan for held_out_accuracy"),
         (Undecided, "noise is at chance", "has nan for held_out_accuracy"),
     ],

@@ -111,7 +111,8 @@ def failing(rows: list[Boundary]) -> Any:
         (spoilt(lambda rows: Boundaries([])), "returned no boundary for seen/left, seen/checks"),
         (spoilt(lambda rows: Boundaries([*rows, rows[0]])), "returned two boundaries called 'seen/left'"),
         (spoilt(lambda rows: None), r"learn returned NoneType; ganstrata\.Boundaries was expected"),
-        (spoilt(lambda rows: [1.0]), r"learn returned float among its boundaries"),
+        (spoilt(lambda rows: rows), r"learn returned list; .* return ganstrata\.Boundaries\(\[\.\.\.\]\)"),
+        (spoilt(lambda rows: Boundaries([1.0])), r"learn returned float among its boundaries"),
         (spoilt(failing), r"failed in learn: ValueError: no margin \(.*test_learners\.py:\d+\)"),
     ],
 )
