@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import PluginBroken
+from ..errors import PluginBroken, ShapeError
 from ..messages import shown
 from ..plugins.base import owner_of
 from ..plugins.contracts import Generator
@@ -164,12 +164,23 @@ def watched_pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, 
     codes = generator.broadcast(w, latents.condition)
     check_after(arguments)
     state = begun(generator, Inputs(n, latents.condition, latents.index, NOISE))
+    rows = []
     for s in range(len(generator.strata)):
         arguments = arguments_of(f"stratum({s})", tensors_of(state) | {"the codes": codes})
         state = advance(generator, state, codes, s, s + 1, {}, ())
         check_after(arguments)
+        rows.append(n if state.x is None or not state.x.ndim else len(state.x))
     arguments = arguments_of("finish", tensors_of(state))
-    images = finished(generator, state, n)
+    try:
+        images = finished(generator, state, n)
+    except ShapeError as error:
+        if not rows or rows[-1] == n:
+            raise
+        dropping = next(s for s, count in enumerate(rows) if count != n)
+        raise PluginBroken(
+            f"{owner_of(generator)}: stratum({dropping}) returned a State whose x is of shape (N, ...) with "
+            f"N = {rows[dropping]} for {n} samples; keep one row for each sample"
+        ) from error
     check_after(arguments)
     exchanged += arguments_of("", {"the pictures": images})
     if images.dtype not in FLOATS:

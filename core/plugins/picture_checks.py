@@ -95,7 +95,9 @@ def check_rendering(rendering: object, owner: str, *, judge_range: bool) -> None
         hint = "; give images.float().div(255)" if images.dtype == torch.uint8 else ""
         raise DataError(f"{owner} was given pictures of {images.dtype}; {wanted}{hint}")
     if images.ndim != 4 or images.shape[1] != 3:
-        raise DataError(f"{owner} was given pictures of shape {tuple(images.shape)}; {wanted}")
+        last = images.ndim == 4 and images.shape[3] == 3
+        hint = "; give images.permute(0, 3, 1, 2)" if last else ""
+        raise DataError(f"{owner} was given pictures of shape {tuple(images.shape)}; {wanted}{hint}")
     if not images.numel():
         return
     if not bool(images.detach().isfinite().all()):

@@ -45,10 +45,16 @@ def checked_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
         column = scores[finite, j]
         bad = np.isinf(column) if concept.may_be_undefined else ~np.isfinite(column)
         if bad.any():
+            alone = len(column) == 1 and bool(np.isnan(column[0]))
             raise ScoreError(
                 f"{owner_of(scorer)} gave {column[bad][0]} as the score of '{concept.name}' "
                 f"for {int(bad.sum())} of {len(column)} images; "
                 "only concepts declared may_be_undefined may be NaN, and none may be infinite"
+                + (
+                    ". If it has a score in a larger batch, it depends on the batch (std, var)"
+                    if alone
+                    else ""
+                )
             )
     return _masked(scores, rendering)
 
@@ -98,9 +104,10 @@ def _table(
         hint = "; torch.from_numpy makes one" if isinstance(returned, np.ndarray) else ""
         raise ScoreError(f"{owner_of(scorer)} returned {what} as {kind}; a torch.Tensor was expected{hint}")
     if tuple(returned.shape) != expected:
+        one = expected[1] == 1 and tuple(returned.shape) == expected[:1]
         raise ScoreError(
             f"{owner_of(scorer)} returned {what} of shape {tuple(returned.shape)}; "
-            f"{expected} was expected ({axes})"
+            f"{expected} was expected ({axes})" + (f": return {what}[:, None]" if one else "")
         )
     if returned.is_complex():
         raise ScoreError(f"{owner_of(scorer)} returned complex {what}; real numbers were expected")

@@ -43,6 +43,12 @@ class Sound(Generator):
         return torch.sigmoid(state.x)
 
 
+class Dropping(Sound):
+    def stratum(self, s, state, code, style=None):
+        after = super().stratum(s, state, code, style)
+        return State(after.x[:1]) if s >= 1 else after
+
+
 class NoCard(Sound):
     card = None
 
@@ -377,3 +383,8 @@ def test_a_network_that_plugins_share_is_as_before_after_the_check_of_the_device
 test_a_sound_plugin = conformance("generator", Sound)
 test_one_that_reads_a_file = conformance("generator", Careful)
 test_the_bundled_one = conformance("generator", "stylegan2", {"checkpoint": "bundled:rooms"})
+
+
+def test_a_stratum_that_drops_samples_is_named() -> None:
+    message = failure("generator", Dropping, "pictures are as the card says")
+    assert "stratum(1) returned a State whose x is of shape (N, ...) with N = 1 for 3 samples" in message

@@ -144,6 +144,21 @@ class Deep(Sound):
         return torch.stack([x.mean(dim=1), x.std(dim=1)], dim=1)
 
 
+class Flat(Sound):
+    concepts = (Concept("lightness", "colour"),)
+
+    def score(self, rendering):
+        return rendering.images.mean(dim=(1, 2, 3))
+
+
+class Spread(Sound):
+    concepts = (Concept("lightness", "colour"),)
+
+    def score(self, rendering):
+        means = rendering.images.mean(dim=(1, 2, 3))
+        return ((means - means.min()) / (means.max() - means.min()))[:, None]
+
+
 BROKEN: Mapping[str, tuple[type[Scorer], str]] = {
     "declarations are complete": (Twice, "two concepts called 'lightness'"),
     "config is strict": (LooseConfig, "extra='forbid'"),
@@ -175,6 +190,8 @@ def test_a_broken_promise_is_told_with_its_cure(name: str) -> None:
     ("plugin", "name", "cure"),
     [
         (Undefined, "scores are a table", "may be NaN"),
+        (Flat, "scores are a table", ": return scores[:, None]"),
+        (Spread, "batch does not change a score", "may use the statistics of the batch"),
         (NoExtras, "scores are a table", "returned extras of shape"),
         (Anew, "score can be repeated", "seeded from the config"),
     ],

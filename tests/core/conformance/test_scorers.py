@@ -275,7 +275,10 @@ UNIT = torch.linspace(0.0, 1.0, 192).view(1, 3, 8, 8)
         ((255.0 * UNIT).byte(), r"pictures of torch\.uint8; floats .* give images\.float\(\)\.div\(255\)"),
         (UNIT.numpy(), "pictures as ndarray"),
         (UNIT[0], r"pictures of shape \(3, 8, 8\); floats \(N, 3, height, width\)"),
-        (UNIT.permute(0, 2, 3, 1), r"pictures of shape \(1, 8, 8, 3\)"),
+        (
+            UNIT.permute(0, 2, 3, 1),
+            r"pictures of shape \(1, 8, 8, 3\); .*give images\.permute\(0, 3, 1, 2\)",
+        ),
         (torch.where(UNIT > 0.5, math.nan, UNIT), "not finite"),
     ],
 )
