@@ -50,11 +50,7 @@ def checked_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
                 f"{owner_of(scorer)} gave {column[bad][0]} as the score of '{concept.name}' "
                 f"for {int(bad.sum())} of {len(column)} images; "
                 "only concepts declared may_be_undefined may be NaN, and none may be infinite"
-                + (
-                    ". If it has a score in a larger batch, it depends on the batch (std, var)"
-                    if alone
-                    else ""
-                )
+                + (". NaN for a single picture: it may use the statistics of the batch" if alone else "")
             )
     return _masked(scores, rendering)
 
