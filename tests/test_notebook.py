@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +13,44 @@ import pytest
 NOTEBOOK = Path(__file__).resolve().parents[1] / "examples/method.ipynb"
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
-nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
-manager = pytest.importorskip("jupyter_client.manager", reason="jupyter_client is not installed")
-pytest.importorskip("ipykernel", reason="ipykernel is not installed")
+for name in ("nbclient", "jupyter_client", "ipykernel"):
+    pytest.importorskip(name, reason=f"{name} is not installed")
+
+# A process of its own: nbclient leaves sockets to the garbage collector, which would warn in other tests.
+EXECUTE = """
+import os, sys
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+source, target, folder, own = sys.argv[1:]
+# Where there are sockets in files, no port is needed, which other tests might take.
+sockets = {"transport": "ipc", "ip": os.path.join(own, "kernel")} if os.name == "posix" else {}
+client = NotebookClient(
+    nbformat.read(source, as_version=4),
+    km=AsyncKernelManager(kernel_name="python3", **sockets),
+    timeout=600,
+    resources={"metadata": {"path": folder}},
+)
+nbformat.write(client.execute(), target)
+"""
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The notebook with the outputs of a new kernel, in an empty folder."""
     folder, own = tmp_path_factory.mktemp("notebook"), tmp_path_factory.mktemp("jupyter")
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
-            environment.setenv(name, str(own))
-        # Where there are sockets in files, no port is needed, which other tests might take.
-        sockets = {"transport": "ipc", "ip": str(own / "kernel")} if os.name == "posix" else {}
-        client = nbclient.NotebookClient(
-            nbformat.read(NOTEBOOK, as_version=4),
-            km=manager.AsyncKernelManager(kernel_name="python3", **sockets),
-            timeout=600,
-            resources={"metadata": {"path": str(folder)}},
-        )
-        notebook = client.execute()
+    target = own / "executed.ipynb"
+    settings = {name: str(own) for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
+    done = subprocess.run(
+        [sys.executable, "-c", EXECUTE, NOTEBOOK, target, folder, own],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
     assert list(folder.iterdir()) == []
-    return notebook
+    return nbformat.read(target, as_version=4)
 
 
 def test_it_shows_pictures_figures_and_tables(executed: Any) -> None:

@@ -55,7 +55,7 @@ def test_gradients_reach_the_codes(fakes) -> None:
 def test_wrong_names_and_options_are_user_errors(fakes) -> None:
     with pytest.raises(PluginNotFound, match="Did you mean 'fake_layers'"):
         ganstrata.load_generator("fake_layer")
-    with pytest.raises(ConfigError, match="gian: is not an option of 'fake_layers'") as caught:
+    with pytest.raises(ConfigError, match="gian: is not an option of generator 'fake_layers'") as caught:
         ganstrata.load_generator("fake_layers", gian=0.1)
     assert caught.value.exit_code == 2
     with pytest.raises(PluginNotFound, match="No boundary learner named 'hue'"):
