@@ -16,7 +16,7 @@ from ..conformance import random_state
 from ..conformance.declared import check_declared
 from ..conformance.passes import check_generator
 from ..device import resolve_device
-from ..errors import ConfigError, Fault, PictureError
+from ..errors import ConfigError, Fault, PictureError, PluginBroken
 from ..messages import visible
 from ..plugins.base import Plugin, class_in_words
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
@@ -70,9 +70,12 @@ def build(
         if key not in _checked:
             try:
                 check_generator(built)
-            except PictureError as error:  # the weights may be at fault, so the message names their file
+            except (PictureError, PluginBroken) as error:
+                # The weights may be at fault, so the message names their file.
                 file = options.get("checkpoint")
-                raise PictureError(f"{visible(str(file))}: {error}" if file else str(error)) from None
+                if not file:
+                    raise
+                raise type(error)(f"{visible(str(file))}: {error}") from error.__cause__
             _checked.add(key)
     if isinstance(built, Scorer):
         built.judges_range = check

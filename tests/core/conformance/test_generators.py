@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Inputs, Latents, PluginConfig, State, Stream
-from ganstrata.core.errors import GanstrataError, PictureError
+from ganstrata.core.errors import GanstrataError, PictureError, PluginBroken
 from ganstrata.core.plugins.process_settings import ProcessSettings
 from sound_plugins import SIZE, Sound
 from torch import Tensor, nn
@@ -356,3 +356,14 @@ def test_a_picture_without_finite_values_is_a_picture_error(register) -> None:
     register("generator", "dark", Dark)
     with pytest.raises(PictureError):
         ganstrata.load_generator("dark", device="cpu")
+
+
+def test_a_broken_promise_is_told_with_the_checkpoint(register) -> None:
+    register("generator", "trained", Trained)
+    with pytest.raises(PluginBroken, match=r"^weights\.pt: generator 'trained'"):
+        ganstrata.load_generator("trained", device="cpu", checkpoint="weights.pt")
+
+
+class Trained(Bytes):
+    class Config(PluginConfig):
+        checkpoint: str
