@@ -110,7 +110,7 @@ class MemoryExhausted(GanstrataError):
 
 
 class PictureError(GanstrataError):
-    """A generator made a picture that contains NaN or infinity."""
+    """A generator made a picture that contains NaN or infinity, or that hangs on how numbers are rounded."""
 
 
 class PluginConflict(GanstrataError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import torch
+from torch import Tensor
 
 from ..errors import PluginBroken
 from ..plugins.base import owner_of
@@ -13,6 +14,7 @@ from ..randomness import Stream
 from ..strata.composition import first_reader
 from ..strata.scored_generator import ScoredGenerator
 from . import random_state
+from .ill_conditioned import batch_error
 from .passes import BATCH_TOLERANCE, REPEAT_TOLERANCE, SAMPLES, check_range, check_same, distance, span_of
 from .scores import compare, scores_of
 
@@ -29,7 +31,8 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
 
     Raises:
         PluginBroken: a plugin does not give the same result; the message names it.
-        PictureError, ScoreError, ShapeError: as in any batch.
+        PictureError: the network amplifies rounding, or as in any batch.
+        ScoreError, ShapeError: as in any batch.
     """
     generator = scored.generator
     owner = owner_of(generator)
@@ -49,10 +52,16 @@ def check_batch(scored: ScoredGenerator, sets: Collection[Sequence[int]]) -> Non
         part = scored.render(few_codes, few.condition, few.index, Stream.PROBING).rendering
         difference = distance(images[: len(few.z)], part.pictures, width)
         if not difference <= BATCH_TOLERANCE:
-            raise PluginBroken(
-                f"{owner}: pictures change by {difference:.2g} of the range when they are made in a batch of "
+            fault = (
+                f"pictures change by {difference:.2g} of the range when they are made in a batch of "
                 f"{scored.batch} and not of {len(few.z)}; a picture may depend on its own sample only"
             )
+
+            def make() -> Tensor:
+                again = scored.render(few_codes, few.condition, few.index, Stream.PROBING)
+                return again.rendering.pictures
+
+            raise batch_error(owner, fault, difference, make, part.pictures, width, BATCH_TOLERANCE)
         # The edit that begins at the earliest stratum passes through all states from which later edits begin.
         earliest, *others = sorted(sets, key=lambda layers: first_reader(generator, layers))
         whole.edited(codes.roll(1, 0) if len(codes) > 1 else NEARBY * codes, earliest)

@@ -19,6 +19,7 @@ from ..plugins.scoring import digest
 from ..randomness import Stream
 from ..strata.composition import advance, begun, finished
 from . import random_state
+from .ill_conditioned import batch_error
 from .networks import check_evaluation_mode
 
 SAMPLES = 2
@@ -35,7 +36,7 @@ def check_generator(generator: Generator) -> None:
 
     Raises:
         PluginBroken: the message says what is wrong and how to correct it.
-        PictureError: no picture is finite.
+        PictureError: no picture is finite, or the network amplifies rounding.
     """
     owner = owner_of(generator)
     check_evaluation_mode(generator)
@@ -57,7 +58,13 @@ def check_generator(generator: Generator) -> None:
     check_same(alone, again, span, owner)
     difference = distance(together[-1:], alone, span)
     if not difference <= BATCH_TOLERANCE:
-        raise PluginBroken(f"{owner}: {batch_fault(generator, latents, single, difference)}")
+        fault = batch_fault(generator, latents, single, difference)
+
+        def make() -> Tensor:
+            return watched_pictures(generator, 1, SAMPLES - 1)[0]
+
+        with torch.no_grad(), random_state.preserved():
+            raise batch_error(owner, fault, difference, make, alone, span, BATCH_TOLERANCE)
 
 
 def check_size(generator: Generator, height: int, width: int) -> None:

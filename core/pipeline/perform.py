@@ -24,6 +24,7 @@ from ..runs.begin import Begun, begin_run, differing
 from ..runs.engine import Engine
 from ..runs.facts import facts_of
 from ..runs.listeners import tell
+from ..runs.loading import checkpoint_named
 from ..runs.lock import locked
 from ..runs.prepare import Prepared, prepare
 from ..runs.progress import Progress, duration
@@ -123,7 +124,8 @@ def perform(
         with Engine(prepared) as engine:
             if any(name != "report" and not current.is_done(name) for name in stages):
                 if config.checks:
-                    check_batch(prepared, list(prepared.sets.values()))
+                    with checkpoint_named(config.generator.options):
+                        check_batch(prepared, list(prepared.sets.values()))
                 progress.say(forecast(prepared, engine.workers))
                 if prepared.generator.card.layers == 1:
                     progress.say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from ..conformance import random_state
 from ..conformance.declared import check_declared
 from ..conformance.passes import check_generator
 from ..device import resolve_device
-from ..errors import ConfigError, Fault, PictureError, PluginBroken
+from ..errors import CheckpointError, ConfigError, Fault, PictureError, PluginBroken
 from ..messages import visible
 from ..plugins.base import Plugin, class_in_words
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
@@ -53,8 +54,9 @@ def build(
         PluginBroken: the plugin does not load or is a command, its constructor fails, or it breaks the
             contract.
         ConfigError: its Config does not allow the options, or a file is missing.
-        CheckpointError: for `auto`, no plugin knows the file.
-        PictureError: the check finds no finite picture; the message names the checkpoint.
+        CheckpointError: for `auto`, no plugin knows the file; or its weights make no finite picture or
+            amplify rounding.
+        PictureError: the same of a generator without a checkpoint.
     """
     if kind == "generator" and name == AUTO:
         name = plugin_for(str(options.get("checkpoint", "")))
@@ -68,18 +70,33 @@ def build(
     if isinstance(built, Generator) and check:
         key = (plugin, json.dumps(dict(options), sort_keys=True, default=str), str(where), built.fingerprint)
         if key not in _checked:
-            try:
+            with checkpoint_named(options):
                 check_generator(built)
-            except (PictureError, PluginBroken) as error:
-                # The weights may be at fault, so the message names their file.
-                file = options.get("checkpoint")
-                if not file:
-                    raise
-                raise type(error)(f"{visible(str(file))}: {error}") from error.__cause__
             _checked.add(key)
     if isinstance(built, Scorer):
         built.judges_range = check
     return built
+
+
+@contextmanager
+def checkpoint_named(options: Mapping[str, Any]) -> Iterator[None]:
+    """Name the checkpoint in errors about the pictures of a generator.
+
+    Args:
+        options: config of the generator; without a `checkpoint`, errors pass unchanged.
+
+    Raises:
+        CheckpointError: in place of a PictureError, since another file corrects it.
+        PluginBroken: the plugin's fault; the message names the file all the same.
+    """
+    try:
+        yield
+    except (PictureError, PluginBroken) as error:
+        file = options.get("checkpoint")
+        if not file:
+            raise
+        kind = CheckpointError if isinstance(error, PictureError) else PluginBroken
+        raise kind(f"{visible(str(file))}: {error}") from error.__cause__
 
 
 def build_class(

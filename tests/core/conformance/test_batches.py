@@ -20,6 +20,15 @@ class Averaged(Layered):
         return w - w.mean(dim=0) if len(w) > 2 else w
 
 
+class Amplifying(Layered):
+    """Amplifies rounding, which differs in large batches."""
+
+    def finish(self, state: State) -> Tensor:
+        images = super().finish(state)
+        images = images * (1.0 + 2.0**-22) if len(images) > 2 else images
+        return 0.5 + 0.5 * torch.sin(1e5 * images)
+
+
 class Ranged(Layered):
     def finish(self, state: State) -> Tensor:
         images = super().finish(state)
@@ -106,6 +115,11 @@ class Infinite(Readings):
     ("kind", "plugin", "words"),
     [
         ("generator", Averaged, "pictures change by .* when they are made in a batch of 32 and not of 2"),
+        (
+            "generator",
+            Amplifying,
+            "of their batch, .* is allowed. The network amplifies rounding",
+        ),
         ("generator", Ranged, r"look like \[0, 255\]"),
         ("generator", Buffered, "an edit that changes nothing, after another edit, changes the picture by"),
         ("generator", Shrinking, "makes pictures of 4 x 4 pixels, but made pictures of 8 x 8 before"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from typing import ClassVar
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Inputs, Latents, PluginConfig, State, Stream
-from ganstrata.core.errors import GanstrataError, PictureError, PluginBroken
+from ganstrata.core.conformance.ill_conditioned import rounding_effect
+from ganstrata.core.errors import CheckpointError, GanstrataError, PictureError, PluginBroken
 from ganstrata.core.plugins.process_settings import ProcessSettings
 from sound_plugins import SIZE, Sound
 from torch import Tensor, nn
@@ -95,6 +97,15 @@ class BatchDependent(Sound):
     def finish(self, state: State) -> Tensor:
         images = super().finish(state)
         return images - images.mean() + 0.5
+
+
+class Amplifying(Sound):
+    """Computes the last digit otherwise in a batch, as kernels do, and amplifies it."""
+
+    def finish(self, state: State) -> Tensor:
+        images = super().finish(state)
+        images = images * (1.0 + 2.0**-22) if len(images) > 1 else images
+        return 0.5 + 0.5 * torch.sin(1e5 * images)
 
 
 class ByPlace(Sound):
@@ -243,6 +254,7 @@ class Dark(Sound):
         (Python, "draws from or seeds Python's global random numbers"),
         (OwnNoise, "does not give the same picture twice"),
         (BatchDependent, "changes by .* with the other samples of its batch"),
+        (Amplifying, "of their batch, .* is allowed. The network amplifies rounding"),
         (ByPlace, "changes by .* with the other samples of its batch"),
         (Drawing, r"sample\(\) gives another sample 1 in a batch of samples 0 and 1 than alone"),
         (Training, r"leaves parts\['head'\]\.1 in training mode.*\.eval\(\)"),
@@ -367,3 +379,41 @@ def test_a_broken_promise_is_told_with_the_checkpoint(register) -> None:
 class Trained(Bytes):
     class Config(PluginConfig):
         checkpoint: str
+
+
+class OfDamagedWeights(Amplifying):
+    class Config(PluginConfig):
+        checkpoint: str = ""
+
+
+class WithoutNumbers(Dark):
+    Config = OfDamagedWeights.Config
+
+
+class WithStatistics(BatchDependent):
+    Config = OfDamagedWeights.Config
+
+
+@pytest.mark.parametrize("plugin", [OfDamagedWeights, WithoutNumbers])
+def test_weights_that_make_no_usable_picture_are_a_mistake_in_the_choice_of_the_file(
+    plugin: type, register
+) -> None:
+    register("generator", "trained", plugin)
+    with pytest.raises(CheckpointError, match=r"^weights\.pt: generator 'trained'") as caught:
+        ganstrata.load_generator("trained", device="cpu", checkpoint="weights.pt")
+    assert caught.value.exit_code == 2
+    with pytest.raises(PictureError, match=r"^generator 'trained'"):
+        ganstrata.load_generator("trained", device="cpu")
+
+
+def test_a_plugin_that_mixes_samples_is_at_fault_whatever_its_file(register) -> None:
+    register("generator", "trained", WithStatistics)
+    with pytest.raises(PluginBroken, match=r"^weights\.pt: .* some layer computes statistics of the batch"):
+        ganstrata.load_generator("trained", device="cpu", checkpoint="weights.pt")
+
+
+def test_last_digits_change_what_is_computed_by_rounding_alone() -> None:
+    x = torch.linspace(0.1, 1.0, 64).view(1, 1, 8, 8)
+    assert 0.0 < rounding_effect(lambda: x * x, x * x) < 1e-6
+    assert 1e-4 < rounding_effect(lambda: (x + 1e4) - 1e4, x) < 1e-1, "of numbers near 1e4"
+    assert rounding_effect(lambda: x / (x - x), x) == math.inf

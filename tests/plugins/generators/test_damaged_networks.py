@@ -9,7 +9,7 @@ import ganstrata
 import pytest
 import torch
 from ganstrata.core.checkpoints import Part
-from ganstrata.core.errors import PictureError
+from ganstrata.core.errors import CheckpointError
 from ganstrata.plugins.generators.stylegan.generator import StyleGAN
 from generator_files import write
 from generators_stylegan_pytorch import rosinality
@@ -58,6 +58,6 @@ def test_a_mean_without_numbers_is_no_mean_of_a_network_with_classes() -> None:
 def test_weights_that_make_no_finite_picture_are_told_with_their_file(tmp_path: Path) -> None:
     state = {name: tensor * 1e30 for name, tensor in rosinality().items()}
     path = write(tmp_path / "a.safetensors", state)
-    with pytest.raises(PictureError, match="not finite") as error:
+    with pytest.raises(CheckpointError, match="not finite") as error:
         ganstrata.load_generator("auto", checkpoint=str(path), device="cpu")
     assert str(path) in str(error.value)
