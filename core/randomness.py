@@ -23,6 +23,8 @@ class Stream(IntEnum):
     NULL = 2
     EDITING = 3
     RESAMPLING = 4
+    TRAINING = 5
+    VALIDATION = 6
 
 
 class Use(IntEnum):

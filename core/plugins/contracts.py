@@ -265,7 +265,10 @@ class Scorer(Plugin[ConfigT]):
 
     noun = "scorer"
     relief = "give a smaller synthesis.batch_size, fewer engine.workers, or another device"
-    guarded = ("concepts", "features", "extras", "checkpoint", "check", "score", "extra", "logits", "labels")
+    guarded = (
+        "concepts", "features", "extras", "checkpoint", "check", "check_generator", "score", "extra",
+        "logits", "labels",
+    )  # fmt: skip
     concepts: tuple[Concept, ...]
     features: tuple[int, ...] = ()
     extras: tuple[str, ...] = ()
@@ -290,6 +293,13 @@ class Scorer(Plugin[ConfigT]):
 
         Raises:
             DataError: the scorer has no data for so many samples.
+        """
+
+    def check_generator(self, generator: Generator) -> None:
+        """Refuse a generator that the scorer does not fit, before a run begins. Default: accept any.
+
+        Raises:
+            UserError: the scorer reads feature maps of another generator.
         """
 
     @abstractmethod

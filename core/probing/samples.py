@@ -166,7 +166,7 @@ def scored_generator(
     """Return a generator with its scorers; without `batch`, the batch size is chosen for the device.
 
     Raises:
-        UserError: a scorer reads features that the generator does not have, or names clash.
+        UserError: a scorer refuses the generator, or reads features that it does not have, or names clash.
     """
     scored = ScoredGenerator(
         generator=generator,
@@ -176,6 +176,11 @@ def scored_generator(
         precision=precision,
         mixing=mixing,
     )
+    for alias, scorer in scored.scorers.items():
+        try:
+            scorer.check_generator(generator)
+        except UserError as error:
+            raise UserError(f"the scorer '{alias}': {error}") from error
     for alias, stratum in scored.missing_features:
         raise UserError(
             f"the scorer '{alias}' reads features of stratum {stratum}, which this generator does not have"

@@ -116,6 +116,7 @@ def prepare(
     for i, (alias, scorer) in enumerate(scorers.items()):
         try:
             scorer.check(config.synthesis.samples)
+            scorer.check_generator(generator)
         except UserError as error:
             faults.append(Fault(("scorers", i), f"'{alias}': {error}"))
     if sets and "all" not in sets:

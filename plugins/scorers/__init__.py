@@ -17,6 +17,11 @@ def ganstrata_register_scorers(register: Register) -> None:
         f"{here}.category:Category",
         "scene categories as probabilities, and pairs of them as log ratios",
     )
+    register(
+        "extractor",
+        f"{here}.extractor:ExtractorScorer",
+        "share of the image of each class, read off the generator's feature maps",
+    )
     register("hue", f"{here}.hue:Hue", "share of twelve hues, mean saturation and mean value (HSV)")
     register(
         "image_classifier",

@@ -1,0 +1,184 @@
+"""Store extractors as safetensors: the parameters of every head, and all else as JSON in the header."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+from safetensors.torch import save
+
+from ..checkpoints import Checkpoint, read_checkpoint, unreal
+from ..checkpoints.safetensors_file import SETTINGS
+from ..config.faults import describe
+from ..device import for_inference
+from ..errors import CheckpointError
+from ..messages import shown
+from ..storage.disk import write_bytes
+from ..storage.json_values import JsonObject
+from ..storage.name_rules import fault_of
+from .extractor import Architecture, Extractor, MadeFor
+from .feature_maps import FeatureMap
+from .heads import Head
+
+ARCHITECTURE = "extractor-1"
+MOST_HEADS = 1000
+
+
+class _Map(BaseModel):
+    """Represent a feature map in the header."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    stratum: NonNegativeInt
+    name: str
+    channels: PositiveInt
+    height: PositiveInt
+    width: PositiveInt
+    margin: NonNegativeInt
+
+
+class _Header(BaseModel):
+    """Represent the header of an extractor's file."""
+
+    model_config = ConfigDict(strict=True)
+    architecture: Literal["extractor-1"]
+    head: Literal["LSE", "NSE-1", "NSE-2"]
+    heads: Annotated[int, Field(ge=1, le=MOST_HEADS)]
+    maps: Annotated[list[_Map], Field(min_length=1)]
+    classes: Annotated[list[str], Field(min_length=2)]
+    size: Annotated[list[Annotated[int, Field(ge=1, le=65_536)]], Field(min_length=2, max_length=2)]
+    background: bool
+    layer_weights: Literal["off", "softplus"]
+    bias: bool
+    kernel: Literal[1, 3]
+    generator: dict[str, Any]
+    facts: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _classes_are_names(self) -> _Header:
+        for name in self.classes:
+            if fault := "holds '/'" if "/" in name else fault_of(name):
+                raise ValueError(f"the class {shown(name)} {fault}")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes have the same name")
+        strata = [described.stratum for described in self.maps]
+        if strata != sorted(set(strata)):
+            raise ValueError("the strata of the feature maps do not rise")
+        return self
+
+
+def save_extractor(extractor: Extractor, path: Path) -> None:
+    """Write an extractor to a file, in one step."""
+    a = extractor.architecture
+    header: JsonObject = {
+        "architecture": ARCHITECTURE,
+        "head": a.head,
+        "heads": len(extractor.heads),
+        "maps": [asdict(described) for described in a.maps],
+        "classes": list(a.classes),
+        "size": list(a.size),
+        "background": a.background,
+        "layer_weights": a.layer_weights,
+        "bias": a.bias,
+        "kernel": a.kernel,
+        "generator": asdict(extractor.made_for),
+        "facts": dict(extractor.facts),
+    }
+    tensors = {
+        f"{k}.{name}": tensor.detach().cpu().contiguous()
+        for k, head in enumerate(extractor.heads)
+        for name, tensor in head.state_dict().items()
+    }
+    write_bytes(path, save(tensors, metadata={SETTINGS: json.dumps(header)}))
+
+
+def is_extractor(checkpoint: Checkpoint) -> bool:
+    """Return whether a checkpoint is the file of an extractor."""
+    return checkpoint.settings.get("architecture") == ARCHITECTURE
+
+
+def load_extractor(path: Path, device: torch.device) -> Extractor:
+    """Read the file of an extractor.
+
+    Raises:
+        CheckpointError: it is not one, or is damaged.
+    """
+    return extractor_of(read_checkpoint(path), device)
+
+
+def extractor_of(checkpoint: Checkpoint, device: torch.device) -> Extractor:
+    """Build the extractor of a checkpoint.
+
+    Raises:
+        CheckpointError: it is not one, or its header or its tensors do not fit each other.
+    """
+    path, settings = checkpoint.path, dict(checkpoint.settings)
+    if not is_extractor(checkpoint):
+        named = shown(settings.get("architecture")) if settings.get("architecture") else "no architecture"
+        raise CheckpointError(
+            f"{path} is not an extractor: its header names {named}, expected '{ARCHITECTURE}'. "
+            "`ganstrata segment train` writes one"
+        )
+    try:
+        header = _Header.model_validate(settings)
+        made_for = MadeFor(**header.generator)
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path}: its header is damaged: {describe(error, _Header, settings)[0]}"
+        ) from None
+    except TypeError:
+        raise CheckpointError(
+            f"{path}: its header is damaged: `generator` has other keys than it must"
+        ) from None
+    architecture = Architecture(
+        head=header.head,
+        maps=tuple(FeatureMap(**described.model_dump()) for described in header.maps),
+        classes=tuple(header.classes),
+        size=(header.size[0], header.size[1]),
+        background=header.background,
+        layer_weights=header.layer_weights,
+        bias=header.bias,
+        kernel=header.kernel,
+    )
+    heads = tuple(_head(architecture, checkpoint, k, device) for k in range(header.heads))
+    return Extractor(architecture, heads, made_for, header.facts)
+
+
+def _head(architecture: Architecture, checkpoint: Checkpoint, k: int, device: torch.device) -> Head:
+    """Build the k-th head with the parameters of the file.
+
+    Raises:
+        CheckpointError: tensors are missing, of another shape, or not finite.
+    """
+    prefix = f"{k}."
+    tensors = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in checkpoint.tensors.items()
+        if name.startswith(prefix)
+    }
+    with warnings.catch_warnings(action="ignore"), torch.device("meta"):
+        head = architecture.build()
+    expected = {name: tuple(tensor.shape) for name, tensor in head.state_dict().items()}
+    stored = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    faults = [
+        f"{prefix}{name} is {stored.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
+        for name in sorted(expected.keys() | stored.keys())
+        if expected.get(name) != stored.get(name)
+    ]
+    faults += [f"{prefix}{name} holds values that are not finite real numbers" for name in unreal(tensors)]
+    if faults:
+        raise CheckpointError(f"{checkpoint.path} does not fit its header: {'; '.join(faults[:3])}")
+    head.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    return for_inference(head, device)

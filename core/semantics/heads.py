@@ -1,0 +1,202 @@
+"""Define the networks that read a segmentation off feature maps: LSE, NSE-1 and NSE-2.
+
+All contract before they enlarge: up(T x) = T up(x) for a linear T on channels and bilinear enlargement, and
+M class planes are far smaller than c_s channels.
+
+Source: Xu & Zheng, "Linear Semantics in Generative Adversarial Networks", CVPR 2021, sections 3.1 and 3.2.
+Shapes: N samples, M classes, c_s channels and h_s x w_s pixels of the feature map of stratum s.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+HeadName = Literal["LSE", "NSE-1", "NSE-2"]
+LayerWeights = Literal["off", "softplus"]
+Size = tuple[int, int]
+
+
+def enlarge(planes: Tensor, size: Size) -> Tensor:
+    """Enlarge planes (N, M, h, w) to (N, M, H, W), bilinear, with corner pixels on corner pixels."""
+    if tuple(planes.shape[-2:]) == size:
+        return planes
+    return F.interpolate(planes, size=size, mode="bilinear", align_corners=True)
+
+
+def enlarged_sum(planes: Sequence[Tensor], size: Size) -> Tensor:
+    """Return the sum (N, M, H, W) of planes (N, M, h_s, w_s) enlarged to one size.
+
+    Planes of the same size that follow each other are added before they are enlarged, which is the same.
+    """
+    sums = [torch.stack(list(same)).sum(0) for _, same in groupby(planes, key=lambda x: x.shape[-2:])]
+    total = enlarge(sums[0], size)
+    for plane in sums[1:]:
+        total = total + enlarge(plane, size)
+    return total
+
+
+class Head(nn.Module):
+    """Map feature maps to the logits of M classes.
+
+    Args:
+        widths: channels c_s of the feature maps, first stratum first.
+        classes: number M of classes.
+    """
+
+    def __init__(self, widths: Sequence[int], classes: int) -> None:
+        super().__init__()
+        self.widths, self.classes = tuple(widths), classes
+
+    @abstractmethod
+    def forward(self, maps: Sequence[Tensor], size: Size) -> Tensor:
+        """Return logits (N, M, H, W) of feature maps (N, c_s, h_s, w_s)."""
+
+
+class Additive(Head):
+    """Add up what each stratum says: S = sum over s of lambda_s up(f_s(x_s)).
+
+    The layer weights lambda_s are 1, or softplus(theta_s) / sum over s' of softplus(theta_s'), as in the
+    authors' code.
+    """
+
+    def __init__(self, widths: Sequence[int], classes: int, layer_weights: LayerWeights) -> None:
+        super().__init__(widths, classes)
+        self.layer_weights: LayerWeights = layer_weights
+        if layer_weights == "softplus":
+            self.theta = nn.Parameter(torch.ones(len(self.widths)))
+
+    @property
+    def lambdas(self) -> Tensor:
+        """Layer weights (S,), which add up to 1 if they are learnt."""
+        if self.layer_weights == "off":
+            return next(self.parameters()).new_ones(len(self.widths))
+        positive = F.softplus(self.theta)
+        return positive / positive.sum()
+
+    @abstractmethod
+    def read(self, i: int, x: Tensor) -> Tensor:
+        """Return f_s(x_s) (N, M, h_s, w_s) of the i-th feature map (N, c_s, h_s, w_s)."""
+
+    def readings(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Return f_s(x_s) (N, M, h_s, w_s) of every feature map: what each stratum says by itself."""
+        return [self.read(i, x) for i, x in enumerate(maps)]
+
+    def combined(self, readings: Sequence[Tensor], size: Size) -> Tensor:
+        """Return logits (N, M, H, W), the weighted sum of the enlarged readings (N, M, h_s, w_s)."""
+        if self.layer_weights == "softplus":
+            readings = [weight * reading for weight, reading in zip(self.lambdas, readings, strict=True)]
+        return enlarged_sum(readings, size)
+
+    def forward(self, maps: Sequence[Tensor], size: Size) -> Tensor:
+        """Return logits (N, M, H, W) of feature maps (N, c_s, h_s, w_s)."""
+        return self.combined(self.readings(maps), size)
+
+
+class LSE(Additive):
+    """Linear semantic extractor: f_s(x) = T_s x at every pixel, T_s (M, c_s).
+
+    Without a bias, as in the paper, classes are convex cones in feature space. Solutions in closed form have
+    a bias.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], classes: int, layer_weights: LayerWeights = "off", bias: bool = False
+    ) -> None:
+        super().__init__(widths, classes, layer_weights)
+        # A uniform start within 1/sqrt(c_s), which is torch's for linear layers.
+        self.T = nn.ParameterList(nn.Linear(c, classes, bias=False).weight for c in self.widths)
+        self.bias = nn.Parameter(torch.zeros(classes)) if bias else None
+
+    def read(self, i: int, x: Tensor) -> Tensor:
+        """Return T_s x (N, M, h_s, w_s) of the i-th feature map x (N, c_s, h_s, w_s)."""
+        return F.conv2d(x, self.T[i][:, :, None, None])
+
+    def combined(self, readings: Sequence[Tensor], size: Size) -> Tensor:
+        """Return logits (N, M, H, W), the weighted sum of the enlarged readings, and the bias."""
+        logits = super().combined(readings, size)
+        return logits if self.bias is None else logits + self.bias[:, None, None]
+
+
+class NSE1(Additive):
+    """First nonlinear extractor: three convolutions with ReLU per stratum, then the sum as in LSE.
+
+    Widths are c_s, (c_s + M) // 2 twice, and M. Kernels are 3x3 in the paper's figure 7, 1x1 in the code that
+    gave its numbers.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], classes: int, layer_weights: LayerWeights = "off", kernel: int = 1
+    ) -> None:
+        super().__init__(widths, classes, layer_weights)
+        self.read_each = nn.ModuleList(_three_convolutions(c, classes, kernel) for c in self.widths)
+
+    def read(self, i: int, x: Tensor) -> Tensor:
+        """Return the logits (N, M, h_s, w_s) of the i-th feature map x (N, c_s, h_s, w_s)."""
+        logits: Tensor = self.read_each[i](x)
+        return logits
+
+
+def _three_convolutions(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    between = (inputs + outputs) // 2
+    sides = (inputs, between), (between, between), (between, outputs)
+    first, second, third = (nn.Conv2d(a, b, kernel, padding=kernel // 2) for a, b in sides)
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), third)
+
+
+class NSE2(Head):
+    """Second nonlinear extractor: a decoder that refines a hidden map h_s from stratum to stratum.
+
+    h_1 = e_1(x_1), h_s = r_s(up2(h_(s-1))) + e_s(x_s), S = up(v(h_last)), with 3x3 convolutions and ReLU in
+    e and r, a 3x3 convolution v, and nearest-neighbour enlargement up2 where the size changes.
+    """
+
+    def __init__(self, widths: Sequence[int], classes: int) -> None:
+        super().__init__(widths, classes)
+        self.extract = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1) for c in self.widths)
+        self.revise = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(self.widths))
+        self.show = nn.Conv2d(self.widths[-1], classes, 3, padding=1)
+
+    def forward(self, maps: Sequence[Tensor], size: Size) -> Tensor:
+        """Return logits (N, M, H, W) of feature maps (N, c_s, h_s, w_s)."""
+        hidden = F.relu(self.extract[0](maps[0]))
+        for extract, revise, x in zip(self.extract[1:], self.revise, maps[1:], strict=True):
+            if hidden.shape[-2:] != x.shape[-2:]:
+                hidden = F.interpolate(hidden, size=tuple(x.shape[-2:]), mode="nearest")
+            hidden = F.relu(revise(hidden)) + F.relu(extract(x))
+        return enlarge(self.show(hidden), size)
+
+
+def build_head(
+    name: HeadName,
+    widths: Sequence[int],
+    classes: int,
+    *,
+    layer_weights: LayerWeights = "off",
+    bias: bool = False,
+    kernel: int = 1,
+) -> Head:
+    """Build a head by its name.
+
+    Args:
+        name: LSE, NSE-1 or NSE-2.
+        widths: channels c_s of the feature maps.
+        classes: number of classes M.
+        layer_weights: LSE and NSE-1: whether the weights of strata are learnt.
+        bias: LSE: whether there is a bias per class.
+        kernel: NSE-1: width of its kernels, 1 or 3.
+
+    >>> sum(p.numel() for p in build_head("LSE", [16, 8], 5).parameters())
+    120
+    """
+    if name == "LSE":
+        return LSE(widths, classes, layer_weights, bias)
+    if name == "NSE-1":
+        return NSE1(widths, classes, layer_weights, kernel)
+    return NSE2(widths, classes)

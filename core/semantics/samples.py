@@ -1,0 +1,90 @@
+"""Draw samples with the feature maps and the labels that extractors learn from. Nothing is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ..plugins.contracts import Generator
+from ..plugins.records import Latents, Rendering
+from ..randomness import Stream, noise_seed
+from ..strata.composition import Pass
+from .feature_maps import FeatureMap, cropped, describe_maps
+from .teacher import Teacher
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Hold one batch of N samples.
+
+    Attributes:
+        latents: z (N, Z), condition, index (N,).
+        codes: (N, L, D).
+        rendering: the pictures (N, 3, H, W).
+        maps: cropped feature maps (N, c_s, h_s, w_s), float32.
+        labels: class of every pixel by the teacher, (N, H, W), int64.
+    """
+
+    latents: Latents
+    codes: Tensor
+    rendering: Rendering
+    maps: list[Tensor]
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class LabelledSamples:
+    """Draw and label samples of a generator in batches of a fixed grid, which depend only on seed and stream.
+
+    Attributes:
+        generator: generator that makes the pictures.
+        teacher: labels them.
+        strata: strata whose feature maps are collected.
+        batch: samples in one pass.
+        seed: seed of samples and of fresh noise.
+        precision: fp32, bf16 or fp16.
+    """
+
+    generator: Generator
+    teacher: Teacher
+    strata: tuple[int, ...]
+    batch: int
+    seed: int = 0
+    precision: str = "fp32"
+
+    @cached_property
+    def maps(self) -> tuple[FeatureMap, ...]:
+        """Feature maps of the strata, first to last."""
+        return describe_maps(self.generator, self.strata)
+
+    @torch.no_grad()
+    def draw(self, start: int, stream: Stream, noise: int | None = None) -> Drawn:
+        """Draw the batch that begins at sample `start`.
+
+        Args:
+            start: index of the first sample, a multiple of the batch.
+            stream: stream of random numbers.
+            noise: seed of fresh noise; None for that of seed and stream.
+        """
+        latents = self.generator.sample(self.batch, self.seed, start, stream)
+        w = self.generator.map(latents.z, latents.condition)
+        codes = self.generator.broadcast(w, latents.condition)
+        return self.render(latents, codes, noise_seed(self.seed, stream) if noise is None else noise)
+
+    @torch.no_grad()
+    def render(self, latents: Latents, codes: Tensor, noise: int) -> Drawn:
+        """Render and label given codes (N, L, D) of samples; `noise` is the seed of fresh noise."""
+        rendering = Pass(
+            self.generator,
+            codes,
+            condition=latents.condition,
+            index=latents.index,
+            noise=noise,
+            precision=self.precision,
+            features={*self.strata, *self.teacher.segmenter.features},
+        ).rendering
+        maps = cropped(rendering.features, self.maps)
+        return Drawn(latents, codes, rendering, maps, self.teacher.labels(rendering))

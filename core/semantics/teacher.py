@@ -1,0 +1,109 @@
+"""Label generated pictures with a segmentation scorer, for some of its classes.
+
+Shapes: N pictures, H x W pixels of labels, M classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import ScoreError, UserError, nearest
+from ..messages import listed, shown
+from ..plugins.base import owner_of
+from ..plugins.contracts import Segmenter
+from ..plugins.records import Rendering
+from ..plugins.scoring import refusing_writes
+from .extractor import BACKGROUND
+
+UNKNOWN = -1  # label of pixels that are left out of losses and measures
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Label pixels with M classes of a segmenter.
+
+    If some of the segmenter's classes are left out, there is a first class `background`, whose logit is 0: a
+    pixel is background if no chosen class has a logit above 0. So labels of chosen classes are not the same
+    as those among all classes. Source: the code of Xu & Zheng 2021.
+
+    Attributes:
+        segmenter: the scorer that labels.
+        chosen: numbers of the chosen classes; None for all, without background.
+    """
+
+    segmenter: Segmenter
+    chosen: tuple[int, ...] | None = None
+
+    @staticmethod
+    def of(segmenter: Segmenter, classes: Sequence[str] | None = None) -> Teacher:
+        """Return a teacher of the named classes, or of all.
+
+        Raises:
+            UserError: the segmenter has no such class.
+        """
+        if classes is None:
+            return Teacher(segmenter)
+        names = [concept.name for concept in segmenter.concepts]
+        for name in classes:
+            if name not in names:
+                raise UserError(
+                    f"{owner_of(segmenter)} has no class {shown(name)}.{nearest(name, names)} "
+                    f"Its classes are {listed(names, 30)}"
+                )
+        chosen = tuple(sorted({names.index(name) for name in classes}))
+        return Teacher(segmenter, None if len(chosen) == len(names) else chosen)
+
+    @property
+    def background(self) -> bool:
+        """Whether the first class is the background."""
+        return self.chosen is not None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the M classes, with the background if there is one."""
+        names = tuple(concept.name for concept in self.segmenter.concepts)
+        return names if self.chosen is None else (BACKGROUND, *(names[i] for i in self.chosen))
+
+    def labels(self, rendering: Rendering) -> Tensor:
+        """Return the class of every pixel, (N, H, W), int64; UNKNOWN in pictures that are not finite.
+
+        Raises:
+            ScoreError: the segmenter returned something of another shape, or labels that it does not have.
+        """
+        with refusing_writes(self.segmenter, rendering):
+            labels = self._all(rendering) if self.chosen is None else self._of_chosen(rendering)
+        n, m = rendering.images.shape[0], len(self.classes)
+        if labels.ndim != 3 or labels.shape[0] != n or labels.is_floating_point():
+            raise ScoreError(
+                f"{owner_of(self.segmenter)} returned labels of shape {tuple(labels.shape)} and type "
+                f"{labels.dtype}; whole numbers ({n}, height, width) were expected"
+            )
+        least, most = (int(x) for x in torch.aminmax(labels))
+        if least < 0 or most >= m:
+            wrong = least if least < 0 else most
+            raise ScoreError(f"{owner_of(self.segmenter)} returned the label {wrong}; it has {m} classes")
+        if rendering.finite is not None:
+            labels = torch.where(rendering.finite.to(labels.device)[:, None, None], labels, UNKNOWN)
+        return labels.long()
+
+    def _all(self, rendering: Rendering) -> Tensor:
+        return self.segmenter.labels(rendering)
+
+    def _of_chosen(self, rendering: Rendering) -> Tensor:
+        assert self.chosen is not None
+        logits = self.segmenter.logits(rendering)  # (N, all classes, h, w)
+        if logits.ndim != 4 or logits.shape[1] != len(self.segmenter.concepts):
+            raise ScoreError(
+                f"{owner_of(self.segmenter)} returned logits of shape {tuple(logits.shape)}; "
+                f"({rendering.images.shape[0]}, {len(self.segmenter.concepts)}, height, width) was expected"
+            )
+        chosen = logits[:, list(self.chosen)].float()
+        size = self.segmenter.labels(rendering).shape[-2:]
+        if tuple(chosen.shape[-2:]) != tuple(size):
+            chosen = F.interpolate(chosen, size=tuple(size), mode="bilinear", align_corners=False)
+        return F.pad(chosen, (0, 0, 0, 0, 1, 0)).max(dim=1).indices  # a plane of zeros first
