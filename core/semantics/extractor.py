@@ -39,7 +39,7 @@ class Architecture:
     classes: tuple[str, ...]
     size: Size
     background: bool = False
-    layer_weights: LayerWeights = "off"
+    layer_weights: LayerWeights = "equal"
     bias: bool = False
     kernel: int = 1
 

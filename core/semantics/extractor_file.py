@@ -60,7 +60,7 @@ class _Header(BaseModel):
     classes: Annotated[list[str], Field(min_length=2)]
     size: Annotated[list[Annotated[int, Field(ge=1, le=65_536)]], Field(min_length=2, max_length=2)]
     background: bool
-    layer_weights: Literal["off", "softplus"]
+    layer_weights: Literal["equal", "softplus"]
     bias: bool
     kernel: Literal[1, 3]
     generator: dict[str, Any]

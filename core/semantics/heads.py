@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 HeadName = Literal["LSE", "NSE-1", "NSE-2"]
-LayerWeights = Literal["off", "softplus"]
+LayerWeights = Literal["equal", "softplus"]
 Size = tuple[int, int]
 
 
@@ -75,7 +75,7 @@ class Additive(Head):
     @property
     def lambdas(self) -> Tensor:
         """Layer weights (S,), which add up to 1 if they are learnt."""
-        if self.layer_weights == "off":
+        if self.layer_weights == "equal":
             return next(self.parameters()).new_ones(len(self.widths))
         positive = F.softplus(self.theta)
         return positive / positive.sum()
@@ -107,7 +107,7 @@ class LSE(Additive):
     """
 
     def __init__(
-        self, widths: Sequence[int], classes: int, layer_weights: LayerWeights = "off", bias: bool = False
+        self, widths: Sequence[int], classes: int, layer_weights: LayerWeights = "equal", bias: bool = False
     ) -> None:
         super().__init__(widths, classes, layer_weights)
         # A uniform start within 1/sqrt(c_s), which is torch's for linear layers.
@@ -132,7 +132,7 @@ class NSE1(Additive):
     """
 
     def __init__(
-        self, widths: Sequence[int], classes: int, layer_weights: LayerWeights = "off", kernel: int = 1
+        self, widths: Sequence[int], classes: int, layer_weights: LayerWeights = "equal", kernel: int = 1
     ) -> None:
         super().__init__(widths, classes, layer_weights)
         self.read_each = nn.ModuleList(_three_convolutions(c, classes, kernel) for c in self.widths)
@@ -178,7 +178,7 @@ def build_head(
     widths: Sequence[int],
     classes: int,
     *,
-    layer_weights: LayerWeights = "off",
+    layer_weights: LayerWeights = "equal",
     bias: bool = False,
     kernel: int = 1,
 ) -> Head:

@@ -32,7 +32,7 @@ def _weights(state: dict[str, torch.Tensor], softplus: bool) -> dict[str, torch.
 def _lse(variant: str, maps: list[torch.Tensor]) -> LSE:
     state = _state(variant)
     softplus, bias = variant in ("LSE_softplus", "LSE_subset"), variant == "LSE_bias"
-    head = LSE([x.shape[1] for x in maps], 6, "softplus" if softplus else "off", bias)
+    head = LSE([x.shape[1] for x in maps], 6, "softplus" if softplus else "equal", bias)
     ours = {f"T.{i}": state[f"extractor.{i}.weight"][:, :, 0, 0] for i in range(len(maps))}
     if bias:  # theirs has one per stratum, which add up
         ours["bias"] = sum(state[f"extractor.{i}.bias"] for i in range(len(maps)))
@@ -86,7 +86,7 @@ def test_layer_weights_are_those_of_the_authors():
 def test_nse1_is_that_of_the_authors(variant: str, kernel: int):
     maps, state = _maps(), _state(variant)
     softplus = variant == "NSE1_softplus"
-    head = NSE1([x.shape[1] for x in maps], 6, "softplus" if softplus else "off", kernel)
+    head = NSE1([x.shape[1] for x in maps], 6, "softplus" if softplus else "equal", kernel)
     ours = {
         name.replace("extractor.", "read_each."): tensor
         for name, tensor in state.items()
@@ -121,7 +121,7 @@ def test_contracting_first_gives_the_same_as_enlarging_first():
     torch.testing.assert_close(head(maps, (16, 16)), late, rtol=1e-5, atol=1e-5)
 
 
-def test_layer_weights_that_are_off_count_every_stratum_once():
+def test_layer_equal_layer_weights_count_every_stratum_once():
     head = LSE([3, 2], 4)
     assert torch.equal(head.lambdas, torch.ones(2))
     assert "theta" not in dict(head.named_parameters())
