@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..core.plugins.contracts import Generator
     from ..testing import Outcome
 
-MARKS = {"ok": "ok", "failed": "FAILED", "skipped": "skipped", "not run": "not run"}
+MARKS = {"ok": "ok", "failed": "FAILED", "skipped": "skipped"}
 SECTIONS = {"generator": "generator", "scorer": "scorers", "boundary": "boundary"}  # of a run's config
 
 
@@ -49,8 +49,9 @@ def check(
 ) -> None:
     """Check that plugin NAME keeps the promises of its contract.
 
-    These are the checks of `ganstrata.testing`. The exit code is 1 if one of them fails. A scorer that reads
-    feature maps needs the config of a run, which names their generator.
+    These are the checks of `ganstrata.testing`. The exit code is 1 if one of them fails. Checks that fail
+    because of the same mistake are named below the one that says what to change. A scorer that reads feature
+    maps needs the config of a run, which names their generator.
 
     \b
     Examples:
@@ -192,6 +193,7 @@ def _row(outcome: Outcome) -> dict[str, str]:
         "promise": check.promise,
         "verdict": outcome.verdict,
         "message": outcome.message,
+        "because": outcome.because,
     }
 
 
@@ -203,19 +205,28 @@ def _missing(kind: Kind, name: str, options: Mapping[str, Any]) -> list[str]:
 
 
 def _print(outcomes: list[Outcome], missing: list[str]) -> None:
-    """Print a line per check, what to change below those that failed, and how many ended in which way."""
+    """Print a line per check, what to change below those that failed, and how many ended in which way.
+
+    Checks that were not judged stand below the one that failed because of the same mistake.
+    """
+    consequences = defaultdict(list)
     for outcome in outcomes:
+        consequences[outcome.because].append(outcome.check.name)
+    for outcome in outcomes:
+        if outcome.verdict == "not judged":
+            continue
         say(f"{MARKS[outcome.verdict]:<7} {outcome.check.name}: {outcome.check.promise}")
         if outcome.verdict in ("failed", "skipped"):
             for line in message(outcome.message).splitlines():
                 say(f"        {line}")
+        others = consequences[outcome.check.name]
+        if others:
+            say(f"        Not judged because of this: {listed(others, len(others))}.")
     count = Counter(outcome.verdict for outcome in outcomes)
     say(
         f"\n{count['ok']} of {len(outcomes)} checks passed; {count['failed']} failed, "
-        f"{count['skipped']} skipped, {count['not run']} not run."
+        f"{count['skipped']} skipped, {count['not judged']} not judged."
     )
-    if count["not run"]:
-        say("The others are run when the plugin can be built.")
     if missing:
         given = " ".join(f"--set {visible(key)}=..." for key in missing)
         say(f"A required option is missing: give it with `{given}` or `--config FILE`.")

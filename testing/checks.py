@@ -1,4 +1,4 @@
-"""List the checks of each kind of plugin in the order in which they run, and run them."""
+"""List the checks of each kind of plugin in the order in which they run, with what they rest on."""
 
 from __future__ import annotations
 
@@ -8,57 +8,82 @@ from ..core.errors import UserError, nearest
 from ..core.messages import listed, visible
 from ..core.plugins.registry import Kind
 from . import any_plugin, edit_checks, generator_checks, learner_checks, scorer_checks
-from .kit import Check, Outcome, outcome_of
+from .kit import Check, Outcome, Run, outcome_of
 from .subject import Subject
 
+Table = Mapping[Run, tuple[Run, ...]]  # a check, and those on which it rests
+
+_EVERY: Table = {
+    any_plugin.declarations_are_complete: (),
+    any_plugin.config_is_strict: (),
+}
+_GENERATOR: Table = _EVERY | {
+    generator_checks.card_says_where_it_comes_from: (),
+    any_plugin.networks_are_in_evaluation_mode: (),
+    generator_checks.samples_follow_from_seed_and_index: (),
+    generator_checks.pictures_can_be_made: (generator_checks.samples_follow_from_seed_and_index,),
+    generator_checks.inputs_are_left_alone: (generator_checks.pictures_can_be_made,),
+    generator_checks.global_random_state_is_untouched: (generator_checks.pictures_can_be_made,),
+    generator_checks.pictures_are_as_the_card_says: (generator_checks.pictures_can_be_made,),
+    generator_checks.picture_can_be_made_again: (
+        generator_checks.pictures_can_be_made,
+        any_plugin.networks_are_in_evaluation_mode,
+        generator_checks.samples_follow_from_seed_and_index,
+        generator_checks.global_random_state_is_untouched,
+        generator_checks.inputs_are_left_alone,
+    ),
+    generator_checks.batch_does_not_change_a_picture: (generator_checks.picture_can_be_made_again,),
+    edit_checks.edit_changes_nothing_before_its_layer: (generator_checks.picture_can_be_made_again,),
+    edit_checks.edit_equals_a_full_pass: (edit_checks.edit_changes_nothing_before_its_layer,),
+    edit_checks.every_layer_matters: (generator_checks.picture_can_be_made_again,),
+    edit_checks.gradients_reach_the_codes: (edit_checks.every_layer_matters,),
+    edit_checks.styles_are_those_of_the_strata: (generator_checks.picture_can_be_made_again,),
+    generator_checks.autocast_is_close: (generator_checks.picture_can_be_made_again,),
+    generator_checks.everything_is_on_its_device: (generator_checks.pictures_can_be_made,),
+    any_plugin.missing_file_is_named: (),
+}
+_SCORER: Table = _EVERY | {
+    any_plugin.networks_are_in_evaluation_mode: (),
+    scorer_checks.scores_are_a_table: (),
+    scorer_checks.pictures_are_left_alone: (scorer_checks.scores_are_a_table,),
+    scorer_checks.global_random_state_is_untouched: (scorer_checks.pictures_are_left_alone,),
+    scorer_checks.score_can_be_repeated: (
+        scorer_checks.pictures_are_left_alone,
+        any_plugin.networks_are_in_evaluation_mode,
+        scorer_checks.global_random_state_is_untouched,
+    ),
+    scorer_checks.order_does_not_change_a_score: (scorer_checks.score_can_be_repeated,),
+    scorer_checks.batch_does_not_change_a_score: (scorer_checks.order_does_not_change_a_score,),
+    scorer_checks.other_sizes_are_scored_or_refused: (scorer_checks.pictures_are_left_alone,),
+    scorer_checks.extreme_pictures_are_scored: (scorer_checks.pictures_are_left_alone,),
+    scorer_checks.everything_is_on_its_device: (scorer_checks.scores_are_a_table,),
+    any_plugin.missing_file_is_named: (),
+}
+_LEARNER: Table = _EVERY | {
+    learner_checks.number_of_samples_is_accepted: (),
+    learner_checks.boundaries_are_as_the_contract_says: (learner_checks.number_of_samples_is_accepted,),
+    learner_checks.inputs_are_left_alone: (learner_checks.boundaries_are_as_the_contract_says,),
+    learner_checks.planted_directions_are_recovered: (learner_checks.inputs_are_left_alone,),
+    learner_checks.learning_again_gives_the_same: (learner_checks.inputs_are_left_alone,),
+    learner_checks.noise_is_at_chance: (learner_checks.boundaries_are_as_the_contract_says,),
+    learner_checks.one_class_is_refused: (learner_checks.boundaries_are_as_the_contract_says,),
+    learner_checks.samples_without_a_score_are_left_out: (learner_checks.planted_directions_are_recovered,),
+}
+
+
+def _checks(kind: Kind, table: Table) -> tuple[Check, ...]:
+    """Return the checks of a table, in its order."""
+
+    def check(run: Run) -> Check:
+        return Check(kind, run, tuple(check(other) for other in table[run]))
+
+    return tuple(check(run) for run in table)
+
+
 CHECKS: Mapping[Kind, tuple[Check, ...]] = {
-    "generator": (
-        Check("generator", any_plugin.declarations_are_complete),
-        Check("generator", any_plugin.config_is_strict),
-        Check("generator", generator_checks.card_says_where_it_comes_from),
-        Check("generator", any_plugin.networks_are_in_evaluation_mode),
-        Check("generator", generator_checks.samples_follow_from_seed_and_index),
-        Check("generator", generator_checks.global_random_state_is_untouched),
-        Check("generator", generator_checks.pictures_are_as_the_card_says),
-        Check("generator", generator_checks.picture_can_be_made_again),
-        Check("generator", generator_checks.batch_does_not_change_a_picture),
-        Check("generator", generator_checks.inputs_are_left_alone),
-        Check("generator", edit_checks.edit_changes_nothing_before_its_layer),
-        Check("generator", edit_checks.edit_equals_a_full_pass),
-        Check("generator", edit_checks.every_layer_matters),
-        Check("generator", edit_checks.gradients_reach_the_codes),
-        Check("generator", edit_checks.styles_are_those_of_the_strata),
-        Check("generator", generator_checks.autocast_is_close),
-        Check("generator", generator_checks.everything_is_on_its_device),
-        Check("generator", any_plugin.missing_file_is_named),
-    ),
-    "scorer": (
-        Check("scorer", any_plugin.declarations_are_complete),
-        Check("scorer", any_plugin.config_is_strict),
-        Check("scorer", any_plugin.networks_are_in_evaluation_mode),
-        Check("scorer", scorer_checks.scores_are_a_table),
-        Check("scorer", scorer_checks.score_can_be_repeated),
-        Check("scorer", scorer_checks.batch_does_not_change_a_score),
-        Check("scorer", scorer_checks.order_does_not_change_a_score),
-        Check("scorer", scorer_checks.pictures_are_left_alone),
-        Check("scorer", scorer_checks.global_random_state_is_untouched),
-        Check("scorer", scorer_checks.other_sizes_are_scored_or_refused),
-        Check("scorer", scorer_checks.extreme_pictures_are_scored),
-        Check("scorer", scorer_checks.everything_is_on_its_device),
-        Check("scorer", any_plugin.missing_file_is_named),
-    ),
-    "boundary": (
-        Check("boundary", any_plugin.declarations_are_complete),
-        Check("boundary", any_plugin.config_is_strict),
-        Check("boundary", learner_checks.number_of_samples_is_accepted),
-        Check("boundary", learner_checks.boundaries_are_as_the_contract_says),
-        Check("boundary", learner_checks.planted_directions_are_recovered),
-        Check("boundary", learner_checks.learning_again_gives_the_same),
-        Check("boundary", learner_checks.inputs_are_left_alone),
-        Check("boundary", learner_checks.noise_is_at_chance),
-        Check("boundary", learner_checks.one_class_is_refused),
-        Check("boundary", learner_checks.samples_without_a_score_are_left_out),
-    ),
+    "generator": _checks("generator", _GENERATOR),
+    "scorer": _checks("scorer", _SCORER),
+    "boundary": _checks("boundary", _LEARNER),
 }
 
 
@@ -81,7 +106,7 @@ def checks_of(kind: Kind) -> tuple[Check, ...]:
 def outcomes(subject: Subject) -> Iterator[Outcome]:
     """Run all checks of a plugin, one after the other.
 
-    If it cannot be built, the first check says why, and the others are not run.
+    If it cannot be built, the first check says why, and the others are not judged.
     """
     for check in checks_of(subject.kind):
         yield outcome_of(check, subject)

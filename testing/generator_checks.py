@@ -73,23 +73,27 @@ def samples_follow_from_seed_and_index(subject: Subject) -> None:
             )
 
 
-def global_random_state_is_untouched(subject: Subject) -> None:
-    """Nothing draws from the global random numbers of torch, numpy or Python."""
-    generator = generator_of(subject)
-    with torch.no_grad(), random_state.unchanged(subject.owner, "making pictures"):
-        watched_pictures(generator, SAMPLES, 0)
-
-
-def pictures_are_as_the_card_says(subject: Subject) -> None:
-    """Pictures are finite floats of the card's size and channels, nominally in [0, 1]."""
-    generator = generator_of(subject)
-    images = pictures_of(generator)
-    check_size(generator, images.shape[2], images.shape[3])
-    if finite_rows(images) is not None:
+def pictures_can_be_made(subject: Subject) -> None:
+    """Codes become finite pictures, one for each sample, with the channels of the card."""
+    if finite_rows(pictures_of(generator_of(subject))) is not None:
         raise NotConforming(
             f"of {SAMPLES} pictures some are not finite (NaN or infinity); look for a division by zero, a "
             "root or logarithm of a negative number, and weights that were not loaded"
         )
+
+
+def global_random_state_is_untouched(subject: Subject) -> None:
+    """Nothing draws from the global random numbers of torch, numpy or Python."""
+    generator = generator_of(subject)
+    with random_state.unchanged(subject.owner, "making pictures"):
+        pictures_of(generator)
+
+
+def pictures_are_as_the_card_says(subject: Subject) -> None:
+    """Pictures have the card's size, and are nominally in [0, 1]."""
+    generator = generator_of(subject)
+    images = pictures_of(generator)
+    check_size(generator, images.shape[2], images.shape[3])
     if generator.judges_range:
         check_range(images, subject.owner)
 
@@ -113,8 +117,8 @@ def batch_does_not_change_a_picture(subject: Subject) -> None:
     """A sample gives the same picture alone and in a batch."""
     generator = generator_of(subject)
     with torch.no_grad():
-        together, latents, _ = watched_pictures(generator, SAMPLES, 0)
-        alone, single, _ = watched_pictures(generator, 1, SAMPLES - 1)
+        together, latents, _ = watched_pictures(generator, SAMPLES, 0, may_write=True)
+        alone, single, _ = watched_pictures(generator, 1, SAMPLES - 1, may_write=True)
     apart = difference(together[-1:], alone)
     if not apart <= BATCH_TOLERANCE:
         raise NotConforming(batch_fault(generator, latents, single, apart))

@@ -44,7 +44,7 @@ def codes_of(generator: Generator, latents: Latents) -> Tensor:
 def pictures_of(generator: Generator, n: int = SAMPLES, start: int = 0) -> Tensor:
     """Return the pictures (n, C, H, W) of samples."""
     with torch.no_grad():
-        return watched_pictures(generator, n, start)[0]
+        return watched_pictures(generator, n, start, may_write=True)[0]
 
 
 def some_layers(layers: Sequence[int]) -> list[int]:

@@ -16,7 +16,7 @@ from ..core.errors import GanstrataError, UserError
 from ..core.messages import visible
 from ..core.plugins.contracts import Scorer
 from ..core.plugins.records import Rendering
-from ..core.plugins.scoring import checked_extras, checked_scores
+from ..core.plugins.scoring import checked_extras, checked_scores, table_of_scores
 from ..core.strata.composition import Pass
 from . import second_device
 from .kit import DoesNotApply, NotConforming
@@ -30,9 +30,9 @@ SIZES = ((32, 32), (48, 96), (256, 256))
 def scores_are_a_table(subject: Subject) -> None:
     """score() gives a tensor (N, C) of finite numbers, NaN only for concepts that may be undefined."""
     scorer, rendering = _scorer(subject), _rendering(subject)
-    _scores(subject, rendering)
-    if scorer.extras:
-        with torch.inference_mode():
+    with torch.inference_mode():
+        table_of_scores(scorer, rendering)
+        if scorer.extras:
             checked_extras(scorer, rendering)
 
 

@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, UnsupportedOperatorException
+from torch._subclasses.fake_tensor import (
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+    UnsupportedOperatorException,
+)
 from torch.overrides import TorchFunctionMode
 from torch.utils import backend_registration
 
@@ -27,6 +32,7 @@ from ..core.strata.composition import advance, begun
 from .kit import DoesNotApply, NotConforming
 from .moving import Mover
 from .rendered import codes_of, rendered, sampled
+from .subject import CPU
 
 NAME = "gpu"
 _MASK = "_ganstrata_mask"  # attribute of a tensor made of a list of truth values, which holds the values
@@ -73,7 +79,7 @@ class _DataFirst(TorchFunctionMode):
         if func in (torch.tensor, torch.as_tensor) and not isinstance(args[0], Tensor):
             where = options.pop("device", None)
         elif name in ("__getitem__", "__setitem__"):
-            return func(args[0], _index(args[1]), *args[2:])
+            return func(args[0], _index(args[1], args[0].device), *args[2:])
         elif name == "new_tensor":
             where = options.pop("device", args[0].device)
             args, options = args[1:], {"dtype": args[0].dtype, **options}
@@ -87,22 +93,29 @@ class _DataFirst(TorchFunctionMode):
         return made
 
 
-def _index(index: Any) -> Any:
-    """Return an index in which lists of numbers are tensors on the processor.
+def _index(index: Any, device: torch.device) -> Any:
+    """Return an index of a tensor on `device` in which lists of numbers are tensors on the processor.
 
-    torch would copy a list to the stand-in, which takes no data. A mask with known values becomes numbers,
-    since the stand-in cannot count its elements.
+    torch would copy a list to the stand-in, which takes no data. A mask becomes numbers, since the stand-in
+    cannot count its elements; one without known values, such as x > 0.5, counts as true everywhere.
     """
     parts: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         values: Any = getattr(part, _MASK, part)
         if isinstance(part, list | tuple | range) and _holds_numbers(part):
             values = np.array(part, dtype=None if len(part) else np.int64)
+        where = CPU
+        if isinstance(values, Tensor) and values.device not in (CPU, device):
+            raise RuntimeError(
+                f"a tensor on {device} is indexed by one on {values.device}, which no device allows"
+            )
+        if isinstance(values, FakeTensor) and values.dtype == torch.bool and values.ndim:
+            values, where = np.ones(tuple(values.shape), dtype=np.bool_), values.device
         if not isinstance(values, np.ndarray):
             parts.append(_without_constant(values))
             continue
         arrays = values.nonzero() if values.dtype == np.bool_ and values.ndim else (values,)
-        parts.extend(_without_constant(torch.tensor(array)) for array in arrays)
+        parts.extend(_without_constant(torch.tensor(array)).to(where) for array in arrays)
     return tuple(parts)
 
 
@@ -214,7 +227,10 @@ def _moved(plugin: Generator | Scorer) -> Iterator[FakeTensorMode]:
 
 
 def _is_unknown(error: BaseException) -> bool:
-    """Return whether an exception says that the stand-in lacks an operation, which is no plugin's fault."""
-    if isinstance(error, UnsupportedOperatorException):
+    """Return whether an exception says that the stand-in lacks an operation, which is no plugin's fault.
+
+    The size of what some return depends on values, such as that of torch.unique or nonzero.
+    """
+    if isinstance(error, UnsupportedOperatorException | DynamicOutputShapeException):
         return True
     return isinstance(error, NotImplementedError) and f"'{NAME}' backend" in text_of(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -17,9 +17,18 @@ from ..core.plugins.kinds import class_fault
 from ..core.plugins.registry import Kind, registry
 from ..core.runs.loading import build, build_class
 
+if TYPE_CHECKING:
+    from .kit import Check, Outcome
+
 
 class CannotBeBuilt(Exception):
-    """Say that a check was not run because the plugin cannot be built, which is a fault of its own."""
+    """Say that a check was not run because the plugin cannot be built.
+
+    Attributes:
+        check: name of the check that says why.
+    """
+
+    check = "declarations are complete"
 
 
 GeneratorSource = Generator | Callable[[], Generator] | None
@@ -36,12 +45,14 @@ class Subject:
         config: its options.
         generator: for a scorer that reads feature maps, the generator that makes them, or a function that
             builds it.
+        ended: how the checks that were run ended.
     """
 
     kind: Kind
     plugin: type[Plugin] | str
     config: Mapping[str, Any] = field(default_factory=dict)
     generator: GeneratorSource = None
+    ended: dict[Check, Outcome] = field(default_factory=dict, init=False, compare=False)
 
     @cached_property
     def plugin_class(self) -> type[Plugin]:
@@ -84,7 +95,7 @@ class Subject:
             CannotBeBuilt: there is none.
         """
         if isinstance(self.attempt, GanstrataError):
-            raise CannotBeBuilt("it cannot be built; the check 'declarations are complete' says why")
+            raise CannotBeBuilt
         return self.attempt
 
     def build(self, **changed: Any) -> Plugin:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from ganstrata.testing import DoesNotApply, Outcome, checks_of
+from ganstrata.testing import DoesNotApply, Outcome, check_plugin, checks_of
 from ganstrata.testing.kit import outcome_of
 from ganstrata.testing.second_device import device
 from ganstrata.testing.subject import Subject
@@ -30,3 +30,13 @@ def failure(kind: str, plugin: type | str, name: str) -> str:
             pytest.skip(str(reason))
     ended = outcome(kind, plugin, name)
     return ended.message if ended.verdict == "failed" else f"{ended.verdict}: {ended.message}"
+
+
+def assert_told_once(kind: str, plugin: type, name: str, cure: str) -> None:
+    """Run all checks; only the one of this name may fail, and others name it as the reason."""
+    if name == "everything is on its device":
+        failure(kind, plugin, name)  # may skip the test
+    ended = {outcome.check.name: outcome for outcome in check_plugin(kind, plugin)}
+    assert {each: o.message for each, o in ended.items() if o.verdict == "failed"}.keys() == {name}
+    assert cure in ended[name].message
+    assert {o.because for o in ended.values() if o.verdict == "not judged"} <= {name}

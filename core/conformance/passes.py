@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import PluginBroken, ShapeError
+from ..errors import PluginBroken
 from ..messages import shown
 from ..plugins.base import owner_of
 from ..plugins.contracts import Generator
+from ..plugins.dropped_rows import dropped_rows_named
 from ..plugins.finiteness import finite_rows, locate_nonfinite, nonfinite_error
 from ..plugins.picture_checks import FLOATS, range_fault
 from ..plugins.records import Inputs, Latents, State
@@ -105,8 +106,8 @@ def check_same(first: Tensor, second: Tensor, width: float, owner: str) -> None:
         raise PluginBroken(
             f"{owner} does not give the same picture twice: it differs by {difference:.2g} of the range, "
             f"{REPEAT_TOLERANCE:g} is allowed. "
-            "Noise of a sample may depend on Inputs.noise, its Inputs.index and the stratum only. "
-            + random_state.ADVICE
+            "Nothing may be kept of earlier pictures, and noise of a sample may depend on Inputs.noise, its "
+            "Inputs.index and the stratum only. " + random_state.ADVICE
         )
 
 
@@ -142,11 +143,22 @@ class Exchanged:
         return digest(self.tensor) != self.content
 
 
-def watched_pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, Latents, list[Exchanged]]:
+def watched_pictures(
+    generator: Generator, n: int, start: int, *, may_write: bool = False
+) -> tuple[Tensor, Latents, list[Exchanged]]:
     """Make pictures (n, C, H, W) of samples start .. start + n - 1, stratum by stratum.
+
+    Args:
+        generator: the generator.
+        n: number of samples.
+        start: index of the first one.
+        may_write: whether methods may write into what they are given.
 
     Returns:
         the pictures, their latents, and all tensors exchanged on the way.
+
+    Raises:
+        PluginBroken: a method returns something wrong, or writes where it may not.
     """
     latents = generator.sample(n, 0, start, Stream.PROBING)
     exchanged: list[Exchanged] = []
@@ -156,7 +168,7 @@ def watched_pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, 
 
     def check_after(arguments: list[Exchanged]) -> None:
         modified = next((argument for argument in arguments if argument.is_modified), None)
-        if modified is not None:
+        if modified is not None and not may_write:
             raise PluginBroken(
                 f"{owner_of(generator)}: {modified.receiver} writes into {modified.what} that it is given, "
                 "from which edits restart; make it compute on a copy, without in-place operations "
@@ -170,24 +182,15 @@ def watched_pictures(generator: Generator, n: int, start: int) -> tuple[Tensor, 
     arguments = arguments_of("broadcast", {"the w": w})
     codes = generator.broadcast(w, latents.condition)
     check_after(arguments)
-    state = begun(generator, Inputs(n, latents.condition, latents.index, NOISE))
-    rows = []
+    state = first = begun(generator, Inputs(n, latents.condition, latents.index, NOISE))
     for s in range(len(generator.strata)):
         arguments = arguments_of(f"stratum({s})", tensors_of(state) | {"the codes": codes})
-        state = advance(generator, state, codes, s, s + 1, {}, ())
+        with dropped_rows_named(generator, first, codes, 0):
+            state = advance(generator, state, codes, s, s + 1, {}, ())
         check_after(arguments)
-        rows.append(n if state.x is None or not state.x.ndim else len(state.x))
     arguments = arguments_of("finish", tensors_of(state))
-    try:
+    with dropped_rows_named(generator, first, codes, 0):
         images = finished(generator, state, n)
-    except ShapeError as error:
-        if not rows or rows[-1] == n:
-            raise
-        dropping = next(s for s, count in enumerate(rows) if count != n)
-        raise PluginBroken(
-            f"{owner_of(generator)}: stratum({dropping}) returned a State whose x is of shape (N, ...) with "
-            f"N = {rows[dropping]} for {n} samples; keep one row for each sample"
-        ) from error
     check_after(arguments)
     exchanged += arguments_of("", {"the pictures": images})
     if images.dtype not in FLOATS:

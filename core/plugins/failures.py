@@ -22,7 +22,7 @@ LONGEST = 400
 """Maximum number of characters of an exception's text that a message repeats."""
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-_OURS = (os.path.join(_PACKAGE, "core"), os.path.join(_PACKAGE, "cli"))
+_OURS = tuple(os.path.join(_PACKAGE, folder) for folder in ("core", "cli", "testing"))
 _NO_MEMORY = (
     "out of memory",
     "can't allocate memory",

@@ -28,13 +28,22 @@ def checked_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
         PluginBroken: the scorer fails, writes into its input, or changes its concepts.
     """
     with refusing_writes(scorer, rendering):
-        scores = _table(
-            scorer,
-            scorer.score(rendering),
-            "scores",
-            (len(rendering.images), len(scorer.concepts)),
-            "images, concepts",
-        )
+        return table_of_scores(scorer, rendering)
+
+
+def table_of_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
+    """Return what `checked_scores` returns, whatever the scorer does to its input.
+
+    Raises:
+        ScoreError, PluginBroken: as there.
+    """
+    scores = _table(
+        scorer,
+        scorer.score(rendering),
+        "scores",
+        (len(rendering.images), len(scorer.concepts)),
+        "images, concepts",
+    )
     if tuple(scorer.concepts) != scorer.declared:
         raise PluginBroken(
             f"{owner_of(scorer)} has other concepts after a call of score than before; "

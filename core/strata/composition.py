@@ -16,6 +16,7 @@ from ..errors import LayerError, PluginBroken
 from ..plugins.base import owner_of
 from ..plugins.colours import CHANNELS, to_rgb
 from ..plugins.contracts import Generator
+from ..plugins.dropped_rows import dropped_rows_named
 from ..plugins.finiteness import (
     PLACEHOLDER,
     fill_nonfinite,
@@ -206,11 +207,12 @@ class Pass:
         with autocast(generator.device, precision):
             state = self._begun()
             position = 0
-            for stop in sorted({*restarts, len(generator.strata)}):
-                state = advance(generator, state, codes, position, stop, collected, self._wanted)
-                self._states[stop] = state
-                position = stop
-            images = finished(generator, self._states.pop(len(generator.strata)), codes.shape[0])
+            with dropped_rows_named(generator, state, codes, 0):
+                for stop in sorted({*restarts, len(generator.strata)}):
+                    state = advance(generator, state, codes, position, stop, collected, self._wanted)
+                    self._states[stop] = state
+                    position = stop
+                images = finished(generator, self._states.pop(len(generator.strata)), codes.shape[0])
         self.rendering = self._rendering(images, collected, codes)
 
     def edited(
@@ -242,17 +244,12 @@ class Pass:
             )
         start = max(restarts)
         features = {s: x for s, x in self.rendering.features.items() if s < start}
-        with autocast(generator.device, self.precision):
-            state = advance(
-                generator,
-                self._states[start],
-                codes,
-                start,
-                len(generator.strata),
-                features,
-                self._wanted,
-                styles,
-            )
+        before, end = self._states[start], len(generator.strata)
+        with (
+            autocast(generator.device, self.precision),
+            dropped_rows_named(generator, before, codes, start),
+        ):
+            state = advance(generator, before, codes, start, end, features, self._wanted, styles)
             images = finished(generator, state, codes.shape[0])
         return self._rendering(images, features, codes, start)
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 from fakes import Axes
-from ganstrata import PluginConfig, UserError
+from ganstrata import Concept, PluginConfig, Scorer, UserError
 from ganstrata.testing import check_plugin, checks_of, conformance
+from ganstrata.testing.kit import outcome_of
+from ganstrata.testing.subject import Subject
 from pydantic import Field
 
 MINE = """
@@ -40,6 +42,15 @@ test_moody = conformance(
     expected_failures={"score can be repeated": "it is moody", "pictures are left alone": "a guess"},
 )
 """
+
+
+class Flat(Scorer):
+    """A scorer whose scores have one axis only."""
+
+    concepts = (Concept("lightness", "colour"),)
+
+    def score(self, rendering):
+        return rendering.images.mean(dim=(1, 2, 3))
 
 
 class FromFile(Axes):
@@ -111,7 +122,7 @@ def test_options_that_are_wrong_are_told_as_in_a_run() -> None:
     first, *others = check_plugin("scorer", "hue", {"softt": True})
     assert first.verdict == "failed"
     assert "Did you mean 'soft'?" in first.message
-    assert {outcome.verdict for outcome in others} == {"not run"}
+    assert {outcome.verdict for outcome in others} == {"not judged"}
 
 
 def test_the_command_prints_a_line_per_promise(invoke) -> None:
@@ -119,7 +130,7 @@ def test_the_command_prints_a_line_per_promise(invoke) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0].startswith("ok      declarations are complete: It is built")
-    assert re.fullmatch(r"1[12] of 13 checks passed; 0 failed, [12] skipped, 0 not run\.", lines[-1])
+    assert re.fullmatch(r"1[12] of 13 checks passed; 0 failed, [12] skipped, 0 not judged\.", lines[-1])
 
 
 def test_the_command_takes_options_and_files(invoke, tmp_path: Path) -> None:
@@ -131,7 +142,7 @@ def test_the_command_takes_options_and_files(invoke, tmp_path: Path) -> None:
     assert wrong.exit_code == 1
     assert "FAILED  declarations are complete" in wrong.stdout
     assert wrong.stdout.count("soft") == wrong.stdout.count("FAILED") == 1
-    assert "0 of 13 checks passed; 1 failed, 0 skipped, 12 not run." in wrong.stdout
+    assert "0 of 13 checks passed; 1 failed, 0 skipped, 12 not judged." in wrong.stdout
     assert "soft" in wrong.stdout
     assert invoke("plugins", "check", "hue", "--config", str(run), "--set", "soft=true").exit_code == 0
     assert invoke("plugins", "check", "hue", "--config", str(alone)).exit_code == 0
@@ -186,8 +197,30 @@ def test_a_generator_that_the_checkpoint_decides_is_recognised(invoke, tmp_path:
 
 def test_the_command_prints_json(invoke) -> None:
     rows = json.loads(invoke("plugins", "check", "hue", "--json").stdout)
-    assert {"name", "promise", "verdict", "message"} == set(rows[0])
+    assert {"name", "promise", "verdict", "message", "because"} == set(rows[0])
     assert [row["name"] for row in rows] == [check.name for check in checks_of("scorer")]
+
+
+def test_one_mistake_is_told_once_with_the_checks_that_it_spoils(invoke, register) -> None:
+    register("scorer", "flat", Flat)
+    result = invoke("plugins", "check", "flat")
+    assert result.exit_code == 1
+    assert result.stdout.count("FAILED") == result.stdout.count("return scores[:, None]") == 1
+    named = re.search(r"Not judged because of this: (.*)\.\n", result.stdout)[1]
+    assert "score can be repeated, order does not change a score" in named
+    assert result.stdout.count("order does not change a score") == 1
+    rows = {row["name"]: row for row in json.loads(invoke("plugins", "check", "flat", "--json").stdout)}
+    assert rows["score can be repeated"]["because"] == "scores are a table"
+
+
+def test_a_known_failure_hides_no_other() -> None:
+    subject = Subject("scorer", Flat)
+    checks = {check.name: check for check in checks_of("scorer")}
+    repeated = checks["score can be repeated"]
+    assert outcome_of(repeated, subject).because == "scores are a table"
+    assert outcome_of(repeated, subject, {"score can be repeated"}).verdict == "failed"
+    known = {"scores are a table", "pictures are left alone", "global random state is untouched"}
+    assert outcome_of(repeated, subject, known).verdict == "failed"
 
 
 def test_an_unknown_name_is_told_with_the_nearest(invoke) -> None:
@@ -204,7 +237,7 @@ def test_a_plugin_that_cannot_be_built_fails_one_case_and_the_others_are_skipped
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert "1 failed, 12 skipped" in done.stdout  # under -O, which drops assertions
     assert "SKIPPED [12]" in done.stdout
-    assert "it cannot be built; the check 'declarations are complete' says why" in done.stdout
+    assert "the check 'declarations are complete' fails, on which this one rests" in done.stdout
     assert "size: is not an option" in done.stdout
 
 

@@ -158,6 +158,36 @@ class Indexing(Scorer):
         return torch.stack(taken).mean(dim=(0, 2))[:, None]
 
 
+class Masking(Scorer):
+    """Chooses values by other values, as accelerators can."""
+
+    concepts = (Concept("lightness", "colour"),)
+
+    def score(self, rendering):
+        x = rendering.images.clone()
+        x[x > 0.9] = 0.9
+        x[x < 0.1] = 2.0 * x[x < 0.1]
+        light = x.mean(dim=(1, 2, 3)) > 0.5
+        brightest = torch.zeros(len(x), device=x.device)
+        brightest[light] = x[light].flatten(1).amax(dim=1)
+        return torch.stack([picture[picture > 0.2].mean() for picture in x])[:, None] + brightest[:, None]
+
+
+class Counting(Masking):
+    """Counts colours, of which there may be any number."""
+
+    def score(self, rendering):
+        return super().score(rendering) + 0.0 * rendering.images.round().unique().sum()
+
+
+class Mixing(Masking):
+    """Chooses values of a tensor on the processor by a mask on the device."""
+
+    def score(self, rendering):
+        table = torch.ones(rendering.images.shape)
+        return super().score(rendering) + 0.0 * table[rendering.images > 0.5].mean()
+
+
 class Unknown(Scorer):
     """Uses an operation that only real devices have."""
 
@@ -188,6 +218,16 @@ def test_tensors_of_data_may_be_made_there_and_kept_for_the_device() -> None:
 
 def test_any_index_that_an_accelerator_takes_may_be_used() -> None:
     assert outcome("scorer", Indexing, CHECK).message == ""
+
+
+def test_values_may_be_chosen_by_a_mask_of_values() -> None:
+    assert outcome("scorer", Masking, CHECK).message == ""
+    assert "is indexed by one on gpu" in outcome("scorer", Mixing, CHECK).message
+
+
+def test_a_result_whose_size_depends_on_values_is_no_fault_of_the_plugin() -> None:
+    ended = outcome("scorer", Counting, CHECK)
+    assert (ended.verdict, "does not know an operation" in ended.message) == ("skipped", True)
 
 
 def test_an_operation_that_the_stand_in_lacks_is_no_fault_of_the_plugin() -> None:
