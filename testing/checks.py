@@ -11,7 +11,7 @@ from . import any_plugin, edit_checks, generator_checks, learner_checks, scorer_
 from .kit import Check, Outcome, Run, outcome_of
 from .subject import Subject
 
-Table = Mapping[Run, tuple[Run, ...]]  # a check, and those on which it rests
+Table = dict[Run, tuple[Run, ...]]  # a check, and those on which it rests
 
 _EVERY: Table = {
     any_plugin.declarations_are_complete: (),
