@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from ganstrata.cli.main import COMMANDS, main
 from ganstrata.core.config.field_rows import Row, rows
 from ganstrata.core.config.schema import RunConfig
+from ganstrata.core.config.segment_schema import SegmentConfig
 from ganstrata.core.plugins.registry import KINDS, registry
 from pydantic import BaseModel
 
@@ -38,6 +39,11 @@ def table(model: type[BaseModel]) -> str:
 def run_fields() -> str:
     """The table of the run's config."""
     return table(RunConfig)
+
+
+def segment_fields() -> str:
+    """The table of the config of `ganstrata segment`."""
+    return table(SegmentConfig)
 
 
 def plugin_fields() -> str:
@@ -74,6 +80,7 @@ def commands() -> str:
 
 SOURCES: dict[str, Callable[[], str]] = {
     "run fields": run_fields,
+    "segment fields": segment_fields,
     "plugin fields": plugin_fields,
     "commands": commands,
 }

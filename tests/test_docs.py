@@ -92,7 +92,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             ]
 
 
-@pytest.mark.parametrize("page", ["config.md", "cli.md"])
+@pytest.mark.parametrize("page", ["config.md", "cli.md", "segmentation.md"])
 def test_generated_parts_are_up_to_date(page: str, generate: ModuleType) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     # Releases of click break lines in other places.

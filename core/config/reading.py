@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -15,11 +15,14 @@ from .faults import describe
 from .limits import plain
 from .overrides import override
 from .parsing import read_data
-from .schema import AUTO, UNSTATED, VERSION, RunConfig
+from .schema import AUTO, UNSTATED, VERSION, RunConfig, Section
+from .segment_schema import SegmentConfig
+
+C = TypeVar("C", bound=Section)
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read and validate a config from YAML, TOML or JSON.
+    """Read and validate the config of a run from YAML, TOML or JSON.
 
     Args:
         path: the file.
@@ -32,6 +35,17 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     return config_of(read_data(path), str(path), overrides)
 
 
+def read_segment_config(path: Path, overrides: Sequence[str] = ()) -> SegmentConfig:
+    """Read and validate the config of `ganstrata segment`, as `read_config` does.
+
+    Raises:
+        UserError: the file is missing or not well-formed, or an override is invalid.
+        ConfigError: the config has faults; the error lists all of them.
+    """
+    data = read_data(path)
+    return _validate(_overridden(data, str(path), overrides), str(path), SegmentConfig)
+
+
 def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfig:
     """Validate what a config file holds, with `key=value` overrides.
 
@@ -39,6 +53,16 @@ def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfi
         data: plain data.
         source: origin of the data, for messages.
         overrides: applied in turn.
+
+    Raises:
+        UserError: the data are not a mapping, or an override names no value.
+        ConfigError: the config has faults; the error lists all of them.
+    """
+    return validate(_overridden(data, source, overrides), source)
+
+
+def _overridden(data: Any, source: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the data of a config with `key=value` overrides.
 
     Raises:
         UserError: the data are not a mapping, or an override names no value.
@@ -54,7 +78,7 @@ def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfi
             raise ConfigError(source, faults)
         for text in overrides:
             override(data, text)
-    return validate(data, source)
+    return dict(data)
 
 
 def validate(data: Mapping[str, Any], source: str) -> RunConfig:
@@ -67,7 +91,20 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
     Raises:
         ConfigError: there are faults; the error lists all of them.
     """
-    config: RunConfig | None = None
+    return _validate(data, source, RunConfig)
+
+
+def validate_segment(data: Mapping[str, Any], source: str) -> SegmentConfig:
+    """Return the config of `ganstrata segment` made from plain data, as `validate` does.
+
+    Raises:
+        ConfigError: there are faults; the error lists all of them.
+    """
+    return _validate(data, source, SegmentConfig)
+
+
+def _validate(data: Mapping[str, Any], source: str, model: type[C]) -> C:
+    config: C | None = None
     data, faults = plain(data, source)
     if not isinstance(data, dict):
         raise ConfigError(
@@ -76,9 +113,9 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
     _check_version(data, source)
     data = _recognised(data, faults)
     try:
-        config = RunConfig.model_validate(data)
+        config = model.model_validate(data)
     except ValidationError as error:
-        faults += describe(error, RunConfig, data)
+        faults += describe(error, model, data)
     for path, kind, name, options in _plugins(data):
         faults += check_options(kind, name, options, path)
     if faults or config is None:
@@ -156,6 +193,7 @@ def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind,
     if isinstance(scorers, list):
         places += [(("scorers", i), "scorer", item) for i, item in enumerate(scorers)]
     places.append((("boundary",), "boundary", data.get("boundary")))
+    places.append((("teacher",), "scorer", data.get("teacher")))
     plugins = []
     for path, kind, item in places:
         if kind == "generator" and isinstance(item, dict) and item.get("use") == AUTO:

@@ -30,6 +30,20 @@ UNSTATED = 1  # version of a config that states none, whatever VERSION is: its f
 AUTO = "auto"  # in place of a generator plugin's name: the checkpoint decides
 
 
+Version = Annotated[int, Field(ge=1, le=VERSION, description="version of the config's fields")]
+Device = Annotated[
+    str,
+    Field(
+        pattern=r"^(auto|cpu|cuda|cuda:\d+)$",
+        description="auto, cpu, cuda or cuda:N; auto: CUDA if it is available",
+    ),
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16"],
+    Field(description="number format of the networks; auto: fp32; fp16 needs CUDA"),
+]
+
+
 class Section(StrictNumbers):
     """Base of all sections: frozen, and unknown fields are errors."""
 
@@ -273,12 +287,7 @@ class Engine(Section):
 class RunConfig(Section):
     """Everything that decides the result of a run."""
 
-    version: int = Field(
-        default=UNSTATED,
-        ge=1,
-        le=VERSION,
-        description="version of the config's fields",
-    )
+    version: Version = UNSTATED
     generator: Use = Field(
         description="the generator and its config, such as {use: auto, with: {checkpoint: FILE}}"
     )
@@ -296,14 +305,8 @@ class RunConfig(Section):
     rescoring: Rescoring = Rescoring()
     editing: Editing = Editing()
     report: Report = Report()
-    device: str = Field(
-        default="auto",
-        pattern=r"^(auto|cpu|cuda|cuda:\d+)$",
-        description="auto, cpu, cuda or cuda:N; auto: CUDA if it is available",
-    )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        default="auto", description="number format of the networks; auto: fp32; fp16 needs CUDA"
-    )
+    device: Device = "auto"
+    precision: Precision = "auto"
     checks: bool = Field(
         default=True, description="check the plugins on a few pictures and scores before a run begins"
     )

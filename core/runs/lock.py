@@ -14,7 +14,6 @@ from ..storage.disk import disk_error, make_folder
 from ..storage.result_folder import check_outside_arrays
 
 LOCK = "run.lock"
-BEGINNING = (LOCK, "run.json.part")  # all that a process leaves which is killed while it begins a run
 WRITTEN = (
     "samples.zarr",
     "boundaries.json",
@@ -23,19 +22,25 @@ WRITTEN = (
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, index: str = "run.json", what: str = "run directory") -> Iterator[None]:
     """Lock a run directory against other processes; create it if missing.
 
     A directory that was created here is removed again if no run began in it.
+
+    Args:
+        path: the directory.
+        index: the file that shows that a directory is one.
+        what: what such a directory is called, for messages.
 
     Raises:
         RunError: the directory holds something else, lies within an array, or another process has locked it.
     """
     check_outside_arrays(path)
+    begun = (LOCK, f"{index}.part")  # all that a process leaves which is killed while it begins a run
     if (
-        not (path / "run.json").is_file()
+        not (path / index).is_file()
         and path.exists()
-        and (not path.is_dir() or any(p.name not in BEGINNING for p in path.iterdir()))
+        and (not path.is_dir() or any(p.name not in begun for p in path.iterdir()))
     ):
         lost = path.is_dir() and any((path / name).exists() for name in WRITTEN)
         cure = (
@@ -43,7 +48,7 @@ def locked(path: Path) -> Iterator[None]:
             if lost
             else "give an empty or a new one"
         )
-        raise RunError(f"{path} exists and is not a run directory: it has no run.json; {cure}")
+        raise RunError(f"{path} exists and is not a {what}: it has no {index}; {cure}")
     created = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         make_folder(path)
@@ -62,9 +67,9 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         # The lock is still held, so no other process can have begun a run. Windows removes no open file.
-        empty = not (path / "run.json").exists()
+        empty = not (path / index).exists()
         if empty:
-            (path / BEGINNING[1]).unlink(missing_ok=True)
+            (path / begun[1]).unlink(missing_ok=True)
         if empty and os.name != "nt":
             (path / LOCK).unlink(missing_ok=True)
         lock.release()

@@ -19,11 +19,17 @@ class Step:
     def __init__(self, report: Progress, label: str, total: int, done: int, at_most: str) -> None:
         self._report, self._label, self.total, self.done, self._at_most = report, label, total, done, at_most
         self._first, self._began, self._spoke = done, time.monotonic(), time.monotonic()
+        self._note = ""
 
     @property
     def seconds(self) -> float:
         """Seconds since the stage began."""
         return time.monotonic() - self._began
+
+    def note(self, text: str) -> None:
+        """Show a short text beside the count, such as the loss of a training."""
+        self._note = f", {text}"
+        self._report.describe(f"{self._label} {text}")
 
     def __call__(self, count: int) -> None:
         """Add to the finished count, and show a line every 10 seconds."""
@@ -36,7 +42,7 @@ class Step:
             left = (self.total - self.done) / max(rate, 1e-9)
             self._report.line(
                 f"{self._label}: {self.done} of {self._at_most}{self.total}, {rate:.0f}/s, "
-                f"{self._at_most}{duration(left)} left"
+                f"{self._at_most}{duration(left)} left{self._note}"
             )
 
 
@@ -90,6 +96,12 @@ class Progress:
         if self._bar is not None:
             with suppress(OSError, ValueError):
                 self._bar.advance(self._task, count)  # type: ignore[attr-defined]
+
+    def describe(self, text: str) -> None:
+        """Change the text before the bar."""
+        if self._bar is not None:
+            with suppress(OSError, ValueError):
+                self._bar.update(self._task, description=text)  # type: ignore[attr-defined]
 
     @contextmanager
     def _shown(self, name: str, total: int, done: int) -> Iterator[None]:

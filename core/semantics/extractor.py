@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..messages import shown, visible
+from ..messages import visible
 from ..plugins.base import owner_of
 from ..plugins.contracts import Generator
 from .feature_maps import FeatureMap, cropped
@@ -155,7 +155,7 @@ class Extractor:
         here = MadeFor.of(generator)
         made = self.made_for
         differences = [
-            f"{name} is {shown(getattr(here, key))}, not {shown(getattr(made, key))}"
+            f"{name} is {getattr(here, key) or 'unknown'}, not {visible(getattr(made, key) or 'unknown')}"
             for key, name in (
                 ("family", "its family"),
                 ("resolution", "the size of its pictures"),

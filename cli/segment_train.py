@@ -1,0 +1,47 @@
+"""Define `ganstrata segment train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .computing import computing
+from .options import PATH, quiet_option
+from .streams import say
+
+
+@click.command("train")
+@click.argument("config", type=PATH)
+@click.option("--out", required=True, type=PATH, help="The segmentation folder, new or unfinished.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value of the config; may be repeated.",
+)
+@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
+@quiet_option
+def train_command(
+    config: Path, out: Path, overrides: tuple[str, ...], device: str | None, quiet: bool
+) -> None:
+    """Train an extractor by the labels of a segmentation scorer.
+
+    CONFIG names the generator, the teacher, the extractor and the training. Samples are drawn, labelled and
+    forgotten. The same command continues an interrupted training where it stopped.
+
+    \b
+    Examples:
+      ganstrata segment train examples/segment.yaml --out segmentations/rooms
+      ganstrata segment train examples/segment.yaml --set extractor.head=NSE-1 --out segmentations/rooms-nse1
+    """
+    with computing(f"The same command continues the training in {out}.", quiet=quiet) as progress:
+        from ..core.config.reading import read_segment_config
+        from ..core.semantics.folder import EXTRACTOR
+        from ..core.semantics.stage import train
+
+        changed = (*overrides, f"device={device}") if device is not None else overrides
+        train(read_segment_config(config, changed), out, source=str(config), progress=progress)
+        file = out / EXTRACTOR
+    say(f"Extractor: {file}")

@@ -1,0 +1,90 @@
+"""Define the config of `ganstrata segment`: generator, teacher, extractor and training."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from ..randomness import LARGEST_SEED
+from .schema import MOST, UNSTATED, Batch, Device, Precision, Section, Use, Version
+
+
+class ExtractorSection(Section):
+    """The network that reads feature maps (method E)."""
+
+    head: Literal["LSE", "NSE-1", "NSE-2"] = Field(
+        default="LSE",
+        description="LSE: linear; NSE-1: three convolutions per feature map; NSE-2: a decoder",
+    )
+    strata: Literal["all", "last_of_resolution"] | list[NonNegativeInt] = Field(
+        default="all",
+        description="feature maps to read: all, last_of_resolution (the last of each size), or numbers of "
+        "strata, which `ganstrata model inspect` lists",
+    )
+    classes: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="classes of the teacher to learn; the others become one class, background; default: all",
+    )
+    layer_weights: Literal["equal", "softplus"] = Field(
+        default="equal",
+        description="LSE and NSE-1: equal adds up the strata as they are, as in the paper; softplus learns a "
+        "positive weight for each, as in its code",
+    )
+    kernel: Literal[1, 3] = Field(
+        default=1,
+        description="NSE-1: width of its kernels; 1 in the paper's code, 3 in its figure 7",
+    )
+
+
+class TrainingSection(Section):
+    """The training of the extractor."""
+
+    method: Literal["gradient", "ridge", "lda"] = Field(
+        default="gradient",
+        description="gradient: the paper's schedule; ridge and lda: closed forms for LSE, far faster",
+    )
+    images: int = Field(
+        default=51_200, ge=50, le=MOST, description="number of fresh pictures; the schedule scales with it"
+    )
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="seed of samples and first parameters")
+    learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0, description="gradient: learning rate of Adam")
+    layerwise_loss: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1e6,
+        description="gradient: weight of the losses of single strata, for maps of what each says by itself; "
+        "0.1 in the paper's appendix I",
+    )
+    batch_size: Batch | Literal["auto"] = Field(default="auto", description="number of pictures in one pass")
+
+
+class SegmentConfig(Section):
+    """The config of a segmentation folder."""
+
+    version: Version = UNSTATED
+    generator: Use = Field(
+        description="the generator and its config, such as {use: auto, with: {checkpoint: FILE}}"
+    )
+    teacher: Use = Field(
+        description="the segmentation scorer whose labels are learnt, and its config, "
+        'such as {use: segmentation, with: {checkpoint: "bundled:rooms"}}'
+    )
+    extractor: ExtractorSection = ExtractorSection()
+    training: TrainingSection = TrainingSection()
+    device: Device = "auto"
+    precision: Precision = "auto"
+    checks: bool = Field(default=True, description="check the plugins on a few pictures first")
+
+    def as_data(self) -> dict[str, Any]:
+        """Return plain data, as in a config file."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @model_validator(mode="after")
+    def _fits(self) -> SegmentConfig:
+        if self.training.layerwise_loss and self.extractor.head == "NSE-2":
+            raise ValueError("training.layerwise_loss needs LSE or NSE-1: strata of NSE-2 say nothing alone")
+        if self.training.method != "gradient" and self.extractor.head != "LSE":
+            raise ValueError(f"training.method {self.training.method} is for LSE, not {self.extractor.head}")
+        return self

@@ -1,0 +1,158 @@
+"""Build what a segmentation config names: generator, teacher, and the samples that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+
+from ..config.segment_schema import SegmentConfig
+from ..device import auto_batch, resolve_device, resolve_precision
+from ..errors import ConfigError, Fault, UserError
+from ..plugins.base import owner_of
+from ..plugins.contracts import Generator, Segmenter
+from ..randomness import Stream
+from ..runs.prepare import PluginBuilder
+from ..runs.provenance.describe import NUMERIC, plugin_record, version_of
+from ..runs.provenance.records import Environment, PluginRecord, Record
+from ..runs.spawning import end_if_imported_again
+from .extractor import Architecture, MadeFor
+from .feature_maps import choose_strata
+from .samples import LabelledSamples
+from .teacher import Teacher
+
+
+class SegmentProvenance(Record):
+    """Represent everything besides the config that an extractor depends on."""
+
+    environment: Environment
+    generator: PluginRecord
+    teacher: PluginRecord
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Hold the plugins of a segmentation config.
+
+    Attributes:
+        config: the config.
+        samples: generator and teacher, which draw and label samples.
+        architecture: of the extractor that the config describes.
+        device: device to compute on.
+        provenance: what numbers computed with these plugins depend on.
+    """
+
+    config: SegmentConfig
+    samples: LabelledSamples
+    architecture: Architecture
+    device: torch.device
+    provenance: SegmentProvenance
+
+    @property
+    def generator(self) -> Generator:
+        """The generator."""
+        return self.samples.generator
+
+    @property
+    def teacher(self) -> Teacher:
+        """The teacher."""
+        return self.samples.teacher
+
+    @property
+    def made_for(self) -> MadeFor:
+        """Identity of the generator, with the plugin and the config that build it."""
+        used = self.config.generator
+        return MadeFor.of(self.generator, used.use, used.options)
+
+
+def build_subject(config: SegmentConfig, source: str = "config", batch: int | None = None) -> Subject:
+    """Build generator and teacher, and check what the config alone cannot show.
+
+    Args:
+        config: validated.
+        source: the config's file, for messages.
+        batch: batch size of an existing folder, in place of `auto`.
+
+    Raises:
+        GanstrataError: a plugin, checkpoint, stratum or class does not fit.
+    """
+    end_if_imported_again()
+    device = resolve_device(config.device)
+    builder = PluginBuilder(source, device, config.checks)
+    generator = cast("Generator", builder.build("generator", config.generator, ("generator",)))
+    built = builder.build("scorer", config.teacher, ("teacher",))
+    if not isinstance(built, Segmenter):
+        raise ConfigError(
+            source,
+            [
+                Fault(
+                    ("teacher", "use"),
+                    f"{owner_of(built)} labels no pixels; a segmentation scorer is needed, "
+                    "such as `segmentation`",
+                )
+            ],
+        )
+    faults: list[Fault] = []
+    with _fault_at(faults, "teacher"):
+        built.check_generator(generator)
+    with _fault_at(faults, "extractor", "strata"):
+        strata = choose_strata(generator.strata, config.extractor.strata)
+    with _fault_at(faults, "extractor", "classes"):
+        teacher = Teacher.of(built, config.extractor.classes)
+    if faults:
+        raise ConfigError(source, faults)
+    size = config.training.batch_size
+    card = generator.card
+    samples = LabelledSamples(
+        generator,
+        teacher,
+        strata,
+        batch or (auto_batch(card.height, device, card.width) if size == "auto" else size),
+        config.training.seed,
+        resolve_precision(config.precision, device),
+    )
+    return Subject(
+        config, samples, _architecture(config, samples), device, _provenance(config, samples, device)
+    )
+
+
+@contextmanager
+def _fault_at(faults: list[Fault], *place: str) -> Iterator[None]:
+    """Add what is refused in the block to the faults, at a place in the config."""
+    try:
+        yield
+    except UserError as error:
+        faults.append(Fault(place, str(error)))
+
+
+def _architecture(config: SegmentConfig, samples: LabelledSamples) -> Architecture:
+    """Return the architecture that the config describes, at the size of the teacher's labels."""
+    one = LabelledSamples(samples.generator, samples.teacher, samples.strata, 1, samples.seed)
+    _, height, width = one.draw(0, Stream.TRAINING).labels.shape
+    section = config.extractor
+    return Architecture(
+        head=section.head,
+        maps=samples.maps,
+        classes=samples.teacher.classes,
+        size=(height, width),
+        background=samples.teacher.background,
+        layer_weights="equal" if section.head == "NSE-2" else section.layer_weights,
+        bias=config.training.method != "gradient",
+        kernel=section.kernel if section.head == "NSE-1" else 1,
+    )
+
+
+def _provenance(config: SegmentConfig, samples: LabelledSamples, device: torch.device) -> SegmentProvenance:
+    return SegmentProvenance(
+        environment=Environment(
+            batch=samples.batch,
+            device=device.type,
+            precision=samples.precision,
+            packages={name: version_of(name) for name in NUMERIC},
+        ),
+        generator=plugin_record("generator", config.generator, samples.generator),
+        teacher=plugin_record("scorer", config.teacher, samples.teacher.segmenter),
+    )

@@ -1,0 +1,163 @@
+"""Segmentation folders: made, continued, refused, opened again."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ganstrata.core.config.reading import validate_segment
+from ganstrata.core.config.segment_schema import SegmentConfig
+from ganstrata.core.errors import ConfigError, RunError, UserError
+from ganstrata.core.semantics import stage
+from ganstrata.core.semantics.extractor_file import load_extractor
+from ganstrata.core.semantics.folder import EXTRACTOR, INDEX, LOG, STATE, open_segmentation
+from ganstrata.core.semantics.stage import train
+from ganstrata.core.semantics.training import Trainer
+
+FAKE: dict[str, Any] = {
+    "generator": {"use": "fake_layers"},
+    "teacher": {"use": "fake_regions"},
+    "training": {"images": 60, "batch_size": 8},
+    "device": "cpu",
+}
+
+
+def config(**changes: Any) -> SegmentConfig:
+    data = json.loads(json.dumps(FAKE))
+    for place, value in changes.items():
+        section, _, key = place.partition("__")
+        if key:
+            data.setdefault(section, {})[key] = value
+        else:
+            data[section] = value
+    return validate_segment(data, "segment.yaml")
+
+
+def parameters(folder: Path) -> torch.Tensor:
+    head = load_extractor(folder / EXTRACTOR, torch.device("cpu")).heads[0]
+    return torch.cat([p.flatten() for p in head.parameters()])
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_folder_holds_the_extractor_its_config_and_its_log(tmp_path):
+    folder = train(config(), tmp_path / "seg")
+    assert sorted(p.name for p in folder.iterdir() if p.suffix != ".lock") == sorted([EXTRACTOR, INDEX, LOG])
+    subject, extractor = open_segmentation(folder)
+    assert extractor.classes == ("wall", "sofa", "bed", "lamp")
+    assert extractor.architecture.size == (8, 8)
+    assert extractor.strata == tuple(range(8))
+    assert extractor.facts["teacher"]["plugin"] == "fake_regions"
+    assert extractor.facts["training"]["images"] == 60
+    assert subject.config.training.images == 60
+    rows = (folder / LOG).read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "images,loss,accuracy,mIoU,seconds"
+    assert rows[-1].startswith("60,")
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_training_that_was_killed_continues_to_the_same_extractor(tmp_path, monkeypatch):
+    whole = train(config(), tmp_path / "whole")
+    monkeypatch.setattr(stage, "KEEP", -1.0)  # a state after every step
+    steps = Trainer.steps
+
+    def killed(self):
+        for taken in steps(self):
+            yield taken
+            if self.position >= 30:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "steps", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(config(), tmp_path / "again")
+    assert (tmp_path / "again" / STATE).exists()
+    with pytest.raises(RunError, match="is not finished; the same `ganstrata segment train` continues it"):
+        open_segmentation(tmp_path / "again")
+    monkeypatch.setattr(Trainer, "steps", steps)
+    again = train(config(), tmp_path / "again")
+    torch.testing.assert_close(parameters(again), parameters(whole), rtol=1e-4, atol=1e-6)
+    assert not (again / STATE).exists()
+    assert [row.split(",")[0] for row in (again / LOG).read_text(encoding="utf-8").splitlines()] == [
+        row.split(",")[0] for row in (whole / LOG).read_text(encoding="utf-8").splitlines()
+    ]
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_finished_training_is_not_repeated(tmp_path):
+    folder = train(config(), tmp_path / "seg")
+    before = (folder / EXTRACTOR).stat().st_mtime_ns
+    train(config(device="cpu"), folder)
+    assert (folder / EXTRACTOR).stat().st_mtime_ns == before
+
+
+@pytest.mark.usefixtures("fakes")
+def test_another_config_in_the_same_folder_is_refused_with_what_differs(tmp_path):
+    folder = train(config(), tmp_path / "seg")
+    with pytest.raises(RunError, match=r"training.images: 60 there, 70 here.*Give another folder"):
+        train(config(training__images=70), folder)
+    assert open_segmentation(folder)[0].config.training.images == 60
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path, fakes):
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match=r"is not a segmentation folder: it has no segmentation\.json"):
+        train(config(), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.usefixtures("fakes")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"teacher": {"use": "fake_readings"}}, r"teacher -> use.*labels no pixels"),
+        ({"extractor__classes": ["wall", "sofas"]}, r"extractor -> classes.*Did you mean 'sofa'"),
+        ({"extractor__strata": [0, 12]}, r"extractor -> strata.*strata 12 have no feature map"),
+        ({"training__layerwise_loss": 0.1, "extractor__head": "NSE-2"}, "layerwise_loss needs LSE or NSE-1"),
+        ({"training__method": "ridge", "extractor__head": "NSE-1"}, "ridge is for LSE"),
+        ({"training__images": 3}, "training -> images"),
+        ({"extractor__head": "SVM"}, "extractor -> head"),
+        ({"teacher": {"use": "segmentaton"}}, "Did you mean 'segmentation'"),
+    ],
+)
+def test_faults_of_a_config_name_their_place(changes, message, tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        train(config(**changes), tmp_path / "seg", source="segment.yaml")
+    assert re.search(message, str(caught.value), re.DOTALL), str(caught.value)
+    assert not (tmp_path / "seg").exists()
+
+
+@pytest.mark.usefixtures("fakes")
+def test_classes_that_are_left_out_become_background(tmp_path):
+    folder = train(config(extractor__classes=["bed", "wall"]), tmp_path / "seg")
+    _, extractor = open_segmentation(folder)
+    assert extractor.classes == ("background", "wall", "bed")
+    assert extractor.architecture.background
+
+
+@pytest.mark.usefixtures("fakes")
+def test_one_stratum_is_enough(tmp_path):
+    folder = train(config(generator={"use": "fake_flat"}), tmp_path / "seg")
+    assert open_segmentation(folder)[1].strata == (0,)
+
+
+@pytest.mark.usefixtures("fakes")
+@pytest.mark.parametrize("name", [INDEX, EXTRACTOR])
+def test_a_damaged_folder_is_refused_by_the_name_of_the_file(name, tmp_path):
+    folder = train(config(), tmp_path / "seg")
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 3] ^= 0x55
+    (folder / name).write_bytes(content)
+    if name == EXTRACTOR:
+        content[:] = content[: len(content) // 2]
+        (folder / name).write_bytes(content)
+    with pytest.raises(UserError, match=name):
+        open_segmentation(folder)
+
+
+@pytest.mark.usefixtures("fakes")
+def test_no_folder_is_told(tmp_path):
+    with pytest.raises(RunError, match=r"`ganstrata segment train` makes one"):
+        open_segmentation(tmp_path / "none")
