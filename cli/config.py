@@ -29,16 +29,24 @@ def config() -> None:
 def check(file: Path, overrides: tuple[str, ...]) -> None:
     """Check the config FILE without running it.
 
-    All faults are listed at once, with their places. Checkpoints are not opened, except for `use: auto`.
+    All faults are listed at once, with their places. Checkpoints are not opened, except for `use: auto`. A
+    file with a `teacher` is a config of `ganstrata segment`, any other one of a run.
 
     \b
     Example:
       ganstrata config check examples/rooms.yaml
     """
     with reported():
-        from ..core.config.reading import read_config
+        from ..core.config.reading import read_any_config
+        from ..core.config.segment_schema import SegmentConfig
 
-        content = read_config(file, overrides)
+        content = read_any_config(file, overrides)
+    if isinstance(content, SegmentConfig):
+        say(
+            f"{file} is valid, for `ganstrata segment`: generator {content.generator.use}, "
+            f"teacher {content.teacher.use}, head {content.extractor.head}."
+        )
+        return
     scorers = ", ".join(
         scorer.use if scorer.alias == scorer.use else f"{scorer.use} as {scorer.alias}"
         for scorer in content.scorers
@@ -51,7 +59,8 @@ def check(file: Path, overrides: tuple[str, ...]) -> None:
 
 @config.command("schema")
 @click.option("--out", type=PATH, help="The file to write.  [default: print it]")
-def schema(out: Path | None) -> None:
+@click.option("--segment", is_flag=True, help="Configs of `ganstrata segment`, not of runs.")
+def schema(out: Path | None, segment: bool) -> None:
     """Write the JSON Schema of configs, with the options of all installed plugins.
 
     Editors with a YAML language server read it if a config begins with
@@ -62,10 +71,10 @@ def schema(out: Path | None) -> None:
       ganstrata config schema --out ganstrata.schema.json
     """
     with reported():
-        from ..core.config.json_schema import config_schema
+        from ..core.config.json_schema import config_schema, segment_schema
         from ..core.storage.disk import write_text
 
-        text = json.dumps(config_schema(), indent=2, ensure_ascii=False)
+        text = json.dumps(segment_schema() if segment else config_schema(), indent=2, ensure_ascii=False)
         if out is not None:
             write_text(out, text + "\n")
     say(text if out is None else f"Wrote {out}.")

@@ -24,7 +24,7 @@ COMMANDS = {
     "manipulate": ("manipulate", "Edit chosen pictures, as strips, grids, films or a page."),
     "analysis": ("analysis", "Analyse a finished run: ranking, hierarchy, side effects, objects."),
     "boundaries": ("boundaries", "List boundaries, import them from HiGAN, or export to its format."),
-    "segment": ("segment", "Read a segmentation off feature maps, and edit pictures by painting."),
+    "segment": ("segment", "Segment by feature maps, and edit pictures by painting."),
     "study": ("study", "Ask people which layers edit a concept best, and read their votes."),
     "model": ("model", "Inspect or convert a checkpoint, or list published generators."),
     "config": ("config", "Check a config, or describe configs for editors."),

@@ -16,7 +16,16 @@ from ganstrata.core.config.reading import validate
 
 # Pages whose blocks are run one after the other. The others have tests of their own in test_docs.py.
 QUICK = ["models"]
-SLOW = ["first-run", "first-plugin", "own-checkpoint", "library", "editing", "analyses", "study"]
+SLOW = [
+    "first-run",
+    "first-plugin",
+    "own-checkpoint",
+    "library",
+    "editing",
+    "analyses",
+    "study",
+    "segmentation",
+]
 OF_ROOMS = {"library", "editing", "analyses", "study"}  # they begin with a finished run
 OF_TESTS = {"README.md", "docs/plugins.md"}  # test_docs.py installs the distributions that they show
 CODE = ("sh", "python", "yaml", "toml")
@@ -50,6 +59,17 @@ def finished_rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     line = "ganstrata run examples/rooms.yaml --out runs/rooms --quiet\n"
     session.run(Block(ROOT / "README.md", "", "sh", "", line))
     return session.place
+
+
+@pytest.fixture(scope="module")
+def small_segment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with examples/segment.yaml, made small."""
+    place = tmp_path_factory.mktemp("segment")
+    config = yaml.safe_load((ROOT / "examples/segment.yaml").read_text(encoding="utf-8"))
+    config["training"]["images"] = 200
+    (place / "examples").mkdir()
+    (place / "examples/segment.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return place
 
 
 def run_page(page: str, folder: Path, begin_with: Path | None = None) -> Session:
@@ -112,8 +132,9 @@ def test_pages_run(page: str, tmp_path: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("page", SLOW)
-def test_long_pages_run(page: str, tmp_path: Path, finished_rooms: Path) -> None:
-    run_page(page, tmp_path, finished_rooms if page in OF_ROOMS else None)
+def test_long_pages_run(page: str, tmp_path: Path, finished_rooms: Path, small_segment: Path) -> None:
+    begin_with = {"segmentation": small_segment}.get(page, finished_rooms if page in OF_ROOMS else None)
+    run_page(page, tmp_path, begin_with)
 
 
 def test_the_plugins_of_the_tutorial_are_short() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..errors import GanstrataError
-from ..plugins.registry import KINDS, Kind, PluginInfo, registry
+from ..plugins.registry import Kind, PluginInfo, registry
 from ..storage.json_values import JsonObject
 from .schema import AUTO, RunConfig
+from .segment_schema import SegmentConfig
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SECTIONS = {"generator": "Use", "scorer": "UseScorer", "boundary": "Use"}
 Schema = dict[str, Any]
 
 
@@ -30,16 +30,40 @@ def config_schema() -> JsonObject:
     >>> "stylegan2" in schema["$defs"]["generator"]["properties"]["use"]["enum"]
     True
     """
-    schema = RunConfig.model_json_schema(by_alias=True)
-    definitions = schema["$defs"]
-    for kind in KINDS:
-        definitions[kind] = _section(kind, definitions[SECTIONS[kind]], definitions)
-    for name in set(SECTIONS.values()):
-        del definitions[name]
+    schema = _with_plugins(RunConfig, {"generator": "Use", "scorer": "UseScorer", "boundary": "Use"})
     properties = schema["properties"]
     properties["generator"], properties["boundary"] = _reference("generator"), _reference("boundary")
     properties["scorers"]["items"] = _reference("scorer")
-    for owner in (schema, *definitions.values()):
+    return _finished(schema)
+
+
+def segment_schema() -> JsonObject:
+    """Return the JSON Schema of the config of `ganstrata segment`, as `config_schema` does.
+
+    >>> "segmentation" in segment_schema()["$defs"]["scorer"]["properties"]["use"]["enum"]
+    True
+    """
+    schema = _with_plugins(SegmentConfig, {"generator": "Use", "scorer": "Use"})
+    properties = schema["properties"]
+    properties["generator"], properties["teacher"] = _reference("generator"), _reference("scorer")
+    return _finished(schema)
+
+
+def _with_plugins(model: type[BaseModel], sections: dict[Kind, str]) -> Schema:
+    """Return the schema of a config, with a definition per kind of plugin in place of the plain sections."""
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema["$defs"]
+    plain = {kind: definitions[name] for kind, name in sections.items()}
+    for kind, section in plain.items():
+        definitions[kind] = _section(kind, section, definitions)
+    for name in set(sections.values()):
+        del definitions[name]
+    return schema
+
+
+def _finished(schema: Schema) -> JsonObject:
+    """Return the schema with its dialect, and with empty sections allowed."""
+    for owner in (schema, *schema["$defs"].values()):
         _allow_empty(owner)
     return {"$schema": DIALECT, **schema}
 

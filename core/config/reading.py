@@ -46,6 +46,17 @@ def read_segment_config(path: Path, overrides: Sequence[str] = ()) -> SegmentCon
     return _validate(_overridden(data, str(path), overrides), str(path), SegmentConfig)
 
 
+def read_any_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig | SegmentConfig:
+    """Read and validate a config of a run, or one of `ganstrata segment`, which has a `teacher`.
+
+    Raises:
+        UserError: the file is missing or not well-formed, or an override is invalid.
+        ConfigError: the config has faults; the error lists all of them.
+    """
+    data = _overridden(read_data(path), str(path), overrides)
+    return validate_segment(data, str(path)) if "teacher" in data else validate(data, str(path))
+
+
 def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfig:
     """Validate what a config file holds, with `key=value` overrides.
 

@@ -49,6 +49,19 @@ class _Map(BaseModel):
     margin: NonNegativeInt
 
 
+class _MadeFor(BaseModel):
+    """Represent the generator in the header."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    fingerprint: str
+    plugin: str
+    options: dict[str, Any]
+    family: str
+    resolution: str
+    checkpoint: str
+    truncation: str
+
+
 class _Header(BaseModel):
     """Represent the header of an extractor's file."""
 
@@ -63,7 +76,7 @@ class _Header(BaseModel):
     layer_weights: Literal["equal", "softplus"]
     bias: bool
     kernel: Literal[1, 3]
-    generator: dict[str, Any]
+    generator: _MadeFor
     facts: dict[str, Any]
 
     @model_validator(mode="after")
@@ -133,14 +146,9 @@ def extractor_of(checkpoint: Checkpoint, device: torch.device) -> Extractor:
         )
     try:
         header = _Header.model_validate(settings)
-        made_for = MadeFor(**header.generator)
     except ValidationError as error:
         raise CheckpointError(
             f"{path}: its header is damaged: {describe(error, _Header, settings)[0]}"
-        ) from None
-    except TypeError:
-        raise CheckpointError(
-            f"{path}: its header is damaged: `generator` has other keys than it must"
         ) from None
     architecture = Architecture(
         head=header.head,
@@ -153,7 +161,7 @@ def extractor_of(checkpoint: Checkpoint, device: torch.device) -> Extractor:
         kernel=header.kernel,
     )
     heads = tuple(_head(architecture, checkpoint, k, device) for k in range(header.heads))
-    return Extractor(architecture, heads, made_for, header.facts)
+    return Extractor(architecture, heads, MadeFor(**header.generator.model_dump()), header.facts)
 
 
 def _head(architecture: Architecture, checkpoint: Checkpoint, k: int, device: torch.device) -> Head:

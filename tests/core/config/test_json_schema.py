@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ganstrata.core.config.json_schema import config_schema
+from ganstrata.core.config.json_schema import config_schema, segment_schema
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import GanstrataError
 from hostile_values import mutated
@@ -18,7 +18,9 @@ from whole_configs import BASES
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = [
-    path for path in ROOT.glob("examples/**/*.yaml") if "generator:" in path.read_text(encoding="utf-8")
+    path
+    for path in ROOT.glob("examples/**/*.yaml")
+    if "generator:" in (text := path.read_text(encoding="utf-8")) and "teacher:" not in text
 ]
 
 
@@ -42,6 +44,22 @@ def places_of(errors: Iterable[ValidationError]) -> set[str]:
 def test_examples_are_valid(path: Path, validator: Draft202012Validator) -> None:
     assert len(EXAMPLES) >= 3
     validator.validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def test_examples_of_segmentation_are_valid() -> None:
+    schema = segment_schema()
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    data = yaml.safe_load((ROOT / "examples/segment.yaml").read_text(encoding="utf-8"))
+    validator.validate(data)
+    for wrong in (
+        {"teacher": {"use": "segmentaton"}},
+        {"extractor": {"head": "SVM"}},
+        {"training": {"images": 3}},
+        {"teacher": {"use": "segmentation", "with": {"labels": 3}}},
+    ):
+        with pytest.raises(ValidationError):
+            validator.validate(data | wrong)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,55 @@
+"""`ganstrata segment`: from a config to an extractor, on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CONFIG = """
+generator: {use: fake_layers}
+teacher: {use: fake_regions}
+training: {images: 50, batch_size: 8}
+device: cpu
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A small config."""
+    path = tmp_path / "segment.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def test_training_writes_an_extractor_and_says_where(invoke, config, tmp_path):
+    out = tmp_path / "seg"
+    result = invoke("segment", "train", str(config), "--out", str(out), "--set", "extractor.head=NSE-1")
+    assert (result.exit_code, result.stdout) == (0, f"Extractor: {out / 'extractor.safetensors'}\n")
+    assert "train: done in" in result.stderr
+    again = invoke("segment", "train", str(config), "--out", str(out), "--set", "extractor.head=NSE-1")
+    assert again.exit_code == 0
+    assert f"{out} is trained already" in again.stderr
+
+
+def test_a_config_is_checked_with_its_teacher(invoke, config):
+    result = invoke("config", "check", str(config))
+    assert (result.exit_code, result.stdout) == (
+        0,
+        f"{config} is valid, for `ganstrata segment`: generator fake_layers, teacher fake_regions, "
+        "head LSE.\n",
+    )
+    wrong = invoke("config", "check", str(config), "--set", "training.images=many")
+    assert wrong.exit_code == 2
+    assert "training -> images" in wrong.stderr
+
+
+def test_the_config_of_a_run_is_not_one_of_a_segmentation(invoke, tmp_path):
+    (tmp_path / "run.yaml").write_text(
+        "generator: {use: fake_layers}\nscorers: [{use: fake_readings}]\nboundary: {use: ridge}\n",
+        encoding="utf-8",
+    )
+    result = invoke("segment", "train", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "seg"))
+    assert result.exit_code == 2
+    assert "teacher" in result.stderr
+    assert not (tmp_path / "seg").exists()
