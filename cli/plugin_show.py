@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shlex
 import sys
 from typing import Any
 
@@ -57,24 +58,32 @@ def _record(info: PluginInfo) -> dict[str, Any]:
             "options": [],
             "example": f"ganstrata {info.name} --help",
         }
-    import yaml
-
-    from ..core.config.example import example_of
-
     plugin = info.load()
-    section = example_of(info)
-    example = None if section is None else yaml.safe_dump(section, sort_keys=False).rstrip()
-    if info.kind == "analysis":
-        options = {} if section is None else section["analysis"].get("with", {})
-        settings = "".join(f" --set {key}={json.dumps(value)}" for key, value in options.items())
-        example = f"ganstrata analysis {info.name} runs/rooms{settings}"
     return record | {
         "class": f"{plugin.__module__}.{plugin.__qualname__}",
         "file": sys.modules[plugin.__module__].__file__,
         "doc": inspect.cleandoc(plugin.__doc__ or ""),
         "options": _options(plugin.Config),
-        "example": example,
+        "example": _example(info),
     }
+
+
+def _example(info: PluginInfo) -> str | None:
+    """Return the section of a config that uses a plugin, or the command that calls an analysis.
+
+    None if no options are known that its Config allows.
+    """
+    import yaml
+
+    from ..core.config.example import example_options, section_of
+
+    options = example_options(info)
+    if options is None:
+        return None
+    if info.kind == "analysis":
+        settings = [f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in options.items()]
+        return " ".join(["ganstrata", "analysis", info.name, "runs/rooms", *settings])
+    return yaml.safe_dump(section_of(info.kind, info.name, options), sort_keys=False).rstrip()
 
 
 def _options(model: Any) -> list[dict[str, Any]]:

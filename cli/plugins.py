@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from ..core.messages import visible
+from ..core.plugins.clashes import ways_out
 from ..core.plugins.registry import ALL_KINDS, KINDS, registry
 from .errors import reported
 from .options import Commands
@@ -82,8 +83,8 @@ def list_plugins(as_json: bool) -> None:
     for clash in loaded.clashes():
         owners = " and ".join(visible(info.distribution) for info in clash)
         tell(
-            f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; neither can be used. "
-            "Leave one out with GANSTRATA_PLUGINS=-NAME."
+            f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; none of them can be used. "
+            f"{visible(ways_out(clash), 500)}"
         )
     for broken in loaded.broken:
         tell(

@@ -11,7 +11,7 @@ from ..errors import PluginBroken
 from ..figures.figure import Figure
 from ..figures.svg import Canvas
 from ..messages import shown, visible
-from ..plugins.registry import registry
+from ..plugins.registry import RESERVED, registry
 from ..storage.csv_tables import Table
 from ..storage.filenames import LONGEST, is_safe_stem
 from ..storage.result_folder import read_index
@@ -39,6 +39,11 @@ def check_result(result: object, name: str, owner: str) -> AnalysisResult:
         raise PluginBroken(f"{owner} returned a wrong result from analyse(): {fault}.")
     assert isinstance(result, AnalysisResult)
     return result
+
+
+def analysis_names() -> set[str]:
+    """Return the names of the built-in analyses and of those of installed plugins."""
+    return {*RESERVED["analysis"], *(info.name for info in registry().infos("analysis"))}
 
 
 def computed_otherwise(run: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Write an example of the section of a config that uses a plugin, from the examples of its fields."""
+"""Make an example of a plugin's options, and of the section of a config that uses it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from ..plugins.registry import Kind, PluginInfo
+from ..plugins.registry import KINDS, Kind, PluginInfo
 
 PLACEHOLDERS: dict[object, Any] = {bool: True, int: 1, float: 1.0, str: "text"}
 
 
-def example_of(info: PluginInfo) -> dict[str, Any] | None:
-    """Return an example of the section that uses a plugin, or None if its Config allows no such options.
+def example_options(info: PluginInfo) -> dict[str, Any] | None:
+    """Return an example of a plugin's options, or None if its Config does not allow those found.
 
     The options are those that are required, and those with `examples` in their Field, whose first is used.
 
@@ -22,10 +22,8 @@ def example_of(info: PluginInfo) -> dict[str, Any] | None:
 
     Example:
         >>> from ganstrata.core.plugins.registry import registry
-        >>> example_of(registry().info("scorer", "category"))
-        {'scorers': [{'use': 'category', 'with': {'checkpoint': 'bundled:rooms'}}]}
-        >>> example_of(registry().info("boundary", "ridge"))
-        {'boundary': {'use': 'ridge'}}
+        >>> example_options(registry().info("scorer", "category"))
+        {'checkpoint': 'bundled:rooms'}
     """
     model = info.load().Config
     options = {
@@ -37,11 +35,20 @@ def example_of(info: PluginInfo) -> dict[str, Any] | None:
         model.model_validate(options)
     except ValidationError:
         return None
-    return _section(info.kind, info.name, options)
+    return options
 
 
-def _section(kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the section of a config that uses a plugin with these options."""
+def section_of(kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the section of a config that uses a plugin: a generator, a scorer or a boundary learner.
+
+    Example:
+        >>> section_of("scorer", "category", {"checkpoint": "bundled:rooms"})
+        {'scorers': [{'use': 'category', 'with': {'checkpoint': 'bundled:rooms'}}]}
+        >>> section_of("boundary", "ridge", {})
+        {'boundary': {'use': 'ridge'}}
+    """
+    if kind not in KINDS:
+        raise ValueError(f"a config has no section for the kind '{kind}'")
     use: dict[str, Any] = {"use": name, **({"with": options} if options else {})}
     return {"scorers": [use]} if kind == "scorer" else {kind: use}
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..analyses.objects_record import FOLDER as OBJECTS
 from ..analyses.objects_record import read_objects
-from ..analyses.plugin_result import computed_otherwise
+from ..analyses.plugin_result import analysis_names, computed_otherwise
 from ..boundaries import stage as learning
 from ..config.reading import read_config, validate
 from ..config.schema import AUTO, RunConfig
@@ -137,7 +137,7 @@ def perform(
                 current.save()
             for name in stages:
                 _perform(name, current, engine, progress)
-        if stages == STAGES and (damaged := damaged_results(out)):
+        if stages == STAGES and (damaged := damaged_results(out, analysis_names())):
             raise RunError(
                 f"{out}: the run is complete, but results of other commands in it are damaged: "
                 f"{listed(damaged)}. Run these commands again, or remove these folders."

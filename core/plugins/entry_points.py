@@ -131,7 +131,16 @@ def _names(point: EntryPoint) -> list[str]:
 
 def _is_called(point: EntryPoint, name: str) -> bool:
     """Return whether an entry point, or its distribution, has this name, in any spelling of it."""
-    return _normalised(name) in map(_normalised, _names(point))
+    return any(same_name(name, one) for one in _names(point))
+
+
+def same_name(a: str, b: str) -> bool:
+    """Return whether two names of distributions or entry points are the same in different spelling.
+
+    >>> same_name("my-plugin", "My_Plugin")
+    True
+    """
+    return _normalised(a) == _normalised(b)
 
 
 def _normalised(name: str) -> str:

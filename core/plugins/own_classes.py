@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import PluginConflict, UserError, nearest
@@ -18,7 +18,7 @@ HERE = "this process"
 class OwnClass(PluginInfo):
     """A class that `register` made a plugin."""
 
-    plugin: type
+    plugin: type = field(kw_only=True)
 
     def imported(self) -> Any:
         """Return the class."""
@@ -57,7 +57,8 @@ def register(kind: Kind, name: str, plugin: type, summary: str = "") -> None:
             f"{kind} '{name}' is installed already, by {installed[0].distribution}; register another name"
         )
     target = f"{plugin.__module__}:{plugin.__qualname__}"
-    registry().replace(OwnClass(kind, name, target, summary or "registered in this process", HERE, plugin))
+    summary = summary or "registered in this process"
+    registry().replace(OwnClass(kind, name, target, summary, HERE, plugin=plugin))
 
 
 def own_classes(names: Iterable[tuple[Kind, str]]) -> list[str]:

@@ -25,6 +25,7 @@ from ..errors import GanstrataError, PluginBroken, PluginConflict, PluginNotFoun
 from ..messages import listed, visible
 from . import hookspecs
 from .activity import noted
+from .clashes import ways_out
 from .entry_points import (
     SETTING,
     BrokenPlugin,
@@ -80,6 +81,7 @@ class PluginInfo:
         target: the class, "package.module:Class"; of a command, the click command.
         summary: one line of description.
         distribution: name and version of the distribution.
+        entry_point: name of the entry point that registered it; empty if `ganstrata.register` did.
     """
 
     kind: Kind
@@ -87,6 +89,7 @@ class PluginInfo:
     target: str
     summary: str
     distribution: str
+    entry_point: str = ""
 
     @property
     def owner(self) -> str:
@@ -148,11 +151,11 @@ def name_fault(kind: Kind, name: str) -> str:
 class Register:
     """Argument of the registration hooks; call it once per plugin."""
 
-    def __init__(self, kind: Kind, distribution: str, registry: Registry) -> None:
-        self._kind, self._distribution, self._registry = kind, distribution, registry
+    def __init__(self, kind: Kind, point: EntryPoint, registry: Registry) -> None:
+        self._kind, self._point, self._registry = kind, point, registry
 
     def __repr__(self) -> str:
-        return f"<{_PLURALS[self._kind]} of {self._distribution}>"
+        return f"<{_PLURALS[self._kind]} of {distribution_of(self._point)}>"
 
     def __call__(self, name: str, target: str, summary: str) -> None:
         """Register a plugin.
@@ -170,7 +173,8 @@ class Register:
             raise ValueError(fault)
         if target.count(":") != 1:
             raise ValueError(f"plugin '{name}': target '{target}' must read 'package.module:Class'")
-        self._registry.add(PluginInfo(self._kind, name, target, summary, self._distribution))
+        owner, point = distribution_of(self._point), self._point.name
+        self._registry.add(PluginInfo(self._kind, name, target, summary, owner, point))
 
 
 class Registry:
@@ -229,7 +233,7 @@ class Registry:
                 name, [p for p in self.hooks.get_plugins() if p is not plugin]
             )
             try:
-                caller(register=Register(kind, distribution, self))
+                caller(register=Register(kind, point, self))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -317,8 +321,8 @@ class Registry:
         if infos:
             owners = " and ".join(f"{i.distribution} ({i.target})" for i in infos)
             raise PluginConflict(
-                f"Two {_PLURALS[kind]} are called '{name}': {owners}. Uninstall one, or leave its "
-                f"distribution out: {_choices(infos)}"
+                f"{'Two' if len(infos) == 2 else len(infos)} {_PLURALS[kind]} are called '{name}': {owners}. "
+                f"{ways_out(infos)}"
             )
         names = sorted({n for k, n in self._plugins if k == kind})
         known = f"{nearest(name, names)}\n  Known: {', '.join(names) or 'none'}."
@@ -367,13 +371,6 @@ class Registry:
 def registry() -> Registry:
     """Return the registry of this process, which is filled on first use."""
     return Registry()
-
-
-def _choices(infos: Iterable[PluginInfo]) -> str:
-    """Return the settings that leave out one of the owners each; ganstrata itself cannot be spared."""
-    names = dict.fromkeys(info.distribution.partition(" ")[0] for info in infos)
-    others = [name for name in names if name != "ganstrata"] or names
-    return " or ".join(f"{SETTING}=-{name}" for name in others)
 
 
 def _announce(hook_name: str, _implementations: object, arguments: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ between, both remain, and the next call recovers. Files that the index does not 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,6 @@ from .interrupts import defer_interrupt
 from .json_values import JsonObject
 from .seal import read_sealed, sealed_text
 
-ANALYSES = tuple(
-    f"{name}.json" for name in ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking")
-)
 _UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError)
 _PART, _OLD, _READY = ".ganstrata-part", ".ganstrata-old", ".ganstrata-ready"
 
@@ -57,10 +54,15 @@ def faults_of(folder: Path, index: str) -> list[str]:
     return [name for name, digest in hashes.items() if not _is_as_written(folder / name, digest)]
 
 
-def damaged_results(run: Path) -> list[str]:
+def damaged_results(run: Path, analyses: Collection[str]) -> list[str]:
     """Return the results of analyses and edits in a run that are damaged, with the names of their files.
 
     Folders that a killed process left half-replaced are recovered first.
+
+    Args:
+        run: the run directory.
+        analyses: names of analyses, whose folders need an index. Other folders of `analysis/` count as
+            results only if they have one.
     """
     damaged = []
     for parent in (run / "analysis", run / "manipulations"):
@@ -69,7 +71,7 @@ def damaged_results(run: Path) -> list[str]:
                 parent / name,
                 "manipulate.json" if parent.name == "manipulations" else f"{name}.json",
             )
-            if parent.name == "analysis" and not _is_of_an_analysis(folder, index):
+            if parent.name == "analysis" and name not in analyses and not _has_index(folder, index):
                 continue
             recover(folder, index)
             faults = faults_of(folder, index) if folder.exists() else []
@@ -104,9 +106,9 @@ def _owner(name: str) -> str:
     )
 
 
-def _is_of_an_analysis(folder: Path, index: str) -> bool:
-    """Return whether a folder is of an analysis; one of a plugin is known by its index alone."""
-    return index in ANALYSES or any((place / index).is_file() for place in (folder, _beside(folder)[1]))
+def _has_index(folder: Path, index: str) -> bool:
+    """Return whether a folder of results, or the old one that it replaces, has its index."""
+    return any((place / index).is_file() for place in (folder, _beside(folder)[1]))
 
 
 def check_free(folder: Path, index: str, command: str) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 import yaml
-from ganstrata import PluginConfig, Scorer
+from ganstrata import Analysis, AnalysisResult, PluginConfig, Scorer
 from ganstrata.cli.analysis import analysis
 from ganstrata.cli.main import COMMANDS
-from ganstrata.core.config.example import example_of
+from ganstrata.core.config.example import example_options, section_of
 from ganstrata.core.config.reading import validate
 from ganstrata.core.config.schema import AUTO
 from ganstrata.core.plugins.registry import RESERVED, PluginInfo, registry
-from ganstrata.core.storage.result_folder import ANALYSES
 from pydantic import Field
 
 
@@ -47,6 +47,7 @@ def test_the_list_is_json_for_programs(invoke) -> None:
         "target": "ganstrata_fakes:Flat",
         "summary": "the same with one layer",
         "distribution": "ganstrata-fakes 1.0",
+        "entry_point": "fakes",
     }
     assert rows["boundary", "ridge"]["distribution"].startswith("ganstrata ")
 
@@ -111,11 +112,33 @@ def test_the_example_of_every_built_in_plugin_validates(fakes) -> None:
     }
     for info in registry().infos():
         if info.distribution.startswith("ganstrata "):
-            example = example_of(info)
-            assert example is not None, info.name
+            options = example_options(info)
+            assert options is not None, info.name
+            example = section_of(info.kind, info.name, options)
             validate({**rest, **example}, info.name)
             (use,) = example.values()
             assert (use[0] if isinstance(use, list) else use)["use"] == info.name
+
+
+class Listing(Analysis):
+    """An analysis with an option that must be given."""
+
+    class Config(PluginConfig):
+        title: str = Field(examples=["a b"])
+
+    def analyse(self, run):
+        return AnalysisResult(sentences=[self.config.title])
+
+
+def test_the_example_of_an_analysis_is_the_command_that_calls_it(invoke, register) -> None:
+    register("analysis", "listing", Listing)
+    (record,) = json.loads(invoke("plugins", "show", "listing", "--json").stdout)
+    assert record["example"] == """ganstrata analysis listing runs/rooms --set 'title="a b"'"""
+    _, analysis, name, _, *options = shlex.split(record["example"])
+    done = invoke(analysis, name, "no-such-run", *options)
+    assert "title" not in done.stderr, "the option is understood"
+    with pytest.raises(ValueError, match="no section for the kind 'analysis'"):
+        section_of("analysis", "listing", {})
 
 
 def test_an_example_is_printed_as_yaml(invoke) -> None:
@@ -239,4 +262,3 @@ def test_reserved_names_are_those_of_the_command_line() -> None:
     assert sorted(RESERVED["command"]) == sorted(COMMANDS)
     assert sorted(RESERVED["analysis"]) == sorted(analysis.commands)
     assert RESERVED["generator"] == (AUTO,)
-    assert sorted(ANALYSES) == sorted(f"{name}.json" for name in analysis.commands)

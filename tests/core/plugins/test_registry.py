@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import distributions
@@ -37,6 +38,7 @@ class Folder:
         self.path = path
 
     def install(self, distribution: str, module: str, source: str, *, entry: str | None = None) -> Path:
+        """Install a distribution with one entry point; `entry` may hold more, as further lines."""
         file = self.path / f"{module}.py"
         file.write_text(source)
         info = self.path / f"{distribution.replace('-', '_')}-1.2.dist-info"
@@ -263,13 +265,40 @@ def test_a_clash_names_both_distributions_and_spares_the_others(folder: Folder) 
     assert "first 1.2 (first:Mine)" in message
     assert "second 1.2 (second:Mine)" in message
     assert message.endswith(
-        "leave its distribution out: GANSTRATA_PLUGINS=-first or GANSTRATA_PLUGINS=-second"
+        "Uninstall one, or leave one out: GANSTRATA_PLUGINS=-first or GANSTRATA_PLUGINS=-second."
     )
     assert [[info.distribution for info in clash] for clash in plugins.clashes()] == [
         ["first 1.2", "second 1.2"]
     ]
     assert plugins.info("generator", "lone").distribution == "first 1.2"
     assert len(plugins.infos("scorer")) == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "way_out"),
+    [
+        ("two = sibling\none", "Leave one out: GANSTRATA_PLUGINS=-one or GANSTRATA_PLUGINS=-two."),
+        ("two = sibling\ntwins", "Leave one out: GANSTRATA_PLUGINS=-two."),
+        ("one", "Only the author of twins can rename one: its entry points have one name."),
+    ],
+)
+def test_a_clash_within_a_distribution_is_decided_by_entry_points(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, entry: str, way_out: str
+) -> None:
+    source = good("same", "twins") + SCORER
+    if entry == "one":
+        line = '    register("same", "twins:Mine", "one line")\n'
+        assert line in source
+        source = source.replace(line, 2 * line)
+    (folder.path / "sibling.py").write_text(source)
+    folder.install("twins", "twins", source, entry=entry)
+    with pytest.raises(PluginConflict, match="Two scorers are called 'same'") as caught:
+        folder.registry().info("scorer", "same")
+    assert str(caught.value).endswith(way_out)
+    setting = re.search(r"GANSTRATA_PLUGINS=([-\w]+)", way_out)
+    if setting is not None:
+        monkeypatch.setenv("GANSTRATA_PLUGINS", setting[1])
+        assert folder.registry().info("scorer", "same").distribution == "twins 1.2"
 
 
 def test_one_name_in_two_kinds_is_not_a_clash(folder: Folder) -> None:

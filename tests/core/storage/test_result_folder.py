@@ -251,14 +251,20 @@ def of_a_plugin(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("file", ["angles.csv", "angles.json"])
 def test_damaged_results_of_a_plugin_are_named(of_a_plugin: Path, tmp_path: Path, file: str) -> None:
-    assert damaged_results(tmp_path) == []
+    assert damaged_results(tmp_path, ()) == []
     (of_a_plugin / file).write_bytes((of_a_plugin / file).read_bytes().replace(b"s", b"t"))
-    assert damaged_results(tmp_path) == [f"analysis/angles ({file})"]
+    assert damaged_results(tmp_path, ()) == [f"analysis/angles ({file})"]
+
+
+def test_a_deleted_index_of_a_known_analysis_is_missed(of_a_plugin: Path, tmp_path: Path) -> None:
+    (of_a_plugin / "angles.json").unlink()
+    assert damaged_results(tmp_path, {"angles", "ranking"}) == ["analysis/angles (angles.json)"]
+    assert damaged_results(tmp_path, {"ranking"}) == [], "it may be a folder of the user's"
 
 
 def test_results_of_a_plugin_that_were_half_replaced_are_recovered(of_a_plugin: Path, tmp_path: Path) -> None:
     of_a_plugin.rename(tmp_path / "analysis/.angles.ganstrata-old")
-    assert damaged_results(tmp_path) == []
+    assert damaged_results(tmp_path, ()) == []
     assert (of_a_plugin / "angles.csv").is_file()
 
 
