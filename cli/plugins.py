@@ -83,7 +83,7 @@ def list_plugins(as_json: bool) -> None:
     for clash in loaded.clashes():
         owners = " and ".join(visible(info.distribution) for info in clash)
         tell(
-            f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; none of them can be used. "
+            f"\nClash: {clash[0].kind} '{clash[0].name}' is registered by {owners}; none can be used. "
             f"{visible(ways_out(clash), 500)}"
         )
     for broken in loaded.broken:
