@@ -36,6 +36,7 @@ class Use(IntEnum):
     MIXING = 3
     NOISE_SEED = 4
     JITTER = 5
+    PIXELS = 6
 
 
 LARGEST_SEED = 2**63 - 1
