@@ -45,15 +45,19 @@ def run(config: str, out: Path | None, overrides: tuple[str, ...], device: str |
     with computing(f"The same command continues the run in {out}.", quiet=quiet) as progress:
         from ..core.config.parsing import parse_yaml
         from ..core.config.reading import config_of, read_config
+        from ..core.storage.paths import user_path
+
+        changed = (*overrides, f"device={device}") if device is not None else overrides
+        validated = None if is_file_alone else read_config(user_path(config), changed)
+
+        # These import torch, for which a fault in the config should not wait.
         from ..core.config.starter import starter_config
         from ..core.pipeline.perform import perform
         from ..core.runs.stages import STAGES
         from ..core.storage.disk import write_text
-        from ..core.storage.paths import user_path
 
-        changed = (*overrides, f"device={device}") if device is not None else overrides
-        if not is_file_alone:
-            perform(read_config(user_path(config), changed), out, STAGES, source=config, progress=progress)
+        if validated is not None:
+            perform(validated, out, STAGES, source=config, progress=progress)
         else:
             text = starter_config(config)
             config_file = out / "config.yaml"

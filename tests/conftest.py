@@ -44,6 +44,18 @@ def _one_thread() -> None:
     )  # more are for tests/processors.py
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """Let files of tests get to the disk when they may: none need outlive a loss of power."""
+
+    def fsync(descriptor: int) -> None:
+        os.fstat(descriptor)  # one that is not open remains an error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        yield
+
+
 @pytest.fixture(scope="session")
 def rooms() -> ganstrata.Generator:
     """Return the bundled generator on the CPU: 64 pixels, 10 layers."""

@@ -48,14 +48,17 @@ PLANTED = {"left": 1, "checks": 2, "stripes": 5, "red": 7}
 HERE = "ganstrata_fakes"
 
 
-def patterns() -> Tensor:
-    """What each planted direction adds to a picture: (4, 3, SIZE, SIZE), orthogonal to each other."""
+def _patterns() -> Tensor:
     y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
     left = torch.where(x < SIZE // 2, 1.0, -1.0).expand(3, -1, -1)
     checks = (1.0 - 2.0 * ((x + y) % 2)).expand(3, -1, -1)
     stripes = (1.0 - 2.0 * (y % 2)).expand(3, -1, -1)
     red = torch.tensor([1.0, -0.5, -0.5])[:, None, None].expand(3, SIZE, SIZE)
     return torch.stack([left, checks, stripes, red]).float()
+
+
+PATTERNS = _patterns()
+"""What each planted direction adds to a picture: (4, 3, SIZE, SIZE), orthogonal to each other."""
 
 
 class Layered(ganstrata.Generator):
@@ -102,7 +105,7 @@ class Layered(ganstrata.Generator):
         x = state.x + 0.01 * torch.sin(code @ self.texture[s]).view(-1, 3, SIZE, SIZE)
         for axis, layer in enumerate(PLANTED.values()):
             if layer == s or self.layers == 1:
-                x = x + self.config.gain * code[:, axis, None, None, None] * patterns()[axis]
+                x = x + self.config.gain * code[:, axis, None, None, None] * PATTERNS[axis]
         return State(x)
 
     def finish(self, state: State) -> Tensor:
@@ -166,7 +169,7 @@ class Classes(Layered):
 
 def planted(images: Tensor) -> Tensor:
     """How much of each pattern is in images (N, 3, SIZE, SIZE): (N, 4)."""
-    shapes = patterns().flatten(1)
+    shapes = PATTERNS.flatten(1)
     return images.flatten(1) @ shapes.T / shapes.square().sum(dim=1)
 
 

@@ -14,9 +14,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 from distributions import install
+from ganstrata.cli.main import main
+from ganstrata.core.plugins.registry import registry
 
 GUESTS = Path(__file__).parent / "guests"
 GOOD, BAD = ("stripes", "contrast", "axis", "angles", "tally"), ("broken", "clash", "namesake")
@@ -40,17 +44,53 @@ EXTENSIONS = {
     "plugins show tally": "tally: command, count the samples of runs",
 }
 """Commands of guests, with words of their output."""
-Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Done(NamedTuple):
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Done]
 
 
 def commands(site: Path, folder: Path) -> Command:
-    """ganstrata(...) is the command line with the guests of a folder."""
+    """ganstrata(...) is the command line with the guests of a folder, in this process.
 
-    def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    Nothing of the guests is known before a command, nor after it.
+    """
+
+    def call(*arguments: str, **environment: str) -> Done:
+        known = set(sys.modules)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("GANSTRATA_")]:
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.chdir(folder)
+            patch.syspath_prepend(site)
+            registry.cache_clear()
+            result = CliRunner().invoke(main, arguments)
+        registry.cache_clear()
+        for name in set(sys.modules) - known:
+            if name.startswith("guest_"):
+                del sys.modules[name]
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    return call
+
+
+def processes(site: Path, folder: Path) -> Command:
+    """The same, in a process of its own."""
+
+    def call(*arguments: str, **environment: str) -> Done:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("GANSTRATA_")}
         path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
         line = [sys.executable, "-m", "ganstrata.cli.main", *arguments]
-        return subprocess.run(
+        done = subprocess.run(
             line,
             capture_output=True,
             text=True,
@@ -58,6 +98,7 @@ def commands(site: Path, folder: Path) -> Command:
             cwd=folder,
             env={**inherited, "PYTHONPATH": path, **environment},
         )
+        return Done(done.returncode, done.stdout, done.stderr)
 
     return call
 
@@ -84,7 +125,7 @@ def finished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run by the guests, `out`, also with the broken and the clashing ones installed."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "run.yaml").write_text(CONFIG)
-    done = commands(site, folder)("run", "run.yaml", "--out", "out")
+    done = processes(site, folder)("run", "run.yaml", "--out", "out")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -148,8 +189,11 @@ def test_mistakes_with_extensions_of_guests_are_named(finished: Path, site: Path
     assert "guest_tally.py:14" in failed.stderr
 
 
-def test_the_list_shows_guests_beside_built_ins_and_what_is_wrong(ganstrata: Command) -> None:
-    done = ganstrata("plugins", "list")
+@pytest.mark.parametrize("start", [commands, processes])
+def test_the_list_shows_guests_beside_built_ins_and_what_is_wrong(
+    start: Callable[[Path, Path], Command], site: Path, tmp_path: Path
+) -> None:
+    done = start(site, tmp_path)("plugins", "list")
     assert done.returncode == 0
     for words in (
         "pictures with stripes  [ganstrata-guest-stripes 0.3]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
@@ -13,8 +14,11 @@ from .pictures import Pixels, jpeg, opaque
 from .svg import STYLE
 
 
+@cache  # a template is compiled once per process, which takes longer than filling it in
 def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
     """Return the templates of a package; they escape every value that they show.
+
+    Callers may add filters to them, which all pages of the package then have.
 
     Args:
         package: package that holds the files of the templates.

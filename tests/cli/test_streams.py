@@ -108,7 +108,15 @@ def test_messages_survive_letters_that_a_stream_cannot_encode(
 
 @posix
 @full
-@pytest.mark.parametrize("silenced", ["> /dev/full", "2> /dev/full", "2>&-", "2>&1 >/dev/null | true"])
+@pytest.mark.parametrize(
+    "silenced",
+    [
+        "> /dev/full",
+        "2>&1 >/dev/null | true",
+        pytest.param("2> /dev/full", marks=pytest.mark.full),
+        pytest.param("2>&-", marks=pytest.mark.full),
+    ],
+)
 def test_results_survive_output_that_cannot_be_written(
     silenced: str, written, compact, fakes, tmp_path: Path, compacted: Run, contents
 ) -> None:
@@ -139,6 +147,7 @@ def test_progress_without_standard_error_is_quiet(monkeypatch: pytest.MonkeyPatc
 
 
 @posix
+@pytest.mark.full  # test_kills.py interrupts a run again and again too, at a later moment
 @pytest.mark.parametrize("gap", [0.02, 0.3, 1.0])
 def test_ctrl_c_again_and_again_ends_a_run_of_two_workers_once(
     gap: float,

@@ -41,10 +41,11 @@ class Weight(nn.Module):
         super().__init__()
         self.rows = rows
         outputs, inputs = shape[rows], math.prod(shape) // max(shape[rows], 1)
-        self.weight = nn.Parameter(torch.randn(shape) / max(inputs, 1) ** 0.5)
+        self.weight = nn.Parameter(torch.normal(0.0, max(inputs, 1) ** -0.5, shape))
         self.register_parameter("bias", nn.Parameter(torch.zeros(outputs)) if bias else None)
-        self.register_buffer("u", F.normalize(torch.randn(outputs), dim=0) if spectral else None)
-        self.register_buffer("v", F.normalize(torch.randn(inputs), dim=0) if spectral else None)
+        # Of length 1. A checkpoint replaces them.
+        self.register_buffer("u", torch.full((outputs,), max(outputs, 1) ** -0.5) if spectral else None)
+        self.register_buffer("v", torch.full((inputs,), max(inputs, 1) ** -0.5) if spectral else None)
 
     def fold(self) -> None:
         """Store W / sigma with sigma = u W v, where W is the matrix (O, I k k), and u and v are as stored."""

@@ -9,9 +9,29 @@ from typing import Any
 import ganstrata
 import numpy as np
 import pytest
+from conftest import CONFIG, _compacted, _on_path
 from ganstrata.core.probing.stage import open_samples
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
+
+
+def _alone() -> dict[str, Any]:
+    config = _compacted(deepcopy(CONFIG))
+    del config["scorers"][1:]
+    return config
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """Return the config of a small run with one scorer; tests may change it."""
+    return _alone()
+
+
+@pytest.fixture(scope="module")
+def finished(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return the complete run with one scorer. Tests must not change it; `copied` is for that."""
+    with _on_path(site):
+        return ganstrata.run(_alone(), tmp_path_factory.mktemp("alone") / "run")
 
 
 @pytest.fixture
@@ -40,7 +60,7 @@ def test_a_scorer_is_added(
     more["scorers"].append({"use": "hue", "as": "colour"})
     run = ganstrata.run(more, copied, quiet=False)
     assert set(written) == {"scores/colour"}
-    assert scores_of(run, "colour").shape == (640, 14)
+    assert scores_of(run, "colour").shape == (96, 14)
     np.testing.assert_array_equal(scores_of(run, "seen"), scores_of(finished, "seen"))
     stderr = capsys.readouterr().err
     assert "scorer 'colour' is new. Done again: synthesize, learn, rescore, edit, report" in stderr
@@ -87,4 +107,4 @@ def test_the_same_alias_for_another_scorer(fakes, copied: Path, config, written)
     config["scorers"][-1] = {"use": "fake_readings", "as": "colour"}
     run = ganstrata.run(config, copied)
     assert set(written) == {"scores/colour"}
-    assert scores_of(run, "colour").shape == (640, 7)
+    assert scores_of(run, "colour").shape == (96, 7)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from copy import deepcopy
 from multiprocessing import connection
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import CONFIG, _on_path
 from ganstrata.core.config.reading import validate
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.errors import DataError, UserError
@@ -35,18 +39,30 @@ def test_one_worker_does_the_tasks_here_in_order(prepared: Prepared, fakes) -> N
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize("prepared", [2], indirect=True)
-def test_two_workers_do_every_task_once_and_report_errors(prepared: Prepared, fakes) -> None:
-    with Engine(prepared) as engine:
-        assert sorted(engine.map(fakes.double, range(23))) == list(range(0, 46, 2))
-        # The same workers go on after an error, which keeps its words and its exit code.
-        with pytest.raises(UserError, match=r"task \d cannot be done") as refused:
-            list(engine.map(fakes.refuse, range(3)))
-        assert refused.value.exit_code == 2
-        with pytest.raises(WorkerError, match=r"task \d failed") as failed:
-            list(engine.map(fakes.fail, range(3)))
-        assert failed.value.exit_code == 1
-        assert set(engine.map(fakes.threads, range(4))) == {2}
+@pytest.fixture(scope="module")
+def two(site: Path) -> Iterator[Engine]:
+    """Return an engine with two workers, which tests share: a process takes seconds to start."""
+    config = deepcopy(CONFIG) | {"engine": {"workers": 2, "threads": 2}}
+    with _on_path(site), Engine(prepare(validate(config, "test"))) as engine:
+        list(engine.map(importlib.import_module("ganstrata_fakes").double, range(4)))  # they have begun
+        yield engine
+
+
+def test_two_workers_do_every_task_once(two: Engine, fakes) -> None:
+    assert sorted(two.map(fakes.double, range(23))) == list(range(0, 46, 2))
+    assert set(two.map(fakes.threads, range(4))) == {2}
+
+
+def test_the_same_workers_go_on_after_an_error_which_keeps_its_words_and_its_exit_code(
+    two: Engine, fakes
+) -> None:
+    with pytest.raises(UserError, match=r"task \d cannot be done") as refused:
+        list(two.map(fakes.refuse, range(3)))
+    assert refused.value.exit_code == 2
+    with pytest.raises(WorkerError, match=r"task \d failed") as failed:
+        list(two.map(fakes.fail, range(3)))
+    assert failed.value.exit_code == 1
+    assert sorted(two.map(fakes.double, range(5))) == [0, 2, 4, 6, 8]
 
 
 @pytest.mark.parametrize(
@@ -73,32 +89,34 @@ def test_a_worker_that_cannot_begin_says_why(fakes, config, monkeypatch: pytest.
 def test_only_the_engines_own_processes_are_ended(prepared: Prepared, fakes) -> None:
     mine = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
     mine.start()
+    others = multiprocessing.active_children()
     try:
         engine = Engine(prepared).__enter__()
         assert sorted(engine.map(fakes.double, range(4))) == [0, 2, 4, 6]
-        workers = [process for process in multiprocessing.active_children() if process.pid != mine.pid]
+        workers = [process for process in multiprocessing.active_children() if process not in others]
         assert len(workers) == 2
         engine.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
         # `is_alive` may be true for an ended worker, until the thread that waited for it has noted its end.
         assert len(connection.wait([worker.sentinel for worker in workers], timeout=0)) == 2
-        assert mine.is_alive()
+        assert all(process.is_alive() for process in others)
     finally:
         mine.kill()
         mine.join()
 
 
-@pytest.mark.parametrize("prepared", [2], indirect=True)
-def test_whatever_a_worker_raises_comes_back_in_words(prepared: Prepared, fakes) -> None:
-    with Engine(prepared) as engine:
-        for kind, words in (
-            ("unpicklable", r"Odd: no pickle of this.*fakes\.py:\d+"),
-            ("memory", "more memory than there is"),
-            ("exit", "SystemExit: 7"),
-        ):
-            with pytest.raises(WorkerError, match=words) as caught:
-                list(engine.map(fakes.misbehave, [kind, kind]))
-            assert caught.value.exit_code == 1
-            assert len(str(caught.value)) < 2000
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("unpicklable", r"Odd: no pickle of this.*fakes\.py:\d+"),
+        ("memory", "more memory than there is"),
+        ("exit", "SystemExit: 7"),
+    ],
+)
+def test_whatever_a_worker_raises_comes_back_in_words(kind: str, words: str, two: Engine, fakes) -> None:
+    with pytest.raises(WorkerError, match=words) as caught:
+        list(two.map(fakes.misbehave, [kind, kind]))
+    assert caught.value.exit_code == 1
+    assert len(str(caught.value)) < 2000
 
 
 SCRIPT = """
