@@ -45,8 +45,12 @@ class TrainingSection(Section):
         default="gradient",
         description="gradient: the paper's schedule; ridge and lda: closed forms for LSE, far faster",
     )
-    images: int = Field(
-        default=51_200, ge=50, le=MOST, description="number of fresh pictures; the schedule scales with it"
+    images: int | None = Field(
+        default=None,
+        ge=50,
+        le=MOST,
+        description="number of fresh pictures, with which the schedule scales; default: 51,200 for gradient, "
+        "as in the paper, 768 for ridge and lda",
     )
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="seed of samples and first parameters")
     learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0, description="gradient: learning rate of Adam")
@@ -58,6 +62,11 @@ class TrainingSection(Section):
         "0.1 in the paper's appendix I",
     )
     batch_size: Batch | Literal["auto"] = Field(default="auto", description="number of pictures in one pass")
+
+    @property
+    def pictures(self) -> int:
+        """Number of fresh pictures."""
+        return self.images or (51_200 if self.method == "gradient" else 768)
 
 
 class SegmentConfig(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from ..config.segment_schema import SegmentConfig
 from ..device import for_inference
+from ..messages import listed
 from ..runs.lock import locked
 from ..runs.progress import Progress, Step
+from .closed_form import ClosedFormSettings, Method, solve_closed_form
 from .extractor import Extractor
 from .folder import (
     INDEX,
@@ -64,14 +67,17 @@ def train(
                 return out
         else:
             write_record(out, subject, finished=False)
-        _train(subject, out, progress)
+        if config.training.method == "gradient":
+            _train(subject, out, progress)
+        else:
+            _solve(subject, config.training.method, out, progress)
     return out
 
 
 def _train(subject: Subject, out: Path, progress: Progress) -> None:
     """Train by gradient descent, with a state on disk twice a minute."""
     section = subject.config.training
-    settings = TrainingSettings(section.images, section.learning_rate, section.layerwise_loss, section.seed)
+    settings = TrainingSettings(section.pictures, section.learning_rate, section.layerwise_loss, section.seed)
     trainer = Trainer(subject.samples, subject.architecture, settings)
     log = Log(len(subject.teacher.classes), subject.teacher.background, settings.images)
     stored = read_state(out)
@@ -88,6 +94,34 @@ def _train(subject: Subject, out: Path, progress: Progress) -> None:
     head = for_inference(trainer.head, subject.device)
     extractor = Extractor(subject.architecture, (head,), subject.made_for, facts(subject, log.rows))
     finish(out, subject, extractor, log.rows)
+
+
+def _solve(subject: Subject, method: Method, out: Path, progress: Progress) -> None:
+    """Solve in closed form, which is too quick to be continued half-way."""
+    settings = ClosedFormSettings(method, subject.config.training.pictures)
+    with progress.stage("solve", total=settings.images + settings.held_out) as bar:
+        found = solve_closed_form(subject.samples, settings, bar)
+        seconds = round(bar.seconds, 1)
+    if found.absent:
+        progress.warn(
+            f"no sampled pixel is of class {listed(found.absent)}, so the extractor never gives it; "
+            "leave it out of extractor.classes, or raise training.images"
+        )
+    head = found.best.planes.head([described.channels for described in subject.samples.maps])
+    rows: list[list[Any]] = [[settings.images, math.nan, math.nan, found.best.miou, seconds]]
+    written = facts(subject, []) | {
+        "quality": {"images": settings.held_out, "mIoU of held-out pixels": found.best.miou},
+        "solution": {
+            "strength": found.best.strength,
+            "prior": found.best.prior,
+            "pixels per image": settings.pixels,
+            "absent classes": list(found.absent),
+        },
+    }
+    extractor = Extractor(
+        subject.architecture, (for_inference(head, subject.device),), subject.made_for, written
+    )
+    finish(out, subject, extractor, rows)
 
 
 def facts(subject: Subject, rows: list[list[Any]]) -> dict[str, Any]:

@@ -161,3 +161,21 @@ def test_a_damaged_folder_is_refused_by_the_name_of_the_file(name, tmp_path):
 def test_no_folder_is_told(tmp_path):
     with pytest.raises(RunError, match=r"`ganstrata segment train` makes one"):
         open_segmentation(tmp_path / "none")
+
+
+@pytest.mark.usefixtures("fakes")
+@pytest.mark.parametrize("method", ["ridge", "lda"])
+def test_a_closed_form_is_an_lse_with_a_bias(tmp_path, method):
+    folder = train(config(training__method=method), tmp_path / "seg")
+    _, extractor = open_segmentation(folder)
+    assert (extractor.architecture.head, extractor.architecture.bias) == ("LSE", True)
+    assert extractor.facts["training"]["method"] == method
+    assert extractor.facts["solution"]["strength"] > 0
+    assert (folder / LOG).read_text(encoding="utf-8").splitlines()[1].startswith("60,,,")
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_closed_form_takes_fewer_pictures():
+    assert config().training.pictures == 60
+    assert config(training={}).training.pictures == 51_200
+    assert config(training={"method": "lda"}).training.pictures == 768
