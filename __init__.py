@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         ModelCard,
         Rendering,
         State,
+        StatedAccuracy,
         Stratum,
     )
     from .core.probing.concept_stats import spread_of
@@ -116,6 +117,7 @@ _HOMES = {
     "Segmenter": "plugins.contracts",
     "ShapeError": "errors",
     "State": "plugins.records",
+    "StatedAccuracy": "plugins.records",
     "Stratum": "plugins.records",
     "Stream": "randomness",
     "Table": "storage.csv_tables",
@@ -190,6 +192,7 @@ __all__ = [
     "Segmenter",
     "ShapeError",
     "State",
+    "StatedAccuracy",
     "Stratum",
     "Stream",
     "Table",

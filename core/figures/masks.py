@@ -93,26 +93,60 @@ def sheet(pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], a
         along: boundary that each hop moved along.
     """
     samples, stages, height, width, _ = pictures.shape
-    colours = class_colours(len(names))
-    rows, columns = np.arange(height) * labels.shape[2] // height, np.arange(width) * labels.shape[3] // width
-    masks = colours[labels[:, :, rows][:, :, :, columns]]  # (n, hops + 1, H, W, 3)
+    masks = _coloured(labels, len(names), height, width)
     frames = np.stack([pictures, masks], axis=2).reshape(samples, 2 * stages, height, width, 3)
+    heads = [["before"], *([f"after hop {i}, along", name] for i, name in enumerate(along, 1))]
+    return _laid_out(frames, 2, heads, labels, names)
+
+
+def comparison(
+    pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], heads: Sequence[str]
+) -> bytes:
+    """Lay out pictures and several masks of each as PNG: a row per picture, and a legend of the classes.
+
+    Args:
+        pictures: (n, H, W, 3).
+        labels: class of each pixel in each of k masks, at any resolution, (n, k, h, w); black below 0.
+        names: names of all classes.
+        heads: headings of the picture and of the k masks, (k + 1,).
+    """
+    masks = _coloured(labels, len(names), *pictures.shape[1:3])
+    frames = np.concatenate([pictures[:, None], masks], axis=1)
+    return _laid_out(frames, 1, [[head] for head in heads], labels, names)
+
+
+def _coloured(labels: NDArray[np.integer], count: int, height: int, width: int) -> Pixels:
+    """Return labels (..., h, w) below `count` as colours (..., height, width, 3); black below 0."""
+    colours = np.concatenate([class_colours(count), np.zeros((1, 3), np.uint8)])
+    known = np.where(labels < 0, count, labels)
+    rows = np.arange(height) * labels.shape[-2] // height
+    columns = np.arange(width) * labels.shape[-1] // width
+    return np.asarray(colours[known[..., rows, :][..., columns]])
+
+
+def _laid_out(
+    frames: Pixels,
+    per_head: int,
+    heads: Sequence[Sequence[str]],
+    labels: NDArray[np.integer],
+    names: Sequence[str],
+) -> bytes:
+    """Lay out frames (rows, columns, H, W, 3) as PNG, with a heading over every `per_head` columns."""
+    height, width = frames.shape[2:4]
     factor = -(-MIN_WIDTH // max(height, width))
     grid = tile(frames.repeat(factor, axis=2).repeat(factor, axis=3), gap=GAP)
-    return png(
-        _labelled(
-            grid,
-            2 * (width * factor + GAP),
-            [(i, names[i], colours[i]) for i in np.unique(labels)],
-            ["before", *along],
-        )
-    )
+    colours = class_colours(len(names))
+    classes = [(int(i), names[i], colours[i]) for i in np.unique(labels) if i >= 0]
+    return png(_labelled(grid, per_head * (width * factor + GAP), classes, heads))
 
 
 def _labelled(
-    grid: Pixels, pitch: int, classes: list[tuple[int, str, NDArray[np.uint8]]], heads: list[str]
+    grid: Pixels,
+    pitch: int,
+    classes: list[tuple[int, str, NDArray[np.uint8]]],
+    heads: Sequence[Sequence[str]],
 ) -> Pixels:
-    """Add a heading over every pair of columns of a grid, and a legend of the classes below it."""
+    """Add a heading of one line or two every `pitch` pixels of a grid, and a legend of the classes below."""
     font = ImageFont.load_default()
     places, x, y = [], GAP, 2 * LINE + grid.shape[0] + GAP
     for _, name, colour in classes:
@@ -124,8 +158,7 @@ def _labelled(
     canvas = Image.new("RGB", (grid.shape[1], y + LINE + GAP), "white")
     canvas.paste(Image.fromarray(grid), (0, 2 * LINE))
     draw = ImageDraw.Draw(canvas)
-    for stage, head in enumerate(heads):
-        lines = [head] if stage == 0 else [f"after hop {stage}, along", head]
+    for stage, lines in enumerate(heads):
         for i, line in enumerate(lines):
             draw.text(
                 (stage * pitch, LINE * i + (LINE if len(lines) == 1 else 0) + 2),

@@ -26,7 +26,18 @@ from ..randomness import Stream, Use, normals
 from .base import ConfigT, Plugin, owner_of
 from .config_contents import canonical_text
 from .picture_checks import check_rendering
-from .records import Boundaries, Concept, Inputs, Latents, Match, ModelCard, Rendering, State, Stratum
+from .records import (
+    Boundaries,
+    Concept,
+    Inputs,
+    Latents,
+    Match,
+    ModelCard,
+    Rendering,
+    State,
+    StatedAccuracy,
+    Stratum,
+)
 from .shapes import check_shape
 
 if TYPE_CHECKING:
@@ -325,7 +336,13 @@ def _with_checked_input(method: Callable[[Any, Rendering], Tensor]) -> Callable[
 
 
 class Segmenter(Scorer[ConfigT]):
-    """Label pixels, and score a picture by the share of its area that each of M classes covers."""
+    """Label pixels, and score a picture by the share of its area that each of M classes covers.
+
+    Attributes:
+        accuracy: how right its labels are, if that is known. Agreement with its labels is shown beside it.
+    """
+
+    accuracy: StatedAccuracy | None = None
 
     @abstractmethod
     def logits(self, rendering: Rendering) -> Tensor:

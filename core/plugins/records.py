@@ -265,6 +265,29 @@ class Rendering:
 
 
 @dataclass(frozen=True)
+class StatedAccuracy:
+    """Represent how right a segmenter's labels are where true labels are known, as its makers measured it.
+
+    Attributes:
+        measured_on: the pictures, in words.
+        pixel_accuracy: share of pixels that have the true label.
+        iou: IoU of each class, by name, over the pixels of all pictures.
+
+    >>> StatedAccuracy("500 photographs", 0.9, {"bed": 0.8, "wall": 0.9}).mean_iou
+    0.85
+    """
+
+    measured_on: str
+    pixel_accuracy: float
+    iou: Mapping[str, float] = field(repr=False)
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean of the IoU over classes."""
+        return sum(self.iou.values()) / len(self.iou)
+
+
+@dataclass(frozen=True)
 class Boundary:
     """Represent the hyperplane of a concept in a latent space. n.w + b is the signed distance of w from it.
 

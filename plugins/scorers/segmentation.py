@@ -11,7 +11,12 @@ from ...core.plugins.contracts import Segmenter
 from ...core.plugins.records import Concept, Rendering
 from .networks.huggingface import LIBRARY, HubConfig
 from .networks.planar import LabelOrder
-from .networks.segmenters import SegmentationModel, load_checkpoint_segmenter, load_hub_segmenter
+from .networks.segmenters import (
+    SegmentationModel,
+    load_checkpoint_segmenter,
+    load_hub_segmenter,
+    stated_accuracy,
+)
 
 
 class Segmentation(Segmenter):
@@ -56,6 +61,7 @@ class Segmentation(Segmenter):
             self.model = load_hub_segmenter(config, device)
             self.packages = LIBRARY
         self.checkpoint = self.model.sha256
+        self.accuracy = stated_accuracy(self.checkpoint)
         self.concepts = tuple(Concept(name, "object", threshold=0.02) for name in self.model.classes)
 
     def logits(self, rendering: Rendering) -> Tensor:

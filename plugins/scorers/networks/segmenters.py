@@ -15,7 +15,7 @@ from torch import Tensor
 from ....core.checkpoints import Checkpoint
 from ....core.errors import CheckpointError
 from ....core.messages import shown
-from ....core.plugins.records import Rendering
+from ....core.plugins.records import Rendering, StatedAccuracy
 from ..surfaces import ARCHITECTURE, load_surfaces
 from .faces import is_face_parser, load_face_parser
 from .huggingface import HubConfig, Loaded, installed, load, model_source, unique
@@ -81,6 +81,16 @@ def load_checkpoint_segmenter(
         "face parsers of CelebAMask-HQ (conv1.conv1.0.weight to final.weight), "
         "and, under `model:` of the scorer segmentation, models of transformers"
     )
+
+
+def stated_accuracy(sha256: str) -> StatedAccuracy | None:
+    """Return how right the labels of a network are, from labels/accuracy.json; None if it is not known.
+
+    Args:
+        sha256: hash of its weights.
+    """
+    table = json.loads((LABELS / "accuracy.json").read_text(encoding="utf-8"))
+    return StatedAccuracy(**table[sha256]) if sha256 in table else None
 
 
 def labelled(logits: Tensor, size: tuple[int, int]) -> Tensor:

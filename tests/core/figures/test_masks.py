@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ganstrata.core.figures.masks import GAP, LINE, class_colours, lab, sheet
+from ganstrata.core.figures.masks import GAP, LINE, class_colours, comparison, lab, sheet
 from ganstrata.core.figures.pictures import read_picture
 
 
@@ -77,3 +77,23 @@ def test_many_classes_take_more_lines() -> None:
     )
     assert many.shape[1] == few.shape[1]
     assert many.shape[0] > few.shape[0] + 10 * LINE
+
+
+def test_a_comparison_has_a_row_per_picture_and_a_column_per_mask():
+    """Frames of 4 pixels are enlarged by 32; columns are the picture, then its masks."""
+    pictures = np.full((2, 4, 4, 3), 90, np.uint8)
+    labels = np.array([[[[0, 1], [1, 2]]] * 3, [[[2, 2], [2, -1]]] * 3])  # (2, 3, 2, 2)
+    labels[0, 1] = 0
+    drawn = read_picture(comparison(pictures, labels, ["wall", "bed", "lamp"], ["picture", "a", "b", "c"]))
+    colours = class_colours(3)
+
+    def frame(row: int, column: int) -> np.ndarray:
+        y, x = 2 * LINE + row * (128 + GAP), column * (128 + GAP)
+        return drawn[y : y + 128, x : x + 128]
+
+    assert (frame(0, 0) == 90).all()
+    assert (frame(0, 2) == colours[0]).all()
+    assert (frame(0, 1)[:64, :64] == colours[0]).all()
+    assert (frame(0, 3)[64:, 64:] == colours[2]).all()
+    assert (frame(1, 1)[64:, 64:] == 0).all()  # unknown
+    assert (frame(1, 1)[:64] == colours[2]).all()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -332,3 +334,22 @@ def test_sizes_that_a_file_claims_take_no_memory(extent: int, tmp_path: Path) ->
         CheckpointError, match=r"does not fit a residual network|there is no network of the sizes"
     ):
         load("category", tmp_path / "a", max_pool=True)
+
+
+def test_the_bundled_segmenter_states_the_accuracy_of_its_card() -> None:
+    accuracy = load("segmentation").accuracy
+    assert accuracy is not None
+    card = (files("ganstrata.weights") / "rooms.surfaces.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([a-z_ IoU]+) \| ([01]\.\d+) \|$", card, flags=re.MULTILINE))
+    assert accuracy.pixel_accuracy == float(rows["pixel accuracy"])
+    assert accuracy.iou == {name: float(rows[name]) for name in load("segmentation").model.classes}
+    assert accuracy.mean_iou == pytest.approx(float(rows["mean IoU"]), abs=5e-4)
+
+
+def test_a_network_of_unknown_accuracy_states_none(tmp_path: Path) -> None:
+    source = read_checkpoint(locate("bundled:rooms", "surfaces"))
+    other = tmp_path / "other.safetensors"
+    tensors = {name: tensor.clone() for name, tensor in source.tensors.items()}
+    next(iter(tensors.values())).add_(0.25)
+    save_file(tensors, other, metadata={"ganstrata": json.dumps(dict(source.settings))})
+    assert load("segmentation", other).accuracy is None
