@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import reduce
 from itertools import groupby, pairwise
 from typing import Literal
 
@@ -35,7 +36,7 @@ def enlarged_sum(planes: Sequence[Tensor], size: Size) -> Tensor:
 
     Planes of the same size that follow each other are added before they are enlarged, which is the same.
     """
-    sums = [torch.stack(list(same)).sum(0) for _, same in groupby(planes, key=lambda x: x.shape[-2:])]
+    sums = [reduce(torch.add, same) for _, same in groupby(planes, key=lambda x: x.shape[-2:])]
     total = enlarge(sums[0], size)
     for plane in sums[1:]:
         total = total + enlarge(plane, size)

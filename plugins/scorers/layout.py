@@ -15,7 +15,7 @@ from ...core.config.reading import check_options
 from ...core.config.schema import Use
 from ...core.errors import ConfigError, Fault, nearest
 from ...core.plugins.base import PluginConfig
-from ...core.plugins.contracts import Scorer, Segmenter
+from ...core.plugins.contracts import Generator, Scorer, Segmenter
 from ...core.plugins.records import Concept, Rendering
 from ...core.plugins.registry import registry
 from ...core.runs.loading import build
@@ -247,6 +247,10 @@ class Layout(Scorer):
     def check(self, samples: int) -> None:
         """Check the number of samples as the segmenter does."""
         self.segmenter.check(samples)
+
+    def check_generator(self, generator: Generator) -> None:
+        """Check the generator as the segmenter does."""
+        self.segmenter.check_generator(generator)
 
     def _line(self, rendering: Rendering) -> tuple[Tensor, Tensor]:
         """Return position (N,) and support (N,) of the line, computed once per rendering."""

@@ -53,3 +53,34 @@ def test_the_config_of_a_run_is_not_one_of_a_segmentation(invoke, tmp_path):
     assert result.exit_code == 2
     assert "teacher" in result.stderr
     assert not (tmp_path / "seg").exists()
+
+
+def test_an_extractor_is_a_scorer_of_a_run_and_of_its_analyses(invoke, config, tmp_path):
+    file = tmp_path / "seg" / "extractor.safetensors"
+    assert invoke("segment", "train", str(config), "--out", str(file.parent), "--quiet").exit_code == 0
+    run, folder = tmp_path / "run.yaml", tmp_path / "run"
+    extractor = f"{{use: extractor, with: {{checkpoint: {file}}}}}"
+    run.write_text(
+        f"""
+generator: {{use: fake_layers}}
+scorers:
+  - {{use: fake_readings, as: seen}}
+  - {{use: extractor, as: object, with: {{checkpoint: {file}}}}}
+  - {{use: layout, with: {{segmenter: {extractor}, walls: [wall, bed]}}}}
+concepts: {{include: [seen/red]}}
+boundary: {{use: ridge, with: {{positives: 0.3, negatives: 0.3}}}}
+synthesis: {{samples: 100, batch_size: 20}}
+rescoring: {{samples: 16, layers: [all], null_directions: 3, bootstrap: 100, learning_resamples: 0}}
+editing: {{samples: 2, steps: 3}}
+engine: {{workers: 1}}
+device: cpu
+""",
+        encoding="utf-8",
+    )
+    result = invoke("run", str(run), "--out", str(folder), "--quiet")
+    assert result.exit_code == 0, result.stderr
+    table = (folder / "rescoring.csv").read_text(encoding="utf-8")
+    assert "object/sofa" in table
+    objects = invoke("analysis", "objects", str(folder), "--along", "seen/red", "--samples", "8", "--quiet")
+    assert objects.exit_code == 0, objects.stderr
+    assert (folder / "analysis/objects/objects.json").is_file()

@@ -12,6 +12,7 @@ from ganstrata.core.errors import CheckpointError, UserError
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
 from ganstrata.core.semantics.extractor_file import load_extractor, save_extractor
+from ganstrata.testing import check_plugin
 from planted_semantics import CLASSES, Linear, planted_samples
 from safetensors.torch import load_file, save_file
 
@@ -107,3 +108,11 @@ def test_parameters_that_are_not_finite_are_refused(tmp_path):
     save_extractor(extractor, tmp_path / "e.safetensors")
     with pytest.raises(CheckpointError, match=r"0\.T\.1 holds values that are not finite"):
         load_extractor(tmp_path / "e.safetensors", CPU)
+
+
+def test_it_keeps_the_promises_of_scorers(tmp_path):
+    stored(tmp_path / "e.safetensors")
+    config = {"checkpoint": str(tmp_path / "e.safetensors")}
+    outcomes = check_plugin("scorer", "extractor", config, generator=planted_samples().generator)
+    assert [(o.check.name, o.message) for o in outcomes if o.verdict not in ("ok", "skipped")] == []
+    assert sum(o.verdict == "ok" for o in outcomes) >= 8
