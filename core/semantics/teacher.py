@@ -95,15 +95,23 @@ class Teacher:
         return self.segmenter.labels(rendering)
 
     def _of_chosen(self, rendering: Rendering) -> Tensor:
-        assert self.chosen is not None
+        return self.logits(rendering).max(dim=1).indices
+
+    def logits(self, rendering: Rendering) -> Tensor:
+        """Return logits (N, M, H, W) at the size of the labels, with gradients if they are switched on.
+
+        Raises:
+            ScoreError: the segmenter returned something of another shape.
+        """
         logits = self.segmenter.logits(rendering)  # (N, all classes, h, w)
         if logits.ndim != 4 or logits.shape[1] != len(self.segmenter.concepts):
             raise ScoreError(
                 f"{owner_of(self.segmenter)} returned logits of shape {tuple(logits.shape)}; "
                 f"({rendering.images.shape[0]}, {len(self.segmenter.concepts)}, height, width) was expected"
             )
-        chosen = logits[:, list(self.chosen)].float()
-        size = self.segmenter.labels(rendering).shape[-2:]
-        if tuple(chosen.shape[-2:]) != tuple(size):
-            chosen = F.interpolate(chosen, size=tuple(size), mode="bilinear", align_corners=False)
-        return F.pad(chosen, (0, 0, 0, 0, 1, 0)).max(dim=1).indices  # a plane of zeros first
+        logits = logits.float() if self.chosen is None else logits[:, list(self.chosen)].float()
+        with torch.no_grad():
+            size = tuple(self.segmenter.labels(rendering).shape[-2:])
+        if tuple(logits.shape[-2:]) != size:
+            logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+        return logits if self.chosen is None else F.pad(logits, (0, 0, 0, 0, 1, 0))  # a plane of zeros first
