@@ -1,4 +1,4 @@
-"""Edit pictures by painting on their segmentation: semantic image editing (SIE).
+"""Edit pictures by painting on their segmentation (semantic image editing).
 
 The target is the current segmentation with strokes painted over it. Codes move until the segmentation of
 their picture agrees with the target:
