@@ -103,7 +103,7 @@ class CodeSpace:
         if not self.per_layer:
             return codes
         # Row l of the variables is for layer l alone: truncation may differ from layer to layer.
-        return codes.unflatten(0, (n, rows)).diagonal(dim1=1, dim2=2).movedim(-1, 1)
+        return codes.view(n, rows, *codes.shape[1:]).diagonal(dim1=1, dim2=2).movedim(-1, 1)
 
 
 @torch.no_grad()

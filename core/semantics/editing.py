@@ -179,7 +179,7 @@ def search_codes(
     """
     variables = start.detach().clone().requires_grad_(True)
     optimiser = torch.optim.Adam([variables], lr=search.learning_rate)
-    first: tuple[Tensor, Rendering] | None = None
+    stages: list[tuple[Tensor, Rendering]] = []  # before the first step and after the last
     losses = []
     for step in range(search.steps + 1):
         with torch.set_grad_enabled(step < search.steps):
@@ -192,8 +192,8 @@ def search_codes(
                 "give a smaller learning rate, or another starting picture"
             )
         losses.append(loss.detach())
-        if first is None:
-            first = codes.detach(), detached(rendering)
+        if step in (0, search.steps):
+            stages.append((codes.detach(), detached(rendering)))
         if step == search.steps:
             break
         optimiser.zero_grad()
@@ -201,8 +201,8 @@ def search_codes(
         optimiser.step()
         if on_step is not None:
             on_step(1)
-    after = codes.detach(), detached(rendering)
-    return Found(start, variables.detach(), first[0], after[0], first[1], after[1], torch.stack(losses))
+    (codes_before, before), (codes, after) = stages[0], stages[-1]
+    return Found(start, variables.detach(), codes_before, codes, before, after, torch.stack(losses))
 
 
 def detached(rendering: Rendering) -> Rendering:
