@@ -146,9 +146,9 @@ def prepare(
         faults.append(
             Fault(
                 ("engine", "workers"),
-                f"must be 1 or auto: {listed(own)} was registered in this process by `ganstrata.register`, "
-                "and worker processes do not know it. `ganstrata plugins new` begins a distribution, "
-                "which they do",
+                "must be 1 or auto, because worker processes do not know what `ganstrata.register` made a "
+                f"plugin of this process: {listed(own)}. They know installed distributions; "
+                "`ganstrata plugins new` begins one",
             )
         )
     if faults:
