@@ -1,4 +1,4 @@
-"""examples/method.ipynb runs from top to bottom, shows what it stores, and classes of a notebook make runs."""
+"""examples/method.ipynb runs from top to bottom and shows what it stores; classes of a notebook make runs."""
 
 from __future__ import annotations
 
