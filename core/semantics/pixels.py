@@ -65,7 +65,7 @@ def choose_pixels(
     for n, (plane, i) in enumerate(zip(planes, index, strict=True)):
         order = uniforms(seed, stream, Use.PIXELS, int(i), plane.size)
         if sampling == "plain":
-            chosen = _smallest(np.flatnonzero(plane >= 0), order, count)
+            chosen = smallest(np.flatnonzero(plane >= 0), order, count)
             weight = np.full(len(chosen), (plane >= 0).sum() / max(len(chosen), 1))
         else:
             chosen, weight = _balanced(plane, order, count)
@@ -92,13 +92,13 @@ def _balanced(
         quota = min(int(sizes[i]), left // (len(classes) - k))
         if quota == 0:
             continue  # more classes than pixels to choose
-        chosen.append(_smallest(np.flatnonzero(plane == classes[i]), order, quota))
+        chosen.append(smallest(np.flatnonzero(plane == classes[i]), order, quota))
         weights.append(np.full(quota, sizes[i] / quota))
         left -= quota
     return np.concatenate(chosen), np.concatenate(weights)
 
 
-def _smallest(places: NDArray[np.int64], order: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def smallest(places: NDArray[np.int64], order: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """Return the `count` places with the smallest numbers, in rising order of place."""
     if len(places) <= count:
         return places
