@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     E = TypeVar("E", bound=Examined)
 
 SETTING = "assumptions"  # key of the settings under which `model convert` keeps them
+FIELDS = "assumed"  # the same of those that a field of the config may correct
 NUMBER = 40  # assumptions that a file may state, at most
 SENTENCE = 500  # characters of one
 NAMED = 6  # parts or arguments that are named in a sentence
@@ -63,6 +64,7 @@ def with_assumptions(examined: E, part: Part, checkpoint: Checkpoint | None = No
         *_tensorflow(part.settings),
         *_truncation(part.settings),
         *_contradicted(part.settings, examined),
+        *(told for told in examined.assumed.values() if told),
         *examined.assumptions,
     )
     return replace(examined, assumptions=tuple(dict.fromkeys(sentences)))
@@ -162,3 +164,18 @@ def stored_assumptions(settings: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(
         visible(sentence, SENTENCE) for sentence in list(sentences)[:NUMBER] if isinstance(sentence, str)
     )
+
+
+def stored_fields(settings: Mapping[str, object]) -> dict[str, str]:
+    """Return the fields of the config that `model convert` had to assume, with the sentence on each.
+
+    The sentences are short and printable, or empty if there is nothing to tell.
+    """
+    fields = settings.get(FIELDS)
+    if not isinstance(fields, Mapping):
+        return {}
+    return {
+        name: visible(told, SENTENCE)
+        for name, told in islice(fields.items(), NUMBER)
+        if isinstance(name, str) and isinstance(told, str)
+    }

@@ -22,7 +22,7 @@ from torch import Tensor
 from ..errors import CheckpointError, GanstrataError, PluginBroken, UserError
 from ..storage.json_values import JsonObject, JsonValue
 from . import SETTINGS, Checkpoint, locate, read_checkpoint
-from .assumptions import SETTING
+from .assumptions import FIELDS, SETTING
 from .detect import Candidate, Examined, choose
 from .inspect import examine
 
@@ -139,8 +139,11 @@ def _header(claim: Candidate, examined: Examined, checkpoint: Checkpoint) -> Jso
             for key in ("layout", "source", "source_sha256", "source_container", "source_part")
             if key in settings
         }
-    if examined.assumptions:
-        header[SETTING] = list(examined.assumptions)
+    if examined.assumed:
+        header[FIELDS] = dict(examined.assumed)
+    lasting = [told for told in examined.assumptions if told not in examined.assumed.values()]
+    if lasting:
+        header[SETTING] = list(lasting)
     if "licence" in settings:
         header["licence"] = settings["licence"]
     return header

@@ -44,6 +44,8 @@ class Examined:
         height, width: of the pictures, in pixels; 0 if the plugin names only the longer side, `resolution`.
         channels: of the pictures: 1 (grey), 3 (RGB) or 4 (RGB with alpha).
         assumptions: sentences on what was stripped, ignored, converted, made up or assumed to read it.
+        assumed: fields of the plugin's config that neither file nor config states, with the sentence on
+            each, or an empty one if the published code leaves no doubt. They stay open in a converted file.
     """
 
     family: str
@@ -62,6 +64,7 @@ class Examined:
     width: int = 0
     channels: int = 3
     assumptions: tuple[str, ...] = ()
+    assumed: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def unreal(self) -> tuple[str, ...]:

@@ -182,7 +182,9 @@ def examine(claim: Candidate, checkpoint: Checkpoint | None = None) -> Examined 
         raise PluginBroken(
             f"{owner}: examine returned {type(examined).__name__}; a ganstrata.Examined or None was expected"
         )
-    if examined is not None and not all(isinstance(text, str) for text in examined.assumptions):
+    if examined is not None and not all(
+        isinstance(text, str) for text in (*examined.assumptions, *examined.assumed.values())
+    ):
         raise PluginBroken(
             f"{owner}: assumptions are {shown(examined.assumptions)}; a tuple of sentences was expected"
         )

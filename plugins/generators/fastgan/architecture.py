@@ -178,6 +178,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         return None
     translated = _settled(layout.translate(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
+    unstored = unstored.beside(part.settings)
     header = part.settings.get("network")
     header = header if layout is OWN and isinstance(header, Mapping) else {}
     tanh = header.get("tanh")
@@ -190,6 +191,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
             tanh=tanh,
             unstored=unstored,
         )
+    left_open, ending = unstored.assumed({"final_tanh": tanh}), _ending(architecture)
     return describe_checkpoint(
         "FastGAN",
         layout,
@@ -198,7 +200,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         layers=architecture.layers,
         code_size=architecture.z_dim,
         channels=architecture.colours,
-        assumptions=(_ending(architecture),) if tanh is None and unstored.final_tanh is None else (),
+        assumed={name: told or ending for name, told in left_open.items()},
     )
 
 

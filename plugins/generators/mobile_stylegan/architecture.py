@@ -170,6 +170,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         return None
     translated = settled(layout.translate(part.tensors))
     shapes = {name: tuple(tensor.shape) for name, tensor in translated.tensors.items()}
+    unstored = unstored.beside(part.settings)
     stored = _stored_multiplier(part.settings.get("network"))
     multiplier = unstored.settle("lr_mlp", stored, LR_MLP)
     with as_stored(layout, translated):
@@ -181,8 +182,6 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         translated,
         layers=architecture.layers,
         code_size=architecture.w_dim,
-        assumptions=(
-            *(unstored.assumptions("lr_mlp") if stored is None else ()),
-            *noise_and_mean({}, {}, architecture.means),
-        ),
+        assumptions=noise_and_mean({}, {}, architecture.means),
+        assumed=unstored.assumed({"lr_mlp": stored}, ["lr_mlp"]),
     )

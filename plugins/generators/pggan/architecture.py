@@ -198,7 +198,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     if layout is None:
         return None
     translated, lod, assumed_form = translate(layout, dict(part.tensors), unstored.fused_scale)
-    options, assumed = read_settings(layout, part.settings, unstored)
+    options, assumptions, assumed = read_settings(layout, part.settings, unstored.beside(part.settings))
     if options.get("equalised", True):
         rescale(layout, translated.tensors)
     grown, assumed_depth = _grown_to(layout, translated.tensors, unstored.depth)
@@ -222,7 +222,8 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         code_size=architecture.z_dim,
         size=architecture.size,
         channels=architecture.colours,
-        assumptions=(*assumed, *assumed_form, *assumed_depth),
+        assumptions=(*assumptions, *assumed_form, *assumed_depth),
+        assumed=assumed,
     )
 
 

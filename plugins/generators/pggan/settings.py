@@ -40,8 +40,10 @@ _OPTIONS: dict[str, type] = {
 
 def read_settings(
     layout: Layout, settings: Mapping[str, Any], unstored: Unstored
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the options of Architecture, and sentences on those that are assumed.
+) -> tuple[dict[str, Any], tuple[str, ...], dict[str, str]]:
+    """Return the options of Architecture, sentences on those that are assumed, and the fields left open.
+
+    The fields are those of the config that neither file nor config states, with the sentence on each.
 
     Args:
         layout: of the file.
@@ -62,13 +64,15 @@ def read_settings(
     options |= stored
     options["tanh"] = unstored.settle("final_tanh", stored.get("tanh"), False)
     options["equalised"] = unstored.settle("use_wscale", stored.get("equalised"), True)
-    if layout is GENFORCE:
-        assumptions += unstored.assumptions("final_tanh", "use_wscale")
-    elif layout in GROWN and unstored.use_wscale is None and "equalised" not in stored:
-        assumptions.append(
-            "the file does not state use_eql: weights are scaled by their fan-in (config: use_wscale)"
-        )
-    return options, tuple(assumptions)
+    stated = {"final_tanh": stored.get("tanh"), "use_wscale": stored.get("equalised")}
+    if layout is GAN_ZOO or layout in GROWN:
+        # rescale() changes the weights according to it, so a converted file leaves no choice.
+        if layout in GROWN and unstored.use_wscale is None and stated["use_wscale"] is None:
+            assumptions.append(
+                "the file does not state use_eql: weights are scaled by their fan-in (config: use_wscale)"
+            )
+        del stated["use_wscale"]
+    return options, tuple(assumptions), unstored.assumed(stated, stated if layout is GENFORCE else ())
 
 
 def _published_options(layout: Layout) -> dict[str, Any]:

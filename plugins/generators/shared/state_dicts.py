@@ -99,6 +99,7 @@ def describe_checkpoint(
     size: tuple[int, int] | None = None,
     channels: int = 3,
     assumptions: Sequence[str] = (),
+    assumed: Mapping[str, str] | None = None,
 ) -> Examined:
     """Describe the network in a checkpoint, and list the tensors that do not fit it.
 
@@ -113,6 +114,7 @@ def describe_checkpoint(
         size: height and width of the images in pixels; None for squares of architecture.resolution.
         channels: channels of the images: 1, 3 or 4.
         assumptions: sentences on what was made up or assumed, beside those of `translated`.
+        assumed: fields of the config that neither file nor config states, with the sentence on each.
 
     Raises:
         CheckpointError: the images are too large, or torch cannot build a network of these sizes.
@@ -143,6 +145,7 @@ def describe_checkpoint(
         width=width,
         channels=channels,
         assumptions=(*translated.assumptions, *assumptions),
+        assumed=assumed or {},
     )
 
 

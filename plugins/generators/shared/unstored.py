@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from pydantic import BaseModel
 from torch import Tensor
 
+from ....core.checkpoints.assumptions import stored_fields
 from ....core.errors import CheckpointError
 from ....core.messages import quantity, shown
 
@@ -36,6 +37,8 @@ class Unstored:
         fused_scale: whether upsampling is fused with the convolution after it.
         output_scale: factor of the output of a StyleGAN3's last layer.
         conv_clamp: limit of the absolute output of a StyleGAN3's layers, or "none".
+        earlier: fields that were assumed when the file was converted, with the sentence on each. What the
+            file says of them is no statement.
     """
 
     final_tanh: bool | None = None
@@ -45,11 +48,17 @@ class Unstored:
     fused_scale: bool | None = None
     output_scale: float | None = None
     conv_clamp: float | str | None = None
+    earlier: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: BaseModel) -> Self:
         """Return the fields that a plugin's config has."""
-        return cls(**{name: getattr(config, name, None) for name in cls.__dataclass_fields__})
+        return cls(**{name: getattr(config, name, None) for name in FIELDS})
+
+    def beside(self, settings: Mapping[str, Any]) -> Self:
+        """Return the same beside the settings of a file, which may say what was assumed to convert it."""
+        stored = stored_fields(settings)
+        return replace(self, earlier={name: stored[name] for name in FIELDS if name in stored})
 
     def settle(self, field: str, stored: Any, published: Any) -> Any:
         """Return the value of a field: that of the config, of the file, or of the published code.
@@ -65,22 +74,33 @@ class Unstored:
         given = getattr(self, field)
         if given is None:
             return published if stored is None else stored
-        if stored is not None and stored != given:
+        if stored is not None and stored != given and field not in self.earlier:
             raise CheckpointError(
                 f"{field}: {_words(given)} is configured, but the file states {_words(stored)}; leave it "
                 "out. If the file was converted, give the one that it was made from"
             )
         return given
 
-    def assumptions(self, *fields: str) -> tuple[str, ...]:
-        """Return the sentences on those of these fields that the config leaves out.
+    def assumed(self, stated: Mapping[str, Any], told: Collection[str] = ()) -> dict[str, str]:
+        """Return the fields that neither config nor file states, with what to tell of each.
 
-        >>> Unstored(lr_mlp=0.1).assumptions("lr_mlp", "final_tanh")
-        ('tanh is not applied to the picture (config: final_tanh)',)
+        Args:
+            stated: what the file states of each field that its layout may leave open; None for nothing.
+            told: fields of which it is told; of others the published code leaves no doubt.
+
+        >>> Unstored(lr_mlp=0.1).assumed({"lr_mlp": None, "final_tanh": None}, ["final_tanh"])
+        {'final_tanh': 'tanh is not applied to the picture (config: final_tanh)'}
+        >>> Unstored(earlier={"lr_mlp": "it is 1"}).assumed({"lr_mlp": 1.0, "final_tanh": True})
+        {'lr_mlp': 'it is 1'}
         """
-        return tuple(f"{ASSUMED[name]} (config: {name})" for name in fields if getattr(self, name) is None)
+        return {
+            name: self.earlier.get(name, f"{ASSUMED[name]} (config: {name})" if name in told else "")
+            for name, value in stated.items()
+            if getattr(self, name) is None and (value is None or name in self.earlier)
+        }
 
 
+FIELDS = tuple(name for name in Unstored.__dataclass_fields__ if name != "earlier")
 NOTHING = Unstored()  # what a config says that says nothing
 
 

@@ -205,6 +205,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         return None
     if layout is GAN_ZOO:
         stored = read_zoo(part.settings.get("config"))
+    unstored = unstored.beside(part.settings)
     stored = complete(layout, stored, unstored)
     translated = layout.translate(part.tensors)
     rescale(layout, translated.tensors)
@@ -235,4 +236,5 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
             *assumed_level,
             *noise_and_mean(tensors, added, architecture.mean),
         ),
+        assumed=stored.assumed,
     )

@@ -40,6 +40,7 @@ class StoredSettings:
         without_mean: whether the file states that it has no mean w.
         form: the options of Architecture that our own header stores, beside those above.
         assumptions: sentences on settings that are not used.
+        assumed: fields of the config that neither file nor config states, with the sentence on each.
     """
 
     fused_from: int = FUSED_FROM
@@ -49,6 +50,7 @@ class StoredSettings:
     without_mean: bool = False
     form: Mapping[str, Any] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
+    assumed: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_settings(settings: Mapping[str, Any]) -> StoredSettings:
@@ -146,7 +148,6 @@ def complete(layout: Layout, stored: StoredSettings, unstored: Unstored) -> Stor
         CheckpointError: config and file contradict each other.
     """
     form = dict(stored.form)
-    assumed: tuple[str, ...] = ()
     if layout is ROSINALITY:
         form |= {"bias_blurred": True, "epsilon": 1e-5}
     elif layout is GAN_ZOO:
@@ -154,15 +155,14 @@ def complete(layout: Layout, stored: StoredSettings, unstored: Unstored) -> Stor
     # Their weights are drawn for scales.
     scaled = True if layout in (ROSINALITY, GAN_ZOO) else stored.equalised
     unstored.settle("use_wscale", scaled, True)
-    if layout.name == "GenForce and SeFa":
-        assumed = unstored.assumptions("final_tanh", "use_wscale", "lr_mlp")
+    stated = {"final_tanh": stored.tanh, "use_wscale": scaled, "lr_mlp": stored.lr_multiplier}
     published = 1.0 if layout is ROSINALITY else 0.01
     return replace(
         stored,
         lr_multiplier=unstored.settle("lr_mlp", stored.lr_multiplier, published),
         tanh=unstored.settle("final_tanh", stored.tanh, None),
         form=form,
-        assumptions=(*stored.assumptions, *assumed),
+        assumed=unstored.assumed(stated, stated if layout.name == "GenForce and SeFa" else ()),
     )
 
 

@@ -20,7 +20,7 @@ from ..shared.unstored import NOTHING, Unstored
 from .layouts import LAYOUTS, MAX_TAPS, WITHOUT_MEAN
 from .missing_tensors import assumed_tensors, fill_missing
 from .network import Kind, Network
-from .settings import StoredSettings, assumed_settings, read_settings, undo_scales
+from .settings import StoredSettings, read_settings, told_settings, undo_scales
 
 
 @dataclass(frozen=True)
@@ -222,6 +222,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
     translated = layout.translate(part.tensors)
     tensors = translated.tensors if unstored.use_wscale is not False else undo_scales(translated.tensors)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    unstored = unstored.beside(part.settings)
     stored = read_settings(part.settings, unstored)
     with as_stored(layout, translated):
         means = 0 if layout.name in WITHOUT_MEAN or stored.without_mean else 1
@@ -238,10 +239,8 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         {**tensors, **added},
         layers=architecture.layers,
         code_size=architecture.w_dim,
-        assumptions=(
-            *assumed_settings(layout.name, unstored),
-            *assumed_tensors(tensors, added, architecture.means),
-        ),
+        assumptions=assumed_tensors(tensors, added, architecture.means),
+        assumed=unstored.assumed(stored.stated, told_settings(layout.name)),
         size=architecture.size,
         channels=architecture.colours,
     )

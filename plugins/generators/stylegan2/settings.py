@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -37,6 +37,7 @@ class StoredSettings:
         tanh: whether tanh is applied to the image; no file but our own states it.
         taps: of the low-pass filter, for files that do not store it.
         without_mean: whether the file states that it has no mean w.
+        stated: what the file states of the fields of the config; None for nothing.
     """
 
     clamp: float | None = None
@@ -44,6 +45,7 @@ class StoredSettings:
     tanh: bool = False
     taps: tuple[float, ...] = TAPS
     without_mean: bool = False
+    stated: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_settings(settings: Mapping[str, Any], unstored: Unstored = NOTHING) -> StoredSettings:
@@ -67,7 +69,8 @@ def read_settings(settings: Mapping[str, Any], unstored: Unstored = NOTHING) -> 
     tanh = header.get("tanh")
     if tanh is not None and not isinstance(tanh, bool):
         raise CheckpointError(f"tanh stored in the file is {shown(tanh)}, expected true or false")
-    unstored.settle("use_wscale", True if header else None, True)
+    stated = {"lr_mlp": multiplier, "final_tanh": tanh, "use_wscale": True if header else None}
+    unstored.settle("use_wscale", stated["use_wscale"], True)
     taps = next(_values(settings, _TAPS), TAPS)
     if not isinstance(taps, list | tuple) or not all(is_real(tap) for tap in taps) or not sum(taps):
         raise CheckpointError(
@@ -80,15 +83,15 @@ def read_settings(settings: Mapping[str, Any], unstored: Unstored = NOTHING) -> 
         tanh=unstored.settle("final_tanh", tanh, False),
         taps=tuple(float(tap) for tap in taps),
         without_mean=isinstance(network, Mapping) and network.get("means") == 0,
+        stated=stated,
     )
 
 
-def assumed_settings(layout: str, unstored: Unstored) -> tuple[str, ...]:
-    """Return sentences on what neither files of a layout nor the config state."""
+def told_settings(layout: str) -> tuple[str, ...]:
+    """Return the fields of the config of which files of a layout leave a doubt."""
     if layout.startswith("GenForce"):
-        return unstored.assumptions("lr_mlp", "final_tanh", "use_wscale")
-    silent = layout.startswith(("rosinality", "MobileStyleGAN"))
-    return unstored.assumptions("lr_mlp") if silent else ()
+        return "lr_mlp", "final_tanh", "use_wscale"
+    return ("lr_mlp",) if layout.startswith(("rosinality", "MobileStyleGAN")) else ()
 
 
 def undo_scales(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

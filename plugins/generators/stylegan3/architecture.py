@@ -258,13 +258,16 @@ def _converted(stored: MappingType[str, Any], unstored: Unstored) -> Architectur
         CheckpointError: it is none of a StyleGAN3, or contradicts the config.
     """
     architecture = Architecture.from_plain(stored)
-    clamp = "none" if architecture.clamp is None else architecture.clamp
-    stated = {
+    return replace(architecture, **_settled(_in_header(architecture), unstored))
+
+
+def _in_header(architecture: Architecture) -> dict[str, float | str | None]:
+    """Return what the header of a converted file says of the fields of the config."""
+    return {
         "output_scale": architecture.output_scale,
-        "conv_clamp": clamp,
+        "conv_clamp": "none" if architecture.clamp is None else architecture.clamp,
         "lr_mlp": architecture.lr_multiplier,
     }
-    return replace(architecture, **_settled(stated, unstored))
 
 
 def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
@@ -287,6 +290,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
             "StyleGAN3 is supported for squares only. StyleGAN-Human's StyleGAN2 and StyleGAN files are read"
         )
     translated = layout.translate(part.tensors)
+    unstored = unstored.beside(part.settings)
     stored = part.settings.get("network")
     with as_stored(layout, translated):
         architecture = (
@@ -304,18 +308,24 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         layers=architecture.codes,
         code_size=architecture.w_dim,
         channels=colours,
-        assumptions=(*assumptions(part.settings), *_assumed(part.settings, unstored)),
+        assumptions=assumptions(part.settings),
+        assumed=_assumed(part.settings, architecture, unstored),
     )
 
 
-def _assumed(settings: MappingType[str, Any], unstored: Unstored) -> tuple[str, ...]:
-    """Return sentences on what a file without a constructor's arguments does not state, nor the config.
+def _assumed(
+    settings: MappingType[str, Any], architecture: Architecture, unstored: Unstored
+) -> dict[str, str]:
+    """Return what neither file nor config states, with a sentence on each.
 
-    Arguments that are left out have the values of the published code.
+    Beside a constructor's arguments there is nothing to tell: those that are left out have the values of the
+    published code.
     """
-    if "network" in settings or ("img_resolution" in settings and not is_stage(settings)):
-        return ()
-    return unstored.assumptions(*(name for name, value in _stated(settings).items() if value is None))
+    if isinstance(settings.get("network"), MappingType):
+        return unstored.assumed(_in_header(architecture))
+    stated = _stated(settings)
+    complete = "img_resolution" in settings and not is_stage(settings)
+    return unstored.assumed(stated, () if complete else stated)
 
 
 def _classes(shapes: Shapes) -> tuple[tuple[int, int] | None, int]:

@@ -141,7 +141,8 @@ def test_genforces_options_that_no_file_states(tmp_path: Path) -> None:
     assert not close(pictures(path, use_wscale=False)[0], plain)
     examined = ProgressiveGAN.examine(Part("", small_state("genforce"), {}))
     assert examined is not None
-    assert len(examined.assumptions) == 2
+    assert list(examined.assumed) == ["final_tanh", "use_wscale"]
+    assert all(told.endswith(f"(config: {field})") for field, told in examined.assumed.items())
 
 
 @pytest.mark.parametrize(

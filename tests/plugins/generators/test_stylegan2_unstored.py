@@ -48,4 +48,4 @@ def test_weights_without_scales_give_what_scaled_ones_give(tmp_path: Path) -> No
 def test_what_is_assumed_is_told(layout: str, count: int) -> None:
     examined = StyleGAN2.examine(Part("", small_state(layout), {}))
     assert examined is not None
-    assert sum("(config:" in told for told in examined.assumptions) == count
+    assert sum("(config:" in told for told in examined.assumed.values()) == count
