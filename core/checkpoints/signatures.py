@@ -1,7 +1,7 @@
 """Describe what a checkpoint seems to be when no generator plugin recognises it.
 
-signatures.toml lists patterns of tensor names of common networks, and the advice on each kind. Only messages
-depend on them.
+The files in kinds/ list patterns of tensor names of common networks, and the advice on each kind. Only
+messages depend on them.
 """
 
 from __future__ import annotations
@@ -93,19 +93,29 @@ class Signature:
         return self.words.replace("{n}", quantity(count, "class", "classes")) + dataset
 
 
-_CONTENT = tomllib.loads(files(__package__).joinpath("signatures.toml").read_text(encoding="utf-8"))
-DATASETS = {int(count): name for count, name in _CONTENT["datasets"].items()}
-ADVICE = {name: Advice(**row) for name, row in _CONTENT["advice"].items()}
+def _content(name: str) -> dict[str, Any]:
+    """Return the content of kinds/NAME.toml."""
+    return tomllib.loads((files(__package__) / "kinds" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+TABLES = ("relatives", "generators", "others")
+_ADVICE = _content("advice")
+DATASETS = {int(count): name for count, name in _ADVICE["datasets"].items()}
+ADVICE = {name: Advice(**row) for name, row in _ADVICE["advice"].items()}
 
 
 @cache
 def tables() -> Mapping[str, tuple[Signature, ...]]:
-    """Return the signatures of signatures.toml, table -> rows.
+    """Return the signatures of all kinds, table -> rows.
 
     >>> sorted(tables()), all(rows for rows in tables().values())
     (['generators', 'others', 'plain', 'relatives'], True)
     """
-    return {name: tuple(signature_of(**row) for row in rows) for name, rows in _CONTENT["signatures"].items()}
+    return {
+        name: tuple(signature_of(**row) for row in rows)
+        for table in TABLES
+        for name, rows in _content(table)["signatures"].items()
+    }
 
 
 def signature_of(
@@ -118,7 +128,7 @@ def signature_of(
     """
     if advice and advice not in ADVICE:
         raise ValueError(
-            f"signatures.toml: advice '{advice}' of '{words}' is not in the table; use {', '.join(ADVICE)}"
+            f"kinds: advice '{advice}' of '{words}' is not in the table; use {', '.join(ADVICE)}"
         )
     return Signature(
         words, tuple(every), tuple(absent), advice=ADVICE[advice] if advice else Advice(""), **more
