@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import later_families as later
 import numpy as np
 import torch
 from ganstrata.core.checkpoints import SETTINGS
@@ -26,11 +27,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Family:
-    """Describe a network: its plugin, its name in words, and its architecture, or a tiny one for tests."""
+    """Describe a network: its plugin, its name in words, and its architecture, or a tiny one for tests.
+
+    `alive` replaces the initial values of a tensor, given its name, where they compute nothing useful.
+    """
 
     plugin: str
     words: str
     architecture: Callable[[bool], Any]
+    alive: Callable[[str, Tensor], Tensor] | None = None
 
 
 def _widths(resolution: int, base: int, most: int) -> list[int]:
@@ -153,6 +158,22 @@ FAMILIES = {
     "biggan": Family("biggan", "BigGAN, 128 px", _biggan),
     "biggan-deep": Family("biggan", "BigGAN-deep, 256 px", _biggan_deep),
     "r3gan": Family("r3gan", "R3GAN, 256 px", _r3gan),
+    "stylegan-xl": Family("stylegan3", "StyleGAN-XL, 256 px", later.stylegan_xl),
+    "stylegan-t": Family("stylegan_t", "StyleGAN-T, 256 px", later.stylegan_t, later.drawn),
+    "mobile-stylegan": Family(
+        "mobile_stylegan", "MobileStyleGAN, 256 px", later.mobile_stylegan, later.drawn
+    ),
+    "r3gan2": Family("r3gan2", "R3GAN2, 256 px", later.r3gan2, later.drawn),
+    "fastgan": Family("fastgan", "FastGAN, 256 px", later.fastgan, later.drawn),
+    "lightweight-gan": Family(
+        "lightweight_gan", "lightweight-gan, 256 px", later.lightweight_gan, later.drawn
+    ),
+    "lucidrains-stylegan2": Family(
+        "lucidrains_stylegan2",
+        "StyleGAN2 of lucidrains, 256 px",
+        later.lucidrains_stylegan2,
+        later.drawn_lucidrains,
+    ),
 }
 
 
@@ -163,7 +184,8 @@ def make(name: str, folder: Path, *, tiny: bool = False) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = architecture.build().state_dict()
-        tensors = {key: _alive(key, tensor).contiguous() for key, tensor in state.items()}
+        alive = family.alive or _alive
+        tensors = {key: alive(key, tensor).contiguous() for key, tensor in state.items()}
     header = {
         "plugin": family.plugin,
         "family": name,

@@ -22,6 +22,8 @@ PLAIN, LAST, GROUPED, RENDER = (
     "plain, weights per sample",
     "ganstrata.render",
 )
+# Their files store no noise, which plain passes therefore cannot know: both compute without it.
+SILENT = ("fastgan", "lightweight_gan", "lucidrains_stylegan2", "mobile_stylegan", "r3gan2")
 LAYOUTS = {PLAIN: torch.contiguous_format, LAST: torch.channels_last}
 
 Call = Callable[[], Tensor]
@@ -41,7 +43,10 @@ class Subject:
         examined = examine(claim)
         assert examined is not None
         self.plugin, self.architecture = claim.plugin, examined.architecture
-        self.generator: Any = ganstrata.load_generator(claim.plugin, checkpoint=checkpoint, device=device)
+        quiet = {"noise": "none"} if claim.plugin in SILENT else {}
+        self.generator: Any = ganstrata.load_generator(
+            claim.plugin, checkpoint=checkpoint, device=device, **quiet
+        )
         self.device = self.generator.device
         self.tensors = {name: tensor.to(self.device) for name, tensor in examined.tensors.items()}
         self.batch = batch or auto_batch(self.generator.card.resolution, self.device)
