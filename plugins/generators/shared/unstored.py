@@ -53,7 +53,8 @@ class Unstored:
     @classmethod
     def of(cls, config: BaseModel) -> Self:
         """Return the fields that a plugin's config has."""
-        return cls(**{name: getattr(config, name, None) for name in FIELDS})
+        fields: dict[str, Any] = {name: getattr(config, name, None) for name in FIELDS}
+        return cls(**fields)
 
     def beside(self, settings: Mapping[str, Any]) -> Self:
         """Return the same beside the settings of a file, which may say what was assumed to convert it."""
