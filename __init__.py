@@ -71,6 +71,9 @@ if TYPE_CHECKING:
     from .core.rescoring.rescore import rescore
     from .core.rescoring.results import Effects
     from .core.runs.loading import load_generator, load_learner, load_scorer
+    from .core.semantics.extractor import Extractor
+    from .core.semantics.extractor_file import load_extractor, save_extractor
+    from .core.semantics.library import train_extractor
     from .core.storage.csv_tables import Table
     from .core.strata.composition import Pass, render
     from .core.strata.moves import edit_direction, move
@@ -89,6 +92,7 @@ _HOMES = {
     "DataError": "errors",
     "Effects": "rescoring.results",
     "Examined": "checkpoints.detect",
+    "Extractor": "semantics.extractor",
     "Extremes": "boundaries.selection",
     "GanstrataError": "errors",
     "Generator": "plugins.contracts",
@@ -129,6 +133,7 @@ _HOMES = {
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
     "learn": "boundaries.learn",
+    "load_extractor": "semantics.extractor_file",
     "load_generator": "runs.loading",
     "load_learner": "runs.loading",
     "load_scorer": "runs.loading",
@@ -145,10 +150,12 @@ _HOMES = {
     "render": "strata.composition",
     "rescore": "rescoring.rescore",
     "run": "pipeline.perform",
+    "save_extractor": "semantics.extractor_file",
     "select_extremes": "boundaries.selection",
     "spread_of": "probing.concept_stats",
     "tile": "figures.pictures",
     "to_pixels": "figures.pictures",
+    "train_extractor": "semantics.library",
     "uniforms": "randomness",
 }
 
@@ -164,6 +171,7 @@ __all__ = [
     "DataError",
     "Effects",
     "Examined",
+    "Extractor",
     "Extremes",
     "GanstrataError",
     "Generator",
@@ -205,6 +213,7 @@ __all__ = [
     "hierarchy",
     "hookimpl",
     "learn",
+    "load_extractor",
     "load_generator",
     "load_learner",
     "load_scorer",
@@ -221,10 +230,12 @@ __all__ = [
     "render",
     "rescore",
     "run",
+    "save_extractor",
     "select_extremes",
     "spread_of",
     "tile",
     "to_pixels",
+    "train_extractor",
     "uniforms",
 ]
 

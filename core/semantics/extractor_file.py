@@ -20,15 +20,16 @@ from pydantic import (
 )
 from safetensors.torch import save
 
-from ..checkpoints import Checkpoint, read_checkpoint, unreal
+from ..checkpoints import Checkpoint, locate, read_checkpoint, unreal
 from ..checkpoints.safetensors_file import SETTINGS
 from ..config.faults import describe
-from ..device import for_inference
+from ..device import for_inference, resolve_device
 from ..errors import CheckpointError
 from ..messages import shown
 from ..storage.disk import write_bytes
 from ..storage.json_values import JsonObject
 from ..storage.name_rules import fault_of
+from ..storage.paths import user_path
 from .extractor import Architecture, Extractor, MadeFor
 from .feature_maps import FeatureMap
 from .heads import Head
@@ -92,8 +93,12 @@ class _Header(BaseModel):
         return self
 
 
-def save_extractor(extractor: Extractor, path: Path) -> None:
-    """Write an extractor to a file, in one step."""
+def save_extractor(extractor: Extractor, path: Path | str) -> None:
+    """Write an extractor to a file, in one step.
+
+    Raises:
+        GanstrataError: the disk is full or the directory cannot be written.
+    """
     a = extractor.architecture
     header: JsonObject = {
         "architecture": ARCHITECTURE,
@@ -114,7 +119,7 @@ def save_extractor(extractor: Extractor, path: Path) -> None:
         for k, head in enumerate(extractor.heads)
         for name, tensor in head.state_dict().items()
     }
-    write_bytes(path, save(tensors, metadata={SETTINGS: json.dumps(header)}))
+    write_bytes(user_path(path), save(tensors, metadata={SETTINGS: json.dumps(header)}))
 
 
 def is_extractor(checkpoint: Checkpoint) -> bool:
@@ -122,13 +127,19 @@ def is_extractor(checkpoint: Checkpoint) -> bool:
     return checkpoint.settings.get("architecture") == ARCHITECTURE
 
 
-def load_extractor(path: Path, device: torch.device) -> Extractor:
+def load_extractor(path: Path | str, device: torch.device | str = "cpu") -> Extractor:
     """Read the file of an extractor.
+
+    Args:
+        path: the file.
+        device: auto, cpu, cuda or cuda:N, or a device of torch.
 
     Raises:
         CheckpointError: it is not one, or is damaged.
+        UserError: there is no such device.
     """
-    return extractor_of(read_checkpoint(path), device)
+    where = resolve_device(device) if isinstance(device, str) else device
+    return extractor_of(read_checkpoint(locate(str(path), "extractor")), where)
 
 
 def extractor_of(checkpoint: Checkpoint, device: torch.device) -> Extractor:

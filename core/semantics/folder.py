@@ -25,6 +25,7 @@ from ..storage.json_values import JsonObject
 from ..storage.seal import read_sealed, sealed_text
 from .extractor import Extractor
 from .extractor_file import load_extractor, save_extractor
+from .learning import Stored
 from .subject import SegmentProvenance, Subject, build_subject
 
 INDEX = "segmentation.json"
@@ -117,8 +118,8 @@ def save_state(
     write_bytes(path / STATE, save({name: t.contiguous() for name, t in tensors.items()}, metadata=header))
 
 
-def read_state(path: Path) -> tuple[dict[str, Tensor], int, list[list[Any]]] | None:
-    """Return parameters, position and log of an unfinished training, or None if there is none.
+def read_state(path: Path) -> Stored | None:
+    """Return the state of an unfinished training, or None if there is none.
 
     Raises:
         RunError: the file is damaged.
@@ -130,7 +131,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], int, list[list[Any]]] | N
         data = read_bytes(file)
         length = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + length])["__metadata__"]
-        return load(data), int(json.loads(header["position"])), list(json.loads(header["rows"]))
+        return Stored(load(data), int(json.loads(header["position"])), list(json.loads(header["rows"])))
     except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
         raise RunError(
             f"{file} is damaged ({visible(str(error), 200)}); delete it, and the training begins again"

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from ..config.segment_schema import SegmentConfig
 from ..device import for_inference
-from ..messages import listed
 from ..runs.lock import locked
-from ..runs.progress import Progress, Step
-from .closed_form import ClosedFormSettings, Method, solve_closed_form
+from ..runs.progress import Progress
 from .extractor import Extractor
 from .folder import (
     INDEX,
@@ -28,13 +21,11 @@ from .folder import (
     save_state,
     write_record,
 )
+from .learning import learnt_head
 from .subject import Subject, build_subject
-from .teacher import UNKNOWN
-from .training import Taken, Trainer, TrainingSettings
+from .training import Trainer
 
 KEEP = 30.0  # seconds of training that a killed process loses at most
-MEASURED = 256  # images between two measurements of accuracy and IoU, at most
-ROWS = 50  # rows of the log
 
 
 def train(
@@ -67,67 +58,26 @@ def train(
                 return out
         else:
             write_record(out, subject, finished=False)
-        if config.training.method == "gradient":
-            _train(subject, out, progress)
-        else:
-            _solve(subject, config.training.method, out, progress)
+        _learn(subject, out, progress)
     return out
 
 
-def _train(subject: Subject, out: Path, progress: Progress) -> None:
-    """Train by gradient descent, with a state on disk twice a minute."""
-    section = subject.config.training
-    settings = TrainingSettings(section.pictures, section.learning_rate, section.layerwise_loss, section.seed)
-    trainer = Trainer(subject.samples, subject.architecture, settings)
-    log = Log(len(subject.teacher.classes), subject.teacher.background, settings.images)
-    stored = read_state(out)
-    if stored is not None:
-        tensors, position, log.rows = stored
-        trainer.restore(tensors, position)
+def _learn(subject: Subject, out: Path, progress: Progress) -> None:
+    """Learn the head, with a state on disk twice a minute."""
     saved = time.monotonic()
-    with progress.stage("train", total=settings.images, done=trainer.position) as bar:
-        for taken in trainer.steps():
-            log.add(taken, bar)
-            if time.monotonic() - saved > KEEP:
-                save_state(out, trainer.state(), trainer.position, log.rows)
-                saved = time.monotonic()
-    head = for_inference(trainer.head, subject.device)
-    extractor = Extractor(subject.architecture, (head,), subject.made_for, facts(subject, log.rows))
-    finish(out, subject, extractor, log.rows)
 
+    def keep(trainer: Trainer, rows: list[list[Any]]) -> None:
+        nonlocal saved
+        if time.monotonic() - saved > KEEP:
+            save_state(out, trainer.state(), trainer.position, rows)
+            saved = time.monotonic()
 
-def _solve(subject: Subject, method: Method, out: Path, progress: Progress) -> None:
-    """Solve in closed form, which is too quick to be continued half-way."""
-    settings = ClosedFormSettings(method, subject.config.training.pictures)
-    with progress.stage("solve", total=settings.images + settings.held_out) as bar:
-        found = solve_closed_form(subject.samples, settings, bar)
-        seconds = round(bar.seconds, 1)
-    if found.absent:
-        progress.warn(
-            f"no sampled pixel is of class {listed(found.absent)}, so the extractor never gives it; "
-            "leave it out of extractor.classes, or raise training.images"
-        )
-    head = found.best.planes.head([described.channels for described in subject.samples.maps])
-    rows: list[list[Any]] = [[settings.images, math.nan, math.nan, found.best.miou, seconds]]
-    written = facts(subject, []) | {
-        "quality": {"images": settings.held_out, "mIoU of held-out pixels": found.best.miou},
-        "solution": {
-            "strength": found.best.strength,
-            "prior": found.best.prior,
-            "pixels per image": settings.pixels,
-            "absent classes": list(found.absent),
-        },
-    }
-    extractor = Extractor(
-        subject.architecture, (for_inference(head, subject.device),), subject.made_for, written
+    section = subject.config.training
+    learnt = learnt_head(
+        subject.samples, subject.architecture, section, progress, stored=read_state(out), keep=keep
     )
-    finish(out, subject, extractor, rows)
-
-
-def facts(subject: Subject, rows: list[list[Any]]) -> dict[str, Any]:
-    """Return what the header of the extractor says of its teacher, its training and its quality."""
-    used, section = subject.config.teacher, subject.config.training
-    return {
+    used = subject.config.teacher
+    facts = {
         "teacher": {
             "plugin": used.use,
             "options": dict(used.options),
@@ -135,50 +85,7 @@ def facts(subject: Subject, rows: list[list[Any]]) -> dict[str, Any]:
             "classes": list(subject.teacher.classes),
         },
         "training": section.model_dump(mode="json"),
-        "quality": dict(zip(("images", "loss", "accuracy", "mIoU"), rows[-1], strict=False)) if rows else {},
+        **learnt.facts,
     }
-
-
-class Log:
-    """Collect a row of loss, accuracy and mIoU about fifty times in a training.
-
-    mIoU is the pooled one of the images that were measured since the last row.
-    """
-
-    def __init__(self, classes: int, background: bool, images: int) -> None:
-        self.rows: list[list[Any]] = []
-        self._classes, self._first = classes, int(background)
-        self._every = max(images // ROWS, 1)
-        self._images, self._began = images, time.monotonic()
-        self._losses: list[float] = []
-        self._confusion = np.zeros((classes, classes), np.int64)
-        self._measured = -MEASURED
-
-    def add(self, taken: Taken, bar: Step) -> None:
-        """Add a step, advance the bar, and write a row if one is due."""
-        step = taken.step
-        self._losses.append(taken.loss)
-        due = step.start // self._every != step.stop // self._every or step.stop == self._images
-        if due or step.stop - self._measured >= MEASURED:
-            self._confusion += confusion(taken.predicted, taken.labels, self._classes)
-            self._measured = step.stop
-        bar(step.stop - step.start)
-        if not due:
-            return
-        loss = float(np.mean(self._losses))
-        right, known = self._confusion.trace(), self._confusion.sum()
-        union = self._confusion.sum(0) + self._confusion.sum(1) - self._confusion.diagonal()
-        with np.errstate(invalid="ignore"):
-            ious = (self._confusion.diagonal() / union)[self._first :]
-        accuracy = float(right / known) if known else float("nan")
-        miou = float(np.nanmean(ious)) if np.isfinite(ious).any() else float("nan")
-        bar.note(f"loss {loss:.3f}, mIoU {miou:.3f}")
-        self.rows.append([step.stop, loss, accuracy, miou, round(time.monotonic() - self._began, 1)])
-        self._losses, self._confusion[:] = [], 0
-
-
-def confusion(predicted: torch.Tensor, labels: torch.Tensor, classes: int) -> NDArray[np.int64]:
-    """Count pixels (M, M) by their known label (rows) and by what was predicted (columns)."""
-    known = labels != UNKNOWN
-    pairs = labels[known] * classes + predicted[known]
-    return torch.bincount(pairs, minlength=classes**2).view(classes, classes).cpu().numpy()
+    head = for_inference(learnt.head, subject.device)
+    finish(out, subject, Extractor(subject.architecture, (head,), subject.made_for, facts), learnt.rows)

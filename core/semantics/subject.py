@@ -9,7 +9,7 @@ from typing import cast
 
 import torch
 
-from ..config.segment_schema import SegmentConfig
+from ..config.segment_schema import ExtractorSection, SegmentConfig, TrainingSection
 from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, UserError
 from ..plugins.base import owner_of
@@ -115,7 +115,11 @@ def build_subject(config: SegmentConfig, source: str = "config", batch: int | No
         resolve_precision(config.precision, device),
     )
     return Subject(
-        config, samples, _architecture(config, samples), device, _provenance(config, samples, device)
+        config,
+        samples,
+        architecture_of(samples, config.extractor, config.training),
+        device,
+        _provenance(config, samples, device),
     )
 
 
@@ -128,11 +132,12 @@ def _fault_at(faults: list[Fault], *place: str) -> Iterator[None]:
         faults.append(Fault(place, str(error)))
 
 
-def _architecture(config: SegmentConfig, samples: LabelledSamples) -> Architecture:
-    """Return the architecture that the config describes, at the size of the teacher's labels."""
+def architecture_of(
+    samples: LabelledSamples, section: ExtractorSection, training: TrainingSection
+) -> Architecture:
+    """Return the architecture that a config describes, at the size of the teacher's labels."""
     one = LabelledSamples(samples.generator, samples.teacher, samples.strata, 1, samples.seed)
     _, height, width = one.draw(0, Stream.TRAINING).labels.shape
-    section = config.extractor
     return Architecture(
         head=section.head,
         maps=samples.maps,
@@ -140,7 +145,7 @@ def _architecture(config: SegmentConfig, samples: LabelledSamples) -> Architectu
         size=(height, width),
         background=samples.teacher.background,
         layer_weights="equal" if section.head == "NSE-2" else section.layer_weights,
-        bias=config.training.method != "gradient",
+        bias=training.method != "gradient",
         kernel=section.kernel if section.head == "NSE-1" else 1,
     )
 
