@@ -94,6 +94,8 @@ def pictures_are_as_the_card_says(subject: Subject) -> None:
     generator = generator_of(subject)
     images = pictures_of(generator)
     check_size(generator, images.shape[2], images.shape[3])
+    if finite_rows(images) is not None:
+        raise NotConforming("pictures with NaN or infinity have no range")
     if generator.judges_range:
         check_range(images, subject.owner)
 

@@ -401,6 +401,12 @@ test_one_that_reads_a_file = conformance("generator", Careful)
 test_the_bundled_one = conformance("generator", "stylegan2", {"checkpoint": "bundled:rooms"})
 
 
+def test_pictures_that_are_not_finite_are_told_once() -> None:
+    ended = {o.check.name: o for o in check_plugin("generator", Infinite)}
+    assert [name for name, o in ended.items() if o.verdict == "failed"] == ["pictures can be made"]
+    assert ended["pictures are as the card says"].because == "pictures can be made"
+
+
 def test_a_stratum_that_drops_samples_is_named() -> None:
     message = failure("generator", Dropping, "pictures can be made")
     assert "stratum(1) returned a State whose x is of shape (N, ...) with N = 1 for 3 samples" in message
