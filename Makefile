@@ -20,6 +20,8 @@ SPREAD := -n $(PROCESSES) --dist loadfile
 export PYTHONSAFEPATH := 1
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start many processes. Python compiles what they import once, not pip all that is installed.
+unexport PYTHONDONTWRITEBYTECODE
 
 SOURCES := $(sort $(shell find core plugins cli testing weights -type f ! -path '*/__pycache__/*')) \
 	__init__.py py.typed pyproject.toml README.md LICENSE
@@ -108,7 +110,7 @@ $(WORK)/dist/built: $(SOURCES) $(WORK)/sources $(TEST)/made
 	@touch $@
 
 $(TEST)/installed: $(WORK)/dist/built constraints.txt
-	$(TEST)/bin/pip install --quiet -c constraints.txt "$$(echo $(WORK)/dist/*.whl)[test]"
+	$(TEST)/bin/pip install --quiet --no-compile -c constraints.txt "$$(echo $(WORK)/dist/*.whl)[test]"
 	$(TEST)/bin/pip install --quiet --no-deps --force-reinstall $(WORK)/dist/*.whl
 	@touch $@
 

@@ -25,10 +25,26 @@ from ganstrata.cli.main import main
 from ganstrata.core.plugins.registry import PluginInfo, registry
 from ganstrata.core.runs.run import Run
 
+# They have few tests, and take longest. Several processes end together if these files do not come last.
+LONG = (
+    "test_docs.py",
+    "test_engine.py",
+    "test_hostile_files.py",
+    "test_kills.py",
+    "test_notebook.py",
+    "test_site.py",
+    "test_tensorboard.py",
+)
 
-def pytest_configure() -> None:
+
+def pytest_configure(config: pytest.Config) -> None:
     # A shell that starts the tests in the background makes them, and all they start, deaf to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.option.loadscopereorder = False  # pytest-xdist would begin with the files that have most tests
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)  # else the order stays as it is
 
 
 @pytest.fixture(autouse=True)
@@ -139,11 +155,10 @@ def _on_path(site: Path) -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with tests/fakes.py as pip would install it."""
+    """Return a folder with tests/fakes.py and tests/fakes_svm.py as pip would install them."""
     folder = tmp_path_factory.mktemp("site")
-    (folder / "ganstrata_fakes.py").write_text(
-        Path(__file__).with_name("fakes.py").read_text(encoding="utf-8"), encoding="utf-8"
-    )
+    for name in ("fakes.py", "fakes_svm.py"):
+        shutil.copyfile(Path(__file__).with_name(name), folder / f"ganstrata_{name}")
     info = folder / "ganstrata_fakes-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(

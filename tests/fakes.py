@@ -35,7 +35,6 @@ from ganstrata import (
     hookimpl,
 )
 from ganstrata.core.errors import DataError, GanstrataError
-from ganstrata.plugins.boundaries.linear_svm import LinearSVM
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
@@ -313,12 +312,6 @@ class Axes(ganstrata.BoundaryLearner):
         return Boundaries(rows)
 
 
-class PerLayer(LinearSVM):
-    """The bundled learner, with a boundary per layer."""
-
-    layerwise = True
-
-
 def double(prepared: object, task: int) -> int:
     """Work for an engine."""
     return 2 * task
@@ -376,5 +369,5 @@ def ganstrata_register_scorers(register) -> None:
 
 @hookimpl
 def ganstrata_register_boundaries(register) -> None:
-    register("fake_per_layer", f"{HERE}:PerLayer", "a boundary per layer")
+    register("fake_per_layer", f"{HERE}_svm:PerLayer", "a boundary per layer")
     register("fake_axes", f"{HERE}:Axes", "knows the planted directions")

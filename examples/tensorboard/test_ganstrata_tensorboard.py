@@ -29,6 +29,7 @@ CONFIG = {
     },
     "editing": {"samples": 2, "steps": 3},
     "report": {"samples": 2},
+    "checks": False,
     "device": "cpu",
     "engine": {"workers": 1},
 }

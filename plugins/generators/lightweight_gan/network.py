@@ -25,7 +25,9 @@ class Convolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size) / max(inputs * size**2, 1) ** 0.5)
+        self.weight = nn.Parameter(
+            torch.normal(0.0, max(inputs * size**2, 1) ** -0.5, (outputs, inputs, size, size))
+        )
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,7 +63,7 @@ class Initial(nn.Module):
 
     def __init__(self, z_dim: int, width: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(z_dim, 2 * width, 4, 4) / max(z_dim, 1) ** 0.5)
+        self.weight = nn.Parameter(torch.normal(0.0, max(z_dim, 1) ** -0.5, (z_dim, 2 * width, 4, 4)))
         self.bias = nn.Parameter(torch.zeros(2 * width))
         self.norm = Norm(2 * width)
 

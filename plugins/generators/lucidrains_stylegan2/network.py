@@ -23,7 +23,7 @@ class FullyConnected(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / max(inputs, 1) ** 0.5)
+        self.weight = nn.Parameter(torch.normal(0.0, max(inputs, 1) ** -0.5, (outputs, inputs)))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class Convolution(nn.Module):
         super().__init__()
         self.style = FullyConnected(w_dim, inputs)
         self.noise = FullyConnected(1, outputs)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3) / (9 * max(inputs, 1)) ** 0.5)
+        self.weight = nn.Parameter(torch.normal(0.0, (9 * max(inputs, 1)) ** -0.5, (outputs, inputs, 3, 3)))
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         """Map x (N, I, H, W) with 1 + s (N, I) and noise (N, 1, H, W) to (N, O, H, W)."""
@@ -90,7 +90,7 @@ class ToRGB(nn.Module):
     def __init__(self, inputs: int, w_dim: int, colours: int, *, blurred: bool) -> None:
         super().__init__()
         self.style = FullyConnected(w_dim, inputs)
-        self.weight = nn.Parameter(torch.randn(colours, inputs, 1, 1) / max(inputs, 1) ** 0.5)
+        self.weight = nn.Parameter(torch.normal(0.0, max(inputs, 1) ** -0.5, (colours, inputs, 1, 1)))
         if blurred:
             self.register_buffer("blur", torch.tensor([1.0, 2.0, 1.0]))
 
@@ -127,8 +127,8 @@ class Initial(nn.Module):
         if constant:
             self.block = nn.Parameter(torch.randn(1, width, 4, 4))
         else:
-            self.from_code = nn.Parameter(torch.randn(w_dim, width, 4, 4) / max(w_dim, 1) ** 0.5)
-        self.weight = nn.Parameter(torch.randn(width, width, 3, 3) / (9 * max(width, 1)) ** 0.5)
+            self.from_code = nn.Parameter(torch.normal(0.0, max(w_dim, 1) ** -0.5, (w_dim, width, 4, 4)))
+        self.weight = nn.Parameter(torch.normal(0.0, (9 * max(width, 1)) ** -0.5, (width, width, 3, 3)))
         self.bias = nn.Parameter(torch.zeros(width))
 
     def map(self, code: Tensor) -> Tensor:

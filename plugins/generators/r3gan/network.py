@@ -34,7 +34,7 @@ class Linear(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / inputs**0.5)
+        self.weight = nn.Parameter(torch.normal(0.0, max(inputs, 1) ** -0.5, (outputs, inputs)))
 
 
 class Basis(nn.Module):
@@ -56,7 +56,9 @@ class Convolution(nn.Module):
     def __init__(self, inputs: int, outputs: int, size: int = 1, groups: int = 1) -> None:
         super().__init__()
         self.weight = nn.Parameter(
-            torch.randn(outputs, inputs // groups, size, size) / (inputs // groups * size**2) ** 0.5
+            torch.normal(
+                0.0, max(inputs // groups * size**2, 1) ** -0.5, (outputs, inputs // groups, size, size)
+            )
         )
         self.groups = groups
 

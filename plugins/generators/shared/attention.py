@@ -35,7 +35,7 @@ class Pointwise(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = False) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 1, 1) / max(inputs, 1) ** 0.5)
+        self.weight = nn.Parameter(torch.normal(0.0, max(inputs, 1) ** -0.5, (outputs, inputs, 1, 1)))
         self.register_parameter("bias", nn.Parameter(torch.zeros(outputs)) if bias else None)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class KeysAndValues(nn.Module):
 
     def __init__(self, channels: int, inside: int) -> None:
         super().__init__()
-        self.depthwise = nn.Parameter(torch.randn(channels, 1, 3, 3) / 3.0)
+        self.depthwise = nn.Parameter(torch.normal(0.0, 1.0 / 3.0, (channels, 1, 3, 3)))
         self.pointwise = Pointwise(channels, 2 * inside)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

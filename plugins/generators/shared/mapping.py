@@ -23,7 +23,7 @@ class FullyConnected(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, lr_multiplier: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_multiplier)
+        self.weight = nn.Parameter(torch.normal(0.0, 1.0 / lr_multiplier, (outputs, inputs)))
         self.bias = nn.Parameter(torch.full((outputs,), bias / lr_multiplier))
         self.lr_multiplier = lr_multiplier
 

@@ -28,9 +28,8 @@ def taps_of(number: int) -> Sequence[float]:
 
 def fir_kernel(taps: Sequence[float] = TAPS) -> Tensor:
     """Return the separable low-pass filter (K, K) of these taps, with sum 1."""
-    row = torch.tensor(tuple(taps))
-    kernel = torch.outer(row, row)
-    return kernel / kernel.sum()
+    total = sum(taps) ** 2
+    return torch.tensor([[first * second / total for second in taps] for first in taps])
 
 
 class _Smooth(torch.autograd.Function):

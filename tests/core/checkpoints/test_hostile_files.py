@@ -11,7 +11,7 @@ from hostile_runs import fuzz
 
 
 def test_hostile_files(tmp_path: Path) -> None:
-    fuzz(hostile_file, 1, range(300), tmp_path)
+    fuzz(hostile_file, 1, range(150), tmp_path)
 
 
 @pytest.mark.full

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from conftest import _on_path
 from ganstrata.core.config.json_schema import config_schema, segment_schema
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import GanstrataError
@@ -24,12 +25,18 @@ EXAMPLES = [
 ]
 
 
-@pytest.fixture
-def validator(fakes) -> Draft202012Validator:
-    """A validator that knows the built-in plugins and the fakes."""
-    schema = config_schema()
+@pytest.fixture(scope="module")
+def _validator(site: Path) -> Draft202012Validator:
+    with _on_path(site):
+        schema = config_schema()
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
+
+
+@pytest.fixture
+def validator(fakes, _validator: Draft202012Validator) -> Draft202012Validator:
+    """A validator that knows the built-in plugins and the fakes."""
+    return _validator
 
 
 def places_of(errors: Iterable[ValidationError]) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import ganstrata
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from closeness import assert_pictures_near
+from conftest import CONFIG, _on_path
 from ganstrata import Stream
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.config.reading import validate
@@ -278,12 +280,19 @@ def test_a_generator_of_one_layer(fakes, config, tmp_path: Path) -> None:
         ganstrata.manipulate(run, "seen/red@top")
 
 
-@pytest.fixture
-def layered(fakes, config, tmp_path: Path) -> Run:
-    """A run with a boundary per layer."""
+@pytest.fixture(scope="module")
+def _layered(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    config = deepcopy(CONFIG)
     config["boundary"] = {"use": "fake_per_layer", "with": {"positives": 100, "negatives": 100}}
     config["synthesis"]["mixing"] = 0.9
-    return ganstrata.run(config, tmp_path / "layered")
+    with _on_path(site):
+        return ganstrata.run(config, tmp_path_factory.mktemp("layered") / "run")
+
+
+@pytest.fixture
+def layered(fakes, _layered: Run) -> Run:
+    """A run with a boundary per layer. Tests must not change it."""
+    return _layered
 
 
 def test_boundaries_with_a_normal_per_layer(layered: Run) -> None:

@@ -10,13 +10,13 @@ import zarr
 from ganstrata import Stream
 
 
-def test_twice_is_the_same(fakes, finished, config, tmp_path: Path, contents) -> None:
-    assert contents(ganstrata.run(config, tmp_path / "run").path) == contents(finished.path)
+def test_twice_is_the_same(fakes, compacted, compact, tmp_path: Path, contents) -> None:
+    assert contents(ganstrata.run(compact, tmp_path / "run").path) == contents(compacted.path)
 
 
-def test_two_workers_are_the_same_as_one(fakes, finished, config, tmp_path: Path, contents) -> None:
-    config["engine"] = {"workers": 2}
-    assert contents(ganstrata.run(config, tmp_path / "run").path) == contents(finished.path)
+def test_two_workers_are_the_same_as_one(fakes, compacted, compact, tmp_path: Path, contents) -> None:
+    compact["engine"] = {"workers": 2}
+    assert contents(ganstrata.run(compact, tmp_path / "run").path) == contents(compacted.path)
 
 
 def test_another_seed_is_not_the_same(fakes, finished, config, tmp_path: Path, contents) -> None:

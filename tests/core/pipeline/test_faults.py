@@ -168,17 +168,17 @@ def test_interrupting_one_worker_leaves_a_run_that_continues(
 
 
 def test_a_worker_that_dies_is_reported(
-    invoke, written, config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    invoke, written, compact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKES_DEADLY", "1")
-    config["engine"]["workers"] = 2
-    result = invoke("run", written(config), "--out", tmp_path / "run")
+    compact["engine"]["workers"] = 2
+    result = invoke("run", written(compact), "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert "Error: a worker process ended unexpectedly" in result.stderr
     assert "engine.workers" in result.stderr
     monkeypatch.delenv("FAKES_DEADLY")
     assert (
-        invoke("run", written(config), "--out", tmp_path / "run", "--set", "engine.workers=1").exit_code == 0
+        invoke("run", written(compact), "--out", tmp_path / "run", "--set", "engine.workers=1").exit_code == 0
     )
 
 
@@ -246,15 +246,15 @@ def broken(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     ],
 )
 def test_a_run_that_could_not_begin_leaves_nothing_behind(
-    key: str, value: Any, invoke, written, config, tmp_path: Path
+    key: str, value: Any, invoke, written, compact, tmp_path: Path
 ) -> None:
     out = tmp_path / "runs/of/mine"
-    result = invoke("run", written(broken(config, key, value)), "--out", out)
+    result = invoke("run", written(broken(compact, key, value)), "--out", out)
     assert result.exit_code in (1, 2)
     assert not (tmp_path / "runs").exists()
     assert invoke("synthesize", out).exit_code == 2
     assert not (tmp_path / "runs").exists()
     out.mkdir(parents=True)
-    invoke("run", written(broken(config, key, value)), "--out", out)
+    invoke("run", written(broken(compact, key, value)), "--out", out)
     assert list(out.iterdir()) == []
-    assert invoke("run", written(config), "--out", out).exit_code == 0
+    assert invoke("run", written(compact), "--out", out).exit_code == 0

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections import Counter
+from copy import deepcopy
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
+from conftest import CONFIG, _on_path
 from ganstrata.core.analyses.request import AnalysisRequest
 from ganstrata.core.figures.pages import number
 from ganstrata.core.pipeline.analyse import analyse_layers
@@ -72,11 +74,12 @@ def page(finished: Run) -> Page:
     return Page(finished.path / "report.html")
 
 
-@pytest.fixture
-def marked(fakes, config, tmp_path: Path) -> Run:
-    """Return a run whose concepts have names full of metacharacters."""
-    config["scorers"] = [{"use": "fake_markup"}]
-    return ganstrata.run(config, tmp_path / "run")
+@pytest.fixture(scope="module")
+def marked(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a run whose concepts have names full of metacharacters. Tests must not change it."""
+    config = deepcopy(CONFIG) | {"scorers": [{"use": "fake_markup"}]}
+    with _on_path(site):
+        return ganstrata.run(config, tmp_path_factory.mktemp("marked") / "run")
 
 
 def test_it_asks_nothing_of_the_network(page: Page, finished: Run) -> None:

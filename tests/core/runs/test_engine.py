@@ -130,11 +130,11 @@ except ganstrata.core.errors.GanstrataError as error:
 
 
 def test_the_error_about_a_script_without_a_guard_names_the_guard(
-    fakes, written, config, tmp_path: Path
+    fakes, written, compact, tmp_path: Path
 ) -> None:
-    config["engine"] = {"workers": 2}
+    compact |= {"engine": {"workers": 2}, "checks": False}
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
-    command = [sys.executable, str(tmp_path / "script.py"), str(written(config)), str(tmp_path / "run")]
+    command = [sys.executable, str(tmp_path / "script.py"), str(written(compact)), str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert 'if __name__ == "__main__":' in done.stdout
     assert "memory" not in done.stdout

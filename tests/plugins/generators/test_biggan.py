@@ -328,7 +328,8 @@ def deep_256() -> State:
 
 
 @pytest.mark.parametrize(
-    ("state", "resolution", "layers", "z"), [(original_128, 128, 10, 120), (deep_256, 256, 12, 128)]
+    ("state", "resolution", "layers", "z"),
+    [(original_128, 128, 10, 120), pytest.param(deep_256, 256, 12, 128, marks=pytest.mark.full)],
 )
 def test_full_size_checkpoints_load(tmp_path: Path, state: Any, resolution: int, layers: int, z: int) -> None:
     path = tmp_path / "net.pth"

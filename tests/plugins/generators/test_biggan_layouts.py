@@ -272,21 +272,21 @@ def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path, lay
     assert "mapping.fc0.weight" in refusal(tmp_path / "d", {**state, "mapping.fc0.weight": torch.zeros(3, 3)})
 
 
+@pytest.mark.parametrize("each", [False, pytest.param(True, marks=pytest.mark.full)])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_no_tensor_can_be_left_out_be_a_scalar_or_be_empty(layout: str) -> None:
-    """Every fault is a CheckpointError, and none is overlooked."""
+def test_no_tensor_can_be_left_out_be_a_scalar_or_be_empty(layout: str, each: bool) -> None:
+    """Every fault is a CheckpointError, and none is overlooked: two of each tensor, in turn, or each."""
     state = small_state(layout)
     # The other blocks are like this one.
     ignored = r".*\.(sv0|bn\.accumulation_counter)|blocks\.[02-9]\..*|generator\.layers\.[03-9]\..*"
-    for name in state:
-        if re.fullmatch(ignored, name):
-            continue
-        for broken in (
+    for number, name in enumerate(name for name in state if not re.fullmatch(ignored, name)):
+        all_broken = (
             {key: tensor for key, tensor in state.items() if key != name},
             {**state, name: torch.zeros(())},
             {**state, name: state[name][..., :0] if state[name].ndim else torch.zeros(0)},
             {**state, name: torch.zeros(0, 4, 1, 1)},
-        ):
+        )
+        for broken in all_broken if each else (all_broken[0], all_broken[1 + number % 3]):
             try:
                 examination = BigGAN.examine(Part("", broken, {}))
             except CheckpointError:

@@ -159,11 +159,12 @@ def full_size(resolution: int = 256) -> dict[str, Tensor]:
     ("layout", "resolution"),
     [
         ("nvidia", 256),
-        ("higan", 256),
         ("tensorflow", 512),
-        ("mmgeneration", 256),
-        ("genforce", 256),
         ("rosinality", 1024),
+        *(
+            pytest.param(layout, 256, marks=pytest.mark.full)
+            for layout in ("higan", "mmgeneration", "genforce")
+        ),
     ],
 )
 def test_a_full_size_checkpoint_loads(layout: str, resolution: int, tmp_path: Path) -> None:

@@ -37,16 +37,27 @@ def images_of(generator: Generator, n: int = 2) -> Tensor:
     )
 
 
+SIZES: list[dict[str, Any]] = [
+    {},
+    {"channels": {4: 3, 8: 7}, "z_dim": 4, "w_dim": 9, "mapping_layers": 1, "mapping_width": None},
+    {"channels": {4: 8, 8: 8, 16: 8, 32: 4, 64: 2}, "mapping_layers": 2, "z_dim": 9},
+]
+CONFIGS: list[dict[str, Any]] = [{}, {"truncation_psi": 0.6, "truncation_layers": 3}, {"noise": "none"}]
+
+
 @pytest.mark.parametrize("layout", PEERS)
 @pytest.mark.parametrize(
-    "sizes",
+    ("sizes", "config"),
     [
-        {},
-        {"channels": {4: 3, 8: 7}, "z_dim": 4, "w_dim": 9, "mapping_layers": 1, "mapping_width": None},
-        {"channels": {4: 8, 8: 8, 16: 8, 32: 4, 64: 2}, "mapping_layers": 2, "z_dim": 9},
+        *((sizes, {}) for sizes in SIZES),
+        *((SIZES[0], config) for config in CONFIGS[1:]),
+        *(
+            pytest.param(sizes, config, marks=pytest.mark.full)
+            for sizes in SIZES[1:]
+            for config in CONFIGS[1:]
+        ),
     ],
 )
-@pytest.mark.parametrize("config", [{}, {"truncation_psi": 0.6, "truncation_layers": 3}, {"noise": "none"}])
 def test_every_layout_gives_the_same_images(
     layout: str, sizes: dict[str, Any], config: dict[str, Any], tmp_path: Path
 ) -> None:
