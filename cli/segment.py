@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .options import Commands
+from .segment_eval import eval_command
 from .segment_train import train_command
 
 
@@ -15,7 +16,9 @@ def segment() -> None:
     \b
     Examples:
       ganstrata segment train examples/segment.yaml --out segmentations/rooms
+      ganstrata segment eval segmentations/rooms --images 2000
     """
 
 
 segment.add_command(train_command)
+segment.add_command(eval_command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import io
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..boundaries.files import FILES
+from ..figures.pages import png_uri
 from ..rescoring.transitions import Transition
 from ..runs.run import Run
 from ..storage.csv_tables import csv_text, name_in
@@ -253,7 +253,7 @@ def read_objects(run: Run) -> Objects | None:
             stuff=tuple(index["stuff"]),
             hops=hops,
             rows=_read_table(content[TABLE].decode("utf-8")),
-            masks="data:image/png;base64," + base64.b64encode(content["masks.png"]).decode("ascii"),
+            masks=png_uri(content["masks.png"]),
             differences=[str(sentence) for sentence in index.get("differs_from_run", ())],
         )
     except (OSError, ValueError, LookupError, TypeError) as error:

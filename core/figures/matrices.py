@@ -21,6 +21,8 @@ def heat(
     *,
     description: str,
     entry: str,
+    axes: tuple[str, str] = ("boundary", "concept"),
+    mark: str = "significant",
 ) -> Figure:
     """Draw a matrix of numbers as shaded cells: marked cells in bold, cells of NaN empty.
 
@@ -32,6 +34,8 @@ def heat(
         marks: cells to emphasise, (R, C).
         description: description for screen readers.
         entry: name of the numbers' column in the table.
+        axes: names of the columns of rows and columns in the table.
+        mark: name of the column that says which cells are marked.
     """
     left, cell_h = 24.0 + text_width(rows), 27.0
     cell_w = max(38.0, min(64.0, 560.0 / max(len(columns), 1)))
@@ -66,4 +70,4 @@ def heat(
                 anchor="middle",
                 css="strong" if marks[i, j] else "soft",
             )
-    return Figure(name, canvas, description, Table(("boundary", "concept", entry, "significant"), table))
+    return Figure(name, canvas, description, Table((*axes, entry, mark), table))

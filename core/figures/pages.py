@@ -58,6 +58,11 @@ def data_uri(picture: Pixels, background: str = "#ffffff") -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg(opaque(picture, background))).decode("ascii")
 
 
+def png_uri(content: bytes) -> str:
+    """Return the bytes of a PNG to embed in a page."""
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+
+
 def number(value: float | None, digits: int = 2) -> str:
     """Write a number for a table: a dash where there is none, powers of ten where it is tiny.
 
