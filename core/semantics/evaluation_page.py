@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from ... import __version__
 from ..figures.figure import Figure
 from ..figures.pages import page_script, page_style, png_uri, templates
+from ..messages import this_version
 from .comparison import Comparison
 from .evaluation_tables import numbers, remark, sentences
 
@@ -71,7 +71,7 @@ def build_page(found: Comparison, charts: list[Figure], sheets: Mapping[str, byt
         .render(
             style=Markup(page_style()),
             script=Markup(page_script()),
-            version=__version__,
+            version=this_version(),
             found=found,
             stated=found.stated,
             sentences=sentences(found),
