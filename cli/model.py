@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.messages import quantity
+from ..core.messages import escaped, quantity
 from .errors import clean, reported
 from .options import PATH, Commands
 from .streams import say, tell
@@ -81,7 +81,7 @@ def convert(file: str, out: Path, force: bool) -> None:
 
         written = write(file, out, force=force)
     say(
-        f"{written.path}: {written.header['family']}, {quantity(written.tensors, 'tensor')}, "
+        f"{escaped(str(written.path))}: {written.header['family']}, {quantity(written.tensors, 'tensor')}, "
         f"{_size(written.bytes)}, "
         "read back and equal"
     )

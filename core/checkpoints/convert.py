@@ -84,6 +84,10 @@ def _check_place(source: Path, out: Path, *, force: bool) -> None:
     """Check that `out` can be written, before anything is computed."""
     if out.suffix != SUFFIX:
         raise UserError(f"{out}: the new file is safetensors; let its name end in {SUFFIX}")
+    try:
+        str(out).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{out}: the path is not valid UTF-8, which the safetensors library needs") from None
     if out.is_dir():
         raise UserError(f"{out} is a folder; name a file")
     if not out.parent.is_dir():

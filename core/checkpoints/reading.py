@@ -92,9 +92,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: the file is missing, damaged, unsafe, or not a checkpoint.
     """
+    changed = f"{path} was changed while it was read; give a file that nothing writes to any more, or a copy"
     try:
         with open_file(path) as file:
-            size = os.fstat(file.fileno()).st_size
+            size, state = os.fstat(file.fileno()).st_size, _state(file)
             head = file.read(HEAD)
             notes: tuple[str, ...] = ()
             if is_safetensors(head):
@@ -108,9 +109,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
             parts = tuple(replace(part, tensors=aligned(part.tensors, copies)) for part in parts)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            # Tensors and digest must be of the same content, also if another file has taken the name.
+            if not state == _state(file) == _state(path):
+                raise CheckpointError(changed)
     except Refused as error:
         raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from None
     except Damaged as error:
+        if state != _state(path):
+            raise CheckpointError(changed) from None
         raise CheckpointError(
             f"{path} looks like {kind(head)} but is damaged or cut short; nothing in it was run: {error}. "
             f"{DOWNLOAD}"
@@ -118,6 +124,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror or error}") from None
     return Checkpoint(path, digest, container, parts, notes)
+
+
+def _state(file: io.BufferedReader | Path) -> tuple[int, ...]:
+    """Return what shows that a file is the same as before: its device, number, size and time of change.
+
+    Nothing if there is no such file any more.
+    """
+    try:
+        found = os.stat(file if isinstance(file, Path) else file.fileno())
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _check_names(parts: tuple[Part, ...]) -> None:

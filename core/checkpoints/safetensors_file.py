@@ -24,8 +24,12 @@ def read_safetensors(path: Path, budget: Budget) -> tuple[dict[str, Tensor], dic
 
     Raises:
         Damaged: the header or a tensor makes no sense.
-        Refused: the header is too long, or names too many tensors.
+        Refused: the header is too long, or names too many tensors, or the path is not Unicode.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise Refused("its path is not valid UTF-8, which the safetensors library needs: rename it") from None
     try:
         with path.open("rb") as start:
             length = int.from_bytes(start.read(8), "little")

@@ -78,7 +78,7 @@ class _Copier:
                     )
                 )
                 continue
-            fault = _text_fault(key)
+            fault = text_fault(key)
             if fault:
                 self.faults.append(Fault((*path, key), f"a key {fault}"))
                 continue
@@ -90,7 +90,7 @@ def _fault_of(value: object) -> str:
     if value is None or isinstance(value, bool):
         return ""
     if isinstance(value, str):
-        return _text_fault(value)
+        return text_fault(value)
     if isinstance(value, numbers.Integral):
         return (
             f"has more than the {DIGITS} digits that a number may have"
@@ -102,7 +102,7 @@ def _fault_of(value: object) -> str:
     return f"is {_type_of(value)}, which a config cannot contain; write it as text, in quotes"
 
 
-def _text_fault(text: str) -> str:
+def text_fault(text: str) -> str:
     """Return why text cannot be in a config; empty if it can. Line breaks and tabs are allowed."""
     for char in text:
         if (

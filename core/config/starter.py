@@ -9,6 +9,7 @@ from ..checkpoints.inspect import Inspection, inspect
 from ..errors import CheckpointError
 from ..messages import quantity, visible
 from ..plugins.records import size_in_words
+from .limits import text_fault
 from .schema import VERSION
 
 SIZES = ((128, 4000, 128), (256, 2000, 64))
@@ -52,6 +53,9 @@ def starter_config(file: str) -> str:
     if facts.faults or facts.config is None:
         reasons = "; ".join(facts.faults) or "its plugin does not say how to build it"
         raise CheckpointError(f"no config can be written for {visible(facts.file)}, because {reasons}")
+    fault = text_fault(file)
+    if fault:
+        raise CheckpointError(f"no config can name {visible(facts.file)}: its path {fault}; rename the file")
     scorers = BUNDLED_SCORERS if file.startswith(BUNDLED) else NO_WEIGHTS
     head = f"# {_summary(facts)}\n# This config runs as it is. docs/config.md has every field.\n\n"
     return f"{head}version: {VERSION}\n{facts.config}" + after_generator(facts.resolution, scorers)

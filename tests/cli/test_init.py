@@ -122,3 +122,15 @@ def test_checkpoints_are_distinguished_from_configs(tmp_path: Path) -> None:
     assert not is_checkpoint(str(tmp_path / "missing.pkl"))
     (tmp_path / "config.YAML").write_text("a: 1", encoding="utf-8")
     assert not is_checkpoint(str(tmp_path / "config.YAML"))
+
+
+def test_a_name_that_no_config_can_hold_is_refused(invoke, tmp_path: Path) -> None:
+    file = tmp_path / "a\x1bb.safetensors"
+    try:
+        shutil.copy(DATA / "stylegan2_uncond_32.safetensors", file)
+    except OSError:
+        pytest.skip("this system has no such names")
+    result = invoke("init", file, "--out", tmp_path / "a.yaml")
+    assert result.exit_code == 2
+    assert "its path contains a control character, U+001B; rename the file" in result.stderr
+    assert not (tmp_path / "a.yaml").exists()

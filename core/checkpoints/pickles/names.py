@@ -88,6 +88,17 @@ OLD = (  # former prefixes of names, and their present forms
     ("numpy.core.", "numpy._core."),
     ("numpy.random.mtrand.", "numpy.random."),
 )
+UNREADABLE = (  # names by which torch stores tensors that no network here is read from, and their kind
+    (r"torch\._utils\._rebuild_sparse(_csr)?_tensor", "sparse tensors"),
+    (r"torch\._utils\._rebuild_nested_tensor", "nested tensors"),
+    (
+        r"torch\._utils\._rebuild_qtensor|torch\.QU?Int\w+Storage",
+        "quantised tensors",
+    ),
+    (r"torch\._utils\._rebuild_meta_tensor_no_storage", "tensors of the device `meta`, without numbers"),
+    (r"torch\.Complex(Float|Double|Half)Storage|torch\.complex(32|64|128)", "complex tensors"),
+    (r"torch\.float8_\w+", "tensors of eight-bit floating-point numbers"),
+)
 ENCODINGS = ("latin1", "latin-1", "iso-8859-1", "utf-8", "utf8", "ascii")
 
 
@@ -134,6 +145,9 @@ def _member(of: Any, name: Any) -> Name:
 
 def forbidden(full: str) -> str:
     """Return the message for a name that is not on the list."""
+    kind = next((kind for pattern, kind in UNREADABLE if re.fullmatch(pattern, full)), None)
+    if kind is not None:
+        return f"it holds {kind}, which are not supported; save plain ones (float32, float16 or bfloat16)"
     return (
         f"it names {full}, which no network's weights need, and is refused: "
         f"a reader that follows such names could run code. Nothing was run.\n  {CURE}"

@@ -153,6 +153,7 @@ def test_a_source_is_never_its_own_target(tmp_path: Path) -> None:
         ("out.pt", "end in .safetensors"),
         ("no/out.safetensors", "there is no folder"),
         ("f.safetensors", "is a folder"),
+        ("a\udcff.safetensors", "the path is not valid UTF-8"),
     ],
 )
 def test_a_place_that_is_none_is_refused(place: str, message: str, tmp_path: Path) -> None:

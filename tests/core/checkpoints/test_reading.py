@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from ganstrata.core.checkpoints import WEIGHTS, locate, read_checkpoint
+from ganstrata.core.checkpoints.limits import Damaged
 from ganstrata.core.errors import CheckpointError
 from safetensors.torch import save_file
 
@@ -337,3 +338,41 @@ def test_a_tensor_of_several_parts_is_copied_once(tmp_path: Path) -> None:
     torch.save({"generator.a": flat[1:].view(6, 10), "discriminator.b": flat[1:3]}, tmp_path / "a")
     whole, one, _ = read_checkpoint(tmp_path / "a").parts
     assert whole.tensors["generator.a"] is one.tensors["a"]
+
+
+@pytest.mark.parametrize("change", ["grown", "replaced", "removed"])
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_file({"a": torch.zeros(2)}, path)
+    save_file({"a": torch.ones(2)}, other)
+
+    def aligned(tensors: dict[str, torch.Tensor], _: object) -> dict[str, torch.Tensor]:
+        if change == "grown":
+            with path.open("ab") as file:
+                file.write(b"more")
+        elif change == "replaced":
+            other.replace(path)
+        else:
+            path.unlink()
+        return tensors
+
+    monkeypatch.setattr("ganstrata.core.checkpoints.reading.aligned", aligned)
+    if os.name == "nt" and change != "grown":
+        pytest.skip("Windows neither replaces nor removes a file that is open")
+    with pytest.raises(CheckpointError, match="was changed while it was read; give a file that nothing"):
+        read_checkpoint(path)
+
+
+def test_damage_by_a_change_is_told_as_the_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"a": torch.zeros(2)}, path)
+
+    def read(place: Path, _: object) -> None:
+        place.unlink()
+        raise Damaged("a tensor without numbers")
+
+    monkeypatch.setattr("ganstrata.core.checkpoints.reading.read_safetensors", read)
+    with pytest.raises(CheckpointError, match="was changed while it was read"):
+        read_checkpoint(path)

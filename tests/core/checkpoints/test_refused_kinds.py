@@ -290,11 +290,21 @@ def test_numbers_that_were_changed_on_the_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "message"),
-    [(torch.complex64, "torch.ComplexFloatStorage"), (torch.float8_e5m2, "names torch.")],
+    [
+        (torch.complex64, "it holds complex tensors, which are not supported; save plain ones"),
+        (torch.float8_e5m2, "it holds tensors of eight-bit floating-point numbers"),
+    ],
 )
 def test_numbers_of_other_types(tmp_path: Path, dtype: torch.dtype, message: str) -> None:
     torch.save({"a": torch.zeros(2, dtype=dtype)}, tmp_path / "a.pt")
     assert message in refused(tmp_path / "a.pt")
+
+
+def test_tensors_without_plain_numbers(tmp_path: Path) -> None:
+    torch.save({"a": torch.eye(2).to_sparse()}, tmp_path / "a.pt")
+    assert "it holds sparse tensors" in refused(tmp_path / "a.pt")
+    torch.save({"a": torch.eye(2, device="meta")}, tmp_path / "b.pt")
+    assert "it holds tensors of the device `meta`, without numbers" in refused(tmp_path / "b.pt")
 
 
 def test_a_torch_file_of_another_order_of_bytes(tmp_path: Path) -> None:

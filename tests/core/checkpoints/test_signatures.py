@@ -331,3 +331,9 @@ def test_networks_that_give_pictures_are_not(shapes: list[tuple[int, ...]]) -> N
     words = describe_part(Part("", tensors, {}))
     assert "classifier" not in words
     assert "discriminator" not in words
+
+
+def test_boundaries_are_not_taken_for_a_network() -> None:
+    words = describe_part(Part("", {"boundary": torch.zeros(1, 128)}, {}))
+    assert "boundaries of a latent space" in words
+    assert "`ganstrata boundaries import`" in words
