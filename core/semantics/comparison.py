@@ -84,7 +84,7 @@ def compare(
         GanstrataError: a plugin fails.
     """
     progress = progress or Progress(quiet=True)
-    subject, extractors = open_extractors(folders, device)
+    subject, extractors = open_extractors(folders, device, progress)
     samples = replace(subject.samples, strata=strata_of(list(extractors.values())))
     selection = None if select is None else _select(samples, extractors, images, select, progress)
     with progress.stage("evaluate", total=images) as done:
@@ -101,7 +101,7 @@ def compare(
 
 
 def open_extractors(
-    folders: Sequence[Path], device: str | None = None
+    folders: Sequence[Path], device: str | None = None, progress: Progress | None = None
 ) -> tuple[Subject, dict[str, Extractor]]:
     """Open the extractors of several segmentation folders, by the names of the folders.
 
@@ -115,10 +115,10 @@ def open_extractors(
         str(f) for f in dict.fromkeys(folders) if [x.resolve() for x in folders].count(f.resolve()) > 1
     ]:
         raise UserError(f"{listed(again)} is given more than once; give each folder once")
-    first, extractor = open_segmentation(folders[0], device)
+    first, extractor = open_segmentation(folders[0], device, progress)
     extractors = {_name(folders[0], folders): extractor}
     for folder in folders[1:]:
-        subject, extractor = open_segmentation(folder, device)
+        subject, extractor = open_segmentation(folder, device, progress)
         for who in ("generator", "teacher"):
             theirs, ours = (getattr(s.provenance, who).essence for s in (subject, first))
             if changes := plugin_changes(who, ours, theirs):

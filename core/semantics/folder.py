@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..config.segment_schema import SegmentConfig
 from ..errors import RunError, UserError
 from ..messages import UPGRADE, listed, visible
 from ..runs.begin import differing
+from ..runs.progress import Progress
 from ..runs.provenance.changes import plugin_changes
 from ..storage.csv_tables import csv_text
 from ..storage.disk import read_bytes, remove, write_bytes, write_text
@@ -88,7 +89,7 @@ def write_record(path: Path, subject: Subject, *, finished: bool) -> None:
 
 
 def check_same(path: Path, record: Record, subject: Subject) -> None:
-    """Refuse a config or plugins other than those that a folder was begun with.
+    """Refuse to continue a folder with a config or plugins other than those that it was begun with.
 
     Raises:
         RunError: they differ; the message says how.
@@ -97,17 +98,25 @@ def check_same(path: Path, record: Record, subject: Subject) -> None:
         {key: value for key, value in config.as_data().items() if key not in FREE}
         for config in (record.config, subject.config)
     )
-    changed = [f"the config: {text}" for text in differing(old, new)]
-    for who, before, now in (
-        ("generator", record.provenance.generator, subject.provenance.generator),
-        ("teacher", record.provenance.teacher, subject.provenance.teacher),
-    ):
-        changed += plugin_changes(f"{who} '{now.name}'", before.essence, now.essence) if not changed else []
+    changed = [f"the config: {text}" for text in differing(old, new)] or changes_since(record, subject)
     if changed:
         raise RunError(
             f"{path} was made with something else: {listed(changed, 4)}. "
             "Give another folder, or delete this one"
         )
+
+
+def changes_since(record: Record, subject: Subject) -> list[str]:
+    """Return a sentence for each change of the source, config, files or weights of generator and teacher."""
+    old, new = record.provenance, subject.provenance
+    return [
+        sentence
+        for who, before, now in (
+            ("generator", old.generator, new.generator),
+            ("teacher", old.teacher, new.teacher),
+        )
+        for sentence in plugin_changes(f"{who} '{now.name}'", before.essence, now.essence)
+    ]
 
 
 def save_state(
@@ -146,15 +155,21 @@ def finish(path: Path, subject: Subject, extractor: Extractor, rows: Sequence[Se
     remove(path / STATE)
 
 
-def open_segmentation(path: Path, device: str | None = None) -> tuple[Subject, Extractor]:
+def open_segmentation(
+    path: Path, device: str | None = None, progress: Progress | None = None
+) -> tuple[Subject, Extractor]:
     """Open a finished segmentation folder: its plugins as they are now, and its extractor.
+
+    The source of the plugins, or the teacher, may have changed since the training: what is computed with the
+    extractor is computed here, and the changes are told and kept in `Subject.differences`.
 
     Args:
         path: the folder.
         device: device to compute on; None for the one of its config.
+        progress: where the changes are told.
 
     Raises:
-        RunError: there is no such folder, its training is not finished, or its generator has changed.
+        RunError: there is no such folder, its training is not finished, or its generator is another one now.
     """
     record = read_record(path) if path.is_dir() else None
     if record is None:
@@ -167,10 +182,14 @@ def open_segmentation(path: Path, device: str | None = None) -> tuple[Subject, E
     subject = build_subject(
         validate_segment(data, str(path / INDEX)), str(path / INDEX), record.provenance.environment.batch
     )
-    check_same(path, record, subject)
+    changed = tuple(changes_since(record, subject))
+    if changed and progress is not None:
+        progress.say(
+            f"{path}: since its training, {'; '.join(changed)}. This command computes with what is here now"
+        )
     try:
         extractor = load_extractor(path / EXTRACTOR, subject.device)
         extractor.check_generator(subject.generator)
     except UserError as error:
         raise RunError(f"{path}: {error}") from error
-    return subject, extractor
+    return replace(subject, differences=changed), extractor

@@ -43,6 +43,7 @@ class Subject:
         architecture: of the extractor that the config describes.
         device: device to compute on.
         provenance: what numbers computed with these plugins depend on.
+        differences: sentences on what an extractor was trained with, and what is here now.
     """
 
     config: SegmentConfig
@@ -50,6 +51,7 @@ class Subject:
     architecture: Architecture
     device: torch.device
     provenance: SegmentProvenance
+    differences: tuple[str, ...] = ()
 
     @property
     def generator(self) -> Generator:

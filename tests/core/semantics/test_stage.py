@@ -12,7 +12,9 @@ import torch
 from ganstrata.core.config.reading import validate_segment
 from ganstrata.core.config.segment_schema import SegmentConfig
 from ganstrata.core.errors import ConfigError, RunError, UserError
+from ganstrata.core.runs.progress import Progress
 from ganstrata.core.semantics import stage
+from ganstrata.core.semantics import subject as subjects
 from ganstrata.core.semantics.extractor_file import load_extractor
 from ganstrata.core.semantics.folder import EXTRACTOR, INDEX, LOG, STATE, open_segmentation
 from ganstrata.core.semantics.stage import train
@@ -179,3 +181,23 @@ def test_a_closed_form_takes_fewer_pictures():
     assert config().training.pictures == 60
     assert config(training={}).training.pictures == 51_200
     assert config(training={"method": "lda"}).training.pictures == 768
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_teacher_that_changed_since_the_training_is_told(tmp_path, monkeypatch):
+    folder = train(config(), tmp_path / "seg")
+
+    def changed(*args, **kwargs):
+        record = plugin_record(*args, **kwargs)
+        return record.model_copy(update={"code": "another"}) if args[0] == "scorer" else record
+
+    plugin_record = subjects.plugin_record
+    monkeypatch.setattr(subjects, "plugin_record", changed)
+    said: list[str] = []
+    progress = Progress(quiet=True)
+    monkeypatch.setattr(progress, "say", said.append)
+    subject, _ = open_segmentation(folder, progress=progress)
+    assert subject.differences == ("teacher 'fake_regions': its source changed",)
+    assert "since its training, teacher 'fake_regions': its source changed" in said[0]
+    with pytest.raises(RunError, match=r"its source changed\. Give another folder"):
+        train(config(), folder)
