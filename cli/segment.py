@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .options import Commands
+from .segment_edit import edit_command, sample_command
 from .segment_eval import eval_command
 from .segment_train import train_command
 
@@ -17,8 +18,9 @@ def segment() -> None:
     Examples:
       ganstrata segment train examples/segment.yaml --out segmentations/rooms
       ganstrata segment eval segmentations/rooms --images 2000
+      ganstrata segment edit segmentations/rooms --sample 3 --out paint
     """
 
 
-segment.add_command(train_command)
-segment.add_command(eval_command)
+for command in (train_command, eval_command, edit_command, sample_command):
+    segment.add_command(command)

@@ -3,10 +3,11 @@
 The target is the current segmentation with strokes painted over it. Codes move until the segmentation of
 their picture agrees with the target:
 
-    loss = mean cross-entropy + a sum (c - c0)^2 + b sum c^2 / R
+    loss = mean cross-entropy + e (mean cross-entropy of painted pixels) + a sum (c - c0)^2 + b sum c^2 / R
 
-with variables c of R rows (code_spaces), their start c0, and a = b = 1e-3. Here is the loss of the authors'
-code; appendix G of the paper exchanges it with that of editing in colour space, which is
+with variables c of R rows (code_spaces), their start c0, and a = b = 1e-3. With e = 0 this is the loss of the
+authors' code. A small stroke then hardly counts, as its pixels are few; so e > 0 is possible. Appendix G of
+the paper exchanges the loss with that of editing in colour space, which is
 
     loss = mean over unpainted pixels of d + mean over painted pixels of d + the same penalties
 
@@ -25,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import DataError, ShapeError
+from ..errors import DataError, ShapeError, UserError
 from ..plugins.contracts import Generator
 from ..plugins.records import Latents, Rendering
 from ..randomness import Stream, noise_seed
@@ -108,8 +109,16 @@ def penalties(variables: Tensor, start: Tensor, search: Search) -> Tensor:
     return search.stay * stay + search.prior * prior
 
 
-def by_labels(predictor: Predictor, target: Tensor) -> Objective:
-    """Return the objective of a segmentation: target labels (N, H, W), UNKNOWN where anything is right.
+def by_labels(
+    predictor: Predictor, target: Tensor, painted: Tensor | None = None, emphasis: float = 0.0
+) -> Objective:
+    """Return the objective of a segmentation.
+
+    Args:
+        predictor: segments pictures, with gradients.
+        target: labels (N, H, W), UNKNOWN where anything is right.
+        painted: painted pixels (N, H, W), bool; only with an emphasis.
+        emphasis: weight e of the mean over painted pixels, beside that over all.
 
     Raises:
         ShapeError: a label is not one of the predictor's classes.
@@ -123,7 +132,15 @@ def by_labels(predictor: Predictor, target: Tensor) -> Objective:
     if bool((target == UNKNOWN).flatten(1).all(dim=1).any()):
         raise DataError("every pixel of the target is unknown, so nothing is wanted of the picture")
     size = (target.shape[1], target.shape[2])
-    return lambda rendering: semantic_loss(predictor.logits(rendering, size), target)
+    if painted is None or emphasis == 0.0:
+        return lambda rendering: semantic_loss(predictor.logits(rendering, size), target)
+    strokes = torch.where(painted, target, torch.full_like(target, UNKNOWN))
+
+    def emphasised(rendering: Rendering) -> Tensor:
+        logits = predictor.logits(rendering, size)
+        return semantic_loss(logits, target) + emphasis * semantic_loss(logits, strokes)
+
+    return emphasised
 
 
 def by_colours(target: Tensor, painted: Tensor) -> Objective:
@@ -175,6 +192,7 @@ def search_codes(
         on_step: called with 1 after every step.
 
     Raises:
+        UserError: the objective gives no gradients.
         DataError: the loss is not finite.
     """
     variables = start.detach().clone().requires_grad_(True)
@@ -185,7 +203,13 @@ def search_codes(
         with torch.set_grad_enabled(step < search.steps):
             codes = renderer.space.codes(variables)
             rendering = renderer.render(codes)
-            loss = objective(rendering) + penalties(variables, start, search)
+            wanted = objective(rendering)
+            loss = wanted + penalties(variables, start, search)
+        if step < search.steps and not wanted.requires_grad:
+            raise UserError(
+                "what segments the picture gives no gradients, so no search can follow it; "
+                "an extractor does, and so does the scorer `segmentation`"
+            )
         if not bool(loss.isfinite().all()):
             raise DataError(
                 f"the loss of the search is not finite in step {step} of {search.steps}; "

@@ -200,6 +200,26 @@ def test_targets_that_do_not_fit_are_refused(authors: tuple[ganstrata.Generator,
         by_labels(predictor, torch.full((1, 4, 4), UNKNOWN))
 
 
+def test_an_objective_without_gradients_is_refused(authors: tuple[ganstrata.Generator, Predictor]) -> None:
+    generator, predictor = authors
+    renderer = _renderer(generator, predictor, "layers")
+    with pytest.raises(UserError, match="gives no gradients"):
+        search_codes(renderer, number("input/z"), lambda r: torch.zeros(1), Search(steps=1))
+
+
+def test_emphasis_adds_the_mean_over_painted_pixels(authors: tuple[ganstrata.Generator, Predictor]) -> None:
+    generator, predictor = authors
+    renderer = _renderer(generator, predictor, "layers")
+    with torch.no_grad():
+        rendering = renderer.render(renderer.space.codes(number("input/z")))
+    target, painted = number("input/fused_label").long(), number("input/mask") > 0
+    logits = predictor.logits(rendering, (32, 32))
+    inside = torch.nn.functional.cross_entropy(logits.permute(0, 2, 3, 1)[painted], target[painted])
+    plain = by_labels(predictor, target)(rendering)
+    found = by_labels(predictor, target, painted, 0.3)(rendering)
+    torch.testing.assert_close(found, plain + 0.3 * inside)
+
+
 def test_a_loss_that_is_not_finite_ends_the_search(authors: tuple[ganstrata.Generator, Predictor]) -> None:
     generator, predictor = authors
     renderer = _renderer(generator, predictor, "layers")

@@ -1,0 +1,233 @@
+"""Define `ganstrata segment edit` and `ganstrata segment sample`: pictures that follow a painted mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from .computing import computing
+from .options import PATH, Limited, number_from, quiet_option
+from .streams import say
+
+LARGEST = 10**9
+SPACE = click.Choice(["z", "w", "layers", "w+"])
+folder_argument = click.argument("folder", metavar="DIR", type=PATH)
+device_option = click.option(
+    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the config of DIR]"
+)
+resize_option = click.option(
+    "--resize", is_flag=True, help="Accept a PNG of another size; each pixel takes the nearest."
+)
+
+
+def search_options(command: Any) -> Any:
+    """Add the options of a search of codes."""
+    for option in (
+        click.option(
+            "--steps",
+            type=number_from(0, 10_000),
+            default=50,
+            show_default=True,
+            metavar="N",
+            help="Steps of the search.",
+        ),
+        click.option(
+            "--space",
+            type=SPACE,
+            default="z",
+            show_default=True,
+            help="What is moved: one z, one w, or a z (layers) or w (w+) per layer.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("edit")
+@folder_argument
+@click.option(
+    "--sample",
+    "number",
+    required=True,
+    type=number_from(0, LARGEST),
+    metavar="K",
+    help="Number of the picture to edit; any number gives another one.",
+)
+@click.option("--strokes", type=PATH, metavar="FILE", help="PNG of strokes; without it, files to paint on.")
+@search_options
+@click.option(
+    "--by",
+    type=click.Choice(["extractor", "teacher", "colour"]),
+    default="extractor",
+    show_default=True,
+    help="What must agree with the strokes: classes by the extractor or by the teacher; colour: strokes are "
+    "colours on the picture.",
+)
+@click.option(
+    "--learning-rate",
+    type=Limited(float, 1e-6, 10.0),
+    default=0.03,
+    show_default=True,
+    metavar="X",
+    help="Learning rate of Adam; 0.01 in the paper.",
+)
+@click.option(
+    "--emphasis",
+    type=Limited(float, 0.0, 1000.0),
+    default=0.3,
+    show_default=True,
+    metavar="X",
+    help="Weight of the painted pixels by themselves, beside all pixels together; 0 in the paper.",
+)
+@resize_option
+@click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
+@device_option
+@quiet_option
+def edit_command(
+    folder: Path,
+    number: int,
+    strokes: Path | None,
+    steps: int,
+    space: str,
+    by: str,
+    learning_rate: float,
+    emphasis: float,
+    resize: bool,
+    out: Path,
+    device: str | None,
+    quiet: bool,
+) -> None:
+    """Edit a picture by painting on its segmentation.
+
+    Without --strokes, write the picture, its labels and the colours of the classes, to be painted on with any
+    paint program. With --strokes, move the codes of the picture until its segmentation is as painted.
+
+    \b
+    Examples:
+      ganstrata segment edit segmentations/rooms --sample 3 --out paint
+      ganstrata segment edit segmentations/rooms --sample 3 --strokes paint/strokes.png --out edited
+    """
+    with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
+        from ..core.semantics.edit_stage import PAGE, PaintRequest, edit_into
+        from ..core.semantics.editing import Search
+        from ..core.semantics.painting import Studio, prepare_painting
+
+        studio = Studio.open(folder, device)
+        if strokes is None:
+            prepare_painting(studio, number, out, "teacher" if by == "teacher" else "extractor")
+            say(
+                f"In {out}: picture.png, labels.png, and the colours of the classes in classes.png. Paint in "
+                "these colours on a transparent layer above labels.png, without anti-aliasing, save the "
+                "layer as PNG, and pass it to --strokes."
+            )
+            return
+        request = PaintRequest(
+            sample=number,
+            strokes=strokes,
+            space=cast("Any", space),
+            search=Search(steps=steps, learning_rate=learning_rate),
+            emphasis=emphasis,
+            by=cast("Any", by),
+            resize=resize,
+        )
+        edited = edit_into(studio, request, out, progress)
+    for who, change in edited.changes.items():
+        if edited.target is not None:
+            say(
+                f"By the {who}, {change.wanted_after:.1%} of the painted pixels have the wanted class "
+                f"(before: {change.wanted_before:.1%}); of the others, {change.elsewhere:.1%} changed theirs."
+            )
+        else:
+            say(f"By the {who}, {change.elsewhere:.1%} of the other pixels changed their class.")
+    say(f"Page: {out / PAGE}")
+
+
+@click.command("sample")
+@folder_argument
+@click.option("--mask", required=True, type=PATH, metavar="FILE", help="PNG of classes.")
+@click.option(
+    "-n", "count", type=number_from(1, 10_000), default=10, show_default=True, metavar="N", help="Pictures."
+)
+@click.option(
+    "--candidates",
+    type=number_from(1, 10_000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Samples from which each picture's start is chosen.",
+)
+@search_options
+@click.option(
+    "--by",
+    type=click.Choice(["extractor", "teacher"]),
+    default="extractor",
+    show_default=True,
+    help="What must agree with the mask.",
+)
+@click.option(
+    "--learning-rate",
+    type=Limited(float, 1e-6, 10.0),
+    default=0.03,
+    show_default=True,
+    metavar="X",
+    help="Learning rate of Adam; 0.001 in the paper, 0.01 in its code.",
+)
+@click.option(
+    "--penalty",
+    type=Limited(float, 0.0, 1000.0),
+    default=1e-3,
+    show_default=True,
+    metavar="X",
+    help="Weight of the squared distances from start and mean; 0 in the paper, 0.001 in its code.",
+)
+@resize_option
+@click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
+@device_option
+@quiet_option
+def sample_command(
+    folder: Path,
+    mask: Path,
+    count: int,
+    candidates: int,
+    steps: int,
+    space: str,
+    by: str,
+    learning_rate: float,
+    penalty: float,
+    resize: bool,
+    out: Path,
+    device: str | None,
+    quiet: bool,
+) -> None:
+    """Make pictures whose segmentation is that of a painted mask.
+
+    Pixels of the mask that are transparent or black may be anything.
+
+    \b
+    Example:
+      ganstrata segment sample segmentations/rooms --mask mask.png -n 10 --out sampled
+    """
+    with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
+        from ..core.semantics.editing import Search
+        from ..core.semantics.painting import Studio
+        from ..core.semantics.sample_stage import PAGE, SampleRequest, sample_into
+
+        studio = Studio.open(folder, device)
+        request = SampleRequest(
+            mask=mask,
+            n=count,
+            candidates=candidates,
+            space=cast("Any", space),
+            search=Search(steps, learning_rate, stay=penalty, prior=penalty),
+            by=cast("Any", by),
+            resize=resize,
+        )
+        sampled = sample_into(studio, request, out, progress)
+    say(
+        f"By the {by}, {sampled.accuracy().mean():.1%} of the known pixels have the class of the mask "
+        f"(before the search: {sampled.accuracy(before=True).mean():.1%}); "
+        f"mIoU {sampled.mious().mean():.3f} (before: {sampled.mious(before=True).mean():.3f})."
+    )
+    say(f"Page: {out / PAGE}")
