@@ -7,6 +7,7 @@ import click
 from .options import Commands
 from .segment_edit import edit_command, sample_command
 from .segment_eval import eval_command
+from .segment_shots import shots_command
 from .segment_train import train_command
 
 
@@ -19,8 +20,9 @@ def segment() -> None:
       ganstrata segment train examples/segment.yaml --out segmentations/rooms
       ganstrata segment eval segmentations/rooms --images 2000
       ganstrata segment edit segmentations/rooms --sample 3 --out paint
+      ganstrata segment shots examples/segment.yaml --out shots
     """
 
 
-for command in (train_command, eval_command, edit_command, sample_command):
+for command in (train_command, eval_command, edit_command, sample_command, shots_command):
     segment.add_command(command)

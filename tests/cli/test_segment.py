@@ -84,3 +84,37 @@ device: cpu
     objects = invoke("analysis", "objects", str(folder), "--along", "seen/red", "--samples", "8", "--quiet")
     assert objects.exit_code == 0, objects.stderr
     assert (folder / "analysis/objects/objects.json").is_file()
+
+
+def test_shots_are_measured_and_said(invoke, config, tmp_path, monkeypatch):
+    from ganstrata.core.semantics import few_shot
+
+    monkeypatch.setattr(few_shot, "MOST_STEPS", 5)
+    out = tmp_path / "shots"
+    result = invoke(
+        "segment",
+        "shots",
+        str(config),
+        "--out",
+        str(out),
+        "--shots",
+        "1,2",
+        "--repeats",
+        "2",
+        "--images",
+        "9",
+    )
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("1 annotated picture: mIoU ")
+    assert lines[1].startswith("2 annotated pictures: mIoU ")
+    assert lines[-1] == f"Page: {out / 'shots.html'}"
+
+
+@pytest.mark.parametrize("shots", ["0", "1,1", "4,many", "", "-1", "1001"])
+def test_numbers_of_shots_that_are_none_are_refused(invoke, config, tmp_path, shots):
+    result = invoke("segment", "shots", str(config), "--out", str(tmp_path / "s"), f"--shots={shots}")
+    assert result.exit_code == 2
+    assert "is not a list of different whole numbers from 1 to 1000, such as 1,4,8,16" in " ".join(
+        result.stderr.split()
+    )

@@ -1,0 +1,118 @@
+"""Define `ganstrata segment shots`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .computing import computing
+from .errors import clean
+from .options import PATH, number_from, quiet_option
+from .streams import say
+
+MOST_SHOTS = 1000
+
+
+class Shots(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
+    """Represent numbers of pictures, separated by commas."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Convert text such as `1,4,8,16`."""
+        if isinstance(value, tuple):
+            return value
+        numbers = [int(part) if part.strip().isdecimal() else 0 for part in value.split(",")]
+        if any(not 1 <= n <= MOST_SHOTS for n in numbers) or len(set(numbers)) < len(numbers):
+            self.fail(
+                f"'{value}' is not a list of different whole numbers from 1 to {MOST_SHOTS}, "
+                "such as 1,4,8,16",
+                param,
+                ctx,
+            )
+        return tuple(numbers)
+
+
+@click.command("shots")
+@click.argument("config", type=PATH)
+@click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder, new or unfinished.")
+@click.option(
+    "--shots",
+    type=Shots(),
+    default="1,4,8,16",
+    show_default=True,
+    metavar="N,N,...",
+    help="Numbers of annotated pictures.",
+)
+@click.option(
+    "--repeats",
+    type=number_from(1, 100),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Trainings for each number, each on other pictures.",
+)
+@click.option(
+    "--images",
+    type=number_from(2, 1_000_000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="New pictures on which all are measured.",
+)
+@click.option(
+    "--full",
+    type=PATH,
+    metavar="DIR",
+    help="Folder of `ganstrata segment train`, whose extractor counts as 100 %.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value of the config; may be repeated.",
+)
+@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
+@quiet_option
+def shots_command(
+    config: Path,
+    out: Path,
+    shots: tuple[int, ...],
+    repeats: int,
+    images: int,
+    full: Path | None,
+    overrides: tuple[str, ...],
+    device: str | None,
+    quiet: bool,
+) -> None:
+    """Measure how good extractors are that learn from a few annotated pictures.
+
+    CONFIG is one of `ganstrata segment train`; its teacher annotates. Writes a table like the paper's
+    table 2, the curve, a page, and every extractor. The same command continues an interrupted one.
+
+    \b
+    Example:
+      ganstrata segment shots examples/segment.yaml --full segmentations/rooms --out shots
+    """
+    with computing(f"The same command continues in {out}.", quiet=quiet) as progress:
+        from ..core.config.reading import read_segment_config
+        from ..core.semantics.shots import ShotsRequest
+        from ..core.semantics.shots_folder import PAGE, shots_into
+        from ..core.semantics.shots_tables import sentences
+
+        changed = (*overrides, f"device={device}") if device is not None else overrides
+        found = shots_into(
+            read_segment_config(config, changed),
+            out,
+            ShotsRequest(shots, repeats, images, full),
+            source=str(config),
+            progress=progress,
+        )
+        page = out / PAGE
+    for sentence in sentences(found):
+        say(clean(sentence))
+    say(f"\nPage: {page}")

@@ -1,0 +1,165 @@
+"""Few-shot extractors are trained, kept, measured and tabulated; an interrupted call continues."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ganstrata.core.config.reading import validate_segment
+from ganstrata.core.config.segment_schema import SegmentConfig
+from ganstrata.core.errors import ConfigError, RunError
+from ganstrata.core.semantics import few_shot, shots
+from ganstrata.core.semantics.extractor_file import load_extractor
+from ganstrata.core.semantics.shots import EXTRACTORS, INDEX, ShotsRequest
+from ganstrata.core.semantics.shots_folder import shots_into
+from ganstrata.core.semantics.shots_tables import ShotsRow
+from ganstrata.core.semantics.stage import train
+
+SMALL = ShotsRequest((2, 1), repeats=2, images=10)
+
+
+def config(**training: Any) -> SegmentConfig:
+    return validate_segment(
+        {
+            "generator": {"use": "fake_layers"},
+            "teacher": {"use": "fake_regions"},
+            "training": {"batch_size": 4, **training},
+            "device": "cpu",
+        },
+        "segment.yaml",
+    )
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, fakes):
+    """Twenty steps in place of thousands."""
+    monkeypatch.setattr(few_shot, "MOST_STEPS", 20)
+
+
+def rows(out: Path, name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((out / name).read_text(encoding="utf-8"))))
+
+
+def test_a_folder_holds_table_curve_page_and_extractors(tmp_path):
+    full = train(config(method="lda", images=50), tmp_path / "full")
+    out = tmp_path / "shots"
+    found = shots_into(config(), out, ShotsRequest((1, 2), 2, 10, full))
+    table = rows(out, "table_2.csv")
+    assert [row["shots"] for row in table] == ["1", "2", "full"]
+    repeats = rows(out, "repeats.csv")
+    assert [(row["shots"], row["repeat"]) for row in repeats] == [
+        ("1", "1"),
+        ("2", "1"),
+        ("1", "2"),
+        ("2", "2"),
+    ]
+    values = [float(row["miou_per_image"]) for row in repeats if row["shots"] == "2"]
+    assert float(table[1]["miou_per_image"]) == pytest.approx(np.mean(values), abs=1e-5)
+    assert float(table[1]["max_deviation"]) == pytest.approx(abs(values[0] - values[1]) / 2, abs=1e-5)
+    ratio = float(table[1]["miou_per_image"]) / float(table[2]["miou_per_image"])
+    assert float(table[1]["ratio_to_full"]) == pytest.approx(ratio, rel=1e-4)
+    assert json.loads((out / INDEX).read_text(encoding="utf-8"))["images"] == 10
+    assert "2 annotated pictures" in (out / "shots.html").read_text(encoding="utf-8")
+    assert (out / "few_shot.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert len(list((out / EXTRACTORS).iterdir())) == 4
+    facts = found.trained[1].extractor.facts["few_shot"]
+    assert facts["samples"] == [0, 1]
+    assert found.trained[3].extractor.facts["few_shot"]["samples"] == [1000, 1001]
+
+
+def test_an_interrupted_call_continues_with_the_next_training(tmp_path, monkeypatch):
+    whole = shots_into(config(), tmp_path / "whole", SMALL)
+    calls: list[int] = []
+    original = shots.train_few_shot
+
+    def counted(*args, **kwargs):
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(shots, "train_few_shot", counted)
+    with pytest.raises(KeyboardInterrupt):
+        shots_into(config(), tmp_path / "again", SMALL)
+    assert len(list((tmp_path / "again" / EXTRACTORS).iterdir())) == 3
+    calls[:] = [1, 1]
+    again = shots_into(config(), tmp_path / "again", SMALL)
+    for one, other in zip(whole.trained, again.trained, strict=True):
+        torch.testing.assert_close(one.extractor.heads[0].T[0], other.extractor.heads[0].T[0])
+
+
+def test_more_repeats_add_to_those_there_are(tmp_path, monkeypatch):
+    shots_into(config(), tmp_path / "out", SMALL)
+    calls: list[int] = []
+    original = shots.train_few_shot
+    monkeypatch.setattr(
+        shots, "train_few_shot", lambda *args, **kwargs: calls.append(1) or original(*args, **kwargs)
+    )
+    found = shots_into(config(), tmp_path / "out", ShotsRequest((2, 1), 3, 10))
+    assert len(calls) == 2
+    assert len(found.trained) == 6
+
+
+def test_a_folder_of_another_config_is_refused(tmp_path):
+    shots_into(config(), tmp_path / "out", SMALL)
+    with pytest.raises(RunError, match="was begun with another generator, teacher, seed"):
+        shots_into(config(seed=1), tmp_path / "out", SMALL)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"key": 1}', "no json"])
+def test_a_damaged_index_is_refused(tmp_path, content):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / INDEX).write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match=r"shots.json is damaged"):
+        shots_into(config(), out, SMALL)
+
+
+def test_other_numbers_of_pictures_change_none_that_are_taken(tmp_path):
+    """Repeats take pictures of their own, whatever else is asked for in the same folder."""
+    first = shots_into(config(), tmp_path / "out", ShotsRequest((1,), 2, 10))
+    more = shots_into(config(), tmp_path / "out", ShotsRequest((1, 3), 2, 10))
+    by_name = {one.name: one.extractor.facts["few_shot"]["samples"] for one in more.trained}
+    for one in first.trained:
+        assert by_name[one.name] == one.extractor.facts["few_shot"]["samples"]
+    assert not set(by_name["shots-3-repeat-1"]) & set(by_name["shots-3-repeat-2"])
+
+
+def test_nonlinear_heads_are_refused(tmp_path):
+    nonlinear = config().model_copy(
+        update={"extractor": config().extractor.model_copy(update={"head": "NSE-1"})}
+    )
+    with pytest.raises(ConfigError, match="NSE-1 is not learnt from a few pictures"):
+        shots_into(nonlinear, tmp_path / "out", SMALL)
+    assert not (tmp_path / "out").exists()
+
+
+def test_extractors_say_what_they_learnt_from(tmp_path):
+    shots_into(config(), tmp_path / "out", SMALL)
+    file = tmp_path / "out" / EXTRACTORS / "shots-2-repeat-2.safetensors"
+    facts = load_extractor(file, torch.device("cpu")).facts["few_shot"]
+    assert (facts["repeat"], facts["steps"], facts["fresh_noise"]) == (2, 20, False)
+
+
+@pytest.mark.parametrize("method", ["ridge", "lda"])
+def test_a_closed_form_learns_from_a_few_pictures_too(tmp_path, method):
+    found = shots_into(config(method=method), tmp_path / "out", SMALL)
+    facts = [one.extractor.facts["few_shot"] for one in found.trained]
+    assert {(one["method"], one["steps"]) for one in facts} == {(method, 0)}
+    assert found.trained[0].extractor.architecture.bias
+
+
+def test_deviation_and_interval_are_counted_by_hand():
+    row = ShotsRow(4, np.array([0.5, 0.6, 0.7]), np.array([0.5, 0.6, 0.7]), 0.8)
+    assert row.mean == pytest.approx(0.6)
+    assert row.deviation == pytest.approx(0.1)
+    assert row.ratio == pytest.approx(0.75)
+    half = 4.302653 * 0.1 / np.sqrt(3)  # Student's t of two degrees of freedom
+    assert row.bounds == pytest.approx((0.6 - half, 0.6 + half))
+    assert np.isnan(ShotsRow(4, np.array([0.5]), np.array([0.5]), np.nan).bounds).all()
