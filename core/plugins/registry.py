@@ -51,7 +51,7 @@ RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "analysis": ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"),
     "command": (
         *("analysis", "boundaries", "config", "edit", "init", "learn", "manipulate", "model", "plugins"),
-        *("report", "rescore", "run", "study", "synthesize"),
+        *("report", "rescore", "run", "segment", "study", "synthesize"),
     ),
 }
 """Names that ganstrata itself gives a meaning."""
