@@ -100,10 +100,11 @@ class FastGAN(PublishedGenerator):
         """Make the first feature map, double its size, excite its channels, or make the picture."""
         name = self.strata[s].name
         size = self.strata[s].size
+        precision = compute_dtype(self.device)  # that of autocast, which is off inside
         with torch.autocast(self.device.type, enabled=False):
             if s == 0:
                 assert code is not None
-                x = self._first(code)
+                x = self._first(code, precision)
                 return State(x, None, {**state.kept, "code": code, "feat_4": x})
             assert state.x is not None
             if code is not None:
@@ -130,11 +131,11 @@ class FastGAN(PublishedGenerator):
         """Return the matrix (32 C, Z) of the first stratum, from z to its 4x4 feature map."""
         return self.network.init.matrix() if s == 0 else None
 
-    def _first(self, code: Tensor) -> Tensor:
-        """Map codes (N, Z) to the feature map (N, C, 4, 4)."""
+    def _first(self, code: Tensor, precision: torch.dtype) -> Tensor:
+        """Map codes (N, Z) to the feature map (N, C, 4, 4) of this precision."""
         z = code.float()
         z = normalise_second_moment(z) if self.architecture.normalised else z
-        x: Tensor = self.network.init(z.to(compute_dtype(self.device)))
+        x: Tensor = self.network.init(z.to(precision))
         return x
 
     def _enlarged(self, x: Tensor, size: int, kept: Mapping[str, Tensor]) -> Tensor:
@@ -155,7 +156,7 @@ class FastGAN(PublishedGenerator):
         first = kept["code"]
         if not (code.requires_grad or first.requires_grad) and torch.equal(code, first):
             return kept[f"feat_{size}"]
-        x = self._first(code)
+        x = self._first(code, kept["feat_4"].dtype)
         for level in (8, 16, 32):
             if level <= size:
                 x = self._enlarged(x, level, kept)

@@ -80,10 +80,11 @@ class LightweightGAN(PublishedGenerator):
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Make the first feature map, apply attention or a layer, excite channels, or make the picture."""
         name, size = self.strata[s].name, self.strata[s].size
+        precision = compute_dtype(self.device)  # that of autocast, which is off inside
         with torch.autocast(self.device.type, enabled=False):
             if s == 0:
                 assert code is not None
-                return State(self._first(code), None, {**state.kept, "code": code})
+                return State(self._first(code, precision), None, {**state.kept, "code": code})
             assert state.x is not None
             if code is not None:
                 low = self._low(size // 8, code, state.kept)
@@ -106,9 +107,9 @@ class LightweightGAN(PublishedGenerator):
         """Return the matrix (32 C, Z) of the first stratum, from z to its 4x4 feature map."""
         return self.network.initial.matrix() if s == 0 else None
 
-    def _first(self, code: Tensor) -> Tensor:
-        """Map codes (N, Z) to the feature map (N, C, 4, 4)."""
-        x: Tensor = self.network.initial(code.float().to(compute_dtype(self.device)))
+    def _first(self, code: Tensor, precision: torch.dtype) -> Tensor:
+        """Map codes (N, Z) to the feature map (N, C, 4, 4) of this precision."""
+        x: Tensor = self.network.initial(code.float().to(precision))
         return x
 
     def _low(self, size: int, code: Tensor, kept: Mapping[str, Tensor]) -> Tensor:
@@ -120,7 +121,7 @@ class LightweightGAN(PublishedGenerator):
         first = kept["code"]
         if not (code.requires_grad or first.requires_grad) and torch.equal(code, first):
             return kept[f"x{size}"]
-        x, level = self._first(code), 8
+        x, level = self._first(code, kept[f"x{size}"].dtype), 8
         while level <= size:
             layer = self._layer(level)
             x = layer.attention(x) if hasattr(layer, "attention") else x

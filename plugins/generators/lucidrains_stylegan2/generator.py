@@ -129,18 +129,20 @@ class LucidrainsStyleGAN2(TruncatedGenerator):
         kept = {"noise": image.to(self.device)}
         if not self.architecture.constant:
             return State(None, None, kept)
+        precision = compute_dtype(self.device)  # that of autocast, which is off inside
         with torch.autocast(self.device.type, enabled=False):
-            x = self.network.initial(self.network.initial.block.to(compute_dtype(self.device)))
+            x = self.network.initial(self.network.initial.block.to(precision))
         x = x.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         return State(x, None, kept)
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Add a term of the first feature map, or apply attention, a convolution, or a layer of RGB."""
         entry = self._modules[s]
+        precision = compute_dtype(self.device)  # that of autocast, which is off inside
         with torch.autocast(self.device.type, enabled=False):
             if entry.module is None:
                 assert code is not None
-                return self._first(s, state, code.float())
+                return self._first(s, state, code.float(), precision)
             assert state.x is not None
             if isinstance(entry.module, Attention):
                 return state.with_x(entry.module(state.x))
@@ -197,13 +199,13 @@ class LucidrainsStyleGAN2(TruncatedGenerator):
                 )
         return tuple(strata)
 
-    def _first(self, s: int, state: State, code: Tensor) -> State:
+    def _first(self, s: int, state: State, code: Tensor, precision: torch.dtype) -> State:
         """Add the term of layer s to the first feature map; the last one also applies the convolution."""
         x = self.network.initial.map(code) / self.architecture.layers  # (N, C, 4, 4)
         x = x if state.x is None else state.x + x
         if s < self.architecture.layers - 1:
             return state.with_x(x)
-        x = self.network.initial(x.to(compute_dtype(self.device)))
+        x = self.network.initial(x.to(precision))
         return state.with_x(x.contiguous(memory_format=torch.channels_last))
 
     def _convolved(self, entry: _Module, module: Convolution, state: State, style: Tensor) -> Tensor:

@@ -74,8 +74,10 @@ class Convolution(nn.Module):
         # Modulating the input and demodulating the output equals modulating the weights, but needs no
         # weights per sample.
         x = F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight.to(x.dtype), padding=1)
-        shift = noise * self.noise.weight[:, :, None] + self.noise.bias[:, None, None]  # (N, O, H, W)
-        x = torch.addcmul(shift.to(x.dtype), x, demodulation[:, :, None, None].to(x.dtype))
+        # In place, to stay in the memory format of x, which a sum that begins with noise would lose.
+        x = x * demodulation[:, :, None, None].to(x.dtype)
+        x.addcmul_(noise.to(x.dtype), self.noise.weight[:, :, None].to(x.dtype))
+        x.add_(self.noise.bias[:, None, None].to(x.dtype))
         return F.leaky_relu(x, LEAK, inplace=True)
 
 

@@ -139,12 +139,13 @@ class StyleGANT(TruncatedGenerator):
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Apply the Fourier features, a convolution, or add the output of ToRGB to the RGB so far."""
         block, module = self._modules[s]
+        precision = compute_dtype(self.device)  # that of autocast, which is off inside
         with torch.autocast(self.device.type, enabled=False):
             if style is None:
                 assert code is not None
                 style = module.affine(self._joined(code.float(), state.kept.get("text")))  # (N, C_s)
             if isinstance(module, FourierInput):
-                x = module(style, module.transform).to(compute_dtype(self.device))
+                x = module(style, module.transform).to(precision)
                 return State(x, None, state.kept)
             assert state.x is not None
             if isinstance(module, ToRGB):
