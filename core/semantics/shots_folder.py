@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from ..config.segment_schema import SegmentConfig
 from ..figures.pages import page_script, page_style, templates
+from ..messages import this_version
 from ..runs.progress import Progress
 from ..storage.disk import write_bytes
 from ..storage.result_folder import index_text, read_index
@@ -58,6 +59,7 @@ def files_of(found: Measurement) -> dict[str, bytes]:
         .render(
             style=Markup(page_style()),
             script=Markup(page_script()),
+            version=this_version(),
             found=found,
             sentences=sentences(found),
             rows=rows_of(found),
