@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .options import Commands
+from .segment_annotate import annotate_command, learn_command, suggest_command
 from .segment_edit import edit_command, sample_command
 from .segment_eval import eval_command
 from .segment_shots import shots_command
@@ -21,8 +22,18 @@ def segment() -> None:
       ganstrata segment eval segmentations/rooms --images 2000
       ganstrata segment edit segmentations/rooms --sample 3 --out paint
       ganstrata segment shots examples/segment.yaml --out shots
+      ganstrata segment annotate examples/segment.yaml -n 8 --out paint
     """
 
 
-for command in (train_command, eval_command, edit_command, sample_command, shots_command):
+for command in (
+    train_command,
+    eval_command,
+    edit_command,
+    sample_command,
+    shots_command,
+    annotate_command,
+    learn_command,
+    suggest_command,
+):
     segment.add_command(command)

@@ -16,7 +16,7 @@ from .limits import plain
 from .overrides import override
 from .parsing import read_data
 from .schema import AUTO, UNSTATED, VERSION, RunConfig, Section
-from .segment_schema import SegmentConfig
+from .segment_schema import AnnotateConfig, SegmentConfig
 
 C = TypeVar("C", bound=Section)
 
@@ -44,6 +44,17 @@ def read_segment_config(path: Path, overrides: Sequence[str] = ()) -> SegmentCon
     """
     data = read_data(path)
     return _validate(_overridden(data, str(path), overrides), str(path), SegmentConfig)
+
+
+def read_annotate_config(path: Path, overrides: Sequence[str] = ()) -> AnnotateConfig:
+    """Read and validate a config of `ganstrata segment` in which the teacher is optional.
+
+    Raises:
+        UserError: the file is missing or not well-formed, or an override is invalid.
+        ConfigError: the config has faults; the error lists all of them.
+    """
+    data = read_data(path)
+    return _validate(_overridden(data, str(path), overrides), str(path), AnnotateConfig)
 
 
 def read_any_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig | SegmentConfig:
@@ -112,6 +123,15 @@ def validate_segment(data: Mapping[str, Any], source: str) -> SegmentConfig:
         ConfigError: there are faults; the error lists all of them.
     """
     return _validate(data, source, SegmentConfig)
+
+
+def validate_annotate(data: Mapping[str, Any], source: str) -> AnnotateConfig:
+    """Return the config of a folder to annotate made from plain data, as `validate` does.
+
+    Raises:
+        ConfigError: there are faults; the error lists all of them.
+    """
+    return _validate(data, source, AnnotateConfig)
 
 
 def _validate(data: Mapping[str, Any], source: str, model: type[C]) -> C:

@@ -69,17 +69,14 @@ class TrainingSection(Section):
         return self.images or (51_200 if self.method == "gradient" else 768)
 
 
-class SegmentConfig(Section):
-    """The config of a segmentation folder."""
+class AnnotateConfig(Section):
+    """The config of a folder of pictures that a person annotates; a teacher is optional."""
 
     version: Version = UNSTATED
     generator: Use = Field(
         description="the generator and its config, such as {use: auto, with: {checkpoint: FILE}}"
     )
-    teacher: Use = Field(
-        description="the segmentation scorer whose labels are learnt, and its config, "
-        'such as {use: segmentation, with: {checkpoint: "bundled:rooms"}}'
-    )
+    teacher: Use | None = None
     extractor: ExtractorSection = ExtractorSection()
     training: TrainingSection = TrainingSection()
     device: Device = "auto"
@@ -89,6 +86,15 @@ class SegmentConfig(Section):
     def as_data(self) -> dict[str, Any]:
         """Return plain data, as in a config file."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+class SegmentConfig(AnnotateConfig):
+    """The config of a segmentation folder."""
+
+    teacher: Use = Field(
+        description="the segmentation scorer whose labels are learnt, and its config, "
+        'such as {use: segmentation, with: {checkpoint: "bundled:rooms"}}'
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> SegmentConfig:

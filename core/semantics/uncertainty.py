@@ -18,7 +18,8 @@ from .heads import LSE, Size
 
 def entropy(probabilities: Tensor, axis: int) -> Tensor:
     """Return the entropy -sum p log p in nats along an axis; 0 log 0 is 0."""
-    return torch.special.entr(probabilities).sum(axis)
+    result: Tensor = torch.special.entr(probabilities).sum(axis)
+    return result
 
 
 def jensen_shannon(probabilities: Tensor) -> Tensor:

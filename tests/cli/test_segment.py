@@ -118,3 +118,29 @@ def test_numbers_of_shots_that_are_none_are_refused(invoke, config, tmp_path, sh
     assert "is not a list of different whole numbers from 1 to 1000, such as 1,4,8,16" in " ".join(
         result.stderr.split()
     )
+
+
+def test_pictures_are_annotated_learnt_and_suggested(invoke, config, tmp_path):
+    import numpy as np
+    from ganstrata.core.semantics.annotations import Annotations
+    from ganstrata.core.semantics.masks import label_png
+
+    paint, seg = tmp_path / "paint", tmp_path / "seg"
+    result = invoke(
+        "segment", "annotate", str(config), "-n", "2", "--classes", "dark, light", "--out", str(paint)
+    )
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"2 pictures and 2 classes in {paint}.")
+    nothing = invoke("segment", "learn", str(paint), "--out", str(seg))
+    assert nothing.exit_code == 2
+    assert "no picture is annotated yet" in nothing.stderr
+    labels = np.repeat(np.arange(8)[None] // 4, 8, axis=0)
+    folder = Annotations.open(paint)
+    for sample in folder.samples:
+        folder.file("mask", sample).write_bytes(label_png(labels, folder.legend))
+    learnt = invoke("segment", "learn", str(paint), "--out", str(seg), "--heads", "3")
+    assert learnt.exit_code == 0, learnt.stderr
+    assert learnt.stdout == f"Learnt from 2 masks. Extractor: {seg / 'extractor.safetensors'}\n"
+    suggested = invoke("segment", "suggest", str(paint), "--pool", "9", "-n", "2", "--heads", "3")
+    assert suggested.exit_code == 0, suggested.stderr
+    assert suggested.stdout.count("sample-1000") == 2

@@ -1,0 +1,182 @@
+"""People annotate pictures: folders are written, masks are learnt, the next pictures are chosen."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ganstrata.core.config.reading import validate_annotate
+from ganstrata.core.config.segment_schema import AnnotateConfig
+from ganstrata.core.errors import RunError, UserError
+from ganstrata.core.figures.pictures import read_picture
+from ganstrata.core.semantics import few_shot
+from ganstrata.core.semantics.annotate import annotate
+from ganstrata.core.semantics.annotations import INDEX, Annotations
+from ganstrata.core.semantics.atelier import Atelier
+from ganstrata.core.semantics.folder import EXTRACTOR, open_segmentation
+from ganstrata.core.semantics.legend import Legend
+from ganstrata.core.semantics.masks import label_png
+from ganstrata.core.semantics.painted_learning import POOL_START, LearnRequest, learn, suggest
+from PIL import Image
+
+CLASSES = ("left", "right")
+pytestmark = pytest.mark.usefixtures("fakes")
+
+
+def config(**changes: Any) -> AnnotateConfig:
+    data = {"generator": {"use": "fake_layers"}, "device": "cpu", "training": {"batch_size": 4}}
+    return validate_annotate(data | changes, "segment.yaml")
+
+
+def paint(folder: Annotations, sample: int, labels: np.ndarray | None = None) -> None:
+    """Save a mask as a person does: left and right half, the top row unknown."""
+    if labels is None:
+        labels = np.repeat(np.arange(8)[None] // 4, 8, axis=0)
+        labels[0] = -1
+    folder.file("mask", sample).write_bytes(label_png(labels, folder.legend))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Annotations:
+    return annotate(config(), tmp_path / "paint", 3, CLASSES)
+
+
+def test_a_folder_holds_pictures_and_the_legend(folder):
+    names = {path.name for path in folder.path.iterdir()}
+    assert names == {
+        "annotations.json",
+        "classes.json",
+        "classes.png",
+        "sample-0.png",
+        "sample-1.png",
+        "sample-2.png",
+    }
+    assert read_picture(folder.file("sample", 1).read_bytes()).shape == (8, 8, 3)
+    again = Annotations.open(folder.path)
+    assert again.samples == (0, 1, 2)
+    assert again.legend.names == CLASSES
+    assert again.made_for == folder.made_for
+
+
+def test_pictures_are_the_samples_that_are_learnt_from(folder):
+    atelier = Atelier.open(folder.path)
+    _, pictures = atelier.drawn([1])
+    np.testing.assert_array_equal(read_picture(folder.file("sample", 1).read_bytes()), pictures[0])
+
+
+def test_classes_are_those_of_the_teacher_unless_given(tmp_path):
+    with_teacher = config(teacher={"use": "fake_regions"})
+    assert annotate(with_teacher, tmp_path / "a", 1).legend.names == ("wall", "sofa", "bed", "lamp")
+    with pytest.raises(UserError, match=r"names no teacher.*--classes wall,sofa"):
+        annotate(config(), tmp_path / "b", 1)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("classes", [("one",), ("a", "a"), ("a/b", "c"), ("", "c")])
+def test_classes_that_are_none_are_refused(tmp_path, classes):
+    with pytest.raises(UserError):
+        annotate(config(), tmp_path / "paint", 1, classes)
+    assert not (tmp_path / "paint").exists()
+
+
+def test_a_folder_that_holds_something_is_refused(folder):
+    with pytest.raises(RunError, match="is not empty"):
+        annotate(config(), folder.path, 1, CLASSES)
+
+
+@pytest.mark.parametrize(("method", "heads"), [("lda", 1), ("ridge", 3), ("gradient", 1)])
+def test_an_extractor_is_learnt_from_painted_masks(folder, tmp_path, monkeypatch, method, heads):
+    monkeypatch.setattr(few_shot, "MOST_STEPS", 20)
+    paint(folder, 0)
+    paint(folder, 2)
+    out = tmp_path / "seg"
+    assert learn(folder.path, out, LearnRequest(method, heads)) == (0, 2)
+    subject, extractor = open_segmentation(out)
+    assert (extractor.classes, len(extractor.heads)) == (CLASSES, heads)
+    assert extractor.facts["few_shot"]["samples"] == [0, 2]
+    assert extractor.architecture.size == (8, 8)
+    drawn = subject.samples.draw(0, 0)  # its labels are its own
+    found = extractor.logits(drawn.rendering.features).argmax(1)
+    assert torch.equal(found, drawn.labels)
+
+
+def test_labels_of_an_extractor_stand_beside_the_pictures(folder, tmp_path):
+    paint(folder, 0)
+    learn(folder.path, tmp_path / "seg", LearnRequest())
+    again = annotate(config(), tmp_path / "more", 2, extractor=tmp_path / "seg" / EXTRACTOR)
+    assert again.legend.names == CLASSES
+    assert again.file("labels", 1).exists()
+
+
+def test_suggested_pictures_are_added_to_the_folder(folder):
+    paint(folder, 0)
+    paint(folder, 1, np.repeat(np.arange(8)[:, None] // 4, 8, axis=1))
+    found = suggest(folder.path, 2, 9, heads=4)
+    again = Annotations.open(folder.path)
+    assert again.samples == (0, 1, 2, *(one.sample for one in found))
+    assert all(POOL_START <= one.sample < POOL_START + 9 for one in found)
+    assert all(again.file(kind, one.sample).exists() for one in found for kind in ("sample", "labels"))
+    assert found[0].doubt > 0
+    more = suggest(folder.path, 1, 5, heads=4)
+    assert more[0].sample > max(again.samples)  # a pool of new pictures
+
+
+def test_nothing_is_learnt_from_nothing(folder, tmp_path):
+    with pytest.raises(UserError, match=r"no picture is annotated yet.*mask-0.png"):
+        learn(folder.path, tmp_path / "seg", LearnRequest())
+    paint(folder, 0, np.zeros((8, 8), np.int64))
+    with pytest.raises(UserError, match="all that is painted is of one class"):
+        suggest(folder.path, 1, 5)
+    assert not (tmp_path / "seg").exists()
+
+
+def test_masks_that_do_not_fit_are_refused(folder, tmp_path):
+    paint(folder, 0)
+    paint(folder, 1, np.zeros((4, 8), np.int64))
+    with pytest.raises(UserError, match=r"mask-1.png is 8 x 4"):
+        learn(folder.path, tmp_path / "seg", LearnRequest())
+    folder.file("mask", 1).rename(folder.path / "mask-7.png")
+    with pytest.raises(UserError, match=r"mask-7.png is the mask of no sample"):
+        learn(folder.path, tmp_path / "seg", LearnRequest())
+    (folder.path / "mask-7.png").unlink()
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(buffer, "PNG")
+    folder.file("mask", 1).write_bytes(buffer.getvalue())
+    with pytest.raises(UserError, match="of no class"):
+        learn(folder.path, tmp_path / "seg", LearnRequest())
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"format": 1}'])
+def test_a_damaged_index_is_refused(folder, content):
+    (folder.path / INDEX).write_bytes(content)
+    with pytest.raises(RunError, match=r"annotations\.json is damaged"):
+        Annotations.open(folder.path)
+
+
+def test_pictures_of_another_generator_are_refused(folder, tmp_path):
+    other = annotate(
+        config(generator={"use": "fake_layers", "with": {"gain": 0.04}}), tmp_path / "other", 1, CLASSES
+    )
+    Annotations(
+        folder.path, other.config, folder.made_for, 0, folder.size, folder.samples, folder.legend
+    ).save()
+    with pytest.raises(RunError, match="made by another generator"):
+        Atelier.open(folder.path)
+
+
+def test_a_pool_that_is_too_small_is_refused(folder):
+    with pytest.raises(UserError, match="larger --pool"):
+        suggest(folder.path, 6, 5)
+    with pytest.raises(RunError, match=r"it has no annotations\.json"):
+        suggest(folder.path.parent, 1, 5)
+
+
+def test_the_index_is_plain_json(folder):
+    content = json.loads((folder.path / INDEX).read_text(encoding="utf-8"))
+    assert content["samples"] == [0, 1, 2]
+    assert Legend.of(CLASSES).names == CLASSES
