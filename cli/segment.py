@@ -8,6 +8,7 @@ from .options import Commands
 from .segment_annotate import annotate_command, learn_command, suggest_command
 from .segment_edit import edit_command, sample_command
 from .segment_eval import eval_command
+from .segment_layers import layers_command
 from .segment_shots import shots_command
 from .segment_train import train_command
 
@@ -29,6 +30,7 @@ def segment() -> None:
 for command in (
     train_command,
     eval_command,
+    layers_command,
     edit_command,
     sample_command,
     shots_command,
