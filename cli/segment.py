@@ -21,6 +21,7 @@ def segment() -> None:
     Examples:
       ganstrata segment train examples/segment.yaml --out segmentations/rooms
       ganstrata segment eval segmentations/rooms --images 2000
+      ganstrata segment layers segmentations/rooms --run runs/rooms_objects
       ganstrata segment edit segmentations/rooms --sample 3 --out paint
       ganstrata segment shots examples/segment.yaml --out shots
       ganstrata segment annotate examples/segment.yaml -n 8 --out paint

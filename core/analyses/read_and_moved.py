@@ -217,9 +217,9 @@ def _unmoved(known: bool, reason: str, moved: Sequence[MovedAt], is_factor: bool
     if not moved:
         return f"no boundary{': ' + reason if reason else ''}"
     if not is_factor:
-        return "its boundary does not move it significantly, even at all layers"
+        return "no significant effect: not even of all layers together"
     if not any(row.is_significant for row in moved):
-        return "all layers together move it, but no single layer significantly"
+        return "no significant layer: only all layers together move it"
     return ""
 
 

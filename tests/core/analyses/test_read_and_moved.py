@@ -85,7 +85,7 @@ def test_classes_are_moved_where_they_are_planted(rows):
     assert rows["sky"].is_factor
     assert not rows["road"].is_factor
     assert rows["road"].moved_layers == ()
-    assert rows["road"].unmoved == "its boundary does not move it significantly, even at all layers"
+    assert rows["road"].unmoved == "no significant effect: not even of all layers together"
     for row in rows.values():
         assert [one.layer for one in row.moved] == list(range(8))
 
@@ -105,7 +105,7 @@ def test_sentences_say_both_and_how_they_lie_to_each_other(rows):
     assert "; moved most at layer 7 (+" in sentence(rows["tree"])
     assert sentence(rows["tree"]).endswith("It is moved at later layers than it is read best.")
     assert sentence(rows["sky"]).endswith("It is moved where it is read best.")
-    assert "not moved: its boundary does not move it significantly" in sentence(rows["road"])
+    assert "not moved: no significant effect: not even" in sentence(rows["road"])
 
 
 def test_without_a_boundary_the_reason_is_given(measured, effects):
