@@ -10,7 +10,7 @@ Shapes: n pictures, K candidates for each, H x W pixels of labels, L layers, D c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -161,10 +161,11 @@ def sample_like(
     found: list[Found] = []
     classes, n = len(predictor.classes), len(candidates.latents.z)
     before, after = Overlaps.empty(n, classes), Overlaps.empty(n, classes)
+    general = CodeSpace.of(generator, space, seed=seed)
     for start in range(0, n, batch):
         latents = rows_of(candidates.latents, slice(start, start + batch))
         targets = target.expand(len(latents.z), -1, -1)
-        searched = CodeSpace.of(generator, space, latents.condition, seed)
+        searched = replace(general, condition=latents.condition)
         renderer = Renderer(searched, latents, predictor.strata, seed)
         part = search_codes(renderer, searched.start(latents), by_labels(predictor, targets), search, on_step)
         with torch.no_grad():

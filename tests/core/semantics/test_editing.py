@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import ganstrata
+import numpy as np
 import pytest
 import torch
 from editing_numbers import authors_extractor, authors_generator, number
@@ -20,6 +23,7 @@ from ganstrata.core.semantics.editing import (
     search_codes,
     semantic_loss,
 )
+from ganstrata.core.semantics.painting import codes_file
 from ganstrata.core.semantics.predictors import Predictor
 from ganstrata.core.semantics.teacher import UNKNOWN
 from reference_numbers import DATA
@@ -131,6 +135,23 @@ def test_every_space_starts_from_the_sample_itself(rooms: ganstrata.Generator, s
     start = found.start(latents)
     assert start.shape[1] == (rooms.card.layers if space in ("layers", "w+") else 1)
     torch.testing.assert_close(found.codes(start), codes, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_classes_of_a_conditional_generator_stay(space: str) -> None:
+    generator = ganstrata.load_generator(
+        "stylegan2", checkpoint=str(DATA / "stylegan2_cond_64.safetensors"), device="cpu"
+    )
+    latents = generator.sample(2, 0, 0, ganstrata.Stream.EDITING)
+    assert latents.condition is not None
+    codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
+    found = CodeSpace.of(generator, space, latents.condition)  # type: ignore[arg-type]
+    torch.testing.assert_close(found.codes(found.start(latents)), codes, rtol=1e-4, atol=1e-4)
+    name, content = codes_file(codes, latents.condition)
+    assert name == "codes.npz"
+    with np.load(io.BytesIO(content)) as arrays:
+        assert (arrays["codes"] == codes.numpy()).all()
+        assert (arrays["condition"] == latents.condition.numpy()).all()
 
 
 def test_variables_of_w_are_in_standard_deviations(rooms: ganstrata.Generator) -> None:
