@@ -81,6 +81,12 @@ def search_options(command: Any) -> Any:
     metavar="X",
     help="Weight of the painted pixels by themselves, beside all pixels together; 0 in the paper.",
 )
+@click.option(
+    "--only",
+    "layers",
+    metavar="LAYERS",
+    help="Move only these layers, such as 0-6, or a group; the later ones hold colours.  [default: all]",
+)
 @resize_option
 @click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
 @device_option
@@ -94,6 +100,7 @@ def edit_command(
     by: str,
     learning_rate: float,
     emphasis: float,
+    layers: str | None,
     resize: bool,
     out: Path,
     device: str | None,
@@ -129,6 +136,7 @@ def edit_command(
             space=cast("Any", space),
             search=Search(steps=steps, learning_rate=learning_rate),
             emphasis=emphasis,
+            layers=layers,
             by=cast("Any", by),
             resize=resize,
         )

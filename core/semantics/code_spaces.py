@@ -8,7 +8,8 @@ Shapes: N samples, L layers, D code size, Z latent size, R rows of variables (1,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -43,6 +44,8 @@ class CodeSpace:
         condition: conditions of the N samples, or None.
         mean: mean of w (D,); None in z.
         sd: standard deviation of each entry of w (D,); None in z.
+        moved: layers whose codes move; None for all.
+        kept: codes (N, L, D) of all other layers.
     """
 
     generator: Generator
@@ -50,6 +53,8 @@ class CodeSpace:
     condition: Tensor | None = None
     mean: Tensor | None = None
     sd: Tensor | None = None
+    moved: tuple[int, ...] | None = None
+    kept: Tensor | None = None
 
     @staticmethod
     def of(
@@ -100,10 +105,20 @@ class CodeSpace:
         else:
             w = self.generator.map(flat, condition)
         codes = self.generator.broadcast(w, condition)  # (N R, L, D)
-        if not self.per_layer:
+        if self.per_layer:
+            # Row l of the variables is for layer l alone: truncation may differ from layer to layer.
+            codes = codes.view(n, rows, *codes.shape[1:]).diagonal(dim1=1, dim2=2).movedim(-1, 1)
+        if self.moved is None or self.kept is None:
             return codes
-        # Row l of the variables is for layer l alone: truncation may differ from layer to layer.
-        return codes.view(n, rows, *codes.shape[1:]).diagonal(dim1=1, dim2=2).movedim(-1, 1)
+        moves = torch.zeros(codes.shape[1], 1, dtype=torch.bool, device=codes.device)
+        moves[list(self.moved)] = True
+        return torch.where(moves, codes, self.kept)
+
+    def only(self, layers: Sequence[int], latents: Latents) -> CodeSpace:
+        """Return the space in which only some layers move; the others keep the codes of the samples."""
+        with torch.no_grad():
+            kept = self.codes(self.start(latents))
+        return replace(self, moved=tuple(layers), kept=kept)
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from ..runs.progress import Progress
 from ..storage.disk import file_hash
 from ..storage.json_values import JsonObject
 from ..storage.result_folder import check_free, index_text, replace_folder
+from ..strata.layers import groups_of, layer_sets
 from .code_spaces import CodeSpace, SpaceName
 from .colour_strokes import read_colour_strokes
 from .edit_measures import ColourChange, LabelChange, at_size, colour_change, label_change
@@ -41,6 +42,7 @@ class PaintRequest:
         sample: number of the sample in Stream.EDITING.
         strokes: a PNG of strokes.
         space: space whose codes move.
+        layers: layers whose codes move: numbers, or the name of a group; None for all.
         search: steps, learning rate and penalties.
         emphasis: weight of the painted pixels beside that of all pixels.
         by: extractor or teacher: strokes are classes, and this segments; colour: strokes are colours.
@@ -50,6 +52,7 @@ class PaintRequest:
     sample: int
     strokes: Path
     space: SpaceName = "z"
+    layers: str | None = None
     search: Search = field(default_factory=Search)
     emphasis: float = 0.0
     by: By = "extractor"
@@ -96,13 +99,17 @@ def edit(studio: Studio, request: PaintRequest, progress: Progress | None = None
     """Edit a sample so that it looks like what is painted.
 
     Raises:
-        UserError: the strokes do not fit.
+        UserError: the strokes do not fit, or there are no such layers.
         DataError: the loss is not finite.
     """
     if request.by not in WAYS:
         raise UserError(f"edits by '{request.by}' are unknown; give one of {', '.join(WAYS)}")
     latents, _ = studio.sample(request.sample)
     space = CodeSpace.of(studio.generator, request.space, latents.condition, studio.seed)
+    if request.layers is not None:
+        groups, count = groups_of(studio.generator), studio.generator.card.layers
+        named = layer_sets([request.layers], groups, count).values()
+        space = space.only(sorted({layer for layers in named for layer in layers}), latents)
     renderer = Renderer(space, latents, studio.strata, studio.seed)
     start = space.start(latents)
     with torch.no_grad():
@@ -206,6 +213,7 @@ def record_of(studio: Studio, edited: PaintedEdit) -> JsonObject:
         "strokes": {"file": request.strokes.name, "sha256": file_hash(request.strokes)},
         "by": request.by,
         "space": request.space,
+        "layers": request.layers,
         "search": asdict(request.search),
         "emphasis": request.emphasis,
         "resized": request.resize,

@@ -170,6 +170,15 @@ def test_a_row_of_variables_moves_its_layer_alone(rooms: ganstrata.Generator, sp
     assert changed.nonzero().flatten().tolist() == [3]
 
 
+@pytest.mark.parametrize("space", SPACES)
+def test_only_chosen_layers_move(rooms: ganstrata.Generator, space: str) -> None:
+    latents = rooms.sample(2, 0, 0, ganstrata.Stream.EDITING)
+    found = CodeSpace.of(rooms, space).only((2, 5), latents)  # type: ignore[arg-type]
+    start = found.start(latents)
+    changed = (found.codes(start + 1.0) - found.codes(start)).abs().amax(dim=(0, 2)) > 1e-6
+    assert changed.nonzero().flatten().tolist() == [2, 5]
+
+
 def test_a_generator_without_w_has_no_space_w() -> None:
     generator = ganstrata.load_generator(
         "pggan", checkpoint=str(DATA / "pggan_higan_32.safetensors"), device="cpu"
