@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..randomness import Stream
+from .calibration import best_scale
 from .feature_maps import FeatureMap
 from .pixels import Pixels, Sampling, choose_pixels, pixel_features
 from .planes import PixelSums, Planes, lda, ridge
@@ -161,7 +162,21 @@ def solve_closed_form(
         for candidate in candidates(sums, settings.method, settings.strengths)
     )
     absent = tuple(name for name, there in zip(classes, sums.present.tolist(), strict=True) if not there)
-    return ClosedForm(max(tried, key=lambda candidate: candidate.miou), tried, absent)
+    best = max(tried, key=lambda candidate: candidate.miou)
+    return ClosedForm(replace(best, planes=calibrated(best.planes, held)), tried, absent)
+
+
+def calibrated(planes: Planes, held: Sequence[Sampled]) -> Planes:
+    """Return the same classifier with logits whose softmax fits held-out pixels; see calibration."""
+    if not held:
+        return planes
+    logits, labels, weight = (
+        torch.cat(parts)
+        for parts in zip(
+            *((planes.logits(part.features), part.labels, part.weight) for part in held), strict=True
+        )
+    )
+    return planes.scaled(best_scale(logits.float(), labels, weight))
 
 
 def _sampled(

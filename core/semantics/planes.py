@@ -42,9 +42,18 @@ class Planes:
             head.bias.copy_(self.bias)
         return head.to(self.weight.device)
 
+    def logits(self, features: Tensor) -> Tensor:
+        """Return the logits (P, M), float64, of features (P, F)."""
+        return features.double() @ self.weight.T + self.bias
+
     def classes(self, features: Tensor) -> Tensor:
         """Return the class with the highest logit (P,) of features (P, F)."""
-        return (features.double() @ self.weight.T + self.bias).max(dim=1).indices
+        return self.logits(features).max(dim=1).indices
+
+    def scaled(self, scale: float) -> Planes:
+        """Return the same classifier with logits times a number above 0."""
+        bias = torch.where(self.bias <= NEVER, self.bias, self.bias * scale)
+        return Planes(self.weight * scale, bias)
 
 
 class PixelSums:
