@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..conformance.random_state import seeded
 from ..errors import DataError
-from .heads import LSE, Size
+from .heads import LSE, Size, lines
 from .losses import pixel_cross_entropy
 from .teacher import UNKNOWN
 from .training import BETAS
@@ -38,25 +38,6 @@ def steps_for(shots: int) -> int:
     [2000, 2000, 2000, 1000, 500, 250]
     """
     return max(1, min(MOST_STEPS, IMAGE_STEPS // shots))
-
-
-def lines(small: int, large: int) -> Tensor:
-    """Return the matrix U (large, small) of bilinear enlargement along one axis, corners on corners.
-
-    U_h x U_w^T enlarges a plane x (h, w), as `heads.enlarge` does, and is faster than it where planes are
-    small.
-
-    >>> lines(2, 3).tolist()
-    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
-    """
-    place = torch.arange(large) * (small - 1)
-    last = max(large - 1, 1)
-    first, share = place // last, (place % last) / last
-    matrix = torch.zeros(large, small)
-    rows = torch.arange(large)
-    matrix[rows, first] = 1.0 - share
-    matrix[rows, (first + 1).clamp(max=small - 1)] += share
-    return matrix
 
 
 class KeptMaps:

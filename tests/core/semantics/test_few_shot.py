@@ -8,8 +8,8 @@ from fakes import Grainy, Layered
 from ganstrata.core.errors import DataError
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.annotated import draw_samples, has_fresh_noise
-from ganstrata.core.semantics.few_shot import FewShotSettings, KeptMaps, lines, train_few_shot
-from ganstrata.core.semantics.heads import LSE, enlarge
+from ganstrata.core.semantics.few_shot import FewShotSettings, KeptMaps, train_few_shot
+from ganstrata.core.semantics.heads import LSE, enlarge, lines
 from ganstrata.core.semantics.samples import LabelledSamples
 from ganstrata.core.semantics.teacher import Teacher
 from planted_semantics import Linear, planted_samples
@@ -30,9 +30,10 @@ def test_samples_of_any_indices_are_those_of_the_grid():
 @pytest.mark.parametrize(("small", "large"), [(4, 9), (1, 5), (5, 5), (7, 3), (3, 1)])
 def test_lines_enlarge_as_interpolation_does(small: int, large: int):
     torch.manual_seed(0)
-    plane = torch.randn(1, 1, small, 4)
-    expected = enlarge(plane, (large, 4))[0, 0]
-    torch.testing.assert_close(lines(small, large) @ plane[0, 0], expected, rtol=1e-5, atol=1e-6)
+    plane = torch.randn(2, 3, small, 4)
+    expected = torch.nn.functional.interpolate(plane, size=(large, 9), mode="bilinear", align_corners=True)
+    torch.testing.assert_close(lines(small, large) @ plane @ lines(4, 9).T, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(enlarge(plane, (large, 9)), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("bias", [False, True])
