@@ -102,4 +102,9 @@ class SegmentConfig(AnnotateConfig):
             raise ValueError("training.layerwise_loss needs LSE or NSE-1: strata of NSE-2 say nothing alone")
         if self.training.method != "gradient" and self.extractor.head != "LSE":
             raise ValueError(f"training.method {self.training.method} is for LSE, not {self.extractor.head}")
+        if self.training.method != "gradient" and self.extractor.layer_weights == "softplus":
+            raise ValueError(
+                f"extractor.layer_weights softplus is learnt by gradient; with training.method "
+                f"{self.training.method}, which weighs each channel itself, set it to equal"
+            )
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -12,17 +13,19 @@ from ..config.segment_schema import AnnotateConfig
 from ..device import resolve_device
 from ..errors import RunError, UserError
 from ..messages import listed
-from ..plugins.contracts import Segmenter
 from ..runs.prepare import PluginBuilder
 from ..runs.progress import Progress
-from ..storage.disk import make_folder, write_bytes, write_text
+from ..storage.disk import write_bytes, write_text
 from ..storage.name_rules import fault_of
-from .annotations import Annotations
+from ..storage.result_folder import recover, staged
+from .annotations import INDEX, Annotations
 from .atelier import Atelier, samples_of
 from .extractor import Extractor, MadeFor
 from .extractor_file import load_extractor
 from .heads import LSE
 from .legend import CLASSES, Legend
+from .subject import segmenter_of
+from .teacher import Teacher
 
 
 def annotate(
@@ -50,6 +53,7 @@ def annotate(
         UserError: classes are missing, repeated or no names, or the folder holds something.
     """
     progress = progress or Progress(quiet=True)
+    recover(out, INDEX)  # what a killed process left
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} is not empty; give an empty or a new --out")
     device = resolve_device(config.device)
@@ -74,13 +78,13 @@ def annotate(
         index,
         Legend.of(names),
     )
-    make_folder(out)
-    write_text(out / CLASSES, folder.legend.text())
-    write_bytes(out / "classes.png", folder.legend.picture())
-    with progress.stage("draw", total=count) as bar:
-        Atelier(folder, samples, config).write_pictures(index, heads)
+    with staged(out) as place, progress.stage("draw", total=count) as bar:
+        begun = replace(folder, path=place)
+        write_text(place / CLASSES, folder.legend.text())
+        write_bytes(place / "classes.png", folder.legend.picture())
+        Atelier(begun, samples, config).write_pictures(index, heads)
         bar(count)
-    folder.save()
+        begun.save()
     return folder
 
 
@@ -105,7 +109,7 @@ def _classes(
                 "--classes wall,sofa"
             )
         teacher = PluginBuilder(source, device, config.checks).build("scorer", config.teacher, ("teacher",))
-        return tuple(concept.name for concept in cast("Segmenter", teacher).concepts)
+        return Teacher.of(segmenter_of(teacher, source), config.extractor.classes).classes
     for name in classes:
         if fault := "holds '/'" if "/" in name else fault_of(name):
             raise UserError(f"the class '{name}' {fault}")

@@ -46,14 +46,30 @@ class Sampled:
 
 
 def sample_pixels(
-    drawn: Drawn, maps: Sequence[FeatureMap], count: int, seed: int, stream: Stream, sampling: Sampling
+    drawn: Drawn,
+    maps: Sequence[FeatureMap],
+    count: int,
+    seed: int,
+    stream: Stream,
+    sampling: Sampling,
+    used: int | None = None,
 ) -> Sampled:
     """Return features and labels of pixels of one batch, `count` per sample.
+
+    Args:
+        drawn: samples.
+        maps: their feature maps.
+        count: pixels per sample.
+        seed: seed of the choice.
+        stream: stream of the samples.
+        sampling: see `choose_pixels`.
+        used: how many of the samples count, from the first on; None for all.
 
     Raises:
         DataError: features are not finite; the message names the stratum.
     """
-    pixels = choose_pixels(drawn.labels, count, drawn.latents.index.tolist(), seed, stream, sampling)
+    labels, index = drawn.labels[:used], drawn.latents.index[:used]
+    pixels = choose_pixels(labels, count, index.tolist(), seed, stream, sampling)
     size = int(drawn.labels.shape[1]), int(drawn.labels.shape[2])
     features = pixel_features(drawn.maps, pixels, size)
     check_finite(features, maps, pixels, drawn.latents.index)
@@ -189,8 +205,11 @@ def _sampled(
     """Yield the chosen pixels of every batch of a stream."""
     for start in range(0, images, samples.batch):
         drawn = samples.draw(start, stream)
-        yield sample_pixels(drawn, samples.maps, settings.pixels, samples.seed, stream, settings.sampling)
-        advance(min(samples.batch, images - start))
+        used = min(samples.batch, images - start)  # so that results do not depend on the batch
+        yield sample_pixels(
+            drawn, samples.maps, settings.pixels, samples.seed, stream, settings.sampling, used
+        )
+        advance(used)
 
 
 def candidates(sums: PixelSums, method: Method, strengths: Sequence[float]) -> Iterator[Candidate]:

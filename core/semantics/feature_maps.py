@@ -72,7 +72,11 @@ def choose_strata(strata: Sequence[Stratum], choice: Choice | Sequence[int]) -> 
                 f"feature maps are {listed([str(s) for s in possible], 30)}"
             )
     if not chosen:
-        raise UserError("this generator has no stratum with a feature map, so nothing can be read off it")
+        raise UserError(
+            "the list of strata is empty; give numbers of strata, or all"
+            if possible
+            else "this generator has no stratum with a feature map, so nothing can be read off it"
+        )
     return tuple(chosen)
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError
 from ..figures.masks import hexadecimal, lab
@@ -139,10 +139,13 @@ def _opened(path: Path, content: bytes, size: Size, resize: bool) -> Image.Image
             image = Image.open(io.BytesIO(content), formats=("PNG",))
             image.load()
     except Exception as error:  # Pillow raises many kinds for damaged files
-        raise UserError(
-            f"{path} is a damaged PNG ({visible(str(error), 100)}); save the mask again"
-        ) from None
+        raise UserError(f"{path} is a damaged PNG{_why(error)}; save the mask again") from None
     return image
+
+
+def _why(error: Exception) -> str:
+    """Return what Pillow says of a damaged file, in brackets, unless it names an object of its own."""
+    return "" if isinstance(error, UnidentifiedImageError) else f" ({visible(str(error), 100)})"
 
 
 def _labels(path: Path, image: Image.Image, content: bytes, legend: Legend) -> Labels:
@@ -157,6 +160,9 @@ def _labels(path: Path, image: Image.Image, content: bytes, legend: Legend) -> L
         return _by_colour(path, colour, alpha, legend)
     values = _values(image, content)
     unknown = (alpha == 0) | (values == UNKNOWN_INDEX)
+    # One grey may be declared transparent. Pillow stretches values before it compares, and ignores 16 bits.
+    if isinstance(key := image.info.get("transparency"), int) and image.mode != "P":
+        unknown |= values == key
     wrong = ~unknown & (values >= len(legend.names))
     of_class = _nearest(colour[~unknown], legend)[1] == 0
     if of_class.any() if image.mode == "P" else wrong.any() and of_class.all():

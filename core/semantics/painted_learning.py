@@ -17,6 +17,7 @@ from ..errors import RunError, UserError
 from ..runs.lock import locked
 from ..runs.progress import Progress
 from ..statistics import Floats
+from ..storage.disk import remove
 from .annotations import INDEX
 from .atelier import Atelier
 from .closed_form import Method
@@ -24,7 +25,7 @@ from .extractor import Extractor, MadeFor
 from .extractor_file import save_extractor
 from .few_shot import FewShotSettings, train_few_shot
 from .few_shot_solution import image_sums, solve_few_shot
-from .folder import EXTRACTOR, finish
+from .folder import EXTRACTOR, LOG, finish
 from .folder import INDEX as SEGMENTATION
 from .folder import WHAT as SEGMENTATION_FOLDER
 from .heads import LSE
@@ -131,9 +132,16 @@ def learn(
         save_extractor(extractor, out / EXTRACTOR)
         itself = {"use": "extractor", "with": {"checkpoint": str((out / EXTRACTOR).resolve())}}
         data = atelier.config.as_data() | {"teacher": itself}
-        data["extractor"]["classes"] = None  # all of the extractor's
-        subject = build_subject(validate_segment(data, str(folder / INDEX)), str(folder / INDEX))
-        finish(out, subject, extractor, [[len(index), math.nan, math.nan, math.nan, math.nan]])
+        # All of the extractor's classes; and it is an LSE, whatever the config says of trained ones.
+        data["extractor"] |= {"classes": None, "head": "LSE", "layer_weights": "equal"}
+        try:
+            subject = build_subject(validate_segment(data, str(folder / INDEX)), str(folder / INDEX))
+            finish(out, subject, extractor, [[len(index), math.nan, math.nan, math.nan, math.nan]])
+        except BaseException:
+            if not (out / SEGMENTATION).exists():
+                remove(out / EXTRACTOR)
+                remove(out / LOG)
+            raise
     return index
 
 

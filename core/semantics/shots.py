@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..config.segment_schema import SegmentConfig
 from ..device import for_inference
-from ..errors import ConfigError, Fault, RunError, UserError
+from ..errors import ConfigError, DataError, Fault, RunError, UserError
 from ..messages import visible
 from ..randomness import Stream, noise_seed
 from ..runs.lock import locked
@@ -220,7 +220,13 @@ def _train_all(subject: Subject, out: Path, request: ShotsRequest, progress: Pro
             if one is None:
                 bar.note(f"{n} shots, repeat {repeat + 1}")
                 index = range(repeat * SPACING, repeat * SPACING + n)
-                one = _train(subject, index, repeat, fresh, bar)
+                try:
+                    one = _train(subject, index, repeat, fresh, bar)
+                except DataError as error:
+                    raise DataError(
+                        f"{n} shots, repeat {repeat + 1}, samples {index[0]} to {index[-1]}: {error}. Or "
+                        "give another training.seed, which annotates other pictures"
+                    ) from error
                 save_extractor(one, _file(out, n, repeat))
             trained.append(Trained(n, repeat, one))
     return tuple(trained)
@@ -253,7 +259,7 @@ def _train(
             maps,
             labels,
             len(subject.teacher.classes),
-            FewShotSettings(learning_rate=section.learning_rate, seed=samples.seed + repeat),
+            FewShotSettings(learning_rate=section.learning_rate, seed=(samples.seed + repeat) % 2**63),
             redraw=redraw if fresh else None,
             advance=advance,
         )

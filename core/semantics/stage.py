@@ -8,11 +8,14 @@ from typing import Any
 
 from ..config.segment_schema import SegmentConfig
 from ..device import for_inference
+from ..errors import UserError
 from ..runs.lock import locked
 from ..runs.progress import Progress
+from ..storage.disk import remove
 from .extractor import Extractor
 from .folder import (
     INDEX,
+    STATE,
     WHAT,
     check_same,
     finish,
@@ -58,7 +61,12 @@ def train(
                 return out
         else:
             write_record(out, subject, finished=False)
-        _learn(subject, out, progress)
+        try:
+            _learn(subject, out, progress)
+        except UserError:  # nothing was learnt: the folder is free for another config
+            if record is None and not (out / STATE).exists():
+                remove(out / INDEX)
+            raise
     return out
 
 

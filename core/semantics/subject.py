@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 
 from ..config.segment_schema import ExtractorSection, SegmentConfig, TrainingSection
 from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, UserError
-from ..plugins.base import owner_of
+from ..plugins.base import Plugin, owner_of
 from ..plugins.contracts import Generator, Segmenter
 from ..randomness import Stream
 from ..runs.prepare import PluginBuilder
@@ -85,18 +85,7 @@ def build_subject(config: SegmentConfig, source: str = "config", batch: int | No
     device = resolve_device(config.device)
     builder = PluginBuilder(source, device, config.checks)
     generator = cast("Generator", builder.build("generator", config.generator, ("generator",)))
-    built = builder.build("scorer", config.teacher, ("teacher",))
-    if not isinstance(built, Segmenter):
-        raise ConfigError(
-            source,
-            [
-                Fault(
-                    ("teacher", "use"),
-                    f"{owner_of(built)} labels no pixels; a segmentation scorer is needed, "
-                    "such as `segmentation`",
-                )
-            ],
-        )
+    built = segmenter_of(builder.build("scorer", config.teacher, ("teacher",)), source)
     faults: list[Fault] = []
     with _fault_at(faults, "teacher"):
         built.check_generator(generator)
@@ -123,6 +112,18 @@ def build_subject(config: SegmentConfig, source: str = "config", batch: int | No
         device,
         _provenance(config, samples, device),
     )
+
+
+def segmenter_of(built: Plugin[Any], source: str) -> Segmenter:
+    """Return the plugin of the section `teacher`, if it labels pixels.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if isinstance(built, Segmenter):
+        return built
+    fault = f"{owner_of(built)} labels no pixels; a segmentation scorer is needed, such as `segmentation`"
+    raise ConfigError(source, [Fault(("teacher", "use"), fault)])
 
 
 @contextmanager

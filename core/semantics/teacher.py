@@ -21,6 +21,7 @@ from ..plugins.scoring import refusing_writes
 from .extractor import BACKGROUND
 
 UNKNOWN = -1  # label of pixels that are left out of losses and measures
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,15 @@ class Teacher:
         """Return a teacher of the named classes, or of all.
 
         Raises:
-            UserError: the segmenter has no such class.
+            UserError: the segmenter has no such class, or there is only one to tell apart.
         """
+        names = [concept.name for concept in segmenter.concepts]
+        if len(names) < 2:
+            raise UserError(
+                f"{owner_of(segmenter)} has {len(names)} class, but two are needed to tell them apart"
+            )
         if classes is None:
             return Teacher(segmenter)
-        names = [concept.name for concept in segmenter.concepts]
         for name in classes:
             if name not in names:
                 raise UserError(
@@ -56,7 +61,14 @@ class Teacher:
                     f"Its classes are {listed(names, 30)}"
                 )
         chosen = tuple(sorted({names.index(name) for name in classes}))
-        return Teacher(segmenter, None if len(chosen) == len(names) else chosen)
+        if len(chosen) == len(names):
+            return Teacher(segmenter)
+        if BACKGROUND in (names[i] for i in chosen):
+            raise UserError(
+                f"the class '{BACKGROUND}' of {owner_of(segmenter)} cannot be chosen where other classes are "
+                "left out: these become a class of the same name. Leave it out as well, or choose all"
+            )
+        return Teacher(segmenter, chosen)
 
     @property
     def background(self) -> bool:
@@ -78,7 +90,7 @@ class Teacher:
         with refusing_writes(self.segmenter, rendering):
             labels = self._all(rendering) if self.chosen is None else self._of_chosen(rendering)
         n, m = rendering.images.shape[0], len(self.classes)
-        if labels.ndim != 3 or labels.shape[0] != n or labels.is_floating_point():
+        if labels.ndim != 3 or labels.shape[0] != n or labels.numel() == 0 or labels.dtype not in WHOLE:
             raise ScoreError(
                 f"{owner_of(self.segmenter)} returned labels of shape {tuple(labels.shape)} and type "
                 f"{labels.dtype}; whole numbers ({n}, height, width) were expected"
@@ -92,7 +104,7 @@ class Teacher:
         return labels.long()
 
     def _all(self, rendering: Rendering) -> Tensor:
-        return self.segmenter.labels(rendering)
+        return _tensor(self.segmenter, self.segmenter.labels(rendering), "labels")
 
     def _of_chosen(self, rendering: Rendering) -> Tensor:
         return self.logits(rendering).max(dim=1).indices
@@ -103,7 +115,7 @@ class Teacher:
         Raises:
             ScoreError: the segmenter returned something of another shape.
         """
-        logits = self.segmenter.logits(rendering)  # (N, all classes, h, w)
+        logits = _tensor(self.segmenter, self.segmenter.logits(rendering), "logits")  # (N, all classes, h, w)
         if logits.ndim != 4 or logits.shape[1] != len(self.segmenter.concepts):
             raise ScoreError(
                 f"{owner_of(self.segmenter)} returned logits of shape {tuple(logits.shape)}; "
@@ -115,3 +127,16 @@ class Teacher:
         if tuple(logits.shape[-2:]) != size:
             logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
         return logits if self.chosen is None else F.pad(logits, (0, 0, 0, 0, 1, 0))  # a plane of zeros first
+
+
+def _tensor(segmenter: Segmenter, returned: object, what: str) -> Tensor:
+    """Return what a segmenter returned.
+
+    Raises:
+        ScoreError: it is no tensor.
+    """
+    if isinstance(returned, Tensor):
+        return returned
+    raise ScoreError(
+        f"{owner_of(segmenter)} returned {what} as {type(returned).__name__}; a torch.Tensor was expected"
+    )

@@ -12,9 +12,9 @@ import pytest
 import torch
 from ganstrata.core.config.reading import validate_annotate
 from ganstrata.core.config.segment_schema import AnnotateConfig
-from ganstrata.core.errors import RunError, UserError
+from ganstrata.core.errors import GanstrataError, RunError, UserError
 from ganstrata.core.figures.pictures import read_picture
-from ganstrata.core.semantics import few_shot
+from ganstrata.core.semantics import few_shot, painted_learning
 from ganstrata.core.semantics.annotate import annotate
 from ganstrata.core.semantics.annotations import INDEX, Annotations
 from ganstrata.core.semantics.atelier import Atelier
@@ -75,6 +75,61 @@ def test_classes_are_those_of_the_teacher_unless_given(tmp_path):
     with pytest.raises(UserError, match=r"names no teacher.*--classes wall,sofa"):
         annotate(config(), tmp_path / "b", 1)
     assert not (tmp_path / "b").exists()
+
+
+def test_classes_of_the_config_are_those_of_its_training(tmp_path):
+    chosen = config(teacher={"use": "fake_regions"}, extractor={"classes": ["bed", "sofa"]})
+    assert annotate(chosen, tmp_path / "a", 1).legend.names == ("background", "sofa", "bed")
+
+
+def test_a_teacher_that_labels_nothing_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"teacher -> use.*labels no pixels"):
+        annotate(config(teacher={"use": "fake_readings"}), tmp_path / "a", 1)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_an_interrupted_folder_is_not_there(tmp_path, monkeypatch, there):
+    out = tmp_path / "paint"
+    if there:
+        out.mkdir()
+
+    def interrupted(self, index, heads):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Atelier, "write_pictures", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            annotate(config(), out, 2, CLASSES)
+    assert [p.name for p in tmp_path.rglob("*")] == (["paint"] if there else [])
+    assert annotate(config(), out, 2, CLASSES).samples == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"extractor": {"head": "NSE-1"}, "training": {"method": "lda"}},
+        {"extractor": {"layer_weights": "softplus"}, "training": {"method": "ridge"}},
+        {"extractor": {"head": "NSE-2"}},
+    ],
+)
+def test_masks_are_learnt_by_an_lse_whatever_the_config_says(tmp_path, changes):
+    folder = annotate(config(**changes), tmp_path / "paint", 2, CLASSES)
+    paint(folder, 0)
+    learn(folder.path, tmp_path / "seg", LearnRequest())
+    assert open_segmentation(tmp_path / "seg")[1].architecture.head == "LSE"
+
+
+def test_what_fails_while_it_learns_leaves_nothing(folder, tmp_path, monkeypatch):
+    paint(folder, 0)
+
+    def full(*arguments):
+        raise GanstrataError("the disk is full")
+
+    monkeypatch.setattr(painted_learning, "build_subject", full)
+    with pytest.raises(GanstrataError, match="the disk is full"):
+        learn(folder.path, tmp_path / "seg", LearnRequest())
+    assert not (tmp_path / "seg").exists()
 
 
 @pytest.mark.parametrize("classes", [("one",), ("a", "a"), ("a/b", "c"), ("", "c")])

@@ -41,6 +41,19 @@ def test_progress_counts_every_sample():
     assert counts == [8, 1, 5]
 
 
+@pytest.mark.parametrize("method", ["ridge", "lda"])
+def test_the_batch_does_not_count(method: str):
+    settings = ClosedFormSettings(method, images=21, held_out=9, pixels=40)
+    one, other = (solve_closed_form(planted_samples(batch), settings) for batch in (4, 15))
+    assert (one.best.strength, one.best.prior) == (other.best.strength, other.best.prior)
+    assert one.best.miou == pytest.approx(other.best.miou, abs=1e-12)
+    for a, b in (
+        (one.best.planes.weight, other.best.planes.weight),
+        (one.best.planes.bias, other.best.planes.bias),
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
 def test_features_that_are_not_finite_are_refused_by_name():
     samples = planted_samples()
     drawn = samples.draw(0, Stream.TRAINING)

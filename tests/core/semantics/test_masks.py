@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +92,6 @@ def test_every_way_of_saving_a_mask_is_understood(tmp_path: Path, kind: str) -> 
 
 def _grey(values: np.ndarray, bits: int) -> bytes:
     """Write grey values as a PNG of few bits, which Pillow cannot."""
-    import struct
-    import zlib
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return (
@@ -114,6 +114,24 @@ def _grey(values: np.ndarray, bits: int) -> bytes:
         + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
+
+
+@pytest.mark.parametrize("bits", [2, 8, 16])
+def test_a_transparent_grey_is_unknown_however_many_bits_it_has(tmp_path: Path, bits: int) -> None:
+    labels = _labels().clip(0)
+    if bits < 8:
+        content = _grey(labels, bits)
+    else:
+        buffer = io.BytesIO()
+        Image.fromarray(labels.astype(f"uint{bits}")).save(buffer, "PNG")
+        content = buffer.getvalue()
+    (tmp_path / "mask.png").write_bytes(content)
+    assert (_read(tmp_path / "mask.png") == labels).all()
+    key = struct.pack(">H", 3)
+    chunk = struct.pack(">I", 2) + b"tRNS" + key + struct.pack(">I", zlib.crc32(b"tRNS" + key))
+    at = content.index(b"IDAT") - 4
+    (tmp_path / "mask.png").write_bytes(content[:at] + chunk + content[at:])
+    assert (_read(tmp_path / "mask.png") == np.where(labels == 3, UNKNOWN, labels)).all()
 
 
 def test_a_mask_in_grey_colours_alone_is_read_by_its_colours(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ import pytest
 import torch
 from ganstrata.core.config.reading import validate_segment
 from ganstrata.core.config.segment_schema import SegmentConfig
-from ganstrata.core.errors import ConfigError, RunError, UserError
+from ganstrata.core.errors import ConfigError, DataError, RunError, UserError
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.semantics import stage
 from ganstrata.core.semantics import subject as subjects
 from ganstrata.core.semantics.extractor_file import load_extractor
 from ganstrata.core.semantics.folder import EXTRACTOR, INDEX, LOG, STATE, open_segmentation
+from ganstrata.core.semantics.samples import LabelledSamples
 from ganstrata.core.semantics.stage import train
 from ganstrata.core.semantics.training import Trainer
 
@@ -119,6 +120,11 @@ def test_a_folder_with_other_files_is_refused(tmp_path, fakes):
         ({"extractor__strata": [0, 12]}, r"extractor -> strata.*strata 12 have no feature map"),
         ({"training__layerwise_loss": 0.1, "extractor__head": "NSE-2"}, "layerwise_loss needs LSE or NSE-1"),
         ({"training__method": "ridge", "extractor__head": "NSE-1"}, "ridge is for LSE"),
+        (
+            {"training__method": "lda", "extractor__layer_weights": "softplus"},
+            "softplus is learnt by gradient",
+        ),
+        ({"extractor__strata": []}, "extractor -> strata: the list of strata is empty"),
         ({"training__images": 3}, "training -> images"),
         ({"extractor__head": "SVM"}, "extractor -> head"),
         ({"teacher": {"use": "segmentaton"}}, "Did you mean 'segmentation'"),
@@ -201,3 +207,23 @@ def test_a_teacher_that_changed_since_the_training_is_told(tmp_path, monkeypatch
     assert "since its training, teacher 'fake_regions': its source changed" in said[0]
     with pytest.raises(RunError, match=r"its source changed\. Give another folder"):
         train(config(), folder)
+
+
+@pytest.mark.usefixtures("fakes")
+@pytest.mark.parametrize("method", ["gradient", "lda"])
+def test_a_training_that_cannot_be_leaves_no_folder(tmp_path, method, monkeypatch):
+    draw = LabelledSamples.draw
+
+    def damaged(self, start, *more):
+        drawn = draw(self, start, *more)
+        if start == 16:
+            drawn.maps[3][2] = torch.nan
+        return drawn
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelledSamples, "draw", damaged)
+        with pytest.raises(DataError, match=r"stratum 3 \('s3'\) is not finite"):
+            train(config(training__method=method), tmp_path / "seg")
+    assert not (tmp_path / "seg").exists()
+    without = train(config(training__method=method, extractor__strata=[0, 7]), tmp_path / "seg")
+    assert open_segmentation(without)[1].strata == (0, 7)
