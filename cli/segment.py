@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .options import Commands
+from .segment_agreement import agreement_command
 from .segment_annotate import annotate_command, learn_command, suggest_command
 from .segment_edit import edit_command, sample_command
 from .segment_eval import eval_command
@@ -34,6 +35,7 @@ for command in (
     layers_command,
     edit_command,
     sample_command,
+    agreement_command,
     shots_command,
     annotate_command,
     learn_command,

@@ -59,13 +59,13 @@ class Linear(ganstrata.Segmenter):
         random = torch.Generator().manual_seed(4)
         for weight in self.head.T:
             weight.data = torch.randn(weight.shape, generator=random)
+        self.head.requires_grad_(False)
 
     def logits(self, rendering: Rendering) -> Tensor:
         """(N, 3, 8, 8)."""
         maps = [rendering.features[s] for s in self.features]
         maps[2] = maps[2][:, :, 1:-1, 1:-1]
-        with torch.no_grad():
-            logits: Tensor = self.head(maps, (8, 8))
+        logits: Tensor = self.head(maps, (8, 8))
         return logits
 
 

@@ -100,7 +100,11 @@ def sheet(pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], a
 
 
 def comparison(
-    pictures: Pixels, labels: NDArray[np.integer], names: Sequence[str], heads: Sequence[str]
+    pictures: Pixels,
+    labels: NDArray[np.integer],
+    names: Sequence[str],
+    heads: Sequence[str],
+    more: Pixels | None = None,
 ) -> bytes:
     """Lay out pictures and several masks of each as PNG: a row per picture, and a legend of the classes.
 
@@ -108,10 +112,11 @@ def comparison(
         pictures: (n, H, W, 3).
         labels: class of each pixel in each of k masks, at any resolution, (n, k, h, w); black below 0.
         names: names of all classes.
-        heads: headings of the picture and of the k masks, (k + 1,).
+        heads: headings of the picture, of the k masks, and of the further pictures, (k + 1 + j,).
+        more: further pictures to the right of the masks, (n, j, H, W, 3).
     """
     masks = _coloured(labels, len(names), *pictures.shape[1:3])
-    frames = np.concatenate([pictures[:, None], masks], axis=1)
+    frames = np.concatenate([pictures[:, None], masks, *([] if more is None else [more])], axis=1)
     return _laid_out(frames, 1, [[head] for head in heads], labels, names)
 
 

@@ -192,12 +192,5 @@ def as_data(found: Measurement) -> dict[str, Any]:
         "classes": list(found.evaluation.classes),
         "teacher": found.teacher,
         "generator": found.source,
-        **{
-            name: [dict(zip(table.columns, map(_plain, row), strict=True)) for row in table.rows]
-            for name, table in tables(found).items()
-        },
+        **{name: table.records for name, table in tables(found).items()},
     }
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value

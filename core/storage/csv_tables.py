@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..messages import escaped
+from .json_values import JsonObject
 
 FORMULA = ("=", "+", "-", "@")  # first characters of formulas in spreadsheets
 QUOTE = "'"  # first character of text in spreadsheets
@@ -35,6 +36,21 @@ class Table:
     def csv(self) -> str:
         """Return the table as CSV text, which `csv_text` describes."""
         return csv_text([self.columns, *self.rows])
+
+    @property
+    def records(self) -> list[JsonObject]:
+        """Rows as plain data by column, for JSON; None where a number is not finite.
+
+        >>> Table(("concept", "sd"), [("seen/red", float("nan"))]).records
+        [{'concept': 'seen/red', 'sd': None}]
+        """
+        return [
+            {
+                column: None if isinstance(cell, float) and not np.isfinite(cell) else cell
+                for column, cell in zip(self.columns, row, strict=True)
+            }
+            for row in self.rows
+        ]
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
