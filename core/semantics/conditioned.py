@@ -155,9 +155,8 @@ def measure_agreement(
                 sampled.append(_sampled(subject, BASELINE, guide, targets, request, bar))
             except UserError as error:
                 raise UserError(f"the baseline: {error}. Leave it out with --no-baseline") from error
-        sampled[:0] = [
-            _sampled(subject, name, guide, targets, request, bar) for name, guide in guides.items()
-        ]
+        led = [_sampled(subject, name, guide, targets, request, bar) for name, guide in guides.items()]
+    sampled = [*led, *sampled]
     weights = bootstrap_weights(request.targets, RESAMPLINGS, subject.samples.seed)
     mean = {one.name: semantic_agreement(one.after, weights) for one in sampled}
     gap = {name: relative_gap(mean[name], mean[BASELINE]) for name in extractors if request.baseline}
