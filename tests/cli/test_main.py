@@ -37,7 +37,7 @@ def test_help_names_every_option_and_gives_an_example(words: str) -> None:
             assert parameter.opts[0] in result.output
             assert parameter.help
         else:
-            assert (parameter.name or "").upper() in result.output
+            assert (parameter.metavar or (parameter.name or "").upper()) in result.output
     assert re.search(rf"Examples?:\n +ganstrata {words}\b", result.output)
 
 
