@@ -142,13 +142,7 @@ def edit_command(
         )
         edited = edit_into(studio, request, out, progress)
     for who, change in edited.changes.items():
-        if edited.target is not None:
-            say(
-                f"By the {who}, {change.wanted_after:.1%} of the painted pixels have the wanted class "
-                f"(before: {change.wanted_before:.1%}); of the others, {change.elsewhere:.1%} changed theirs."
-            )
-        else:
-            say(f"By the {who}, {change.elsewhere:.1%} of the other pixels changed their class.")
+        say(f"By the {who}, {change.in_words()}.")
     say(f"Page: {out / PAGE}")
 
 
@@ -233,9 +227,5 @@ def sample_command(
             resize=resize,
         )
         sampled = sample_into(studio, request, out, progress)
-    say(
-        f"By the {by}, {sampled.accuracy().mean():.1%} of the known pixels have the class of the mask "
-        f"(before the search: {sampled.accuracy(before=True).mean():.1%}); "
-        f"mIoU {sampled.mious().mean():.3f} (before: {sampled.mious(before=True).mean():.3f})."
-    )
+    say(sampled.agreement())
     say(f"Page: {out / PAGE}")

@@ -29,6 +29,25 @@ class LabelChange:
         """Return plain data; None for NaN."""
         return {key: None if value != value else value for key, value in asdict(self).items()}
 
+    def in_words(self) -> str:
+        """Return the second half of a sentence that says it, without shares of no pixels.
+
+        >>> LabelChange(0.25, 1.0, float("nan")).in_words()
+        '100.0% of the painted pixels have the wanted class (before: 25.0%); there are no others'
+        """
+        painted = self.wanted_after == self.wanted_after
+        others = (
+            "there are no others" if self.elsewhere != self.elsewhere
+            else f"of the others, {self.elsewhere:.1%} changed theirs" if painted
+            else f"{self.elsewhere:.1%} of the other pixels changed their class"
+        )  # fmt: skip
+        if not painted:
+            return others
+        return (
+            f"{self.wanted_after:.1%} of the painted pixels have the wanted class "
+            f"(before: {self.wanted_before:.1%}); {others}"
+        )
+
 
 @dataclass(frozen=True)
 class ColourChange:

@@ -13,8 +13,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
@@ -36,18 +34,19 @@ from .heads import Head
 
 ARCHITECTURE = "extractor-1"
 MOST_HEADS = 1000
+MOST = 65_536  # of a number that describes a feature map, or the labels
 
 
 class _Map(BaseModel):
     """Represent a feature map in the header."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
-    stratum: NonNegativeInt
+    stratum: Annotated[int, Field(ge=0, le=MOST)]
     name: str
-    channels: PositiveInt
-    height: PositiveInt
-    width: PositiveInt
-    margin: NonNegativeInt
+    channels: Annotated[int, Field(ge=1, le=MOST)]
+    height: Annotated[int, Field(ge=1, le=MOST)]
+    width: Annotated[int, Field(ge=1, le=MOST)]
+    margin: Annotated[int, Field(ge=0, le=MOST)]
 
 
 class _MadeFor(BaseModel):
@@ -72,7 +71,7 @@ class _Header(BaseModel):
     heads: Annotated[int, Field(ge=1, le=MOST_HEADS)]
     maps: Annotated[list[_Map], Field(min_length=1)]
     classes: Annotated[list[str], Field(min_length=2)]
-    size: Annotated[list[Annotated[int, Field(ge=1, le=65_536)]], Field(min_length=2, max_length=2)]
+    size: Annotated[list[Annotated[int, Field(ge=1, le=MOST)]], Field(min_length=2, max_length=2)]
     background: bool
     layer_weights: Literal["equal", "softplus"]
     bias: bool

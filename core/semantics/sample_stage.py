@@ -13,7 +13,7 @@ from torch import Tensor
 from ..device import auto_batch
 from ..figures.pictures import Pixels, png
 from ..runs.progress import Progress
-from ..statistics import Floats
+from ..statistics import Floats, sample_means
 from ..storage.disk import file_hash
 from ..storage.json_values import JsonObject
 from ..storage.result_folder import check_free, index_text, replace_folder
@@ -91,6 +91,16 @@ class PaintedSamples:
     def mious(self, *, before: bool = False) -> Floats:
         """Return the mIoU of each picture with the mask, (n,)."""
         return picture_mious(self._overlaps(before), background=self.background)
+
+    def agreement(self) -> str:
+        """Return a sentence on how the pictures agree with the mask, before and after the search."""
+        shares = [f"{self.accuracy(before=before).mean():.1%}" for before in (False, True)]
+        mious = [float(sample_means(self.mious(before=before))) for before in (False, True)]
+        known = "" if np.isnan(mious).any() else f"; mIoU {mious[0]:.3f} (before: {mious[1]:.3f})"
+        return (
+            f"By the {self.request.by}, {shares[0]} of the known pixels have the class of the mask "
+            f"(before the search: {shares[1]}){known}."
+        )
 
     def _overlaps(self, before: bool) -> Overlaps:
         return self.sampling.before if before else self.sampling.after
@@ -185,7 +195,7 @@ def _write(studio: Studio, sampled: PaintedSamples, out: Path) -> None:
 
 def record_of(studio: Studio, sampled: PaintedSamples) -> JsonObject:
     """Return what sample.json holds: all that decides the pictures, and how they agree with the mask."""
-    request = sampled.request
+    request, before, after = sampled.request, sampled.mious(before=True), sampled.mious()
     return {
         "mask": {"file": request.mask.name, "sha256": file_hash(request.mask)},
         "n": request.n,
@@ -199,8 +209,9 @@ def record_of(studio: Studio, sampled: PaintedSamples) -> JsonObject:
                 "sample": number,
                 "accuracy_before": float(sampled.accuracy(before=True)[i]),
                 "accuracy": float(sampled.accuracy()[i]),
-                "miou_before": float(sampled.mious(before=True)[i]),
-                "miou": float(sampled.mious()[i]),
+                # Undefined where there is nothing but background.
+                "miou_before": None if np.isnan(before[i]) else float(before[i]),
+                "miou": None if np.isnan(after[i]) else float(after[i]),
             }
             for i, number in enumerate(sampled.numbers)
         ],

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..config.segment_schema import SegmentConfig
 from ..device import for_inference
-from ..errors import ConfigError, DataError, Fault, RunError, UserError
+from ..errors import CheckpointError, ConfigError, DataError, Fault, RunError, UserError
 from ..messages import visible
 from ..randomness import Stream, noise_seed
 from ..runs.lock import locked
@@ -219,7 +219,7 @@ def _train_all(subject: Subject, out: Path, request: ShotsRequest, progress: Pro
         for (n, repeat), one in zip(wanted, done, strict=True):
             if one is None:
                 bar.note(f"{n} shots, repeat {repeat + 1}")
-                index = range(repeat * SPACING, repeat * SPACING + n)
+                index = _index(n, repeat)
                 try:
                     one = _train(subject, index, repeat, fresh, bar)
                 except DataError as error:
@@ -237,9 +237,29 @@ def _file(out: Path, shots: int, repeat: int) -> Path:
 
 
 def _stored(subject: Subject, out: Path, shots: int, repeat: int) -> Extractor | None:
-    """Return the extractor of an earlier call, or None if there is none."""
+    """Return the extractor of an earlier call, or None if there is none.
+
+    Raises:
+        RunError: it is damaged, or another one.
+    """
     file = _file(out, shots, repeat)
-    return load_extractor(file, subject.device) if file.exists() else None
+    if not file.exists():
+        return None
+    mend = "Delete this file, and the same command trains it again"
+    try:
+        extractor = load_extractor(file, subject.device)
+    except CheckpointError as error:
+        raise RunError(f"{error}. {mend}") from None
+    wanted = {"samples": list(_index(shots, repeat)), "seed": subject.samples.seed, "repeat": repeat + 1}
+    found = extractor.facts.get("few_shot")
+    if not isinstance(found, Mapping) or any(found.get(key) != value for key, value in wanted.items()):
+        raise RunError(f"{file} is not the extractor that this command wrote there. {mend}")
+    return extractor
+
+
+def _index(shots: int, repeat: int) -> range:
+    """Return the samples of Stream.TRAINING that a training takes."""
+    return range(repeat * SPACING, repeat * SPACING + shots)
 
 
 def _train(

@@ -137,6 +137,34 @@ def test_a_mask_gives_pictures_that_have_it(
     assert (out / "sample.html").read_text(encoding="utf-8").count("<img") == 1 + 2 * 3
 
 
+def test_what_is_undefined_is_not_a_number_anywhere(invoke: Invoke, tmp_path: Path) -> None:
+    """Everything is painted, or nothing but background is wanted."""
+    (tmp_path / "segment.yaml").write_text(
+        CONFIG + "extractor: {classes: [bed], strata: [0, 7]}\n", encoding="utf-8"
+    )
+    seg = tmp_path / "seg"
+    assert invoke("segment", "train", tmp_path / "segment.yaml", "--out", seg, "--quiet").exit_code == 0
+    canvas = tmp_path / "paint"
+    assert invoke("segment", "edit", seg, "--sample", 1, "--out", canvas).exit_code == 0
+    size = np.asarray(Image.open(canvas / "labels.png")).shape[::-1]
+    Image.new("L", size, 0).save(tmp_path / "background.png")
+    Image.new("L", size, 1).save(tmp_path / "bed.png")
+    said = {}
+    for name, *options in (
+        ("sample", "--mask", tmp_path / "background.png", "-n", 2, "--candidates", 9),
+        ("edit", "--strokes", tmp_path / "bed.png", "--sample", 1),
+    ):
+        out = tmp_path / name
+        result = invoke("segment", name, seg, *options, "--steps", 0, "--out", out, "--quiet")
+        assert result.exit_code == 0, result.stderr
+        said[name] = result.stdout
+        assert "NaN" not in (out / f"{name}.json").read_text(encoding="utf-8")
+    assert "nan" not in "".join(said.values())
+    assert "there are no others" in said["edit"]
+    pictures = json.loads((tmp_path / "sample" / "sample.json").read_text(encoding="utf-8"))["pictures"]
+    assert ("mIoU" in said["sample"]) == all(picture["miou"] is not None for picture in pictures)
+
+
 def test_codes_are_read_by_manipulate(
     invoke: Invoke, segmentation: Path, canvas: Path, tmp_path: Path
 ) -> None:

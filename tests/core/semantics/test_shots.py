@@ -13,13 +13,14 @@ import pytest
 import torch
 from ganstrata.core.config.reading import validate_segment
 from ganstrata.core.config.segment_schema import SegmentConfig
-from ganstrata.core.errors import ConfigError, RunError
+from ganstrata.core.errors import ConfigError, DataError, RunError
 from ganstrata.core.semantics import few_shot, shots
 from ganstrata.core.semantics.extractor_file import load_extractor
 from ganstrata.core.semantics.shots import EXTRACTORS, INDEX, ShotsRequest
 from ganstrata.core.semantics.shots_folder import shots_into
 from ganstrata.core.semantics.shots_tables import ShotsRow
 from ganstrata.core.semantics.stage import train
+from ganstrata.core.semantics.teacher import Teacher
 
 SMALL = ShotsRequest((2, 1), repeats=2, images=10)
 
@@ -163,3 +164,29 @@ def test_deviation_and_interval_are_counted_by_hand():
     half = 4.302653 * 0.1 / np.sqrt(3)  # Student's t of two degrees of freedom
     assert row.bounds == pytest.approx((0.6 - half, 0.6 + half))
     assert np.isnan(ShotsRow(4, np.array([0.5]), np.array([0.5]), np.nan).bounds).all()
+
+
+@pytest.mark.parametrize("damage", ["cut short", "of another picture"])
+def test_a_damaged_extractor_is_named_and_trained_again_once_it_is_deleted(tmp_path, damage):
+    once = ShotsRequest((1,), 2, 10)
+    whole = shots_into(config(), tmp_path / "out", once)
+    first, second = sorted((tmp_path / "out" / EXTRACTORS).iterdir())
+    second.write_bytes(first.read_bytes() if damage == "of another picture" else first.read_bytes()[:200])
+    with pytest.raises(RunError, match=rf"{second.name}.* Delete this file, and the same command trains it"):
+        shots_into(config(), tmp_path / "out", once)
+    second.unlink()
+    again = shots_into(config(), tmp_path / "out", once)
+    for one, other in zip(whole.trained, again.trained, strict=True):
+        torch.testing.assert_close(one.extractor.heads[0].T[0], other.extractor.heads[0].T[0])
+
+
+def test_a_picture_of_one_class_is_named(tmp_path, monkeypatch):
+    labels = Teacher.labels
+    monkeypatch.setattr(Teacher, "labels", lambda *given: labels(*given) * 0)
+    with pytest.raises(DataError, match=r"1 shots, repeat 1, samples 0 to 0: all .* are of one class"):
+        shots_into(config(), tmp_path / "out", ShotsRequest((1,), 2, 10))
+
+
+def test_the_largest_seed_has_repeats(tmp_path):
+    found = shots_into(config(seed=2**63 - 1), tmp_path / "out", ShotsRequest((1,), 2, 10))
+    assert len(found.trained) == 2

@@ -87,7 +87,9 @@ def test_a_run_with_an_extractor_of_another_generator_is_refused(tmp_path, invok
         (lambda header: header["maps"].reverse(), "do not rise"),
         (lambda header: header.update(generator={"fingerprint": 3}), r"generator -> fingerprint"),
         (lambda header: header.update(architecture="rooms-surfaces-1"), "is not an extractor"),
-        (lambda header: header["maps"][0].update(channels=10**9), "does not fit its header"),
+        (lambda header: header["maps"][0].update(channels=2**16), "does not fit its header"),
+        (lambda header: header["maps"][0].update(channels=2**64), "maps -> 0 -> channels"),
+        (lambda header: header["maps"][0].update(height=2**64), "maps -> 0 -> height"),
     ],
 )
 def test_damaged_files_are_refused(damage, message, tmp_path):
