@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from .core.runs.loading import load_generator, load_learner, load_scorer
     from .core.semantics.extractor import Extractor
     from .core.semantics.extractor_file import load_extractor, save_extractor
-    from .core.semantics.library import train_extractor
+    from .core.semantics.learning.library import train_extractor
     from .core.storage.csv_tables import Table
     from .core.strata.composition import Pass, render
     from .core.strata.moves import edit_direction, move
@@ -155,7 +155,7 @@ _HOMES = {
     "spread_of": "probing.concept_stats",
     "tile": "figures.pictures",
     "to_pixels": "figures.pictures",
-    "train_extractor": "semantics.library",
+    "train_extractor": "semantics.learning.library",
     "uniforms": "randomness",
 }
 

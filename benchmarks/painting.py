@@ -21,9 +21,9 @@ from ganstrata.core.figures.pictures import png, tile, to_pixels
 from ganstrata.core.figures.sheets import enlarged
 from ganstrata.core.plugins.records import Latents
 from ganstrata.core.semantics.agreement import overlaps, picture_mious
-from ganstrata.core.semantics.code_spaces import CodeSpace
-from ganstrata.core.semantics.edit_measures import colour_change, label_change
-from ganstrata.core.semantics.editing import (
+from ganstrata.core.semantics.painting.code_spaces import CodeSpace
+from ganstrata.core.semantics.painting.edit_measures import colour_change, label_change
+from ganstrata.core.semantics.painting.editing import (
     Found,
     Objective,
     Renderer,
@@ -32,8 +32,8 @@ from ganstrata.core.semantics.editing import (
     by_labels,
     search_codes,
 )
+from ganstrata.core.semantics.painting.sampling import best_candidates
 from ganstrata.core.semantics.predictors import Predictor
-from ganstrata.core.semantics.sampling import best_candidates
 from ganstrata.core.semantics.teacher import Teacher
 from measure import machine
 from torch import Tensor

@@ -21,15 +21,15 @@ import ganstrata
 import torch
 import torch.nn.functional as F
 from ganstrata.core.randomness import Stream
-from ganstrata.core.semantics.closed_form import ClosedFormSettings, solve_closed_form
-from ganstrata.core.semantics.evaluation import evaluate
 from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
 from ganstrata.core.semantics.feature_maps import choose_strata
 from ganstrata.core.semantics.heads import LSE, enlarge
-from ganstrata.core.semantics.quality import quality_of
+from ganstrata.core.semantics.learning.closed_form import ClosedFormSettings, solve_closed_form
+from ganstrata.core.semantics.learning.training import Trainer, TrainingSettings
+from ganstrata.core.semantics.measuring.evaluation import evaluate
+from ganstrata.core.semantics.measuring.quality import quality_of
 from ganstrata.core.semantics.samples import LabelledSamples
 from ganstrata.core.semantics.teacher import Teacher
-from ganstrata.core.semantics.training import Trainer, TrainingSettings
 from ganstrata.core.strata.composition import render
 from measure import arguments, clock_of, machine, turns
 

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.agreement import image_ious, overlaps
-from ganstrata.core.semantics.annotated import draw_samples
+from ganstrata.core.semantics.annotation.uncertainty import choose_next, doubts, image_weights
 from ganstrata.core.semantics.feature_maps import choose_strata
-from ganstrata.core.semantics.few_shot_solution import image_sums, solve_few_shot
 from ganstrata.core.semantics.heads import LSE
-from ganstrata.core.semantics.planes import PixelSums
+from ganstrata.core.semantics.learning.annotated import draw_samples
+from ganstrata.core.semantics.learning.few_shot_solution import image_sums, solve_few_shot
+from ganstrata.core.semantics.learning.planes import PixelSums
 from ganstrata.core.semantics.samples import LabelledSamples
 from ganstrata.core.semantics.teacher import Teacher
-from ganstrata.core.semantics.uncertainty import choose_next, doubts, image_weights
 from ganstrata.core.statistics import mean_interval, sample_means
 
 FIRST, MORE = 4, 4

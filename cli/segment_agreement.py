@@ -101,9 +101,9 @@ def agreement_command(
         --out agreement
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
-        from ..core.semantics.conditioned import AgreementRequest, measure_agreement, open_predictors
-        from ..core.semantics.conditioned_folder import INDEX, PAGE, sentences, write_agreement
-        from ..core.semantics.editing import Search
+        from ..core.semantics.painting.conditioned import AgreementRequest, measure_agreement, open_predictors
+        from ..core.semantics.painting.conditioned_folder import INDEX, PAGE, sentences, write_agreement
+        from ..core.semantics.painting.editing import Search
         from ..core.storage.result_folder import check_free
 
         check_free(out, INDEX, "ganstrata segment agreement")

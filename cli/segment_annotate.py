@@ -70,7 +70,7 @@ def annotate_command(
     """
     with computing("Run the same command again, with a new --out.", quiet=quiet) as progress:
         from ..core.config.reading import read_annotate_config
-        from ..core.semantics.annotate import annotate
+        from ..core.semantics.annotation.annotate import annotate
 
         changed = (*overrides, f"device={device}") if device is not None else overrides
         names = None if classes is None else [name.strip() for name in classes.split(",")]
@@ -124,8 +124,8 @@ def learn_command(
       ganstrata segment learn paint --out segmentations/painted
     """
     with computing("Run the same command again, with a new --out.", quiet=quiet) as progress:
-        from ..core.semantics.folder import EXTRACTOR
-        from ..core.semantics.painted_learning import LearnRequest, learn
+        from ..core.semantics.annotation.painted_learning import LearnRequest, learn
+        from ..core.semantics.learning.folder import EXTRACTOR
 
         request = LearnRequest(cast("Any", method), heads, resize=resize)
         learnt = learn(folder, out, request, device=device, progress=progress)
@@ -171,7 +171,7 @@ def suggest_command(
       ganstrata segment suggest paint --pool 200 -n 8
     """
     with computing("Run the same command again.", quiet=quiet) as progress:
-        from ..core.semantics.painted_learning import suggest
+        from ..core.semantics.annotation.painted_learning import suggest
 
         found = suggest(folder, count, pool, heads=heads, device=device, resize=resize, progress=progress)
     for one in found:

@@ -117,9 +117,9 @@ def edit_command(
       ganstrata segment edit segmentations/rooms --sample 3 --strokes paint/strokes.png --out edited
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
-        from ..core.semantics.edit_stage import PAGE, PaintRequest, edit_into
-        from ..core.semantics.editing import Search
-        from ..core.semantics.painting import Studio, prepare_painting
+        from ..core.semantics.painting.edit_stage import PAGE, PaintRequest, edit_into
+        from ..core.semantics.painting.editing import Search
+        from ..core.semantics.painting.studio import Studio, prepare_painting
 
         studio = Studio.open(folder, device)
         if strokes is None:
@@ -212,9 +212,9 @@ def sample_command(
       ganstrata segment sample segmentations/rooms --mask mask.png -n 10 --out sampled
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
-        from ..core.semantics.editing import Search
-        from ..core.semantics.painting import Studio
-        from ..core.semantics.sample_stage import PAGE, SampleRequest, sample_into
+        from ..core.semantics.painting.editing import Search
+        from ..core.semantics.painting.sample_stage import PAGE, SampleRequest, sample_into
+        from ..core.semantics.painting.studio import Studio
 
         studio = Studio.open(folder, device)
         request = SampleRequest(

@@ -55,8 +55,8 @@ def eval_command(
     """
     folder = folders[0] / "evaluation" if out is None else out
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
-        from ..core.semantics.evaluation_folder import PAGE, evaluate_folders
-        from ..core.semantics.evaluation_tables import sentences
+        from ..core.semantics.measuring.evaluation_folder import PAGE, evaluate_folders
+        from ..core.semantics.measuring.evaluation_tables import sentences
 
         found = evaluate_folders(
             folders, folder, images=images, select=select, device=device, progress=progress

@@ -100,9 +100,9 @@ def shots_command(
     """
     with computing(f"The same command continues in {out}.", quiet=quiet) as progress:
         from ..core.config.reading import read_segment_config
-        from ..core.semantics.shots import ShotsRequest
-        from ..core.semantics.shots_folder import PAGE, shots_into
-        from ..core.semantics.shots_tables import sentences
+        from ..core.semantics.measuring.shots import ShotsRequest
+        from ..core.semantics.measuring.shots_folder import PAGE, shots_into
+        from ..core.semantics.measuring.shots_tables import sentences
 
         changed = (*overrides, f"device={device}") if device is not None else overrides
         found = shots_into(

@@ -38,8 +38,8 @@ def train_command(
     """
     with computing(f"The same command continues the training in {out}.", quiet=quiet) as progress:
         from ..core.config.reading import read_segment_config
-        from ..core.semantics.folder import EXTRACTOR
-        from ..core.semantics.stage import train
+        from ..core.semantics.learning.folder import EXTRACTOR
+        from ..core.semantics.learning.stage import train
 
         changed = (*overrides, f"device={device}") if device is not None else overrides
         train(read_segment_config(config, changed), out, source=str(config), progress=progress)

@@ -18,10 +18,10 @@ from ..messages import listed
 from ..plugins.records import Stratum
 from ..rescoring.results import Effects
 from ..semantics.agreement import Measured
-from ..semantics.evaluation import Evaluation
 from ..semantics.extractor import Extractor
 from ..semantics.heads import Additive
-from ..semantics.quality import Quality
+from ..semantics.measuring.evaluation import Evaluation
+from ..semantics.measuring.quality import Quality
 from ..statistics import bootstrap_means, bootstrap_weights, interval
 
 LEAST = 0.1  # IoU that must be exceeded for a class to count as read: the paper's threshold for classes

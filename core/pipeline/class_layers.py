@@ -9,10 +9,10 @@ from ..analyses.read_and_moved import check_answerable, read_and_moved, scorer_o
 from ..analyses.read_and_moved_result import INDEX, ReadAndMoved
 from ..errors import MismatchError
 from ..runs.progress import Progress
-from ..semantics.evaluation import evaluate
-from ..semantics.evaluation_page import trained_layerwise
-from ..semantics.folder import open_segmentation
-from ..semantics.quality import quality_of
+from ..semantics.learning.folder import open_segmentation
+from ..semantics.measuring.evaluation import evaluate
+from ..semantics.measuring.evaluation_page import trained_layerwise
+from ..semantics.measuring.quality import quality_of
 from ..storage.result_folder import check_free, replace_folder
 from .results import open_run
 

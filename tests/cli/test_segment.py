@@ -87,7 +87,7 @@ device: cpu
 
 
 def test_shots_are_measured_and_said(invoke, config, tmp_path, monkeypatch):
-    from ganstrata.core.semantics import few_shot
+    from ganstrata.core.semantics.learning import few_shot
 
     monkeypatch.setattr(few_shot, "MOST_STEPS", 5)
     out = tmp_path / "shots"
@@ -122,8 +122,8 @@ def test_numbers_of_shots_that_are_none_are_refused(invoke, config, tmp_path, sh
 
 def test_pictures_are_annotated_learnt_and_suggested(invoke, config, tmp_path):
     import numpy as np
-    from ganstrata.core.semantics.annotations import Annotations
-    from ganstrata.core.semantics.masks import label_png
+    from ganstrata.core.semantics.annotation.annotations import Annotations
+    from ganstrata.core.semantics.annotation.masks import label_png
 
     paint, seg = tmp_path / "paint", tmp_path / "seg"
     result = invoke(

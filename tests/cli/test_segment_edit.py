@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 from ganstrata.core.interchange.codes import read_codes
-from ganstrata.core.semantics.legend import read_legend
+from ganstrata.core.semantics.annotation.legend import read_legend
 from PIL import Image
 
 CONFIG = """

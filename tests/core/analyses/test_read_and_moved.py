@@ -19,10 +19,10 @@ from ganstrata.core.analyses.read_and_moved_result import ReadAndMoved, sentence
 from ganstrata.core.errors import UserError
 from ganstrata.core.plugins.records import Stratum
 from ganstrata.core.rescoring.results import Effects
-from ganstrata.core.semantics.evaluation import Evaluation, evaluate
 from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
 from ganstrata.core.semantics.heads import LSE, NSE2, Head
-from ganstrata.core.semantics.quality import Quality, quality_of
+from ganstrata.core.semantics.measuring.evaluation import Evaluation, evaluate
+from ganstrata.core.semantics.measuring.quality import Quality, quality_of
 from planted_semantics import CLASSES, WIDTHS, Linear, planted_samples
 
 

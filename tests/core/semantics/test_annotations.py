@@ -14,14 +14,15 @@ from ganstrata.core.config.reading import validate_annotate
 from ganstrata.core.config.segment_schema import AnnotateConfig
 from ganstrata.core.errors import GanstrataError, RunError, UserError
 from ganstrata.core.figures.pictures import read_picture
-from ganstrata.core.semantics import few_shot, painted_learning
-from ganstrata.core.semantics.annotate import annotate
-from ganstrata.core.semantics.annotations import INDEX, Annotations
-from ganstrata.core.semantics.atelier import Atelier
-from ganstrata.core.semantics.folder import EXTRACTOR, open_segmentation
-from ganstrata.core.semantics.legend import Legend
-from ganstrata.core.semantics.masks import label_png
-from ganstrata.core.semantics.painted_learning import POOL_START, LearnRequest, learn, suggest
+from ganstrata.core.semantics.annotation import painted_learning
+from ganstrata.core.semantics.annotation.annotate import annotate
+from ganstrata.core.semantics.annotation.annotations import INDEX, Annotations
+from ganstrata.core.semantics.annotation.atelier import Atelier
+from ganstrata.core.semantics.annotation.legend import Legend
+from ganstrata.core.semantics.annotation.masks import label_png
+from ganstrata.core.semantics.annotation.painted_learning import POOL_START, LearnRequest, learn, suggest
+from ganstrata.core.semantics.learning import few_shot
+from ganstrata.core.semantics.learning.folder import EXTRACTOR, open_segmentation
 from PIL import Image
 
 CLASSES = ("left", "right")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from ganstrata.core.semantics.calibration import best_scale
-from ganstrata.core.semantics.closed_form import Sampled, calibrated
-from ganstrata.core.semantics.planes import NEVER, Planes
+from ganstrata.core.semantics.learning.calibration import best_scale
+from ganstrata.core.semantics.learning.closed_form import Sampled, calibrated
+from ganstrata.core.semantics.learning.planes import NEVER, Planes
 
 
 def _drawn(scale: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,14 +8,14 @@ import pytest
 import torch
 from ganstrata.core.errors import DataError
 from ganstrata.core.randomness import Stream
-from ganstrata.core.semantics.closed_form import (
+from ganstrata.core.semantics.learning.closed_form import (
     ClosedFormSettings,
     Sampled,
     pixel_miou,
     sample_pixels,
     solve_closed_form,
 )
-from ganstrata.core.semantics.planes import Planes
+from ganstrata.core.semantics.learning.planes import Planes
 from planted_semantics import planted_samples
 
 SMALL = ClosedFormSettings(images=48, held_out=16, pixels=40)

@@ -11,18 +11,24 @@ import torch
 from ganstrata.core.config.segment_schema import SegmentConfig
 from ganstrata.core.errors import UserError
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.semantics import conditioned
-from ganstrata.core.semantics.conditioned import (
+from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
+from ganstrata.core.semantics.extractor_file import save_extractor
+from ganstrata.core.semantics.painting import conditioned
+from ganstrata.core.semantics.painting.conditioned import (
     BASELINE,
     Agreement,
     AgreementRequest,
     measure_agreement,
     open_predictors,
 )
-from ganstrata.core.semantics.conditioned_folder import INDEX, PAGE, sentences, tables, write_agreement
-from ganstrata.core.semantics.editing import Search
-from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
-from ganstrata.core.semantics.extractor_file import save_extractor
+from ganstrata.core.semantics.painting.conditioned_folder import (
+    INDEX,
+    PAGE,
+    sentences,
+    tables,
+    write_agreement,
+)
+from ganstrata.core.semantics.painting.editing import Search
 from ganstrata.core.semantics.subject import SegmentProvenance, Subject
 from planted_semantics import CLASSES, Linear, planted_samples
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.core.errors import ShapeError, UserError
-from ganstrata.core.semantics.colour_strokes import read_colour_strokes
-from ganstrata.core.semantics.edit_measures import at_size, colour_change, label_change
+from ganstrata.core.semantics.painting.colour_strokes import read_colour_strokes
+from ganstrata.core.semantics.painting.edit_measures import at_size, colour_change, label_change
 from PIL import Image
 
 

@@ -11,8 +11,8 @@ import torch
 from editing_numbers import authors_extractor, authors_generator, number
 from ganstrata.core.errors import DataError, ShapeError, UserError
 from ganstrata.core.plugins.records import Latents
-from ganstrata.core.semantics.code_spaces import SPACES, CodeSpace
-from ganstrata.core.semantics.editing import (
+from ganstrata.core.semantics.painting.code_spaces import SPACES, CodeSpace
+from ganstrata.core.semantics.painting.editing import (
     Objective,
     Renderer,
     Search,
@@ -23,7 +23,7 @@ from ganstrata.core.semantics.editing import (
     search_codes,
     semantic_loss,
 )
-from ganstrata.core.semantics.painting import codes_file
+from ganstrata.core.semantics.painting.studio import codes_file
 from ganstrata.core.semantics.predictors import Predictor
 from ganstrata.core.semantics.teacher import UNKNOWN
 from reference_numbers import DATA

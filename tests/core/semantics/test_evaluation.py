@@ -12,10 +12,10 @@ from ganstrata.core.errors import ScoreError, UserError
 from ganstrata.core.plugins.records import State
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.agreement import overlaps
-from ganstrata.core.semantics.evaluation import Evaluation, evaluate, strata_of
 from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
 from ganstrata.core.semantics.heads import LSE, NSE1, NSE2, Head, enlarge
-from ganstrata.core.semantics.quality import quality_of
+from ganstrata.core.semantics.measuring.evaluation import Evaluation, evaluate, strata_of
+from ganstrata.core.semantics.measuring.quality import quality_of
 from ganstrata.core.semantics.samples import LabelledSamples
 from planted_semantics import CLASSES, WIDTHS, Linear, Smooth, planted_samples
 

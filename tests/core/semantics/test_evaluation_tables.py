@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from ganstrata import StatedAccuracy
 from ganstrata.core.figures.pictures import read_picture
-from ganstrata.core.semantics.comparison import Comparison, Selection
-from ganstrata.core.semantics.evaluation import evaluate
-from ganstrata.core.semantics.evaluation_figures import figures, mask_sheets
-from ganstrata.core.semantics.evaluation_page import build_page
-from ganstrata.core.semantics.evaluation_tables import as_data, sentences, tables
 from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
 from ganstrata.core.semantics.heads import LSE, NSE2, Head
-from ganstrata.core.semantics.quality import quality_of
+from ganstrata.core.semantics.measuring.comparison import Comparison, Selection
+from ganstrata.core.semantics.measuring.evaluation import evaluate
+from ganstrata.core.semantics.measuring.evaluation_figures import figures, mask_sheets
+from ganstrata.core.semantics.measuring.evaluation_page import build_page
+from ganstrata.core.semantics.measuring.evaluation_tables import as_data, sentences, tables
+from ganstrata.core.semantics.measuring.quality import quality_of
 from planted_semantics import CLASSES, WIDTHS, Linear, planted_samples
 
 STATED = StatedAccuracy("900 drawings", 0.75, {"sky": 0.9, "tree": 0.6})

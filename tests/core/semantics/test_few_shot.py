@@ -7,9 +7,9 @@ import torch
 from fakes import Grainy, Layered
 from ganstrata.core.errors import DataError
 from ganstrata.core.randomness import Stream
-from ganstrata.core.semantics.annotated import draw_samples, has_fresh_noise
-from ganstrata.core.semantics.few_shot import FewShotSettings, KeptMaps, train_few_shot
 from ganstrata.core.semantics.heads import LSE, enlarge, lines
+from ganstrata.core.semantics.learning.annotated import draw_samples, has_fresh_noise
+from ganstrata.core.semantics.learning.few_shot import FewShotSettings, KeptMaps, train_few_shot
 from ganstrata.core.semantics.samples import LabelledSamples
 from ganstrata.core.semantics.teacher import Teacher
 from planted_semantics import Linear, planted_samples

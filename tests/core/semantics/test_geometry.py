@@ -7,8 +7,8 @@ import pytest
 import torch
 from ganstrata.core.errors import DataError
 from ganstrata.core.randomness import Stream
-from ganstrata.core.semantics.geometry import closest_to_itself, cosine_matrix, fair_sampling
 from ganstrata.core.semantics.heads import enlarge
+from ganstrata.core.semantics.measuring.geometry import closest_to_itself, cosine_matrix, fair_sampling
 from planted_semantics import planted_samples
 
 

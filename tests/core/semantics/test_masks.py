@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from ganstrata.core.errors import UserError
 from ganstrata.core.figures.masks import class_colours
-from ganstrata.core.semantics.legend import CLASSES, MOST, Legend, legend_beside, read_legend
-from ganstrata.core.semantics.masks import label_png, painted_over, read_mask
+from ganstrata.core.semantics.annotation.legend import CLASSES, MOST, Legend, legend_beside, read_legend
+from ganstrata.core.semantics.annotation.masks import label_png, painted_over, read_mask
 from ganstrata.core.semantics.teacher import UNKNOWN
 from PIL import Image
 

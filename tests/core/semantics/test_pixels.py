@@ -6,7 +6,7 @@ import pytest
 import torch
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.heads import enlarge
-from ganstrata.core.semantics.pixels import Pixels, choose_pixels, pixel_features
+from ganstrata.core.semantics.learning.pixels import Pixels, choose_pixels, pixel_features
 
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 22), (1, 7), (6, 1)])

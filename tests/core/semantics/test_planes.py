@@ -7,7 +7,7 @@ import pytest
 import torch
 from ganstrata.core.errors import DataError
 from ganstrata.core.semantics.heads import enlarge
-from ganstrata.core.semantics.planes import (
+from ganstrata.core.semantics.learning.planes import (
     NEVER,
     PixelSums,
     euclidean_centres,

@@ -14,12 +14,13 @@ import torch
 from ganstrata.core.config.reading import validate_segment
 from ganstrata.core.config.segment_schema import SegmentConfig
 from ganstrata.core.errors import ConfigError, DataError, RunError
-from ganstrata.core.semantics import few_shot, shots
 from ganstrata.core.semantics.extractor_file import load_extractor
-from ganstrata.core.semantics.shots import EXTRACTORS, INDEX, ShotsRequest
-from ganstrata.core.semantics.shots_folder import shots_into
-from ganstrata.core.semantics.shots_tables import ShotsRow
-from ganstrata.core.semantics.stage import train
+from ganstrata.core.semantics.learning import few_shot
+from ganstrata.core.semantics.learning.stage import train
+from ganstrata.core.semantics.measuring import shots
+from ganstrata.core.semantics.measuring.shots import EXTRACTORS, INDEX, ShotsRequest
+from ganstrata.core.semantics.measuring.shots_folder import shots_into
+from ganstrata.core.semantics.measuring.shots_tables import ShotsRow
 from ganstrata.core.semantics.teacher import Teacher
 
 SMALL = ShotsRequest((2, 1), repeats=2, images=10)

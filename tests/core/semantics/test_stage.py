@@ -13,13 +13,13 @@ from ganstrata.core.config.reading import validate_segment
 from ganstrata.core.config.segment_schema import SegmentConfig
 from ganstrata.core.errors import ConfigError, DataError, RunError, UserError
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.semantics import stage
 from ganstrata.core.semantics import subject as subjects
 from ganstrata.core.semantics.extractor_file import load_extractor
-from ganstrata.core.semantics.folder import EXTRACTOR, INDEX, LOG, STATE, open_segmentation
+from ganstrata.core.semantics.learning import stage
+from ganstrata.core.semantics.learning.folder import EXTRACTOR, INDEX, LOG, STATE, open_segmentation
+from ganstrata.core.semantics.learning.stage import train
+from ganstrata.core.semantics.learning.training import Trainer
 from ganstrata.core.semantics.samples import LabelledSamples
-from ganstrata.core.semantics.stage import train
-from ganstrata.core.semantics.training import Trainer
 
 FAKE: dict[str, Any] = {
     "generator": {"use": "fake_layers"},

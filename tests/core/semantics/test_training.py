@@ -8,10 +8,10 @@ from ganstrata.core.errors import DataError
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.extractor import Architecture
 from ganstrata.core.semantics.heads import LSE, enlarge
-from ganstrata.core.semantics.losses import extractor_loss, pixel_cross_entropy
-from ganstrata.core.semantics.schedule import PAPER, planned_steps
+from ganstrata.core.semantics.learning.losses import extractor_loss, pixel_cross_entropy
+from ganstrata.core.semantics.learning.schedule import PAPER, planned_steps
+from ganstrata.core.semantics.learning.training import Trainer, TrainingSettings
 from ganstrata.core.semantics.teacher import UNKNOWN
-from ganstrata.core.semantics.training import Trainer, TrainingSettings
 from planted_semantics import CLASSES, planted_samples
 from reference_numbers import reference
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.core.randomness import Stream
-from ganstrata.core.semantics.annotated import draw_samples
-from ganstrata.core.semantics.few_shot_solution import image_sums, solve_few_shot
-from ganstrata.core.semantics.uncertainty import choose_next, doubts, image_weights, jensen_shannon
+from ganstrata.core.semantics.annotation.uncertainty import choose_next, doubts, image_weights, jensen_shannon
+from ganstrata.core.semantics.learning.annotated import draw_samples
+from ganstrata.core.semantics.learning.few_shot_solution import image_sums, solve_few_shot
 from planted_semantics import planted_samples
 from scipy.spatial.distance import jensenshannon
 

@@ -1,0 +1,1 @@
+"""Train extractors: by gradient descent, in closed form, or from a few annotated pictures."""

@@ -1,0 +1,243 @@
+"""Solve for a linear extractor in closed form, from the features of sampled pixels.
+
+The samples are drawn once. Sums over their pixels give a solution for every strength of the penalty, and the
+best on held-out pixels is taken.
+
+Shapes: P pixels, M classes, F = sum of c_s over the strata.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ...errors import DataError
+from ...randomness import Stream
+from ..feature_maps import FeatureMap
+from ..samples import Drawn, LabelledSamples
+from .calibration import best_scale
+from .pixels import Pixels, Sampling, choose_pixels, pixel_features
+from .planes import PixelSums, Planes, lda, ridge
+
+Method = Literal["ridge", "lda"]
+STRENGTHS = (1e-6, 1e-4, 1e-3, 1e-2)
+PRIORS = (1.0, 0.5, 0.0)
+PIXELS = 256  # per sample
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Hold features and labels of sampled pixels.
+
+    Attributes:
+        features: (P, F), float32.
+        labels: class of each, (P,), int64.
+        weight: number of pixels that each stands for, (P,), float64.
+    """
+
+    features: Tensor
+    labels: Tensor
+    weight: Tensor
+
+
+def sample_pixels(
+    drawn: Drawn,
+    maps: Sequence[FeatureMap],
+    count: int,
+    seed: int,
+    stream: Stream,
+    sampling: Sampling,
+    used: int | None = None,
+) -> Sampled:
+    """Return features and labels of pixels of one batch, `count` per sample.
+
+    Args:
+        drawn: samples.
+        maps: their feature maps.
+        count: pixels per sample.
+        seed: seed of the choice.
+        stream: stream of the samples.
+        sampling: see `choose_pixels`.
+        used: how many of the samples count, from the first on; None for all.
+
+    Raises:
+        DataError: features are not finite; the message names the stratum.
+    """
+    labels, index = drawn.labels[:used], drawn.latents.index[:used]
+    pixels = choose_pixels(labels, count, index.tolist(), seed, stream, sampling)
+    size = int(drawn.labels.shape[1]), int(drawn.labels.shape[2])
+    features = pixel_features(drawn.maps, pixels, size)
+    check_finite(features, maps, pixels, drawn.latents.index)
+    return Sampled(features, pixels.labels(drawn.labels), pixels.weight)
+
+
+def check_finite(features: Tensor, maps: Sequence[FeatureMap], pixels: Pixels, index: Tensor) -> None:
+    """Refuse features (P, F) that are not finite.
+
+    Raises:
+        DataError: some are not; the message names stratum and sample.
+    """
+    if bool(torch.isfinite(features).all()):
+        return
+    start = 0
+    for described in maps:
+        part = torch.isfinite(features[:, start : start + described.channels]).all(dim=1)
+        if not bool(part.all()):
+            bad = int(index[int(pixels.sample[int(part.int().argmin())])])
+            raise DataError(
+                f"the feature map of stratum {described.stratum} ('{described.name}') is not finite in "
+                f"sample {bad}; leave that stratum out with extractor.strata, or use precision fp32"
+            )
+        start += described.channels
+
+
+@dataclass(frozen=True)
+class ClosedFormSettings:
+    """Set a solution in closed form.
+
+    Attributes:
+        method: `ridge` or `lda`.
+        images: samples whose pixels are added up.
+        held_out: further samples on which strength and prior are chosen.
+        pixels: pixels per sample.
+        sampling: `balanced` takes as many pixels of rare classes as of others, and weighs them down again.
+        strengths: candidates of the strength of ridge, or of the shrinkage of LDA.
+    """
+
+    method: Method = "lda"
+    images: int = 768
+    held_out: int = 96
+    pixels: int = PIXELS
+    sampling: Sampling = "balanced"
+    strengths: tuple[float, ...] = STRENGTHS
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Hold a solution and how good it is.
+
+    Attributes:
+        planes: the solution.
+        strength: strength of ridge, or shrinkage of LDA.
+        prior: LDA: exponent of the shares of classes; None for ridge.
+        miou: mean IoU of held-out pixels; NaN if none were held out.
+    """
+
+    planes: Planes
+    strength: float
+    prior: float | None
+    miou: float
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """Hold the best solution and those that it was chosen from.
+
+    Attributes:
+        best: the solution.
+        tried: all candidates.
+        absent: names of classes that had no pixel, which the solution never gives.
+    """
+
+    best: Candidate
+    tried: tuple[Candidate, ...]
+    absent: tuple[str, ...]
+
+
+def solve_closed_form(
+    samples: LabelledSamples,
+    settings: ClosedFormSettings | None = None,
+    advance: Callable[[int], object] = lambda count: None,
+) -> ClosedForm:
+    """Draw samples, add up their pixels, and return the solution that is best on held-out pixels.
+
+    Sums are of samples of Stream.TRAINING, the choice is on samples of Stream.VALIDATION.
+
+    Args:
+        samples: generator and teacher.
+        settings: method and numbers.
+        advance: called with the number of samples after every batch.
+
+    Raises:
+        DataError: fewer than two classes occur, or features are not finite.
+    """
+    settings = settings or ClosedFormSettings()
+    classes = samples.teacher.classes
+    width = sum(described.channels for described in samples.maps)
+    sums = PixelSums(len(classes), width, samples.generator.device)
+    for sampled in _sampled(samples, Stream.TRAINING, settings.images, settings, advance):
+        sums.add(sampled.features, sampled.labels, sampled.weight)
+    held = list(_sampled(samples, Stream.VALIDATION, settings.held_out, settings, advance))
+    tried = tuple(
+        replace(candidate, miou=pixel_miou(candidate.planes, held, int(samples.teacher.background)))
+        for candidate in candidates(sums, settings.method, settings.strengths)
+    )
+    absent = tuple(name for name, there in zip(classes, sums.present.tolist(), strict=True) if not there)
+    best = max(tried, key=lambda candidate: candidate.miou)
+    return ClosedForm(replace(best, planes=calibrated(best.planes, held)), tried, absent)
+
+
+def calibrated(planes: Planes, held: Sequence[Sampled]) -> Planes:
+    """Return the same classifier with logits whose softmax fits held-out pixels; see calibration."""
+    if not held:
+        return planes
+    logits, labels, weight = (
+        torch.cat(parts)
+        for parts in zip(
+            *((planes.logits(part.features), part.labels, part.weight) for part in held), strict=True
+        )
+    )
+    return planes.scaled(best_scale(logits.float(), labels, weight))
+
+
+def _sampled(
+    samples: LabelledSamples,
+    stream: Stream,
+    images: int,
+    settings: ClosedFormSettings,
+    advance: Callable[[int], object],
+) -> Iterator[Sampled]:
+    """Yield the chosen pixels of every batch of a stream."""
+    for start in range(0, images, samples.batch):
+        drawn = samples.draw(start, stream)
+        used = min(samples.batch, images - start)  # so that results do not depend on the batch
+        yield sample_pixels(
+            drawn, samples.maps, settings.pixels, samples.seed, stream, settings.sampling, used
+        )
+        advance(used)
+
+
+def candidates(sums: PixelSums, method: Method, strengths: Sequence[float]) -> Iterator[Candidate]:
+    """Yield the solutions of every strength; for LDA, with several exponents of the shares of classes."""
+    for strength in strengths:
+        if method == "ridge":
+            yield Candidate(ridge(sums, strength), strength, None, math.nan)
+            continue
+        planes = lda(sums, strength, prior=0.0)
+        for prior in PRIORS:
+            bias = torch.where(sums.present, planes.bias + prior * sums.log_shares, planes.bias)
+            yield Candidate(replace(planes, bias=bias), strength, prior, math.nan)
+
+
+def pixel_miou(planes: Planes, held: Sequence[Sampled], first: int = 0) -> float:
+    """Return the mean over classes of the IoU of sampled pixels, by their weights.
+
+    Args:
+        planes: classifier to measure.
+        held: pixels with labels.
+        first: first class that counts; 1 leaves the background out.
+    """
+    both, either = (torch.zeros_like(planes.bias) for _ in range(2))
+    for sampled in held:
+        found, weight = planes.classes(sampled.features), sampled.weight
+        right = found == sampled.labels
+        both.index_add_(0, sampled.labels[right], weight[right])
+        either.index_add_(0, found, weight)
+        either.index_add_(0, sampled.labels[~right], weight[~right])
+    counted = either[first:] > 0
+    return float((both[first:] / either[first:])[counted].mean()) if bool(counted.any()) else 0.0

@@ -1,0 +1,195 @@
+"""Keep a segmentation folder: config, provenance, extractor, and the state of an unfinished training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ...config.reading import validate_segment
+from ...config.segment_schema import SegmentConfig
+from ...errors import RunError, UserError
+from ...messages import UPGRADE, listed, visible
+from ...runs.begin import differing
+from ...runs.progress import Progress
+from ...runs.provenance.changes import plugin_changes
+from ...storage.csv_tables import csv_text
+from ...storage.disk import read_bytes, remove, write_bytes, write_text
+from ...storage.json_values import JsonObject
+from ...storage.seal import read_sealed, sealed_text
+from ..extractor import Extractor
+from ..extractor_file import load_extractor, save_extractor
+from ..subject import SegmentProvenance, Subject, build_subject
+from .learn import Stored
+
+INDEX = "segmentation.json"
+EXTRACTOR = "extractor.safetensors"
+STATE = "training.safetensors"
+LOG = "training.csv"
+FORMAT = 1
+COLUMNS = ("images", "loss", "accuracy", "mIoU", "seconds")  # of training.csv
+WHAT = "segmentation folder"
+FREE = ("device", "checks")  # keys of the config that may differ when a training continues
+
+
+@dataclass(frozen=True)
+class Record:
+    """Hold what segmentation.json says.
+
+    Attributes:
+        config: config of the folder.
+        provenance: what its numbers depend on.
+        finished: whether the extractor is trained.
+    """
+
+    config: SegmentConfig
+    provenance: SegmentProvenance
+    finished: bool
+
+
+def read_record(path: Path) -> Record | None:
+    """Return the record of a segmentation folder, or None if the folder has none.
+
+    Raises:
+        RunError: it is damaged, or of a newer ganstrata.
+    """
+    file = path / INDEX
+    if not file.exists():
+        return None
+    try:
+        content = read_sealed(read_bytes(file))
+        number = content["format"]
+        if isinstance(number, int) and number > FORMAT:
+            raise RunError(f"{file} has format {number}; this ganstrata reads format {FORMAT}. {UPGRADE}")
+        config = validate_segment(content["config"], str(file))
+        provenance = SegmentProvenance.model_validate_json(json.dumps(content["provenance"]))
+        return Record(config, provenance, bool(content["finished"]))
+    except (OSError, ValueError, LookupError, TypeError, ValidationError) as error:
+        raise RunError(
+            f"{file} is damaged ({visible(str(error), 200)}); train again into another folder"
+        ) from None
+
+
+def write_record(path: Path, subject: Subject, *, finished: bool) -> None:
+    """Write segmentation.json."""
+    content: JsonObject = {
+        "format": FORMAT,
+        "config": subject.config.as_data(),
+        "provenance": subject.provenance.model_dump(mode="json"),
+        "finished": finished,
+    }
+    write_text(path / INDEX, sealed_text(content))
+
+
+def check_same(path: Path, record: Record, subject: Subject) -> None:
+    """Refuse to continue a folder with a config or plugins other than those that it was begun with.
+
+    Raises:
+        RunError: they differ; the message says how.
+    """
+    old, new = (
+        {key: value for key, value in config.as_data().items() if key not in FREE}
+        for config in (record.config, subject.config)
+    )
+    changed = [f"the config: {text}" for text in differing(old, new)] or changes_since(record, subject)
+    if changed:
+        raise RunError(
+            f"{path} was made with something else: {listed(changed, 4)}. "
+            "Give another folder, or delete this one"
+        )
+
+
+def changes_since(record: Record, subject: Subject) -> list[str]:
+    """Return a sentence for each change of the source, config, files or weights of generator and teacher."""
+    old, new = record.provenance, subject.provenance
+    return [
+        sentence
+        for who, before, now in (
+            ("generator", old.generator, new.generator),
+            ("teacher", old.teacher, new.teacher),
+        )
+        for sentence in plugin_changes(f"{who} '{now.name}'", before.essence, now.essence)
+    ]
+
+
+def save_state(
+    path: Path, tensors: Mapping[str, Tensor], position: int, rows: Sequence[Sequence[Any]]
+) -> None:
+    """Write the state of an unfinished training, in one step."""
+    header = {"position": json.dumps(position), "rows": json.dumps(rows)}
+    write_bytes(path / STATE, save({name: t.contiguous() for name, t in tensors.items()}, metadata=header))
+
+
+def read_state(path: Path) -> Stored | None:
+    """Return the state of an unfinished training, or None if there is none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    file = path / STATE
+    if not file.exists():
+        return None
+    try:
+        data = read_bytes(file)
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + length])["__metadata__"]
+        return Stored(load(data), int(json.loads(header["position"])), list(json.loads(header["rows"])))
+    except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{file} is damaged ({visible(str(error), 200)}); delete it, and the training begins again"
+        ) from None
+
+
+def finish(path: Path, subject: Subject, extractor: Extractor, rows: Sequence[Sequence[Any]]) -> None:
+    """Write the extractor and the log of its training, and mark the folder as finished."""
+    write_text(path / LOG, csv_text([COLUMNS, *rows]))
+    save_extractor(extractor, path / EXTRACTOR)
+    write_record(path, subject, finished=True)
+    remove(path / STATE)
+
+
+def open_segmentation(
+    path: Path, device: str | None = None, progress: Progress | None = None
+) -> tuple[Subject, Extractor]:
+    """Open a finished segmentation folder: its plugins as they are now, and its extractor.
+
+    The source of the plugins, or the teacher, may have changed since the training: what is computed with the
+    extractor is computed here, and the changes are told and kept in `Subject.differences`.
+
+    Args:
+        path: the folder.
+        device: device to compute on; None for the one of its config.
+        progress: where the changes are told.
+
+    Raises:
+        RunError: there is no such folder, its training is not finished, or its generator is another one now.
+    """
+    record = read_record(path) if path.is_dir() else None
+    if record is None:
+        raise RunError(f"{path} is not a {WHAT}: it has no {INDEX}; `ganstrata segment train` makes one")
+    if not record.finished:
+        raise RunError(
+            f"the training in {path} is not finished; the same `ganstrata segment train` continues it"
+        )
+    data = record.config.as_data() | ({} if device is None else {"device": device})
+    subject = build_subject(
+        validate_segment(data, str(path / INDEX)), str(path / INDEX), record.provenance.environment.batch
+    )
+    changed = tuple(changes_since(record, subject))
+    if changed and progress is not None:
+        progress.say(
+            f"{path}: since its training, {'; '.join(changed)}. This command computes with what is here now"
+        )
+    try:
+        extractor = load_extractor(path / EXTRACTOR, subject.device)
+        extractor.check_generator(subject.generator)
+    except UserError as error:
+        raise RunError(f"{path}: {error}") from error
+    return replace(subject, differences=changed), extractor

@@ -1,0 +1,170 @@
+"""Learn the head of an extractor, by gradient descent or in closed form, and note how it went."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...config.segment_schema import TrainingSection
+from ...messages import listed
+from ...runs.progress import Progress, Step
+from ..agreement import Overlaps, overlaps
+from ..extractor import Architecture
+from ..heads import Head
+from ..samples import LabelledSamples
+from .closed_form import ClosedFormSettings, solve_closed_form
+from .training import Taken, Trainer, TrainingSettings
+
+MEASURED = 256  # images between two measurements of accuracy and IoU, at most
+ROWS = 50  # rows of the log
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """Hold a head that was learnt.
+
+    Attributes:
+        head: the network.
+        rows: images, loss, accuracy, mIoU and seconds, from first to last.
+        facts: what the header of an extractor says of its quality and its solution.
+    """
+
+    head: Head
+    rows: list[list[Any]]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Hold the state of a training that was stopped: parameters and moments, position, rows of the log."""
+
+    tensors: dict[str, Any]
+    position: int
+    rows: list[list[Any]]
+
+
+def learnt_head(
+    samples: LabelledSamples,
+    architecture: Architecture,
+    training: TrainingSection,
+    progress: Progress,
+    *,
+    stored: Stored | None = None,
+    keep: Callable[[Trainer, list[list[Any]]], None] = lambda trainer, rows: None,
+) -> Learnt:
+    """Learn a head.
+
+    Args:
+        samples: generator and teacher.
+        architecture: of the head.
+        training: method and numbers.
+        progress: where progress is shown.
+        stored: state to continue from; a closed form is too quick to be continued half-way.
+        keep: called after every step of gradient descent, to store its state.
+
+    Raises:
+        DataError: the loss or a feature map is not finite, or fewer than two classes occur.
+    """
+    if training.method == "gradient":
+        return _descended(samples, architecture, training, progress, stored, keep)
+    return _solved(samples, training, progress)
+
+
+def _descended(
+    samples: LabelledSamples,
+    architecture: Architecture,
+    training: TrainingSection,
+    progress: Progress,
+    stored: Stored | None,
+    keep: Callable[[Trainer, list[list[Any]]], None],
+) -> Learnt:
+    settings = TrainingSettings(
+        training.pictures, training.learning_rate, training.layerwise_loss, training.seed
+    )
+    trainer = Trainer(samples, architecture, settings)
+    log = Log(len(samples.teacher.classes), samples.teacher.background, settings.images)
+    if stored is not None:
+        log.rows = stored.rows
+        trainer.restore(stored.tensors, stored.position)
+    with progress.stage("train", total=settings.images, done=trainer.position) as bar:
+        for taken in trainer.steps():
+            log.add(taken, bar)
+            keep(trainer, log.rows)
+    quality = dict(zip(("images", "loss", "accuracy", "mIoU"), log.rows[-1], strict=False))
+    return Learnt(trainer.head, log.rows, {"quality": quality})
+
+
+def _solved(samples: LabelledSamples, training: TrainingSection, progress: Progress) -> Learnt:
+    assert training.method != "gradient"
+    settings = ClosedFormSettings(training.method, training.pictures)
+    with progress.stage("solve", total=settings.images + settings.held_out) as bar:
+        found = solve_closed_form(samples, settings, bar)
+        seconds = round(bar.seconds, 1)
+    if found.absent:
+        progress.warn(
+            f"no sampled pixel is of class {listed(found.absent)}, so the extractor never gives it; "
+            "leave it out of extractor.classes, or raise training.images"
+        )
+    head = found.best.planes.head([described.channels for described in samples.maps])
+    rows: list[list[Any]] = [[settings.images, math.nan, math.nan, found.best.miou, seconds]]
+    solution = {
+        "strength": found.best.strength,
+        "prior": found.best.prior,
+        "pixels per image": settings.pixels,
+        "absent classes": list(found.absent),
+    }
+    quality = {"images": settings.held_out, "mIoU of held-out pixels": found.best.miou}
+    return Learnt(head, rows, {"quality": quality, "solution": solution})
+
+
+class Log:
+    """Collect a row of loss, accuracy and mIoU about fifty times in a training.
+
+    mIoU is the pooled one of the images that were measured since the last row.
+    """
+
+    def __init__(self, classes: int, background: bool, images: int) -> None:
+        self.rows: list[list[Any]] = []
+        self._classes, self._first = classes, int(background)
+        self._every = max(images // ROWS, 1)
+        self._images, self._began = images, time.monotonic()
+        self._losses: list[float] = []
+        self._found: list[Overlaps] = []
+        self._measured = -MEASURED
+
+    def add(self, taken: Taken, bar: Step) -> None:
+        """Add a step, advance the bar, and write a row if one is due."""
+        step = taken.step
+        self._losses.append(taken.loss)
+        due = step.start // self._every != step.stop // self._every or step.stop == self._images
+        if due or step.stop - self._measured >= MEASURED:
+            self._found.append(overlaps(taken.predicted, taken.labels, self._classes))
+            self._measured = step.stop
+        bar(step.stop - step.start)
+        if not due:
+            return
+        loss = float(np.mean(self._losses))
+        accuracy, miou = self._quality()
+        bar.note(f"loss {loss:.3f}, mIoU {miou:.3f}")
+        self.rows.append([step.stop, loss, accuracy, miou, round(time.monotonic() - self._began, 1)])
+        self._losses, self._found = [], []
+
+    def _quality(self) -> tuple[float, float]:
+        """Return pixel accuracy and pooled mIoU of the overlaps since the last row; NaN without any."""
+        both, either = (
+            sum(getattr(found, name).sum(axis=0, dtype=np.int64) for found in self._found)[self._first :]
+            for name in ("intersections", "unions")
+        )
+        correct, known = (
+            sum(int(getattr(found, name).sum()) for found in self._found) for name in ("correct", "known")
+        )
+        there = either > 0
+        return (
+            correct / known if known else math.nan,
+            float((both[there] / either[there]).mean()) if there.any() else math.nan,
+        )

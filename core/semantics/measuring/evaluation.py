@@ -1,0 +1,249 @@
+"""Compare the labels of several extractors with their teacher's, over a stream of new samples.
+
+Each picture is rendered once, and all extractors read the same feature maps. Besides the whole extractor,
+each stratum is read by itself where the head adds up what the strata say (LSE, NSE-1). Nothing is kept but
+counts of pixels, 8 bytes for each picture and class of a reading, and the labels of the first pictures.
+
+Shapes: N pictures, M classes, H x W pixels of labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...errors import ScoreError, UserError
+from ...figures.pictures import Pixels, to_pixels
+from ...messages import listed, visible
+from ...randomness import Stream
+from ..agreement import Counts, Overlaps, overlaps, pixels_of_classes
+from ..extractor import Extractor
+from ..feature_maps import cropped
+from ..heads import Additive, enlarge
+from ..samples import Drawn, LabelledSamples
+
+SHOWN = 4  # pictures whose labels are kept
+Labels = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Hold how one extractor's labels overlap with the teacher's.
+
+    Attributes:
+        name: what the extractor is called in tables.
+        extractor: the extractor.
+        whole: overlaps of its labels.
+        strata: overlaps of the labels that each stratum gives by itself, by number of the stratum; empty for
+            a head that does not add up strata, and for an ensemble.
+        shown: its labels of the first pictures, (n, H, W).
+        shown_strata: those of each stratum by itself, each (n, H, W).
+    """
+
+    name: str
+    extractor: Extractor
+    whole: Overlaps
+    strata: Mapping[int, Overlaps]
+    shown: Labels
+    shown_strata: Mapping[int, Labels]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Hold the readings of several extractors on the same pictures.
+
+    Attributes:
+        classes: names of the M classes.
+        background: whether class 0 is the background.
+        readings: one per extractor.
+        pixels: pixels of each class in the teacher's labels, (N, M).
+        pictures: the first pictures, (n, H', W', C).
+        labels: the teacher's labels of them, (n, H, W).
+    """
+
+    classes: tuple[str, ...]
+    background: bool
+    readings: tuple[Reading, ...]
+    pixels: Counts
+    pictures: Pixels
+    labels: Labels
+
+    @property
+    def images(self) -> int:
+        """Number N of pictures."""
+        return len(self.pixels)
+
+    @property
+    def occurs(self) -> NDArray[np.bool_]:
+        """Whether each class occurs in the teacher's labels of any picture, (M,)."""
+        return np.asarray(self.pixels.any(axis=0))
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Whether each class counts in means over classes: it occurs, and is not the background, (M,)."""
+        counted = self.occurs.copy()
+        if self.background:
+            counted[0] = False
+        return counted
+
+
+def strata_of(extractors: Sequence[Extractor]) -> tuple[int, ...]:
+    """Return the strata that at least one extractor reads, first to last."""
+    return tuple(sorted({s for extractor in extractors for s in extractor.strata}))
+
+
+def evaluate(
+    samples: LabelledSamples,
+    extractors: Mapping[str, Extractor],
+    images: int,
+    *,
+    stream: Stream = Stream.VERIFICATION,
+    layerwise: bool = True,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Evaluation:
+    """Read new pictures by all extractors, and count where they agree with the teacher.
+
+    Args:
+        samples: samples with the teacher's labels, and the feature maps of `strata_of(extractors)`.
+        extractors: extractors by name.
+        images: number N of pictures; the paper takes 10,000.
+        stream: stream of random numbers. Not that of training.
+        layerwise: whether to read each stratum by itself as well.
+        progress: told after each batch how many pictures were added.
+
+    Raises:
+        UserError: an extractor was trained for another generator or other classes.
+        ScoreError: a feature map of a finite picture holds NaN or infinity.
+        PictureError: a picture is not finite.
+    """
+    classes = samples.teacher.classes
+    for name, extractor in extractors.items():
+        _check(name, extractor, samples)
+    counts = [_Counting(name, x, images, layerwise) for name, x in extractors.items()]
+    pixels = np.zeros((images, len(classes)), dtype=np.int32)
+    pictures: list[Pixels] = []
+    labels: list[Labels] = []
+    for start in range(0, images, samples.batch):
+        drawn = samples.draw(start, stream)
+        n = min(samples.batch, images - start)
+        pixels[start : start + n] = pixels_of_classes(drawn.labels[:n], len(classes))
+        if start < SHOWN:
+            pictures.append(to_pixels(drawn.rendering.images[: min(n, SHOWN - start)]))
+            labels.append(_small(drawn.labels[: min(n, SHOWN - start)]))
+        for count in counts:
+            count.add(drawn, start, n)
+        progress(n)
+    return Evaluation(
+        classes=classes,
+        background=samples.teacher.background,
+        readings=tuple(count.finish() for count in counts),
+        pixels=pixels,
+        pictures=np.concatenate(pictures),
+        labels=np.concatenate(labels),
+    )
+
+
+def _check(name: str, extractor: Extractor, samples: LabelledSamples) -> None:
+    """Refuse an extractor that does not fit the samples.
+
+    Raises:
+        UserError: it was trained for another generator or other classes.
+    """
+    try:
+        extractor.check_generator(samples.generator)
+    except UserError as error:
+        raise UserError(f"{visible(name)}: {error}") from None
+    ours, theirs = samples.teacher.classes, extractor.classes
+    if theirs != ours:
+        extra, missing = ([c for c in a if c not in b] for a, b in ((theirs, ours), (ours, theirs)))
+        differences = [
+            *([f"it has {listed(extra)}, which the teacher has not"] if extra else []),
+            *([f"it lacks {listed(missing)}"] if missing else []),
+        ] or ["they are in another order"]
+        raise UserError(
+            f"{visible(name)}: its classes are not those of the teacher: {'; '.join(differences)}. "
+            "Only extractors of the same classes can be compared"
+        )
+
+
+def _small(labels: Tensor) -> Labels:
+    return np.asarray(labels.cpu().numpy(), dtype=np.int16)
+
+
+class _Counting:
+    """Collect the overlaps of one extractor, batch by batch."""
+
+    def __init__(self, name: str, extractor: Extractor, images: int, layerwise: bool) -> None:
+        self.name, self.extractor = name, extractor
+        self.classes = len(extractor.classes)
+        self.whole = Overlaps.empty(images, self.classes)
+        head = extractor.heads[0]
+        alone = isinstance(head, Additive) and len(extractor.heads) == 1 and layerwise
+        self.additive = head if alone and isinstance(head, Additive) else None
+        strata = extractor.strata if alone else ()
+        self.strata = {s: Overlaps.empty(images, self.classes) for s in strata}
+        self.shown: list[Labels] = []
+        self.shown_strata: dict[int, list[Labels]] = {s: [] for s in strata}
+
+    @torch.no_grad()
+    def add(self, drawn: Drawn, start: int, n: int) -> None:
+        """Add the first n pictures of a batch that begins at picture `start`."""
+        size = (drawn.labels.shape[1], drawn.labels.shape[2])
+        target, few = drawn.labels[:n], max(min(n, SHOWN - start), 0)
+        if self.additive is None:
+            logits = self.extractor.logits(drawn.rendering.features, size)[:n]
+        else:
+            maps = cropped(drawn.rendering.features, self.extractor.architecture.maps)
+            readings = [reading[:n] for reading in self.additive.readings(maps)]
+            logits = self.additive.combined(readings, size)
+            for s, reading in zip(self.strata, readings, strict=True):
+                # The layer weight is positive, so it does not change which class is highest.
+                alone = enlarge(reading, size).max(dim=1).indices
+                self.strata[s].put(start, overlaps(alone, target, self.classes))
+                self.shown_strata[s] += [_small(alone[:few])] if few else []
+        self._check_finite(logits, drawn, start)
+        labels = logits.max(dim=1).indices
+        self.whole.put(start, overlaps(labels, target, self.classes))
+        self.shown += [_small(labels[:few])] if few else []
+
+    def finish(self) -> Reading:
+        """Return all that was collected."""
+        return Reading(
+            self.name,
+            self.extractor,
+            self.whole,
+            self.strata,
+            np.concatenate(self.shown),
+            {s: np.concatenate(labels) for s, labels in self.shown_strata.items()},
+        )
+
+    def _check_finite(self, logits: Tensor, drawn: Drawn, start: int) -> None:
+        """Refuse logits that are not finite.
+
+        Raises:
+            ScoreError: there are such logits; the message names the stratum whose feature map is to blame.
+        """
+        wrong = ~torch.isfinite(logits).flatten(1).all(dim=1)
+        if not wrong.any():
+            return
+        i = int(wrong.nonzero()[0])
+        for described, x in zip(
+            self.extractor.architecture.maps,
+            cropped(drawn.rendering.features, self.extractor.architecture.maps),
+            strict=True,
+        ):
+            if not torch.isfinite(x[i]).all():
+                raise ScoreError(
+                    f"{visible(self.name)} cannot read sample {start + i}: the feature map of stratum "
+                    f"{described.stratum} ('{visible(described.name)}') holds NaN or infinity, although the "
+                    "picture does not. In half precision feature maps overflow; set precision to fp32"
+                )
+        raise ScoreError(
+            f"{visible(self.name)} gives logits of sample {start + i} that are not finite, from feature maps "
+            "that are: its parameters are too large. Train it again, with a smaller learning rate"
+        )

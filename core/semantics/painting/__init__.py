@@ -1,0 +1,1 @@
+"""Edit and sample pictures by painting on their segmentation."""

@@ -1,0 +1,175 @@
+"""Sample pictures of a painted segmentation: semantic conditional sampling.
+
+Each picture starts from the best of several samples, the one whose segmentation agrees with the mask in the
+most pixels, and its codes move from there until they agree better. (Algorithm 3 of the paper takes the least
+of these numbers, which is a slip: its code takes the sample with the most.)
+
+Source: Xu & Zheng, "Linear Semantics in Generative Adversarial Networks", CVPR 2021, algorithm 3.
+Shapes: n pictures, K candidates for each, H x W pixels of labels, L layers, D code size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ...plugins.contracts import Generator
+from ...plugins.records import Latents
+from ...randomness import Stream
+from ..agreement import Overlaps, overlaps
+from ..predictors import Predictor
+from ..teacher import UNKNOWN
+from .code_spaces import CodeSpace, SpaceName
+from .editing import Found, OnStep, Renderer, Search, by_labels, search_codes
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Hold the samples from which n pictures start.
+
+    Attributes:
+        latents: the best candidate of each picture; its index is its number in Stream.EDITING.
+        matching: known pixels of the mask that each candidate matches, (n, K).
+    """
+
+    latents: Latents
+    matching: Tensor
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Hold pictures sampled for a mask, in batches.
+
+    Attributes:
+        candidates: where each started.
+        batches: what the search found.
+        before: how the segmentations of the starts overlap with the mask.
+        after: the same for the results.
+    """
+
+    candidates: Candidates
+    batches: tuple[Found, ...]
+    before: Overlaps
+    after: Overlaps
+
+    @property
+    def codes(self) -> Tensor:
+        """Codes (n, L, D) of the results."""
+        return torch.cat([found.codes for found in self.batches])
+
+
+def count_matching(predicted: Tensor, target: Tensor) -> Tensor:
+    """Count the known pixels of a target (H, W) that predictions (N, H, W) match, (N,).
+
+    >>> count_matching(torch.tensor([[[0, 1]], [[1, 1]]]), torch.tensor([[0, UNKNOWN]])).tolist()
+    [1, 0]
+    """
+    return ((predicted == target) & (target != UNKNOWN)).flatten(1).sum(dim=1)
+
+
+@torch.no_grad()
+def best_candidates(
+    generator: Generator,
+    predictor: Predictor,
+    target: Tensor,
+    n: int,
+    candidates: int,
+    *,
+    batch: int,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Candidates:
+    """Draw K candidates for each of n pictures, and choose those that match the mask in the most pixels.
+
+    Picture i has the samples i K to (i + 1) K - 1 of Stream.EDITING, so it does not depend on n.
+
+    Args:
+        generator: generator to sample.
+        predictor: segments the candidates.
+        target: labels (H, W), UNKNOWN where anything is right.
+        n: number of pictures.
+        candidates: number K of candidates of each picture.
+        batch: candidates rendered at once.
+        seed: seed of the samples.
+        on_step: called with 1 after every batch.
+    """
+    size = (target.shape[0], target.shape[1])
+    parts, counts = [], []
+    for start in range(0, n * candidates, batch):
+        latents = generator.sample(min(batch, n * candidates - start), seed, start, Stream.EDITING)
+        space = CodeSpace(generator, "z", latents.condition)
+        renderer = Renderer(space, latents, predictor.strata, seed)
+        rendering = renderer.render(space.codes(space.start(latents)))
+        parts.append(latents)
+        counts.append(count_matching(predictor.labels(rendering, size), target))
+        if on_step is not None:
+            on_step(1)
+    matching = torch.cat(counts).view(n, candidates)
+    best = matching.cpu().argmax(dim=1) + candidates * torch.arange(n)
+    return Candidates(_chosen(parts, best), matching)
+
+
+def _chosen(parts: list[Latents], rows: Tensor) -> Latents:
+    """Return some rows of several batches of samples."""
+    conditions = [part.condition for part in parts if part.condition is not None]
+    z = torch.cat([part.z for part in parts])
+    condition = torch.cat(conditions) if conditions else None
+    return Latents(
+        z[rows.to(z.device)],
+        None if condition is None else condition[rows.to(condition.device)],
+        torch.cat([part.index for part in parts])[rows],
+    )
+
+
+def rows_of(latents: Latents, rows: slice) -> Latents:
+    """Return some samples of a batch."""
+    condition = None if latents.condition is None else latents.condition[rows]
+    return Latents(latents.z[rows], condition, latents.index[rows])
+
+
+def sample_like(
+    generator: Generator,
+    predictor: Predictor,
+    target: Tensor,
+    candidates: Candidates,
+    search: Search,
+    *,
+    batch: int,
+    space: SpaceName = "z",
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Sampling:
+    """Search codes whose pictures have the segmentation of a mask.
+
+    Args:
+        generator: generator of the candidates.
+        predictor: segments pictures, with gradients.
+        target: labels (H, W), UNKNOWN where anything is right.
+        candidates: samples to start from.
+        search: steps, learning rate and penalties.
+        batch: pictures searched at once.
+        space: space that is searched, z in the paper.
+        seed: seed of the candidates.
+        on_step: called with 1 after every step of every batch.
+
+    Raises:
+        DataError: no pixel of the mask is known, or a loss is not finite.
+    """
+    size = (target.shape[0], target.shape[1])
+    found: list[Found] = []
+    classes, n = len(predictor.classes), len(candidates.latents.z)
+    before, after = Overlaps.empty(n, classes), Overlaps.empty(n, classes)
+    general = CodeSpace.of(generator, space, seed=seed)
+    for start in range(0, n, batch):
+        latents = rows_of(candidates.latents, slice(start, start + batch))
+        targets = target.expand(len(latents.z), -1, -1)
+        searched = replace(general, condition=latents.condition)
+        renderer = Renderer(searched, latents, predictor.strata, seed)
+        part = search_codes(renderer, searched.start(latents), by_labels(predictor, targets), search, on_step)
+        with torch.no_grad():
+            for total, rendering in ((before, part.before), (after, part.after)):
+                total.put(start, overlaps(predictor.labels(rendering, size), targets, classes))
+        found.append(part)
+    return Sampling(candidates, tuple(found), before, after)

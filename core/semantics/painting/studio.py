@@ -1,0 +1,169 @@
+"""Open a segmentation folder for painting, and write what people paint on."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...errors import UserError
+from ...figures.pictures import Pixels, png, to_pixels
+from ...plugins.contracts import Generator
+from ...plugins.records import Latents, Rendering
+from ...randomness import Stream
+from ...storage.disk import file_hash
+from ...storage.json_values import JsonObject
+from ...storage.result_folder import check_free, index_text, replace_folder
+from ..annotation.legend import CLASSES, Legend
+from ..annotation.masks import label_png
+from ..extractor import Extractor
+from ..heads import Size
+from ..learning.folder import EXTRACTOR, open_segmentation
+from ..predictors import Predictor
+from ..subject import Subject
+from .code_spaces import CodeSpace
+from .editing import Renderer
+
+PredictorName = Literal["extractor", "teacher"]
+PREDICTORS: tuple[PredictorName, ...] = get_args(PredictorName)
+INDEX = "paint.json"
+COMMAND = "ganstrata segment edit"
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Hold what editing and sampling by painting need of a segmentation folder.
+
+    Attributes:
+        path: the folder.
+        subject: generator and teacher.
+        extractor: the trained extractor.
+    """
+
+    path: Path
+    subject: Subject
+    extractor: Extractor
+
+    @staticmethod
+    def open(path: Path, device: str | None = None) -> Studio:
+        """Open a finished segmentation folder.
+
+        Raises:
+            RunError: there is none, its training is not finished, or its generator has changed.
+        """
+        return Studio(path, *open_segmentation(path, device))
+
+    @property
+    def generator(self) -> Generator:
+        """The generator."""
+        return self.subject.generator
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the labels."""
+        return self.extractor.architecture.size
+
+    @property
+    def seed(self) -> int:
+        """Seed of the samples."""
+        return self.subject.samples.seed
+
+    def predictor(self, name: PredictorName) -> Predictor:
+        """Return the extractor or the teacher as a predictor with gradients.
+
+        Raises:
+            UserError: there is no such predictor.
+        """
+        if name not in PREDICTORS:
+            raise UserError(f"'{name}' segments nothing; give one of {', '.join(PREDICTORS)}")
+        if name == "extractor":
+            return Predictor.of_extractor(self.extractor)
+        return Predictor.of_teacher(self.subject.teacher)
+
+    @property
+    def strata(self) -> tuple[int, ...]:
+        """Strata whose feature maps extractor and teacher read."""
+        return tuple(sorted({*self.extractor.strata, *self.subject.teacher.segmenter.features}))
+
+    def as_data(self) -> JsonObject:
+        """Return the entry of records: which generator and extractor the results are of."""
+        card = self.generator.card
+        return {
+            "generator": self.generator.fingerprint,
+            "model": card.source,
+            "family": card.family,
+            "truncation": card.truncation,
+            "extractor_sha256": file_hash(self.path / EXTRACTOR),
+            "seed": self.seed,
+            "provenance": self.subject.provenance.model_dump(mode="json"),
+        }
+
+    def sample(self, number: int) -> tuple[Latents, Renderer]:
+        """Return one sample of Stream.EDITING, and what renders it and all edits of it."""
+        latents = self.generator.sample(1, self.seed, number, Stream.EDITING)
+        space = CodeSpace(self.generator, "z", latents.condition)
+        return latents, Renderer(space, latents, self.strata, self.seed)
+
+    @torch.no_grad()
+    def rendering(self, number: int) -> Rendering:
+        """Return the rendering of one sample, with the feature maps that extractor and teacher read."""
+        latents, renderer = self.sample(number)
+        return renderer.render(renderer.space.codes(renderer.space.start(latents)))
+
+
+def prepare_painting(studio: Studio, number: int, out: Path, by: PredictorName = "extractor") -> Path:
+    """Write a sample and its current labels into a folder, to be painted on.
+
+    Args:
+        studio: an opened segmentation folder.
+        number: number of the sample in Stream.EDITING.
+        out: folder for picture.png, labels.png, classes.json and classes.png.
+        by: what labels the picture.
+
+    Raises:
+        RunError: the folder holds files that this command did not write.
+    """
+    check_free(out, INDEX, COMMAND)
+    predictor = studio.predictor(by)
+    legend = Legend.of(predictor.classes)
+    rendering = studio.rendering(number)
+    with torch.no_grad():
+        labels = predictor.labels(rendering, studio.size)[0]
+    files = {
+        "picture.png": png(pictures_of(rendering)[0]),
+        "labels.png": label_png(labels.cpu().numpy(), legend),
+        **legend_files(legend),
+    }
+    record: JsonObject = {"sample": number, "by": by, **studio.as_data()}
+    replace_folder(out, INDEX, {**files, INDEX: index_text(record, files)})
+    return out
+
+
+def legend_files(legend: Legend) -> dict[str, bytes]:
+    """Return the files that say which colour means which class."""
+    return {CLASSES: legend.text().encode(), "classes.png": legend.picture()}
+
+
+def pictures_of(rendering: Rendering) -> Pixels:
+    """Return the pictures of a rendering as RGB with 8 bits, (N, H, W, 3)."""
+    return to_pixels(rendering.images)
+
+
+def codes_file(codes: Tensor, condition: Tensor | None) -> tuple[str, bytes]:
+    """Return name and content of a file of codes (N, L, D), which `ganstrata manipulate --codes` reads.
+
+    Codes of a conditional generator need their classes, so the file is an archive then.
+    """
+    buffer = io.BytesIO()
+    values: NDArray[np.float32] = codes.detach().cpu().numpy().astype(np.float32)
+    if condition is None:
+        np.save(buffer, values)
+        return "codes.npy", buffer.getvalue()
+    np.savez(buffer, codes=values, condition=condition.cpu().numpy())
+    return "codes.npz", buffer.getvalue()
