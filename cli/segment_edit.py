@@ -122,25 +122,28 @@ def edit_command(
         from ..core.semantics.painting.studio import Studio, prepare_painting
 
         studio = Studio.open(folder, device)
+        edited = None
         if strokes is None:
             prepare_painting(studio, number, out, "teacher" if by == "teacher" else "extractor")
-            say(
-                f"In {out}: picture.png, labels.png, and the colours of the classes in classes.png. Paint in "
-                "these colours on a transparent layer above labels.png, without anti-aliasing, save the "
-                "layer as PNG, and pass it to --strokes."
+        else:
+            request = PaintRequest(
+                sample=number,
+                strokes=strokes,
+                space=cast("Any", space),
+                search=Search(steps=steps, learning_rate=learning_rate),
+                emphasis=emphasis,
+                layers=layers,
+                by=cast("Any", by),
+                resize=resize,
             )
-            return
-        request = PaintRequest(
-            sample=number,
-            strokes=strokes,
-            space=cast("Any", space),
-            search=Search(steps=steps, learning_rate=learning_rate),
-            emphasis=emphasis,
-            layers=layers,
-            by=cast("Any", by),
-            resize=resize,
+            edited = edit_into(studio, request, out, progress)
+    if edited is None:
+        say(
+            f"In {out}: picture.png, labels.png, and the colours of the classes in classes.png. Paint in "
+            "these colours on a transparent layer above labels.png, without anti-aliasing, save the layer as "
+            "PNG, and pass it to --strokes."
         )
-        edited = edit_into(studio, request, out, progress)
+        return
     for who, change in edited.changes.items():
         say(f"By the {who}, {change.in_words()}.")
     say(f"Page: {out / PAGE}")

@@ -37,6 +37,7 @@ def canvas(invoke: Invoke, segmentation: Path, tmp_path: Path) -> Path:
     """The files of sample 3 that are to be painted on."""
     result = invoke("segment", "edit", segmentation, "--sample", 3, "--out", tmp_path / "paint", "--quiet")
     assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"In {tmp_path / 'paint'}: picture.png")
     return tmp_path / "paint"
 
 

@@ -24,7 +24,7 @@ from ..heads import LSE
 from ..learning.closed_form import Method
 from ..learning.few_shot import FewShotSettings, train_few_shot
 from ..learning.few_shot_solution import image_sums, solve_few_shot
-from ..learning.folder import EXTRACTOR, LOG, finish
+from ..learning.folder import EXTRACTOR, LOG, PAINTED, finish
 from ..learning.folder import INDEX as SEGMENTATION
 from ..learning.folder import WHAT as SEGMENTATION_FOLDER
 from ..subject import build_subject
@@ -114,7 +114,7 @@ def learn(
     with progress.stage("learn", total=request.heads) as bar:
         index, heads = learnt_heads(atelier, request, bar)
     facts: Mapping[str, Any] = {
-        "teacher": {"plugin": "painted by a person", "classes": list(atelier.annotations.legend.names)},
+        "teacher": {"plugin": PAINTED, "classes": list(atelier.annotations.legend.names)},
         "few_shot": {
             "samples": list(index),
             "seed": atelier.annotations.seed,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...config.reading import validate_segment
 from ...config.segment_schema import SegmentConfig
-from ...errors import RunError, UserError
+from ...errors import CheckpointError, RunError, UserError
 from ...messages import UPGRADE, listed, visible
 from ...runs.begin import differing
 from ...runs.progress import Progress
@@ -36,6 +36,7 @@ LOG = "training.csv"
 FORMAT = 1
 COLUMNS = ("images", "loss", "accuracy", "mIoU", "seconds")  # of training.csv
 WHAT = "segmentation folder"
+PAINTED = "painted by a person"  # in place of a teacher's plugin, in the facts of an extractor
 FREE = ("device", "checks")  # keys of the config that may differ when a training continues
 
 
@@ -179,17 +180,44 @@ def open_segmentation(
             f"the training in {path} is not finished; the same `ganstrata segment train` continues it"
         )
     data = record.config.as_data() | ({} if device is None else {"device": device})
-    subject = build_subject(
-        validate_segment(data, str(path / INDEX)), str(path / INDEX), record.provenance.environment.batch
-    )
+    config, file = validate_segment(data, str(path / INDEX)), path / EXTRACTOR
+    try:
+        extractor = load_extractor(file, config.device)
+    except CheckpointError as error:
+        raise RunError(f"{path}: {error}") from error
+    if is_painted(extractor):  # it is its own teacher, wherever the folder is now
+        data["teacher"]["with"]["checkpoint"] = str(file.resolve())
+        config = validate_segment(data, str(path / INDEX))
+    subject = build_subject(config, str(path / INDEX), record.provenance.environment.batch)
+    if is_painted(extractor):  # another place is no change
+        same = record.provenance.model_copy(update={"teacher": subject.provenance.teacher})
+        record = replace(record, provenance=same)
     changed = tuple(changes_since(record, subject))
     if changed and progress is not None:
         progress.say(
             f"{path}: since its training, {'; '.join(changed)}. This command computes with what is here now"
         )
     try:
-        extractor = load_extractor(path / EXTRACTOR, subject.device)
         extractor.check_generator(subject.generator)
     except UserError as error:
         raise RunError(f"{path}: {error}") from error
     return replace(subject, differences=changed), extractor
+
+
+def is_painted(extractor: Extractor) -> bool:
+    """Return whether an extractor has learnt from masks that people painted, and has no other teacher."""
+    teacher = extractor.facts.get("teacher")
+    return isinstance(teacher, Mapping) and teacher.get("plugin") == PAINTED
+
+
+def check_teacher(path: Path, extractor: Extractor) -> None:
+    """Refuse the extractor of a folder whose teacher is that extractor itself.
+
+    Raises:
+        RunError: it is so. Its agreement would be perfect, and say nothing.
+    """
+    if is_painted(extractor):
+        raise RunError(
+            f"{path} was learnt from painted masks, so there is no teacher that it could be compared with. "
+            "Give a folder of `ganstrata segment train`"
+        )

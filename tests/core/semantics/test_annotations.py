@@ -23,6 +23,7 @@ from ganstrata.core.semantics.annotation.masks import label_png
 from ganstrata.core.semantics.annotation.painted_learning import POOL_START, LearnRequest, learn, suggest
 from ganstrata.core.semantics.learning import few_shot
 from ganstrata.core.semantics.learning.folder import EXTRACTOR, open_segmentation
+from ganstrata.core.semantics.measuring.evaluation_folder import evaluate_folders
 from PIL import Image
 
 CLASSES = ("left", "right")
@@ -159,6 +160,19 @@ def test_an_extractor_is_learnt_from_painted_masks(folder, tmp_path, monkeypatch
     drawn = subject.samples.draw(0, 0)  # its labels are its own
     found = extractor.logits(drawn.rendering.features).argmax(1)
     assert torch.equal(found, drawn.labels)
+
+
+def test_a_folder_that_was_moved_opens_and_is_compared_with_nothing(folder, tmp_path):
+    paint(folder, 0)
+    learn(folder.path, tmp_path / "seg", LearnRequest())
+    (tmp_path / "seg").rename(tmp_path / "moved")
+    subject, extractor = open_segmentation(tmp_path / "moved")
+    assert subject.differences == ()
+    drawn = subject.samples.draw(0, 0)
+    assert torch.equal(extractor.logits(drawn.rendering.features).argmax(1), drawn.labels)
+    with pytest.raises(RunError, match="learnt from painted masks, so there is no teacher"):
+        evaluate_folders([tmp_path / "moved"], tmp_path / "out", images=4)
+    assert not (tmp_path / "out").exists()
 
 
 def test_labels_of_an_extractor_stand_beside_the_pictures(folder, tmp_path):
