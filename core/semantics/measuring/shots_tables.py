@@ -63,17 +63,20 @@ class ShotsRow:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Student's 95 % interval of the mean over other choices of pictures; NaN for one repeat."""
+        """Student's 95 % interval of the mean over other choices of pictures, cut at 0 and 1.
+
+        NaN for one repeat.
+        """
         n = len(self.values)
         if n < 2:
             return np.nan, np.nan
         low, high = mean_interval(np.array(self.mean), np.array(self.spread / np.sqrt(n)), np.array(float(n)))
-        return float(low), float(high)
+        return float(np.clip(low, 0.0, 1.0)), float(np.clip(high, 0.0, 1.0))
 
     @property
     def ratio(self) -> float:
-        """Mean as a share of the full extractor's mIoU."""
-        return self.mean / self.full
+        """Mean as a share of the full extractor's mIoU; NaN without one, or where it is 0."""
+        return self.mean / self.full if self.full else np.nan
 
     @property
     def cells(self) -> Row:

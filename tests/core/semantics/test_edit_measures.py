@@ -42,7 +42,8 @@ def test_labels_of_other_shapes_are_refused() -> None:
 def test_colours_are_compared_in_percent_and_within_their_range() -> None:
     before, after = torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
     after[:, :, :2] = 0.3  # half of the painted rows
-    after[:, 0, 3] = 7.0  # beyond the range counts as its end
+    before[:, 1, 0], after[:, 1, 0] = 9.0, 0.7  # beyond the range counts as its end
+    after[:, 0, 3] = 7.0
     painted = torch.tensor([[[True, True], [False, False]]])
     found = colour_change(before, after, painted)
     assert found.painted == pytest.approx(30.0)

@@ -8,7 +8,13 @@ import torch
 from ganstrata.core.errors import DataError
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.heads import enlarge
-from ganstrata.core.semantics.measuring.geometry import closest_to_itself, cosine_matrix, fair_sampling
+from ganstrata.core.semantics.measuring.geometry import (
+    IN_ALL,
+    PER_IMAGE,
+    closest_to_itself,
+    cosine_matrix,
+    fair_sampling,
+)
 from planted_semantics import planted_samples
 
 
@@ -58,6 +64,10 @@ def test_features_that_are_not_finite_are_refused():
 def test_numbers_that_do_not_fit_are_refused(per_image: int, in_all: int):
     with pytest.raises(ValueError, match="multiple"):
         fair_sampling(planted_samples(), per_image, in_all)
+
+
+def test_pools_are_as_large_as_the_papers():
+    assert (PER_IMAGE, IN_ALL) == (200, 4000)
 
 
 def test_a_class_is_closest_to_itself_or_not():

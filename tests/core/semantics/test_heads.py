@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.semantics.heads import LSE, NSE1, NSE2, Head, enlarge
+from ganstrata.core.semantics.heads import LSE, NSE1, NSE2, Head, build_head, enlarge
 from reference_numbers import reference
 
 NUMBERS = reference("lineargan_extractors")
@@ -130,3 +130,9 @@ def test_layer_equal_layer_weights_count_every_stratum_once():
 def test_hidden_map_of_nse2_follows_sizes_that_are_not_doubled():
     maps = [torch.randn(1, 3, 4, 6), torch.randn(1, 3, 9, 11)]
     assert NSE2([3, 3], 5)(maps, (18, 22)).shape == (1, 5, 18, 22)
+
+
+def test_kernels_of_nse1_are_those_of_the_code_unless_asked():
+    for kernels in ({}, {"kernel": 1}):
+        assert build_head("NSE-1", [4], 3, **kernels).read_each[0][0].kernel_size == (1, 1)
+    assert build_head("NSE-1", [4], 3, kernel=3).read_each[0][0].kernel_size == (3, 3)

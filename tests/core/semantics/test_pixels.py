@@ -72,3 +72,10 @@ def test_a_picture_without_known_pixels_gives_none():
     for sampling in ("plain", "balanced"):
         pixels = choose_pixels(labels, 9, [0], 0, Stream.TRAINING, sampling)
         assert pixel_features([torch.randn(1, 3, 2, 2)], pixels, (4, 4)).shape == (0, 3)
+
+
+def test_more_classes_than_pixels_leave_some_out():
+    labels = torch.arange(16).view(1, 4, 4)
+    pixels = choose_pixels(labels, 5, [0], 0, Stream.TRAINING, "balanced")
+    assert len(set(pixels.labels(labels).tolist())) == 5
+    assert pixels.weight.tolist() == [1.0] * 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ganstrata.core.errors import ConfigError, DataError, RunError
 from ganstrata.core.semantics.extractor_file import load_extractor
 from ganstrata.core.semantics.learning import few_shot
 from ganstrata.core.semantics.learning.stage import train
-from ganstrata.core.semantics.measuring import shots
+from ganstrata.core.semantics.measuring import shots, shots_tables
 from ganstrata.core.semantics.measuring.shots import EXTRACTORS, INDEX, ShotsRequest
 from ganstrata.core.semantics.measuring.shots_folder import shots_into
 from ganstrata.core.semantics.measuring.shots_tables import ShotsRow
@@ -191,3 +192,24 @@ def test_a_picture_of_one_class_is_named(tmp_path, monkeypatch):
 def test_the_largest_seed_has_repeats(tmp_path):
     found = shots_into(config(seed=2**63 - 1), tmp_path / "out", ShotsRequest((1,), 2, 10))
     assert len(found.trained) == 2
+
+
+def test_an_interval_stays_within_what_an_iou_can_be_and_nothing_is_no_ratio():
+    row = ShotsRow(1, np.array([0.2, 0.6]), np.array([0.2, 0.6]), 0.0)
+    assert row.bounds == (0.0, 1.0)
+    assert np.isnan(row.ratio)
+
+
+@pytest.mark.parametrize(("scale", "full", "lines"), [(1.0, 0.95, 1), (0.4, np.nan, 0)])
+def test_all_points_of_the_curve_lie_within_its_axes(monkeypatch, scale, full, lines):
+    rows = [
+        ShotsRow(1, scale * np.array([0.6, 0.5, 0.7]), np.zeros(3), full),
+        ShotsRow(4, scale * np.array([0.9, 0.8, 0.88]), np.zeros(3), full),
+    ]
+    monkeypatch.setattr(shots_tables, "rows_of", lambda found: rows)
+    text = shots_tables.curve(None).file
+    heights = [float(y) for y in re.findall(r'cy="([0-9.]+)"', text)]
+    assert len(heights) == 2 * (3 + 1)
+    assert 24 < min(heights) < 60  # the best is near the top
+    assert max(heights) < 320
+    assert text.count("full training: 0.950") == lines
