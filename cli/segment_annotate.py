@@ -117,7 +117,8 @@ def learn_command(
     """Learn an extractor from painted masks.
 
     FOLDER is one of `ganstrata segment annotate`. DIR works with `segment edit` and `segment sample`, and its
-    extractor as a scorer.
+    extractor as a scorer. It has no teacher, so `segment eval` refuses it, unless the classes of FOLDER are
+    those of a teacher in its config.
 
     \b
     Example:

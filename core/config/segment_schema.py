@@ -70,7 +70,7 @@ class TrainingSection(Section):
 
 
 class AnnotateConfig(Section):
-    """The config of a folder of pictures that a person annotates; a teacher is optional."""
+    """The config of pictures that a person annotates, and of what learns from them; a teacher is optional."""
 
     version: Version = UNSTATED
     generator: Use = Field(

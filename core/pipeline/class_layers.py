@@ -9,7 +9,7 @@ from ..analyses.read_and_moved import check_answerable, read_and_moved, scorer_o
 from ..analyses.read_and_moved_result import INDEX, ReadAndMoved
 from ..errors import MismatchError
 from ..runs.progress import Progress
-from ..semantics.learning.folder import check_teacher, open_segmentation
+from ..semantics.learning.folder import open_segmentation
 from ..semantics.measuring.evaluation import evaluate
 from ..semantics.measuring.evaluation_page import trained_layerwise
 from ..semantics.measuring.quality import quality_of
@@ -47,7 +47,6 @@ def class_layers(
     run = open_run(run_dir)
     effects, learnt = run.effects, run.boundaries
     subject, extractor = open_segmentation(folder, device)
-    check_teacher(folder, extractor)
     theirs, ours = run.record.generator.fingerprint, subject.generator.fingerprint
     if theirs != ours:
         raise MismatchError(

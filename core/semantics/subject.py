@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import torch
 
-from ..config.segment_schema import ExtractorSection, SegmentConfig, TrainingSection
+from ..config.schema import Use
+from ..config.segment_schema import AnnotateConfig, ExtractorSection, TrainingSection
 from ..device import auto_batch, resolve_device, resolve_precision
-from ..errors import ConfigError, Fault, UserError
+from ..errors import ConfigError, Fault, RunError, UserError
 from ..plugins.base import Plugin, owner_of
 from ..plugins.contracts import Generator, Segmenter
 from ..randomness import Stream
@@ -19,18 +20,19 @@ from ..runs.prepare import PluginBuilder
 from ..runs.provenance.describe import NUMERIC, plugin_record, version_of
 from ..runs.provenance.records import Environment, PluginRecord, Record
 from ..runs.spawning import end_if_imported_again
-from .extractor import Architecture, MadeFor
+from .extractor import Architecture, Extractor, MadeFor
 from .feature_maps import choose_strata
 from .samples import LabelledSamples
 from .teacher import Teacher
+from .unlabelled import Unlabelled
 
 
 class SegmentProvenance(Record):
-    """Represent everything besides the config that an extractor depends on."""
+    """Represent everything besides the config that an extractor depends on; teacher is None without one."""
 
     environment: Environment
     generator: PluginRecord
-    teacher: PluginRecord
+    teacher: PluginRecord | None
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,15 @@ class Subject:
     """Hold the plugins of a segmentation config.
 
     Attributes:
-        config: the config.
-        samples: generator and teacher, which draw and label samples.
+        config: the config. It names no teacher if the extractor learnt from painted masks.
+        samples: generator and teacher, which draw and label samples; without a teacher, labels mean nothing.
         architecture: of the extractor that the config describes.
         device: device to compute on.
         provenance: what numbers computed with these plugins depend on.
         differences: sentences on what an extractor was trained with, and what is here now.
     """
 
-    config: SegmentConfig
+    config: AnnotateConfig
     samples: LabelledSamples
     architecture: Architecture
     device: torch.device
@@ -64,35 +66,59 @@ class Subject:
         return self.samples.teacher
 
     @property
+    def taught_by(self) -> Use:
+        """Plugin and config of the teacher.
+
+        Raises:
+            RunError: there is none.
+        """
+        if self.config.teacher is None:
+            raise RunError("the extractor learnt from painted masks, and its config names no teacher")
+        return self.config.teacher
+
+    @property
     def made_for(self) -> MadeFor:
         """Identity of the generator, with the plugin and the config that build it."""
         used = self.config.generator
         return MadeFor.of(self.generator, used.use, used.options)
 
 
-def build_subject(config: SegmentConfig, source: str = "config", batch: int | None = None) -> Subject:
+def build_subject(
+    config: AnnotateConfig,
+    source: str = "config",
+    batch: int | None = None,
+    extractor: Extractor | None = None,
+) -> Subject:
     """Build generator and teacher, and check what the config alone cannot show.
 
     Args:
         config: validated.
         source: the config's file, for messages.
         batch: batch size of an existing folder, in place of `auto`.
+        extractor: has the classes, if the config names no teacher.
 
     Raises:
+        ValueError: there is neither a teacher nor an extractor.
         GanstrataError: a plugin, checkpoint, stratum or class does not fit.
     """
     end_if_imported_again()
     device = resolve_device(config.device)
     builder = PluginBuilder(source, device, config.checks)
     generator = cast("Generator", builder.build("generator", config.generator, ("generator",)))
-    built = segmenter_of(builder.build("scorer", config.teacher, ("teacher",)), source)
+    chosen = config.extractor.classes
+    if config.teacher is not None:
+        built = segmenter_of(builder.build("scorer", config.teacher, ("teacher",)), source)
+    elif extractor is not None:
+        built, chosen = Unlabelled(extractor.classes, device), None
+    else:
+        raise ValueError("a subject needs a teacher, or an extractor that has the classes")
     faults: list[Fault] = []
     with _fault_at(faults, "teacher"):
         built.check_generator(generator)
     with _fault_at(faults, "extractor", "strata"):
         strata = choose_strata(generator.strata, config.extractor.strata)
     with _fault_at(faults, "extractor", "classes"):
-        teacher = Teacher.of(built, config.extractor.classes)
+        teacher = Teacher.of(built, chosen)
     if faults:
         raise ConfigError(source, faults)
     size = config.training.batch_size
@@ -108,7 +134,9 @@ def build_subject(config: SegmentConfig, source: str = "config", batch: int | No
     return Subject(
         config,
         samples,
-        architecture_of(samples, config.extractor, config.training),
+        architecture_of(samples, config.extractor, config.training)
+        if config.teacher is not None or extractor is None
+        else extractor.architecture,
         device,
         _provenance(config, samples, device),
     )
@@ -153,7 +181,7 @@ def architecture_of(
     )
 
 
-def _provenance(config: SegmentConfig, samples: LabelledSamples, device: torch.device) -> SegmentProvenance:
+def _provenance(config: AnnotateConfig, samples: LabelledSamples, device: torch.device) -> SegmentProvenance:
     return SegmentProvenance(
         environment=Environment(
             batch=samples.batch,
@@ -162,5 +190,7 @@ def _provenance(config: SegmentConfig, samples: LabelledSamples, device: torch.d
             packages={name: version_of(name) for name in NUMERIC},
         ),
         generator=plugin_record("generator", config.generator, samples.generator),
-        teacher=plugin_record("scorer", config.teacher, samples.teacher.segmenter),
+        teacher=None
+        if config.teacher is None
+        else plugin_record("scorer", config.teacher, samples.teacher.segmenter),
     )

@@ -120,6 +120,35 @@ def test_numbers_of_shots_that_are_none_are_refused(invoke, config, tmp_path, sh
     )
 
 
+def _edit_and_sample(invoke, seg, tmp_path):
+    """Edit and sample with a folder that has no teacher, by masks of its own labels."""
+    from PIL import Image, ImageOps
+
+    canvas, mask = tmp_path / "canvas", tmp_path / "canvas" / "mask.png"
+    written = invoke("segment", "edit", seg, "--sample", 1, "--out", canvas)
+    assert written.exit_code == 0, written.stderr
+    with Image.open(canvas / "labels.png") as labels:
+        ImageOps.mirror(labels.convert("RGBA")).save(mask)
+    search = ("--steps", 3, "--quiet")
+    edited = invoke(
+        "segment", "edit", seg, "--sample", 1, "--strokes", mask, "--out", tmp_path / "edited", *search
+    )
+    assert edited.exit_code == 0, edited.stderr
+    assert {path.name for path in (tmp_path / "edited").glob("labels_*")} == {
+        "labels_before_extractor.png",
+        "labels_after_extractor.png",
+    }
+    assert "teacher" not in (tmp_path / "edited" / "edit.html").read_text(encoding="utf-8")
+    sampled = invoke("segment", "sample", seg, "--mask", mask, "-n", 2, "--out", tmp_path / "drawn", *search)
+    assert sampled.exit_code == 0, sampled.stderr
+    assert len(list((tmp_path / "drawn").glob("picture_*.png"))) == 2
+    by_teacher = invoke(
+        "segment", "sample", seg, "--mask", mask, "--by", "teacher", "--out", tmp_path / "none"
+    )
+    assert by_teacher.exit_code == 2
+    assert "has no teacher; leave out --by teacher" in by_teacher.stderr
+
+
 def test_pictures_are_annotated_learnt_and_suggested(invoke, config, tmp_path):
     import numpy as np
     from ganstrata.core.semantics.annotation.annotations import Annotations
@@ -141,6 +170,15 @@ def test_pictures_are_annotated_learnt_and_suggested(invoke, config, tmp_path):
     learnt = invoke("segment", "learn", str(paint), "--out", str(seg), "--heads", "3")
     assert learnt.exit_code == 0, learnt.stderr
     assert learnt.stdout == f"Learnt from 2 masks. Extractor: {seg / 'extractor.safetensors'}\n"
+    moved = seg.rename(tmp_path / "moved")
+    _edit_and_sample(invoke, moved, tmp_path)
+    for command in (
+        ("eval", moved, "--images", 8),
+        ("agreement", moved, "--out", tmp_path / "agreement"),
+    ):
+        refused = invoke("segment", *command)
+        assert refused.exit_code == 2
+        assert "names no teacher, so there is nothing to compare it with" in refused.stderr
     suggested = invoke("segment", "suggest", str(paint), "--pool", "9", "-n", "2", "--heads", "3")
     assert suggested.exit_code == 0, suggested.stderr
     assert suggested.stdout.count("sample-1000") == 2

@@ -67,11 +67,12 @@ def annotate(
             raise UserError(f"{extractor} is no LSE of the strata in {source}; give another --extractor")
         heads = [cast("LSE", head) for head in read.heads]
     card, used = samples.generator.card, config.generator
+    taught = classes is None and extractor is None  # else its classes are others than those painted
     made_for = MadeFor.of(samples.generator, used.use, used.options)
     index = tuple(range(count))
     folder = Annotations(
         out,
-        config.as_data() | {"teacher": None},
+        config.as_data() if taught else config.as_data() | {"teacher": None},
         made_for,
         samples.seed,
         (card.height, card.width),

@@ -16,9 +16,7 @@ from ...config.segment_schema import AnnotateConfig
 from ...device import auto_batch, resolve_device, resolve_precision
 from ...errors import ConfigError, Fault, RunError, UserError
 from ...figures.pictures import Pixels, png, to_pixels
-from ...plugins.base import PluginConfig
-from ...plugins.contracts import Generator, Segmenter
-from ...plugins.records import Concept, Rendering
+from ...plugins.contracts import Generator
 from ...randomness import Stream
 from ...runs.prepare import PluginBuilder
 from ...storage.disk import write_bytes
@@ -29,21 +27,9 @@ from ..learning.annotated import draw_samples
 from ..learning.few_shot import check_annotated
 from ..samples import LabelledSamples
 from ..teacher import Teacher
+from ..unlabelled import Unlabelled
 from .annotations import INDEX, Annotations
 from .masks import label_png
-
-
-class _NoLabels(Segmenter):
-    """Stand where a teacher would: classes alone, for pictures that people label."""
-
-    def __init__(self, classes: Sequence[str], device: torch.device) -> None:
-        super().__init__(PluginConfig(), device)
-        self.name = self.origin = "annotations"
-        self.concepts = tuple(Concept(name, "object") for name in classes)
-
-    def logits(self, rendering: Rendering) -> Tensor:
-        """Return nothing that anyone reads: zeros (N, M, 1, 1)."""
-        return torch.zeros(len(rendering.images), len(self.concepts), 1, 1, device=self.device)
 
 
 @dataclass(frozen=True)
@@ -142,7 +128,7 @@ def samples_of(config: AnnotateConfig, source: str, classes: Sequence[str], seed
     card, size = generator.card, config.training.batch_size
     return LabelledSamples(
         generator,
-        Teacher(_NoLabels(classes, device)),
+        Teacher(Unlabelled(classes, device)),
         strata,
         auto_batch(card.height, device, card.width) if size == "auto" else size,
         seed,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from ...config.reading import validate_segment
+from ...config.reading import validate_annotate
 from ...device import for_inference
 from ...errors import RunError, UserError
 from ...runs.lock import locked
@@ -19,12 +19,11 @@ from ...runs.progress import Progress
 from ...statistics import Floats
 from ...storage.disk import remove
 from ..extractor import Extractor, MadeFor
-from ..extractor_file import save_extractor
 from ..heads import LSE
 from ..learning.closed_form import Method
 from ..learning.few_shot import FewShotSettings, train_few_shot
 from ..learning.few_shot_solution import image_sums, solve_few_shot
-from ..learning.folder import EXTRACTOR, LOG, PAINTED, finish
+from ..learning.folder import EXTRACTOR, LOG, finish
 from ..learning.folder import INDEX as SEGMENTATION
 from ..learning.folder import WHAT as SEGMENTATION_FOLDER
 from ..subject import build_subject
@@ -92,7 +91,8 @@ def learn(
 ) -> tuple[int, ...]:
     """Learn an extractor from painted masks, into a segmentation folder that `edit` and `sample` can open.
 
-    The folder's teacher is the extractor itself: there is no other.
+    The folder has the teacher of the annotated one, which has none if its classes were named. Where there is
+    a teacher, it has taught nothing, but `eval` can compare.
 
     Args:
         folder: folder of `annotate`, with painted masks.
@@ -114,7 +114,7 @@ def learn(
     with progress.stage("learn", total=request.heads) as bar:
         index, heads = learnt_heads(atelier, request, bar)
     facts: Mapping[str, Any] = {
-        "teacher": {"plugin": PAINTED, "classes": list(atelier.annotations.legend.names)},
+        "teacher": {"plugin": "painted by a person", "classes": list(atelier.annotations.legend.names)},
         "few_shot": {
             "samples": list(index),
             "seed": atelier.annotations.seed,
@@ -128,14 +128,14 @@ def learn(
         MadeFor.of(atelier.samples.generator, used.use, used.options),
         facts,
     )
+    data, source = atelier.config.as_data(), str(folder / INDEX)
+    # It is an LSE, whatever the config says of trained ones.
+    data["extractor"] |= {"head": "LSE", "layer_weights": "equal"}
+    subject = build_subject(validate_annotate(data, source), source, extractor=extractor)
+    architecture = replace(extractor.architecture, background=subject.teacher.background)
+    extractor = replace(extractor, architecture=architecture)
     with locked(out, SEGMENTATION, SEGMENTATION_FOLDER):
-        save_extractor(extractor, out / EXTRACTOR)
-        itself = {"use": "extractor", "with": {"checkpoint": str((out / EXTRACTOR).resolve())}}
-        data = atelier.config.as_data() | {"teacher": itself}
-        # All of the extractor's classes; and it is an LSE, whatever the config says of trained ones.
-        data["extractor"] |= {"classes": None, "head": "LSE", "layer_weights": "equal"}
         try:
-            subject = build_subject(validate_segment(data, str(folder / INDEX)), str(folder / INDEX))
             finish(out, subject, extractor, [[len(index), math.nan, math.nan, math.nan, math.nan]])
         except BaseException:
             if not (out / SEGMENTATION).exists():

@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ...config.reading import validate_segment
-from ...config.segment_schema import SegmentConfig
-from ...errors import CheckpointError, RunError, UserError
+from ...config.reading import validate_annotate, validate_segment
+from ...config.segment_schema import AnnotateConfig
+from ...errors import RunError, UserError
 from ...messages import UPGRADE, listed, visible
 from ...runs.begin import differing
 from ...runs.progress import Progress
@@ -36,7 +36,6 @@ LOG = "training.csv"
 FORMAT = 1
 COLUMNS = ("images", "loss", "accuracy", "mIoU", "seconds")  # of training.csv
 WHAT = "segmentation folder"
-PAINTED = "painted by a person"  # in place of a teacher's plugin, in the facts of an extractor
 FREE = ("device", "checks")  # keys of the config that may differ when a training continues
 
 
@@ -50,7 +49,7 @@ class Record:
         finished: whether the extractor is trained.
     """
 
-    config: SegmentConfig
+    config: AnnotateConfig
     provenance: SegmentProvenance
     finished: bool
 
@@ -69,13 +68,18 @@ def read_record(path: Path) -> Record | None:
         number = content["format"]
         if isinstance(number, int) and number > FORMAT:
             raise RunError(f"{file} has format {number}; this ganstrata reads format {FORMAT}. {UPGRADE}")
-        config = validate_segment(content["config"], str(file))
+        config = _config(content["config"], str(file))
         provenance = SegmentProvenance.model_validate_json(json.dumps(content["provenance"]))
         return Record(config, provenance, bool(content["finished"]))
     except (OSError, ValueError, LookupError, TypeError, ValidationError) as error:
         raise RunError(
             f"{file} is damaged ({visible(str(error), 200)}); train again into another folder"
         ) from None
+
+
+def _config(data: Mapping[str, Any], source: str) -> AnnotateConfig:
+    """Return the config of a folder, which has no teacher if the extractor learnt from painted masks."""
+    return validate_segment(data, source) if data["teacher"] is not None else validate_annotate(data, source)
 
 
 def write_record(path: Path, subject: Subject, *, finished: bool) -> None:
@@ -116,6 +120,7 @@ def changes_since(record: Record, subject: Subject) -> list[str]:
             ("generator", old.generator, new.generator),
             ("teacher", old.teacher, new.teacher),
         )
+        if before is not None and now is not None
         for sentence in plugin_changes(f"{who} '{now.name}'", before.essence, now.essence)
     ]
 
@@ -157,7 +162,11 @@ def finish(path: Path, subject: Subject, extractor: Extractor, rows: Sequence[Se
 
 
 def open_segmentation(
-    path: Path, device: str | None = None, progress: Progress | None = None
+    path: Path,
+    device: str | None = None,
+    progress: Progress | None = None,
+    *,
+    needs_teacher: bool = True,
 ) -> tuple[Subject, Extractor]:
     """Open a finished segmentation folder: its plugins as they are now, and its extractor.
 
@@ -168,9 +177,11 @@ def open_segmentation(
         path: the folder.
         device: device to compute on; None for the one of its config.
         progress: where the changes are told.
+        needs_teacher: whether to refuse an extractor that learnt from painted masks, without a teacher.
 
     Raises:
-        RunError: there is no such folder, its training is not finished, or its generator is another one now.
+        RunError: there is no such folder, its training is not finished, its generator is another one now, or
+            it has no teacher where one is needed.
     """
     record = read_record(path) if path.is_dir() else None
     if record is None:
@@ -179,19 +190,19 @@ def open_segmentation(
         raise RunError(
             f"the training in {path} is not finished; the same `ganstrata segment train` continues it"
         )
+    if needs_teacher and record.config.teacher is None:
+        raise RunError(
+            f"{path} learnt from painted masks and names no teacher, so there is nothing to compare it with. "
+            "To compare it, call `ganstrata segment annotate` with a config that names the teacher and "
+            "without --classes, copy the masks into the new folder, and learn again"
+        )
     data = record.config.as_data() | ({} if device is None else {"device": device})
-    config, file = validate_segment(data, str(path / INDEX)), path / EXTRACTOR
+    config, source = _config(data, str(path / INDEX)), str(path / INDEX)
     try:
-        extractor = load_extractor(file, config.device)
-    except CheckpointError as error:
+        extractor = load_extractor(path / EXTRACTOR, config.device)
+    except UserError as error:
         raise RunError(f"{path}: {error}") from error
-    if is_painted(extractor):  # it is its own teacher, wherever the folder is now
-        data["teacher"]["with"]["checkpoint"] = str(file.resolve())
-        config = validate_segment(data, str(path / INDEX))
-    subject = build_subject(config, str(path / INDEX), record.provenance.environment.batch)
-    if is_painted(extractor):  # another place is no change
-        same = record.provenance.model_copy(update={"teacher": subject.provenance.teacher})
-        record = replace(record, provenance=same)
+    subject = build_subject(config, source, record.provenance.environment.batch, extractor)
     changed = tuple(changes_since(record, subject))
     if changed and progress is not None:
         progress.say(
@@ -202,22 +213,3 @@ def open_segmentation(
     except UserError as error:
         raise RunError(f"{path}: {error}") from error
     return replace(subject, differences=changed), extractor
-
-
-def is_painted(extractor: Extractor) -> bool:
-    """Return whether an extractor has learnt from masks that people painted, and has no other teacher."""
-    teacher = extractor.facts.get("teacher")
-    return isinstance(teacher, Mapping) and teacher.get("plugin") == PAINTED
-
-
-def check_teacher(path: Path, extractor: Extractor) -> None:
-    """Refuse the extractor of a folder whose teacher is that extractor itself.
-
-    Raises:
-        RunError: it is so. Its agreement would be perfect, and say nothing.
-    """
-    if is_painted(extractor):
-        raise RunError(
-            f"{path} was learnt from painted masks, so there is no teacher that it could be compared with. "
-            "Give a folder of `ganstrata segment train`"
-        )

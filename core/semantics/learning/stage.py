@@ -84,7 +84,7 @@ def _learn(subject: Subject, out: Path, progress: Progress) -> None:
     learnt = learnt_head(
         subject.samples, subject.architecture, section, progress, stored=read_state(out), keep=keep
     )
-    used = subject.config.teacher
+    used = subject.taught_by
     facts = {
         "teacher": {
             "plugin": used.use,

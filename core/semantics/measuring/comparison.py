@@ -17,7 +17,7 @@ from ...runs.provenance.changes import plugin_changes
 from ...statistics import sample_means
 from ..agreement import image_ious, selected_classes
 from ..extractor import Extractor
-from ..learning.folder import check_teacher, open_segmentation
+from ..learning.folder import open_segmentation
 from ..samples import LabelledSamples
 from ..subject import Subject
 from .evaluation import Evaluation, evaluate, strata_of
@@ -92,7 +92,7 @@ def compare(
     segmenter = samples.teacher.segmenter
     return Comparison(
         subject.generator.card.source,
-        subject.config.teacher.use,
+        subject.taught_by.use,
         segmenter.accuracy,
         evaluation,
         quality_of(evaluation, seed=samples.seed),
@@ -116,11 +116,9 @@ def open_extractors(
     ]:
         raise UserError(f"{listed(again)} is given more than once; give each folder once")
     first, extractor = open_segmentation(folders[0], device, progress)
-    check_teacher(folders[0], extractor)
     extractors = {_name(folders[0], folders): extractor}
     for folder in folders[1:]:
         subject, extractor = open_segmentation(folder, device, progress)
-        check_teacher(folder, extractor)
         for who in ("generator", "teacher"):
             theirs, ours = (getattr(s.provenance, who).essence for s in (subject, first))
             if changes := plugin_changes(who, ours, theirs):

@@ -195,6 +195,7 @@ def _begin(out: Path, subject: Subject) -> None:
 def _key(subject: Subject) -> str:
     """Return a digest of everything that a training depends on."""
     provenance, samples = subject.provenance, subject.samples
+    assert provenance.teacher is not None  # the config of `shots` names one
     content = {
         "generator": provenance.generator.essence.model_dump(mode="json"),
         "teacher": provenance.teacher.essence.model_dump(mode="json"),
@@ -288,7 +289,7 @@ def _train(
         head = solve_few_shot(sums, section.method, [described.channels for described in samples.maps])
         advance(steps_for(len(index)))
     facts: Mapping[str, Any] = {
-        "teacher": {"plugin": subject.config.teacher.use, "classes": list(subject.teacher.classes)},
+        "teacher": {"plugin": subject.taught_by.use, "classes": list(subject.teacher.classes)},
         "few_shot": {
             "samples": [int(i) for i in index],
             "seed": samples.seed,

@@ -28,7 +28,7 @@ from ...statistics import Floats, bootstrap_weights
 from ..agreement import Measured, Overlaps, overlaps, picture_mious, relative_gap, semantic_agreement
 from ..extractor import Extractor
 from ..extractor_file import load_extractor
-from ..learning.folder import EXTRACTOR, check_teacher, open_segmentation
+from ..learning.folder import EXTRACTOR, open_segmentation
 from ..predictors import Predictor
 from ..subject import Subject
 from .editing import Found, Search
@@ -114,7 +114,6 @@ def open_predictors(
         UserError: an extractor does not fit, or two have the same name.
     """
     subject, extractor = open_segmentation(folder, device, progress)
-    check_teacher(folder, extractor)
     extractors = {folder.resolve().name: extractor}
     for path in files:
         file = path / EXTRACTOR if path.is_dir() else path

@@ -143,7 +143,7 @@ def as_data(found: Agreement) -> dict[str, Any]:
         "candidates": request.candidates,
         "search": asdict(request.search),
         "generator": found.subject.generator.fingerprint,
-        "teacher": found.subject.config.teacher.use,
+        "teacher": found.subject.taught_by.use,
         "classes": list(found.classes),
         "provenance": found.subject.provenance.model_dump(mode="json"),
         **{name: table.records for name, table in tables(found).items()},

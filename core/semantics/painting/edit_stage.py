@@ -26,7 +26,7 @@ from .colour_strokes import read_colour_strokes
 from .edit_measures import ColourChange, LabelChange, at_size, colour_change, label_change
 from .editing import Found, Objective, Renderer, Search, by_colours, by_labels, search_codes
 from .painted_page import edit_page
-from .studio import COMMAND, PREDICTORS, Studio, codes_file, legend_files, pictures_of
+from .studio import COMMAND, Studio, codes_file, legend_files, pictures_of
 
 By = Literal["extractor", "teacher", "colour"]
 WAYS: tuple[By, ...] = get_args(By)
@@ -153,7 +153,7 @@ def _measured(studio: Studio, request: PaintRequest, found: Found, task: _Task) 
     used = studio.predictor("teacher" if request.by == "teacher" else "extractor")
     labels: dict[str, tuple[Tensor, Tensor]] = {}
     changes: dict[str, LabelChange] = {}
-    for name in PREDICTORS:
+    for name in studio.predictors:
         predictor = studio.predictor(name)
         if predictor.classes != used.classes:
             continue

@@ -108,26 +108,34 @@ def edit_page(studio: Studio, edited: PaintedEdit, legend: Legend, codes: str) -
         rows=rows,
         index="edit.json",
         codes=codes,
-        terms=TERMS,
+        terms=edit_terms(studio),
     )
 
 
-TERMS = (
-    (
-        "Painted pixels",
-        "Those whose painted class differs from the class before. All other pixels are to keep theirs.",
-    ),
-    (
-        "Extractor and teacher",
-        "The extractor reads classes off the generator's feature maps. The teacher is the segmentation "
-        "network by whose labels it was trained, and looks at the picture. Codes move until one of the two "
-        "agrees with what is painted, so the other one is the judge.",
-    ),
-    (
-        "Change of colour",
-        "Mean absolute difference of red, green and blue, in percent of their range.",
-    ),
+PAINTED_PIXELS = (
+    "Painted pixels",
+    "Those whose painted class differs from the class before. All other pixels are to keep theirs.",
 )
+CHANGE_OF_COLOUR = (
+    "Change of colour",
+    "Mean absolute difference of red, green and blue, in percent of their range.",
+)
+BOTH = (
+    "Extractor and teacher",
+    "The extractor reads classes off the generator's feature maps. The teacher is the segmentation "
+    "network by whose labels it was trained, and looks at the picture. Codes move until one of the two "
+    "agrees with what is painted, so the other one is the judge.",
+)
+ALONE = (
+    "Extractor",
+    "It reads classes off the generator's feature maps, as it has learnt from painted masks. Codes move "
+    "until it agrees with what is painted. Nobody else judges the result but you.",
+)
+
+
+def edit_terms(studio: Studio) -> tuple[tuple[str, str], ...]:
+    """Return what the page of an edit explains."""
+    return PAINTED_PIXELS, BOTH if studio.has_teacher else ALONE, CHANGE_OF_COLOUR
 
 
 def sample_page(studio: Studio, sampled: PaintedSamples, legend: Legend, codes: str) -> str:

@@ -42,7 +42,7 @@ class Studio:
 
     Attributes:
         path: the folder.
-        subject: generator and teacher.
+        subject: generator, and teacher unless the extractor learnt from painted masks.
         extractor: the trained extractor.
     """
 
@@ -57,7 +57,7 @@ class Studio:
         Raises:
             RunError: there is none, its training is not finished, or its generator has changed.
         """
-        return Studio(path, *open_segmentation(path, device))
+        return Studio(path, *open_segmentation(path, device, needs_teacher=False))
 
     @property
     def generator(self) -> Generator:
@@ -78,13 +78,28 @@ class Studio:
         """Return the extractor or the teacher as a predictor with gradients.
 
         Raises:
-            UserError: there is no such predictor.
+            UserError: there is no such predictor, or no teacher.
         """
         if name not in PREDICTORS:
             raise UserError(f"'{name}' segments nothing; give one of {', '.join(PREDICTORS)}")
         if name == "extractor":
             return Predictor.of_extractor(self.extractor)
+        if not self.has_teacher:
+            raise UserError(
+                f"{self.path} learnt from painted masks and has no teacher; leave out --by teacher, and the "
+                "extractor leads"
+            )
         return Predictor.of_teacher(self.subject.teacher)
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the folder has a teacher."""
+        return self.subject.config.teacher is not None
+
+    @property
+    def predictors(self) -> tuple[PredictorName, ...]:
+        """The predictors that there are."""
+        return PREDICTORS if self.has_teacher else ("extractor",)
 
     @property
     def strata(self) -> tuple[int, ...]:

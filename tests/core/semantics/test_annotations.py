@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from ganstrata.core.config.reading import validate_annotate
 from ganstrata.core.config.segment_schema import AnnotateConfig
 from ganstrata.core.errors import GanstrataError, RunError, UserError
 from ganstrata.core.figures.pictures import read_picture
-from ganstrata.core.semantics.annotation import painted_learning
 from ganstrata.core.semantics.annotation.annotate import annotate
 from ganstrata.core.semantics.annotation.annotations import INDEX, Annotations
 from ganstrata.core.semantics.annotation.atelier import Atelier
@@ -23,7 +21,10 @@ from ganstrata.core.semantics.annotation.masks import label_png
 from ganstrata.core.semantics.annotation.painted_learning import POOL_START, LearnRequest, learn, suggest
 from ganstrata.core.semantics.learning import few_shot
 from ganstrata.core.semantics.learning.folder import EXTRACTOR, open_segmentation
+from ganstrata.core.semantics.learning.folder import INDEX as SEGMENTATION
+from ganstrata.core.semantics.measuring.comparison import compare
 from ganstrata.core.semantics.measuring.evaluation_folder import evaluate_folders
+from ganstrata.core.semantics.painting.studio import Studio
 from PIL import Image
 
 CLASSES = ("left", "right")
@@ -119,16 +120,18 @@ def test_masks_are_learnt_by_an_lse_whatever_the_config_says(tmp_path, changes):
     folder = annotate(config(**changes), tmp_path / "paint", 2, CLASSES)
     paint(folder, 0)
     learn(folder.path, tmp_path / "seg", LearnRequest())
-    assert open_segmentation(tmp_path / "seg")[1].architecture.head == "LSE"
+    assert open_segmentation(tmp_path / "seg", needs_teacher=False)[1].architecture.head == "LSE"
 
 
 def test_what_fails_while_it_learns_leaves_nothing(folder, tmp_path, monkeypatch):
     paint(folder, 0)
 
-    def full(*arguments):
+    def full(*arguments, **keywords):
         raise GanstrataError("the disk is full")
 
-    monkeypatch.setattr(painted_learning, "build_subject", full)
+    monkeypatch.setattr(
+        "ganstrata.core.semantics.learning.folder.write_record", full
+    )  # after all other files
     with pytest.raises(GanstrataError, match="the disk is full"):
         learn(folder.path, tmp_path / "seg", LearnRequest())
     assert not (tmp_path / "seg").exists()
@@ -153,26 +156,46 @@ def test_an_extractor_is_learnt_from_painted_masks(folder, tmp_path, monkeypatch
     paint(folder, 2)
     out = tmp_path / "seg"
     assert learn(folder.path, out, LearnRequest(method, heads)) == (0, 2)
-    subject, extractor = open_segmentation(out)
+    subject, extractor = open_segmentation(out, needs_teacher=False)
     assert (extractor.classes, len(extractor.heads)) == (CLASSES, heads)
     assert extractor.facts["few_shot"]["samples"] == [0, 2]
     assert extractor.architecture.size == (8, 8)
-    drawn = subject.samples.draw(0, 0)  # its labels are its own
-    found = extractor.logits(drawn.rendering.features).argmax(1)
-    assert torch.equal(found, drawn.labels)
+    assert subject.config.teacher is None
+    assert subject.provenance.teacher is None
 
 
-def test_a_folder_that_was_moved_opens_and_is_compared_with_nothing(folder, tmp_path):
+def test_a_folder_without_a_teacher_may_be_moved_but_has_nothing_to_compare_with(folder, tmp_path):
     paint(folder, 0)
     learn(folder.path, tmp_path / "seg", LearnRequest())
-    (tmp_path / "seg").rename(tmp_path / "moved")
-    subject, extractor = open_segmentation(tmp_path / "moved")
+    moved = (tmp_path / "seg").rename(tmp_path / "elsewhere")
+    assert str(tmp_path) not in (moved / SEGMENTATION).read_text(encoding="utf-8")
+    studio = Studio.open(moved)
+    assert studio.predictors == ("extractor",)
+    with pytest.raises(UserError, match="has no teacher; leave out --by teacher"):
+        studio.predictor("teacher")
+    subject, _ = open_segmentation(moved, needs_teacher=False)
     assert subject.differences == ()
-    drawn = subject.samples.draw(0, 0)
-    assert torch.equal(extractor.logits(drawn.rendering.features).argmax(1), drawn.labels)
-    with pytest.raises(RunError, match="learnt from painted masks, so there is no teacher"):
-        evaluate_folders([tmp_path / "moved"], tmp_path / "out", images=4)
+    with pytest.raises(RunError, match="names no teacher, so there is nothing to compare it with"):
+        open_segmentation(moved)
+    with pytest.raises(RunError, match="names no teacher, so there is nothing to compare it with"):
+        evaluate_folders([moved], tmp_path / "out", images=4)
     assert not (tmp_path / "out").exists()
+
+
+def test_masks_of_a_teachers_classes_are_compared_with_it(tmp_path):
+    """As the message says: a config with a teacher, and no --classes."""
+    taught = config(teacher={"use": "fake_regions"}, extractor={"classes": ["bed"]})
+    folder = annotate(taught, tmp_path / "paint", 3)
+    assert folder.legend.names == ("background", "bed")
+    for sample in range(3):
+        paint(folder, sample)
+    learn(folder.path, tmp_path / "seg", LearnRequest())
+    subject, extractor = open_segmentation(tmp_path / "seg")
+    assert extractor.architecture.background
+    assert subject.teacher.classes == extractor.classes
+    found = compare([tmp_path / "seg"], 8)
+    assert found.teacher == "fake_regions"
+    assert float(found.quality.scores["seg"].accuracy.value) < 1.0
 
 
 def test_labels_of_an_extractor_stand_beside_the_pictures(folder, tmp_path):
