@@ -150,6 +150,8 @@ def _why(error: Exception) -> str:
 
 def _labels(path: Path, image: Image.Image, content: bytes, legend: Legend) -> Labels:
     """Return the labels (H, W) of a decoded mask."""
+    if content[24:26] == bytes((16, 4)):  # bits per value, and grey with alpha: Pillow drops the lower bits
+        raise UserError(f"{path} is grey with transparency in 16 bits; save it with 8 bits, or as RGB")
     # Grey of 16 bits is read as class numbers alone, whatever its brightness is.
     deep = image.mode in ("I", "I;16")
     rgba = np.asarray((Image.new("L", image.size) if deep else image).convert("RGBA"))

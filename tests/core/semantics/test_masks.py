@@ -134,6 +134,25 @@ def test_a_transparent_grey_is_unknown_however_many_bits_it_has(tmp_path: Path, 
     assert (_read(tmp_path / "mask.png") == np.where(labels == 3, UNKNOWN, labels)).all()
 
 
+def test_grey_with_transparency_in_16_bits_is_refused(tmp_path: Path) -> None:
+    values = np.stack([_labels().clip(0), np.full((6, 8), 65535)], axis=-1).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 8, 6, 16, 4, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    (tmp_path / "mask.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+            for kind, content in chunks
+        )
+    )
+    with pytest.raises(UserError, match="grey with transparency in 16 bits; save it with 8 bits"):
+        _read(tmp_path / "mask.png")
+
+
 def test_a_mask_in_grey_colours_alone_is_read_by_its_colours(tmp_path: Path) -> None:
     legend = Legend.of([f"class {i}" for i in range(30)])
     assert legend.colours[GREY].tolist() == [102, 102, 102]
