@@ -22,7 +22,7 @@ from ..extractor import Extractor, MadeFor
 from ..heads import LSE
 from ..learning.closed_form import Method
 from ..learning.few_shot import FewShotSettings, train_few_shot
-from ..learning.few_shot_solution import image_sums, solve_few_shot
+from ..learning.few_shot_solution import few_shot_scale, image_sums, solve_few_shot
 from ..learning.folder import EXTRACTOR, LOG, finish
 from ..learning.folder import INDEX as SEGMENTATION
 from ..learning.folder import WHAT as SEGMENTATION_FOLDER
@@ -43,12 +43,15 @@ class LearnRequest:
         heads: number of heads; more than one make an ensemble.
         seed: seed of the weights of images, and of first parameters.
         resize: whether masks of another size are changed to that of the pictures.
+        calibrated: whether solutions in closed form give probabilities that fit. Their disagreement, by
+            which `suggest` chooses, was measured without.
     """
 
     method: Method | Literal["gradient"] = "lda"
     heads: int = 1
     seed: int = 0
     resize: bool = False
+    calibrated: bool = True
 
 
 def learnt_heads(
@@ -71,12 +74,16 @@ def learnt_heads(
     weights = image_weights(len(index), request.heads, request.seed)
     heads = []
     sums = [] if request.method == "gradient" else image_sums(atelier.samples, maps, labels, index)
+    scale = 1.0
+    if request.method != "gradient" and request.calibrated:
+        scale = few_shot_scale(atelier.samples, maps, labels, index, sums, request.method)
     for k, weight in enumerate(weights.tolist()):
         if request.method == "gradient":
             settings = FewShotSettings(seed=request.seed + k)
             heads.append(train_few_shot(maps, labels, classes, settings, weight=torch.tensor(weight)))
         else:
-            heads.append(solve_few_shot(sums, request.method, [x.shape[1] for x in maps], weight))
+            widths = [x.shape[1] for x in maps]
+            heads.append(solve_few_shot(sums, request.method, widths, weight, scale=scale))
         advance(1)
     return index, heads
 
@@ -185,7 +192,7 @@ def suggest(
     progress = progress or Progress(quiet=True)
     atelier = Atelier.open(folder, device)
     taken = set(atelier.annotations.samples)
-    _, ensemble = learnt_heads(atelier, LearnRequest("lda", heads, resize=resize))
+    _, ensemble = learnt_heads(atelier, LearnRequest("lda", heads, resize=resize, calibrated=False))
     first = max([POOL_START, *(i + 1 for i in taken)])
     amounts: list[Floats] = []
     profiles: list[Floats] = []

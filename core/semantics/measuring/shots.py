@@ -29,7 +29,7 @@ from ..extractor import Extractor
 from ..extractor_file import load_extractor, save_extractor
 from ..learning.annotated import draw_samples, has_fresh_noise
 from ..learning.few_shot import FewShotSettings, steps_for, train_few_shot
-from ..learning.few_shot_solution import image_sums, solve_few_shot
+from ..learning.few_shot_solution import few_shot_scale, image_sums, solve_few_shot
 from ..learning.folder import EXTRACTOR
 from ..samples import LabelledSamples
 from ..subject import Subject, build_subject
@@ -286,7 +286,9 @@ def _train(
         )
     else:
         sums = image_sums(samples, maps, labels, index)
-        head = solve_few_shot(sums, section.method, [described.channels for described in samples.maps])
+        scale = few_shot_scale(samples, maps, labels, index, sums, section.method)
+        widths = [described.channels for described in samples.maps]
+        head = solve_few_shot(sums, section.method, widths, scale=scale)
         advance(steps_for(len(index)))
     facts: Mapping[str, Any] = {
         "teacher": {"plugin": subject.taught_by.use, "classes": list(subject.teacher.classes)},

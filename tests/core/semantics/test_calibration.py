@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.learning.calibration import best_scale
-from ganstrata.core.semantics.learning.closed_form import Sampled, calibrated
+from ganstrata.core.semantics.learning.closed_form import Method, Sampled, calibrated
+from ganstrata.core.semantics.learning.few_shot_solution import few_shot_scale, image_sums, solve_few_shot
 from ganstrata.core.semantics.learning.planes import NEVER, Planes
+from planted_semantics import planted_samples
 
 
 def _drawn(scale: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,3 +47,37 @@ def test_a_calibrated_solution_decides_as_before_and_never_gives_absent_classes(
     before, after = (F.cross_entropy(x.logits(features), labels) for x in (planes, found))
     assert float(after) < 0.5 * float(before)
     assert calibrated(planes, []) is planes
+
+
+@pytest.mark.parametrize("method", ["lda", "ridge"])
+def test_a_few_images_find_the_scale_that_fits_new_ones(method: Method) -> None:
+    samples, widths = planted_samples(batch=8), [6, 5, 4]
+    drawn, new = samples.draw(0, Stream.TRAINING), samples.draw(0, Stream.VERIFICATION)
+    maps, labels = [x[:4] for x in drawn.maps], drawn.labels[:4]
+    sums = image_sums(samples, maps, labels, range(4))
+    scale = few_shot_scale(samples, maps, labels, range(4), sums, method)
+    with torch.no_grad():
+        raw, fit = (solve_few_shot(sums, method, widths, scale=s)(new.maps, (8, 8)) for s in (1.0, scale))
+    assert torch.equal(raw.argmax(1), fit.argmax(1))
+    truth = new.labels.flatten()
+    best = best_scale(raw.permute(0, 2, 3, 1).reshape(-1, 3), truth, torch.ones(len(truth)))
+    assert 0.5 < scale / best < 2.0
+    if method == "ridge":  # it aims at 0 and 1, and so is far too unsure
+        assert scale > 2.0
+
+
+def test_a_single_image_is_calibrated_by_itself() -> None:
+    samples = planted_samples(batch=1)
+    drawn = samples.draw(0, Stream.TRAINING)
+    sums = image_sums(samples, drawn.maps, drawn.labels, [0])
+    assert few_shot_scale(samples, drawn.maps, drawn.labels, [0], sums, "ridge") > 2.0
+
+
+def test_images_of_one_class_each_are_calibrated_by_what_there_is() -> None:
+    """No image can be left out: the other would have one class."""
+    samples = planted_samples(batch=2)
+    drawn = samples.draw(0, Stream.TRAINING)
+    labels = torch.arange(2)[:, None, None].expand(-1, 8, 8).contiguous()
+    sums = image_sums(samples, drawn.maps, labels, range(2))
+    scale = few_shot_scale(samples, drawn.maps, labels, range(2), sums, "lda")
+    assert 0.0 < scale < 1e6
