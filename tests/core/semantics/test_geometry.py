@@ -7,7 +7,9 @@ import pytest
 import torch
 from ganstrata.core.errors import DataError
 from ganstrata.core.randomness import Stream
+from ganstrata.core.semantics.extractor import MadeFor
 from ganstrata.core.semantics.heads import enlarge
+from ganstrata.core.semantics.measuring.centres import class_centres
 from ganstrata.core.semantics.measuring.geometry import (
     IN_ALL,
     PER_IMAGE,
@@ -73,3 +75,25 @@ def test_pools_are_as_large_as_the_papers():
 def test_a_class_is_closest_to_itself_or_not():
     cosines = np.array([[0.8, 0.7], [0.7, 0.6]])
     assert closest_to_itself(cosines).tolist() == [True, False]
+
+
+def test_class_centres_are_mean_directions_and_label_pixels_by_the_smallest_angle():
+    samples = planted_samples(batch=8)
+    centres = class_centres(samples, MadeFor.of(samples.generator), 20)  # 256 pixels: all 64 of a picture
+    units, labels = [], []
+    for start in (0, 8, 16):
+        drawn = samples.draw(start, Stream.TRAINING)
+        n = min(8, 20 - start)
+        features = torch.cat([enlarge(x, (8, 8)) for x in drawn.maps], dim=1)[:n]
+        units.append(
+            torch.nn.functional.normalize(features.double(), dim=1).permute(0, 2, 3, 1).flatten(0, 2)
+        )
+        labels.append(drawn.labels[:n].flatten())
+    all_units, all_labels = torch.cat(units), torch.cat(labels)
+    means = torch.stack([all_units[all_labels == k].mean(0) for k in range(3)])
+    expected = torch.nn.functional.normalize(means, dim=1)
+    weight = torch.cat([part.detach().flatten(1) for part in centres.heads[0].T], dim=1)
+    torch.testing.assert_close(weight.double(), expected, rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        found = centres.logits(drawn.rendering.features)[:n].argmax(1).flatten()
+    assert torch.equal(found, (units[-1] @ expected.T).argmax(1))
