@@ -25,6 +25,7 @@ _GENERATOR: Table = _EVERY | {
     generator_checks.inputs_are_left_alone: (generator_checks.pictures_can_be_made,),
     generator_checks.global_random_state_is_untouched: (generator_checks.pictures_can_be_made,),
     generator_checks.pictures_are_as_the_card_says: (generator_checks.pictures_can_be_made,),
+    generator_checks.feature_maps_have_the_size_of_their_stratum: (generator_checks.pictures_can_be_made,),
     generator_checks.picture_can_be_made_again: (
         generator_checks.pictures_can_be_made,
         any_plugin.networks_are_in_evaluation_mode,

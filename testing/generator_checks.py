@@ -24,6 +24,7 @@ from ..core.plugins.records import Latents
 from ..core.randomness import Stream
 from . import second_device
 from .kit import NotConforming
+from .leftovers import left_behind
 from .rendered import SAMPLES, codes_of, difference, generator_of, pictures_of, rendered, sampled
 from .subject import Subject
 
@@ -100,6 +101,27 @@ def pictures_are_as_the_card_says(subject: Subject) -> None:
         check_range(images, subject.owner)
 
 
+def feature_maps_have_the_size_of_their_stratum(subject: Subject) -> None:
+    """Each feature map is as wide and high as its stratum declares, and its margins beyond that."""
+    generator = generator_of(subject)
+    latents, strata = sampled(generator, 1), generator.strata
+    wanted = [s for s, stratum in enumerate(strata) if stratum.is_feature]
+    with torch.no_grad():
+        maps = rendered(generator, codes_of(generator, latents), latents, features=wanted).rendering.features
+    for s, x in maps.items():
+        width, height, margin = strata[s].size, strata[s].height, strata[s].margin
+        if x.ndim != 4 or x.shape[2:] == (height + 2 * margin, width + 2 * margin):
+            continue
+        real = f"size={x.shape[3] - 2 * margin}"
+        if (x.shape[2], height) != (x.shape[3], width):
+            real += f", height={x.shape[2] - 2 * margin}"
+        raise NotConforming(
+            f"stratum {s} ('{strata[s].name}') declares {width} x {height} pixels"
+            f"{f' with a margin of {margin}' if margin else ''}, but its State.x has the shape "
+            f"{tuple(x.shape)}: write Stratum(..., {real}), or is_feature=False if it is no feature map"
+        )
+
+
 def picture_can_be_made_again(subject: Subject) -> None:
     """A sample gives the same picture again, also after other samples, and in a generator built anew."""
     generator = generator_of(subject)
@@ -157,7 +179,8 @@ def autocast_is_close(subject: Subject) -> None:
 def everything_is_on_its_device(subject: Subject) -> None:
     """On another device it makes pictures there, and mixes no devices."""
     _ = subject.built
-    second_device.try_generator(cast("Generator", subject.build()))
+    generator = cast("Generator", subject.build())
+    second_device.try_generator(generator, left_behind(generator, subject.build_for))
 
 
 def _equal(a: Latents, b: Latents) -> bool:

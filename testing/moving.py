@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
@@ -25,10 +25,13 @@ class Mover:
     Attributes:
         mode: makes tensors without values.
         where: the device of the new tensors.
+        staying: the tensors, by `id`, that stay on their device, and only lose their values.
     """
 
-    def __init__(self, mode: FakeTensorMode, where: torch.device) -> None:
-        self.mode, self.where = mode, where
+    def __init__(
+        self, mode: FakeTensorMode, where: torch.device, staying: Collection[int] = frozenset()
+    ) -> None:
+        self.mode, self.where, self.staying = mode, where, staying
         self._moved: dict[int, tuple[Any, Any]] = {}  # id -> old (kept, so that its id stays its own) and new
         self._undo: list[Callable[[], None]] = []
 
@@ -57,7 +60,8 @@ class Mover:
         if isinstance(value, Tensor):
             detached = value.detach()
             with self.mode:
-                moved = self.mode.from_tensor(detached).to(self.where)
+                fake = self.mode.from_tensor(detached)
+                moved = fake if id(value) in self.staying else fake.to(self.where)
             return nn.Parameter(moved, requires_grad=False) if isinstance(value, nn.Parameter) else moved
         if isinstance(value, MappingProxyType):
             return MappingProxyType({key: self.move(item) for key, item in value.items()})
@@ -83,7 +87,7 @@ class Mover:
         elif not isinstance(value, _CLOSED):
             if hasattr(value, "__dict__"):
                 self._enter_dict(vars(value))
-            for slot in _slots(value):
+            for slot in slots_of(value):
                 self._enter_slot(value, slot)
 
     def _enter_dict(self, values: dict[Any, Any]) -> None:
@@ -98,7 +102,7 @@ class Mover:
         object.__setattr__(value, slot, self.move(before))
 
 
-def _slots(value: Any) -> Iterator[str]:
+def slots_of(value: Any) -> Iterator[str]:
     """Yield the names of the slots of an object that hold something."""
     for cls in type(value).__mro__:
         slots = vars(cls).get("__slots__", ())

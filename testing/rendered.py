@@ -71,6 +71,7 @@ def rendered(
     latents: Latents,
     *,
     precision: str = "fp32",
+    features: Collection[int] = (),
     restarts: Collection[int] = (),
 ) -> Pass:
     """Render codes (N, L, D) with the condition and the index of their samples."""
@@ -80,6 +81,7 @@ def rendered(
         condition=latents.condition,
         index=latents.index,
         precision=precision,
+        features=features,
         restarts=restarts,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
 
 import numpy as np
@@ -12,14 +13,15 @@ from torch.nn.functional import interpolate
 
 from ..core.conformance import random_state
 from ..core.conformance.scores import compare, scores_of
-from ..core.errors import GanstrataError, UserError
+from ..core.errors import GanstrataError, ScoreError, UserError
 from ..core.messages import visible
 from ..core.plugins.contracts import Scorer
 from ..core.plugins.records import Rendering
-from ..core.plugins.scoring import checked_extras, checked_scores, table_of_scores
+from ..core.plugins.scoring import checked_extras, checked_scores, refusing_writes, table_of_scores
 from ..core.strata.composition import Pass
 from . import second_device
 from .kit import DoesNotApply, NotConforming
+from .leftovers import left_behind
 from .rendered import codes_of, sampled
 from .subject import Subject
 
@@ -78,9 +80,11 @@ def order_does_not_change_a_score(subject: Subject) -> None:
 
 def pictures_are_left_alone(subject: Subject) -> None:
     """score() does not write into the pictures and feature maps that other scorers are given too."""
-    rendering = _rendering(subject)
-    with torch.inference_mode():
-        checked_scores(_scorer(subject), rendering)
+    scorer, rendering = _scorer(subject), _rendering(subject)
+    # Beyond [0, 1], so that clamping in place shows too.
+    beyond = Rendering(beyond_the_range(rendering.images), rendering.features)
+    with torch.inference_mode(), refusing_writes(scorer, beyond), suppress(GanstrataError):
+        scorer.score(beyond)  # what it gives, or why it fails, is judged by other checks
 
 
 def global_random_state_is_untouched(subject: Subject) -> None:
@@ -117,26 +121,29 @@ def extreme_pictures_are_scored(subject: Subject) -> None:
     base = pictures(2, SIDE, SIDE)
     scorer.judges_range = False
     for what, images in (
-        ("black", torch.zeros_like(base)),
-        ("white", torch.ones_like(base)),
-        ("with values from -0.2 to 1.2", 1.4 * base - 0.2),
+        ("black pictures", torch.zeros_like(base)),
+        ("white pictures", torch.ones_like(base)),
+        ("pictures with values from -0.2 to 1.2", beyond_the_range(base)),
     ):
         try:
             with torch.inference_mode():
                 checked_scores(scorer, Rendering(images))
-        except GanstrataError as error:
+        except ScoreError as error:
             raise NotConforming(
-                f"of pictures that are {what}: {visible(str(error), 300)}; clamp pictures, add a small "
-                "number to what is divided by or under a logarithm, or declare "
+                f"{what} have no finite scores: {visible(str(error), 300)}; use images.clamp(0, 1), add "
+                "a small number to a divisor or to what a logarithm is taken of, or declare "
                 "Concept(..., may_be_undefined=True)"
             ) from None
+        except GanstrataError as error:
+            raise NotConforming(f"{what} are not scored: {visible(str(error), 300)}") from None
 
 
 def everything_is_on_its_device(subject: Subject) -> None:
     """On another device it gives scores there, and mixes no devices."""
     if _scorer(subject).features:
         raise DoesNotApply("it reads feature maps, which a generator must make there")
-    second_device.try_scorer(cast("Scorer", subject.build()), pictures(2, SIDE, SIDE))
+    scorer = cast("Scorer", subject.build())
+    second_device.try_scorer(scorer, pictures(2, SIDE, SIDE), left_behind(scorer, subject.build_for))
 
 
 def pictures(n: int, height: int, width: int) -> Tensor:
@@ -151,6 +158,11 @@ def pictures(n: int, height: int, width: int) -> Tensor:
     fine = torch.rand(n, 3, height, width, generator=random)
     smooth = interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
     return (0.9 * smooth + 0.1 * fine).clamp(0.0, 1.0)
+
+
+def beyond_the_range(images: Tensor) -> Tensor:
+    """Return pictures (N, 3, H, W) whose values are stretched from [0, 1] to [-0.2, 1.2]."""
+    return 1.4 * images - 0.2
 
 
 def _scorer(subject: Subject) -> Scorer:

@@ -24,7 +24,7 @@ from torch._subclasses.fake_tensor import (
 from torch.overrides import TorchFunctionMode
 from torch.utils import backend_registration
 
-from ..core.messages import visible
+from ..core.messages import listed, visible
 from ..core.plugins.contracts import Generator, Scorer
 from ..core.plugins.failures import location, one_line, text_of
 from ..core.plugins.records import Inputs, Rendering
@@ -155,8 +155,12 @@ def device() -> torch.device:
     return torch.device(f"{NAME}:0")
 
 
-def try_generator(generator: Generator) -> None:
+def try_generator(generator: Generator, left: Mapping[int, str]) -> None:
     """Make pictures on the stand-in device.
+
+    Args:
+        generator: the generator, on the processor. Its tensors are moved for the check.
+        left: those, by `id`, that its constructor leaves on the processor, which stay there.
 
     Raises:
         NotConforming: the generator mixes devices, or its pictures are elsewhere.
@@ -165,7 +169,7 @@ def try_generator(generator: Generator) -> None:
     latents = sampled(generator, 2)
     with torch.no_grad():  # what functions cache at their first call are then tensors with values
         rendered(generator, codes_of(generator, latents), latents)
-    with _moved(generator) as mode, torch.no_grad():
+    with _moved(generator, left) as mode, torch.no_grad():
         # The index stays on the processor, where its values may be read.
         z, index = mode.from_tensor(latents.z).to(device()), mode.from_tensor(latents.index)
         condition = None if latents.condition is None else mode.from_tensor(latents.condition).to(device())
@@ -175,8 +179,8 @@ def try_generator(generator: Generator) -> None:
         _expect("pictures", generator.finish(state))
 
 
-def try_scorer(scorer: Scorer, images: Tensor) -> None:
-    """Score pictures (N, 3, H, W) on the stand-in device.
+def try_scorer(scorer: Scorer, images: Tensor, left: Mapping[int, str]) -> None:
+    """Score pictures (N, 3, H, W) on the stand-in device; `left` as for `try_generator`.
 
     Raises:
         NotConforming: the scorer mixes devices.
@@ -184,7 +188,7 @@ def try_scorer(scorer: Scorer, images: Tensor) -> None:
     """
     with torch.no_grad():
         scorer.score(Rendering(images, composed=True))
-    with _moved(scorer) as mode, torch.no_grad():
+    with _moved(scorer, left) as mode, torch.no_grad():
         there = mode.from_tensor(images).to(device())
         _expect("scores", scorer.score(Rendering(there, composed=True)))
 
@@ -198,9 +202,9 @@ def _expect(what: str, tensor: Tensor) -> None:
 
 
 @contextmanager
-def _moved(plugin: Generator | Scorer) -> Iterator[FakeTensorMode]:
-    """Move all tensors of a plugin to the stand-in device, and translate what torch raises there."""
-    mode, mover = _mode(), Mover(_mode(), device())
+def _moved(plugin: Generator | Scorer, left: Mapping[int, str]) -> Iterator[FakeTensorMode]:
+    """Move the tensors of a plugin to the stand-in device, and translate what torch raises there."""
+    mode, mover = _mode(), Mover(_mode(), device(), left)
     _Backend.active = True
     try:
         mover.move(plugin)
@@ -217,13 +221,22 @@ def _moved(plugin: Generator | Scorer) -> Iterator[FakeTensorMode]:
             ) from error
         place = location(cause, type(plugin).__module__)
         raise NotConforming(
-            f"on another device it ends with {visible(one_line(cause), 300)}{place}; create tensors with "
-            "device=self.device, keep weights in modules or tensors that are attributes of the plugin, and "
-            "read no values (.item(), if x > 0:) on the way"
+            f"on another device it ends with {visible(one_line(cause), 300)}{place}; {_cure(cause, left)}"
         ) from error
     finally:
         mover.restore()
         _Backend.active = False
+
+
+def _cure(cause: BaseException, left: Mapping[int, str]) -> str:
+    """Return what to change in a plugin that ends with an error on the stand-in device."""
+    if left and "cpu" in text_of(cause):
+        names = listed(f"`{name}`" for name in left.values())
+        return f"its constructor leaves tensors on the processor: move {names} with .to(device)"
+    return (
+        "create tensors with device=self.device, keep weights in modules or tensors that are attributes of "
+        "the plugin, and read no values (.item(), if x > 0:) on the way"
+    )
 
 
 def _is_unknown(error: BaseException) -> bool:

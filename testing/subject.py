@@ -108,4 +108,11 @@ class Subject:
         options = {**self.config, **changed}
         if isinstance(self.plugin, str):
             return build(self.kind, self.plugin, options, device="cpu", check=False)
-        return build_class(self.plugin_class, options, CPU, source=f"config of {self.owner}")
+        return self._of_class(CPU, options)
+
+    def build_for(self, device: torch.device) -> Plugin:
+        """Build the plugin anew for a device; raise as `build` does."""
+        return self._of_class(device, self.config)
+
+    def _of_class(self, device: torch.device, options: Mapping[str, Any]) -> Plugin:
+        return build_class(self.plugin_class, options, device, source=f"config of {self.owner}")

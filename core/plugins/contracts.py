@@ -24,6 +24,7 @@ from ..errors import PluginBroken, ShapeError
 from ..messages import quantity, shown
 from ..randomness import Stream, Use, normals
 from .base import ConfigT, Plugin, owner_of
+from .classes import check_labels, checked_logits
 from .config_contents import canonical_text
 from .picture_checks import check_rendering
 from .records import (
@@ -344,19 +345,32 @@ class Segmenter(Scorer[ConfigT]):
 
     accuracy: StatedAccuracy | None = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Wrap logits(), so that its result is checked."""
+        super().__init_subclass__(**kwargs)
+        for name in {"logits"} & cls.__dict__.keys():
+            setattr(cls, name, checked_logits(cls.__dict__[name]))
+
     @abstractmethod
     def logits(self, rendering: Rendering) -> Tensor:
-        """Return logits (N, M, H, W), one channel per class."""
+        """Return logits (N, M, H, W): channel i is the class of concepts[i].
+
+        Raises:
+            ScoreError: the result has another shape; also in subclasses.
+        """
 
     def labels(self, rendering: Rendering) -> Tensor:
-        """Return the class with the highest logit of each pixel, (N, H, W)."""
+        """Return the class with the highest logit of each pixel, (N, H, W), from 0 to M - 1."""
         # max() is several times faster than argmax() on a CPU.
         return self.logits(rendering).max(dim=1).indices
 
     def score(self, rendering: Rendering) -> Tensor:
         """Return area shares (N, M): pixels with the label of each class, divided by H*W."""
-        labels = self.labels(rendering).flatten(1)  # (N, H*W)
-        n, classes = labels.shape[0], len(self.concepts)
+        labels, classes = self.labels(rendering), len(self.concepts)
+        if rendering.images.device.type == "cpu":  # an accelerator would have to be waited for
+            check_labels(labels, owner_of(self), len(rendering.images), classes)
+        labels = labels.flatten(1)  # (N, H*W)
+        n = labels.shape[0]
         first = classes * torch.arange(n, device=labels.device)[:, None]  # (N, 1): each picture's first bin
         bins = (labels + first).flatten()  # (N*H*W,)
         # Unlike bincount(), this does not make an accelerator wait; whole numbers add up exactly.

@@ -12,16 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import ScoreError, UserError, nearest
+from ..errors import UserError, nearest
 from ..messages import listed, shown
 from ..plugins.base import owner_of
+from ..plugins.classes import check_labels
 from ..plugins.contracts import Segmenter
 from ..plugins.records import Rendering
 from ..plugins.scoring import refusing_writes
 from .extractor import BACKGROUND
 
 UNKNOWN = -1  # label of pixels that are left out of losses and measures
-WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -89,22 +89,13 @@ class Teacher:
         """
         with refusing_writes(self.segmenter, rendering):
             labels = self._all(rendering) if self.chosen is None else self._of_chosen(rendering)
-        n, m = rendering.images.shape[0], len(self.classes)
-        if labels.ndim != 3 or labels.shape[0] != n or labels.numel() == 0 or labels.dtype not in WHOLE:
-            raise ScoreError(
-                f"{owner_of(self.segmenter)} returned labels of shape {tuple(labels.shape)} and type "
-                f"{labels.dtype}; whole numbers ({n}, height, width) were expected"
-            )
-        least, most = (int(x) for x in torch.aminmax(labels))
-        if least < 0 or most >= m:
-            wrong = least if least < 0 else most
-            raise ScoreError(f"{owner_of(self.segmenter)} returned the label {wrong}; it has {m} classes")
+        check_labels(labels, owner_of(self.segmenter), len(rendering.images), len(self.classes))
         if rendering.finite is not None:
             labels = torch.where(rendering.finite.to(labels.device)[:, None, None], labels, UNKNOWN)
         return labels.long()
 
     def _all(self, rendering: Rendering) -> Tensor:
-        return _tensor(self.segmenter, self.segmenter.labels(rendering), "labels")
+        return self.segmenter.labels(rendering)
 
     def _of_chosen(self, rendering: Rendering) -> Tensor:
         return self.logits(rendering).max(dim=1).indices
@@ -115,28 +106,10 @@ class Teacher:
         Raises:
             ScoreError: the segmenter returned something of another shape.
         """
-        logits = _tensor(self.segmenter, self.segmenter.logits(rendering), "logits")  # (N, all classes, h, w)
-        if logits.ndim != 4 or logits.shape[1] != len(self.segmenter.concepts):
-            raise ScoreError(
-                f"{owner_of(self.segmenter)} returned logits of shape {tuple(logits.shape)}; "
-                f"({rendering.images.shape[0]}, {len(self.segmenter.concepts)}, height, width) was expected"
-            )
+        logits = self.segmenter.logits(rendering)  # (N, all classes, h, w)
         logits = logits.float() if self.chosen is None else logits[:, list(self.chosen)].float()
         with torch.no_grad():
             size = tuple(self.segmenter.labels(rendering).shape[-2:])
         if tuple(logits.shape[-2:]) != size:
             logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
         return logits if self.chosen is None else F.pad(logits, (0, 0, 0, 0, 1, 0))  # a plane of zeros first
-
-
-def _tensor(segmenter: Segmenter, returned: object, what: str) -> Tensor:
-    """Return what a segmenter returned.
-
-    Raises:
-        ScoreError: it is no tensor.
-    """
-    if isinstance(returned, Tensor):
-        return returned
-    raise ScoreError(
-        f"{owner_of(segmenter)} returned {what} as {type(returned).__name__}; a torch.Tensor was expected"
-    )

@@ -248,6 +248,30 @@ class OnTheProcessor(Sound):
         return torch.sigmoid(state.x + torch.zeros(1, 1, SIDE, SIDE))
 
 
+class Oversized(Sound):
+    strata = (Stratum("a", 0, SIDE), Stratum("b", 1, 2 * SIDE), Stratum("c", 2, SIDE, style_width=WIDTH))
+
+
+class Margined(Sound):
+    """Declares a margin that its feature map lacks, and a height."""
+
+    strata = (
+        Stratum("a", 0, SIDE),
+        Stratum("b", 1, SIDE, margin=1, height=SIDE - 2),
+        Stratum("c", 2, SIDE, style_width=WIDTH),
+    )
+
+
+class Untold(Sound):
+    """Declares nothing of the map that is no feature map."""
+
+    strata = (
+        Stratum("a", 0, SIDE),
+        Stratum("b", 1, 1, is_feature=False),
+        Stratum("c", 2, SIDE, style_width=WIDTH),
+    )
+
+
 class Reading(Sound):
     def finish(self, state):
         return torch.sigmoid(state.x) if float(state.x.detach().sum()) < 1e9 else state.x
@@ -311,7 +335,7 @@ class Shared(Single):
 
     def __init__(self, config, device):
         super().__init__(config, device)
-        self.net = self.network
+        self.net = self.network.to(device)
 
     def stratum(self, s, state, code, style=None):
         return State(self.net(code).unflatten(1, (3, SIDE, SIDE))) if s == 0 else state
@@ -327,6 +351,7 @@ BROKEN: Mapping[str, tuple[type[Generator], str]] = {
     "inputs are left alone": (InPlace, "without in-place operations"),
     "global random state is untouched": (GlobalNumbers, "torch's global random numbers"),
     "pictures are as the card says": (MinusOne, "add 1 and divide by 2"),
+    "feature maps have the size of their stratum": (Oversized, "write Stratum(..., size=8)"),
     "picture can be made again": (FreshWeights, "seeded from the config"),
     "batch does not change a picture": (BatchStatistics, "statistics of the batch"),
     "edit changes nothing before its layer": (Peeping, "nothing else of the codes"),
@@ -354,6 +379,12 @@ def test_a_broken_promise_is_told_with_its_cure_and_once(name: str) -> None:
     ("plugin", "name", "cure"),
     [
         (Reading, "everything is on its device", "read no values"),
+        (
+            Margined,
+            "feature maps have the size of their stratum",
+            "8 x 6 pixels with a margin of 1, but its State.x has the shape (1, 3, 8, 8): "
+            "write Stratum(..., size=6, height=6)",
+        ),
         (Crashing, "missing file is named", "let open() raise FileNotFoundError"),
         (Blurting, "missing file is named", "does not name the file"),
         (Recalling, "picture can be made again", "Nothing may be kept of earlier pictures"),
@@ -371,6 +402,10 @@ def test_a_broken_promise_is_told_with_its_cure_and_once(name: str) -> None:
 )
 def test_the_same_promise_can_be_broken_in_other_ways(plugin: type[Generator], name: str, cure: str) -> None:
     assert cure in failure("generator", plugin, name)
+
+
+def test_what_is_no_feature_map_may_have_any_size() -> None:
+    assert outcome("generator", Untold, "feature maps have the size of their stratum").verdict == "ok"
 
 
 def test_a_generator_of_one_layer_is_checked_like_others_but_for_what_needs_two() -> None:

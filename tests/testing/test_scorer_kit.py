@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 import torch
-from ganstrata import Concept, DataError, Generator, PluginConfig, Scorer
+from ganstrata import Concept, DataError, Generator, PluginConfig, Scorer, Segmenter
 from ganstrata.testing import check_plugin, checks_of, conformance
 from kit_outcomes import assert_told_once, failure, outcome
 from pydantic import ConfigDict
@@ -129,6 +129,42 @@ class OnTheProcessor(Sound):
         return super().score(rendering) * torch.tensor([1.0, 2.0])
 
 
+class Clamping(Sound):
+    def score(self, rendering):
+        rendering.images.clamp_(0.0, 1.0)
+        return super().score(rendering)
+
+
+class Failing(Sound):
+    def score(self, rendering):
+        if float(rendering.images.min()) < 0.0:
+            raise ValueError("too dark")
+        return super().score(rendering)
+
+
+class Wide(Segmenter):
+    """Gives planes for more classes than it has concepts."""
+
+    concepts = tuple(Concept(f"class {i}", "object") for i in range(3))
+    planes = 5
+
+    def logits(self, rendering):
+        return torch.arange(1.0, 1.0 + self.planes)[:, None, None] * rendering.images[:, :1]
+
+
+class Narrow(Wide):
+    planes = 2
+
+
+class Numbering(Wide):
+    """Numbers its classes from 1."""
+
+    planes = 3
+
+    def labels(self, rendering):
+        return super().labels(rendering) + 1
+
+
 class Forgiving(Sound):
     class Config(PluginConfig):
         checkpoint: str = "none"
@@ -193,6 +229,11 @@ def test_a_broken_promise_is_told_with_its_cure_and_once(name: str) -> None:
         (Flat, "scores are a table", ": return scores[:, None]"),
         (Spread, "batch does not change a score", "may use the statistics of the batch"),
         (NoExtras, "scores are a table", "returned extras of shape"),
+        (Clamping, "pictures are left alone", ".clone()"),
+        (Failing, "extreme pictures are scored", "pictures with values from -0.2 to 1.2 are not scored: "),
+        (Wide, "scores are a table", "so of 5 classes, and declares 3 concepts"),
+        (Narrow, "scores are a table", "so of 2 classes, and declares 3 concepts"),
+        (Numbering, "scores are a table", "returned the label 3; it has 3 classes"),
         (Anew, "score can be repeated", "seeded from the config"),
     ],
 )

@@ -18,6 +18,7 @@ from kit_outcomes import outcome
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
+CPU = torch.device("cpu")
 CHECK = "everything is on its device"
 
 
@@ -42,17 +43,17 @@ class Frozen:
 class Slotted:
     __slots__ = ("__weight", "empty")  # nothing is ever put into the second
 
-    def __init__(self) -> None:
-        self.__weight = torch.ones(1)
+    def __init__(self, device: torch.device) -> None:
+        self.__weight = torch.ones(1, device=device)
 
     @property
     def weight(self) -> Tensor:
         return self.__weight
 
 
-def _held() -> dict[str, object]:
+def _held(device: torch.device = CPU) -> dict[str, object]:
     """A tensor in everything that may hold one."""
-    one = torch.ones(1)
+    one = torch.ones(1, device=device)
     return {
         "tensor": one,
         "parameter": nn.Parameter(one.clone()),
@@ -65,9 +66,9 @@ def _held() -> dict[str, object]:
         "mapping": {"a": {"b": one}},
         "proxy": MappingProxyType({"a": one}),
         "frozen": Frozen(one),
-        "slotted": Slotted(),
-        "network": nn.Sequential(nn.BatchNorm1d(1)).eval(),
-        "device": torch.device("cpu"),
+        "slotted": Slotted(device),
+        "network": nn.Sequential(nn.BatchNorm1d(1)).eval().to(device),
+        "device": device,
     }
 
 
@@ -98,7 +99,7 @@ class Hoarder(Scorer):
 
     def __init__(self, config, device):
         super().__init__(config, device)
-        self.held = _held()
+        self.held = _held(device)
 
     def score(self, rendering):
         weights = [x.mean() for x in _read(self.held).values()]
@@ -114,7 +115,7 @@ class Cached(Scorer):
 
     def __init__(self, config, device):
         super().__init__(config, device)
-        self.net = self.network
+        self.net = self.network.to(device)
 
     def score(self, rendering):
         name = f"weight_{rendering.images.device.type}"
@@ -266,3 +267,55 @@ def test_a_shared_network_is_as_before(plugin: type[Cached], verdict: str) -> No
     assert all(x is before[name] for name, x in plugin.network.named_parameters())
     assert not hasattr(plugin.network, "weight_gpu")
     assert outcome("scorer", plugin, "score can be repeated").verdict == "ok"
+
+
+class Forgetful(Scorer):
+    """Leaves two tensors on the processor, and needs only one of them there."""
+
+    concepts = (Concept("lightness", "colour"),)
+
+    def __init__(self, config, device):
+        super().__init__(config, device)
+        self.moved = torch.ones(3).to(device)
+        self.sizes = torch.tensor([1.0, 2.0])  # copied where it is used
+        self.net = {"w": torch.tensor([0.3, 0.6, 0.1])}
+
+    def score(self, rendering):
+        colours = (
+            rendering.images.mean(dim=(2, 3)) * self.moved * self.sizes.to(rendering.images.device).sum()
+        )
+        return (colours * self.weights(rendering)).sum(dim=1, keepdim=True)
+
+    def weights(self, rendering):
+        return self.net["w"]
+
+
+class Late(Forgetful):
+    """Moves all that it needs before it uses it."""
+
+    def weights(self, rendering):
+        return self.net["w"].to(rendering.images.device)
+
+
+class Proud(Forgetful):
+    """Reads a value in its constructor, which no stand-in can follow."""
+
+    def __init__(self, config, device):
+        super().__init__(config, device)
+        self.total = float(self.moved.sum())
+
+
+def test_a_tensor_that_the_constructor_leaves_on_the_processor_is_named() -> None:
+    ended = outcome("scorer", Forgetful, CHECK)
+    assert ended.verdict == "failed"
+    assert "its constructor leaves tensors on the processor: move" in ended.message
+    assert "`net['w']`" in ended.message
+    assert "`moved`" not in ended.message
+
+
+def test_a_tensor_may_be_moved_where_it_is_used() -> None:
+    assert outcome("scorer", Late, CHECK).message == ""
+
+
+def test_what_cannot_be_built_without_values_is_tried_with_all_its_tensors_moved() -> None:
+    assert outcome("scorer", Proud, CHECK).verdict == "ok"
