@@ -6,10 +6,18 @@ from pathlib import Path
 
 import click
 
+from ..core.semantics.painting.defaults import PICTURES, TARGETS
 from .computing import computing
 from .errors import clean
-from .options import PATH, Limited, number_from, quiet_option
-from .segment_edit import device_option, folder_argument
+from .options import PATH, number_from, quiet_option
+from .segment_options import (
+    candidates_option,
+    device_option,
+    folder_argument,
+    learning_rate_option,
+    penalty_option,
+    steps_option,
+)
 from .streams import say
 
 
@@ -26,7 +34,7 @@ from .streams import say
 @click.option(
     "--targets",
     type=number_from(2, 10_000),
-    default=20,
+    default=TARGETS,
     show_default=True,
     metavar="N",
     help="Masks; 100 in the paper.",
@@ -35,43 +43,15 @@ from .streams import say
     "-n",
     "pictures",
     type=number_from(1, 1000),
-    default=5,
+    default=PICTURES,
     show_default=True,
     metavar="N",
     help="Pictures for each mask; 10 in the paper.",
 )
-@click.option(
-    "--candidates",
-    type=number_from(1, 10_000),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="Samples from which each picture's start is chosen; 10 or 100 in the paper.",
-)
-@click.option(
-    "--steps",
-    type=number_from(0, 10_000),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="Steps of a search.",
-)
-@click.option(
-    "--learning-rate",
-    type=Limited(float, 1e-6, 10.0),
-    default=0.03,
-    show_default=True,
-    metavar="X",
-    help="Learning rate of Adam; 0.001 in the paper, 0.01 in its code.",
-)
-@click.option(
-    "--penalty",
-    type=Limited(float, 0.0, 1000.0),
-    default=1e-3,
-    show_default=True,
-    metavar="X",
-    help="Weight of the squared distances from start and mean; 0 in the paper, 0.001 in its code.",
-)
+@candidates_option
+@steps_option
+@learning_rate_option
+@penalty_option
 @click.option("--no-baseline", is_flag=True, help="Do not sample by the teacher as well, which is slower.")
 @click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
 @device_option
@@ -101,17 +81,13 @@ def agreement_command(
         --out agreement
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
-        from ..core.semantics.painting.conditioned import AgreementRequest, measure_agreement, open_predictors
-        from ..core.semantics.painting.conditioned_folder import INDEX, PAGE, sentences, write_agreement
+        from ..core.semantics.painting.conditioned import AgreementRequest
+        from ..core.semantics.painting.conditioned_folder import PAGE, agreement_into, sentences
         from ..core.semantics.painting.editing import Search
-        from ..core.storage.result_folder import check_free
 
-        check_free(out, INDEX, "ganstrata segment agreement")
-        subject, extractors = open_predictors(folder, others, device, progress)
         search = Search(steps, learning_rate, stay=penalty, prior=penalty)
         request = AgreementRequest(targets, pictures, candidates, search, baseline=not no_baseline)
-        found = measure_agreement(subject, extractors, request, progress)
-        write_agreement(found, out)
+        found = agreement_into(folder, others, request, out, device=device, progress=progress)
     for sentence in sentences(found):
         say(clean(sentence))
     say(f"\nPage: {out / PAGE}")

@@ -11,14 +11,8 @@ from ..core.messages import quantity
 from .computing import computing
 from .errors import clean
 from .options import PATH, number_from, quiet_option
+from .segment_options import device_option, resize_option, set_option, with_device
 from .streams import say
-
-device_option = click.option(
-    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the config]"
-)
-resize_option = click.option(
-    "--resize", is_flag=True, help="Accept masks of another size; each pixel takes the nearest."
-)
 
 
 @click.command("annotate")
@@ -38,13 +32,7 @@ resize_option = click.option(
     metavar="FILE",
     help="An extractor, whose labels are written beside the pictures.",
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change one value of the config; may be repeated.",
-)
+@set_option
 @device_option
 @quiet_option
 def annotate_command(
@@ -72,10 +60,9 @@ def annotate_command(
         from ..core.config.reading import read_annotate_config
         from ..core.semantics.annotation.annotate import annotate
 
-        changed = (*overrides, f"device={device}") if device is not None else overrides
         names = None if classes is None else [name.strip() for name in classes.split(",")]
         folder = annotate(
-            read_annotate_config(config, changed),
+            read_annotate_config(config, with_device(overrides, device)),
             out,
             count,
             names,

@@ -7,42 +7,28 @@ from typing import Any, cast
 
 import click
 
+from ..core.semantics.painting.defaults import EMPHASIS
 from .computing import computing
 from .options import PATH, Limited, number_from, quiet_option
+from .segment_options import (
+    candidates_option,
+    device_option,
+    folder_argument,
+    learning_rate_option,
+    penalty_option,
+    resize_option,
+    steps_option,
+)
 from .streams import say
 
 LARGEST = 10**9
-SPACE = click.Choice(["z", "w", "layers", "w+"])
-folder_argument = click.argument("folder", metavar="DIR", type=PATH)
-device_option = click.option(
-    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the config of DIR]"
+space_option = click.option(
+    "--space",
+    type=click.Choice(["z", "w", "layers", "w+"]),
+    default="z",
+    show_default=True,
+    help="What is moved: one z, one w, or a z (layers) or w (w+) per layer.",
 )
-resize_option = click.option(
-    "--resize", is_flag=True, help="Accept a PNG of another size; each pixel takes the nearest."
-)
-
-
-def search_options(command: Any) -> Any:
-    """Add the options of a search of codes."""
-    for option in (
-        click.option(
-            "--steps",
-            type=number_from(0, 10_000),
-            default=50,
-            show_default=True,
-            metavar="N",
-            help="Steps of the search.",
-        ),
-        click.option(
-            "--space",
-            type=SPACE,
-            default="z",
-            show_default=True,
-            help="What is moved: one z, one w, or a z (layers) or w (w+) per layer.",
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 @click.command("edit")
@@ -56,7 +42,8 @@ def search_options(command: Any) -> Any:
     help="Number of the picture to edit; any number gives another one.",
 )
 @click.option("--strokes", type=PATH, metavar="FILE", help="PNG of strokes; without it, files to paint on.")
-@search_options
+@space_option
+@steps_option
 @click.option(
     "--by",
     type=click.Choice(["extractor", "teacher", "colour"]),
@@ -65,18 +52,11 @@ def search_options(command: Any) -> Any:
     help="What must agree with the strokes: classes by the extractor or by the teacher; colour: strokes are "
     "colours on the picture.",
 )
-@click.option(
-    "--learning-rate",
-    type=Limited(float, 1e-6, 10.0),
-    default=0.03,
-    show_default=True,
-    metavar="X",
-    help="Learning rate of Adam; 0.01 in the paper.",
-)
+@learning_rate_option
 @click.option(
     "--emphasis",
     type=Limited(float, 0.0, 1000.0),
-    default=0.3,
+    default=EMPHASIS,
     show_default=True,
     metavar="X",
     help="Weight of the painted pixels by themselves, beside all pixels together; 0 in the paper.",
@@ -155,15 +135,9 @@ def edit_command(
 @click.option(
     "-n", "count", type=number_from(1, 10_000), default=10, show_default=True, metavar="N", help="Pictures."
 )
-@click.option(
-    "--candidates",
-    type=number_from(1, 10_000),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="Samples from which each picture's start is chosen.",
-)
-@search_options
+@candidates_option
+@space_option
+@steps_option
 @click.option(
     "--by",
     type=click.Choice(["extractor", "teacher"]),
@@ -171,22 +145,8 @@ def edit_command(
     show_default=True,
     help="What must agree with the mask.",
 )
-@click.option(
-    "--learning-rate",
-    type=Limited(float, 1e-6, 10.0),
-    default=0.03,
-    show_default=True,
-    metavar="X",
-    help="Learning rate of Adam; 0.001 in the paper, 0.01 in its code.",
-)
-@click.option(
-    "--penalty",
-    type=Limited(float, 0.0, 1000.0),
-    default=1e-3,
-    show_default=True,
-    metavar="X",
-    help="Weight of the squared distances from start and mean; 0 in the paper, 0.001 in its code.",
-)
+@learning_rate_option
+@penalty_option
 @resize_option
 @click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
 @device_option

@@ -9,7 +9,8 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, Limited, device_option, number_from, quiet_option
+from .options import PATH, Limited, number_from, quiet_option
+from .segment_options import device_option
 from .streams import say
 
 

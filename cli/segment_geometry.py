@@ -9,7 +9,7 @@ import click
 from .computing import computing
 from .errors import clean
 from .options import PATH, device_option, number_from, quiet_option
-from .segment_edit import folder_argument
+from .segment_options import folder_argument
 from .streams import say
 
 

@@ -8,12 +8,13 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, device_option, number_from, quiet_option
+from .options import PATH, number_from, quiet_option
+from .segment_options import device_option, folder_argument
 from .streams import say
 
 
 @click.command("layers")
-@click.argument("folder", metavar="DIR", type=PATH)
+@folder_argument
 @click.option(
     "--run",
     "run_dir",

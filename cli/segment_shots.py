@@ -9,6 +9,7 @@ import click
 from .computing import computing
 from .errors import clean
 from .options import PATH, number_from, quiet_option
+from .segment_options import device_option, set_option, with_device
 from .streams import say
 
 MOST_SHOTS = 1000
@@ -69,14 +70,8 @@ class Shots(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     metavar="DIR",
     help="Folder of `ganstrata segment train`, whose extractor counts as 100 %.",
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change one value of the config; may be repeated.",
-)
-@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
+@set_option
+@device_option
 @quiet_option
 def shots_command(
     config: Path,
@@ -104,9 +99,8 @@ def shots_command(
         from ..core.semantics.measuring.shots_folder import PAGE, shots_into
         from ..core.semantics.measuring.shots_tables import sentences
 
-        changed = (*overrides, f"device={device}") if device is not None else overrides
         found = shots_into(
-            read_segment_config(config, changed),
+            read_segment_config(config, with_device(overrides, device)),
             out,
             ShotsRequest(shots, repeats, images, full),
             source=str(config),

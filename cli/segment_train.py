@@ -8,20 +8,15 @@ import click
 
 from .computing import computing
 from .options import PATH, quiet_option
+from .segment_options import device_option, set_option, with_device
 from .streams import say
 
 
 @click.command("train")
 @click.argument("config", type=PATH)
 @click.option("--out", required=True, type=PATH, help="The segmentation folder, new or unfinished.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change one value of the config; may be repeated.",
-)
-@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
+@set_option
+@device_option
 @quiet_option
 def train_command(
     config: Path, out: Path, overrides: tuple[str, ...], device: str | None, quiet: bool
@@ -41,7 +36,11 @@ def train_command(
         from ..core.semantics.learning.folder import EXTRACTOR
         from ..core.semantics.learning.stage import train
 
-        changed = (*overrides, f"device={device}") if device is not None else overrides
-        train(read_segment_config(config, changed), out, source=str(config), progress=progress)
+        train(
+            read_segment_config(config, with_device(overrides, device)),
+            out,
+            source=str(config),
+            progress=progress,
+        )
         file = out / EXTRACTOR
     say(f"Extractor: {file}")

@@ -25,6 +25,7 @@ class Stream(IntEnum):
     RESAMPLING = 4
     TRAINING = 5
     VALIDATION = 6
+    TARGETS = 7
 
 
 class Use(IntEnum):

@@ -63,7 +63,7 @@ class Linear(ganstrata.Segmenter):
 
     def logits(self, rendering: Rendering) -> Tensor:
         """(N, 3, 8, 8)."""
-        maps = [rendering.features[s] for s in self.features]
+        maps = [rendering.features[s].float() for s in self.features]
         maps[2] = maps[2][:, :, 1:-1, 1:-1]
         logits: Tensor = self.head(maps, (8, 8))
         return logits

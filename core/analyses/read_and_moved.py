@@ -35,7 +35,7 @@ class ReadAt:
         layer: layer that the stratum reads; None if it reads none.
         stratum, name: number and name of the stratum.
         iou, low, high: per-image averaged IoU with its 95 % interval.
-        is_best: whether no other stratum reads the class better beyond doubt.
+        is_best: whether it is the stratum that reads the class best, or cannot be told from it.
     """
 
     layer: int | None
@@ -56,7 +56,8 @@ class MovedAt:
         change, low, high: mean change in sd units with its 95 % interval.
         q: corrected p value.
         is_significant: whether the change is an increase, and q at most the run's rate.
-        is_best: whether it is significant, and no other layer moves the class more beyond doubt.
+        is_best: whether it is significant, and the layer that moves the class most or one that cannot be told
+            from it.
     """
 
     layer: int

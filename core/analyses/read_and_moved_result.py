@@ -157,7 +157,7 @@ def _bounds(low: float, high: float, digits: int) -> str:
 def _others(best: int | None, layers: Sequence[int]) -> str:
     """Return which other layers cannot be told from the best."""
     others = [layer for layer in layers if layer != best]
-    return f", no better than {layers_in_words(others)} beyond doubt" if others else ""
+    return f" ({layers_in_words(others)} cannot be told from it)" if others else ""
 
 
 def _order(row: ClassLayers) -> str:

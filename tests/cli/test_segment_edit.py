@@ -9,8 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
+from ganstrata.cli.segment_agreement import agreement_command
+from ganstrata.cli.segment_edit import edit_command, sample_command
 from ganstrata.core.interchange.codes import read_codes
 from ganstrata.core.semantics.annotation.legend import read_legend
+from ganstrata.core.semantics.painting.edit_stage import PaintRequest
+from ganstrata.core.semantics.painting.editing import Renderer, Search
+from ganstrata.core.storage.seal import read_sealed, sealed_text
 from PIL import Image
 
 CONFIG = """
@@ -89,6 +94,43 @@ def test_files_to_paint_on_are_written_and_painted_strokes_edit_the_picture(
     )  # fmt: skip
     assert (np.load(again / "codes.npy") == np.load(out / "codes.npy")).all()
     assert np.load(out / "codes.npy").ndim == 3
+
+
+def test_edits_and_samples_are_computed_in_the_precision_of_the_config(
+    invoke: Invoke, segmentation: Path, canvas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: set[str] = set()
+    rendered = Renderer.render
+    monkeypatch.setattr(
+        Renderer, "render", lambda self, codes: used.add(self.precision) or rendered(self, codes)
+    )
+    index = segmentation / "segmentation.json"
+    content = read_sealed(index.read_bytes())
+    content["config"]["precision"] = "bf16"
+    index.write_text(sealed_text(content), encoding="utf-8")
+    for name, *options in (
+        ("edit", "--sample", 3, "--strokes", _strokes(canvas)),
+        ("sample", "--mask", _strokes(canvas), "-n", 1),
+    ):
+        out = tmp_path / name
+        result = invoke("segment", name, segmentation, *options, "--steps", 1, "--out", out, "--quiet")
+        assert result.exit_code == 0, result.stderr
+        record = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+        assert record["provenance"]["environment"]["precision"] == "bf16"
+        assert used == {"bf16"}
+        used.clear()
+
+
+def test_the_defaults_of_the_library_are_those_of_the_command_line() -> None:
+    for command in (edit_command, sample_command, agreement_command):
+        defaults = {option.name: option.default for option in command.params}
+        search = Search()
+        assert defaults["steps"] == search.steps
+        assert defaults["learning_rate"] == search.learning_rate
+        assert defaults.get("penalty", search.stay) == search.stay == search.prior
+    assert {option.name: option.default for option in edit_command.params}["emphasis"] == (
+        PaintRequest(0, Path("strokes.png")).emphasis
+    )
 
 
 def test_colours_edit_too(invoke: Invoke, segmentation: Path, canvas: Path, tmp_path: Path) -> None:

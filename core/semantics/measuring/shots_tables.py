@@ -110,7 +110,7 @@ def rows_of(found: Measurement) -> list[ShotsRow]:
 
 
 def tables(found: Measurement) -> dict[str, Table]:
-    """Return table 2, and a table of all repeats."""
+    """Return table 2, with intervals over repeats, and one of all trainings, with intervals over pictures."""
     rows, scores = rows_of(found), found.quality.scores
     table_2: list[Row] = [row.cells for row in rows]
     repeats: list[Row] = []
@@ -131,9 +131,11 @@ def tables(found: Measurement) -> dict[str, Table]:
         )
     if FULL in scores:
         full = scores[FULL]
+        mean, pooled = float(full.mean_per_image.value), float(full.mean_pooled.value)
+        # One training has no interval over repeats; that over pictures stands among the repeats.
+        table_2.append([FULL, 1, mean, None, None, None, None, 1.0, pooled, None])
         low, high = (float(x) for x in full.mean_per_image.bounds)
-        mean = float(full.mean_per_image.value)
-        table_2.append([FULL, 1, mean, None, None, low, high, 1.0, float(full.mean_pooled.value), None])
+        repeats.append([FULL, 1, mean, low, high, pooled, float(full.accuracy.value), None])
     return {"table_2": Table(TABLE_2, table_2), "repeats": Table(REPEATS, repeats)}
 
 

@@ -31,6 +31,7 @@ from ..extractor_file import load_extractor
 from ..learning.folder import EXTRACTOR, open_segmentation
 from ..predictors import Predictor
 from ..subject import Subject
+from .defaults import CANDIDATES, PICTURES, TARGETS
 from .editing import Found, Search
 from .sample_stage import GRADIENTS
 from .sampling import best_candidates, sample_like
@@ -52,10 +53,10 @@ class AgreementRequest:
         baseline: whether to sample by the teacher as well.
     """
 
-    targets: int = 20
-    pictures: int = 5
-    candidates: int = 10
-    search: Search = field(default_factory=lambda: Search(learning_rate=0.03))
+    targets: int = TARGETS
+    pictures: int = PICTURES
+    candidates: int = CANDIDATES
+    search: Search = field(default_factory=Search)
     baseline: bool = True
 
 
@@ -139,7 +140,8 @@ def measure_agreement(
 ) -> Agreement:
     """Sample pictures for masks by every extractor, and measure their agreement.
 
-    Targets are samples of Stream.VALIDATION, starts are of Stream.EDITING.
+    Targets are samples of Stream.TARGETS, from which nothing was learnt or chosen. Starts are samples of
+    Stream.EDITING, others for each target and the same for all predictors.
 
     Raises:
         UserError: the teacher gives no gradients, and so no baseline.
@@ -177,7 +179,7 @@ def _targets(subject: Subject, count: int) -> tuple[Tensor, Pixels]:
     """Return the labels (T, H, W) of new samples, and the pictures of the first."""
     labels, pictures = [], []
     for start in range(0, count, subject.samples.batch):
-        drawn = subject.samples.draw(start, Stream.VALIDATION)
+        drawn = subject.samples.draw(start, Stream.TARGETS)
         labels.append(drawn.labels)
         pictures += [to_pixels(drawn.rendering.images[:SHOWN])] if start == 0 else []
     return torch.cat(labels)[:count], pictures[0][: min(count, SHOWN)]
@@ -192,7 +194,7 @@ def _sampled(
     bar: Step,
 ) -> Sampled:
     """Sample pictures for all targets by one predictor."""
-    teacher, generator = subject.teacher, subject.generator
+    samples, teacher, generator = subject.samples, subject.teacher, subject.generator
     # The judge may read feature maps that the guide does not.
     guide = replace(predictor, strata=tuple(sorted({*predictor.strata, *teacher.segmenter.features})))
     card = generator.card
@@ -202,12 +204,26 @@ def _sampled(
     shown = []
     bar.note(name)
     for t, target in enumerate(targets):
-        seed = (subject.samples.seed + t) % 2**63
         candidates = best_candidates(
-            generator, guide, target, request.pictures, request.candidates, batch=whole, seed=seed
+            generator,
+            guide,
+            target,
+            request.pictures,
+            request.candidates,
+            batch=whole,
+            first=t * request.pictures * request.candidates,
+            seed=samples.seed,
+            precision=samples.precision,
         )
         found = sample_like(
-            generator, guide, target, candidates, request.search, batch=max(1, whole // GRADIENTS), seed=seed
+            generator,
+            guide,
+            target,
+            candidates,
+            request.search,
+            batch=max(1, whole // GRADIENTS),
+            seed=samples.seed,
+            precision=samples.precision,
         )
         first, last = (_judged(subject, found.batches, target, which) for which in ("before", "after"))
         before[t] = picture_mious(first, background=teacher.background)

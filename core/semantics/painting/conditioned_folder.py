@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,16 @@ from ...figures.masks import comparison
 from ...figures.pages import page_script, page_style, png_uri, templates
 from ...figures.svg import Canvas
 from ...messages import this_version
+from ...runs.progress import Progress
+from ...statistics import sample_means
 from ...storage.csv_tables import Row, Table
-from ...storage.result_folder import index_text, replace_folder
+from ...storage.result_folder import check_free, index_text, replace_folder
 from ..agreement import Measured
-from .conditioned import BASELINE, Agreement
+from .conditioned import BASELINE, Agreement, AgreementRequest, measure_agreement, open_predictors
 
 INDEX = "agreement.json"
 PAGE = "agreement.html"
+COMMAND = "ganstrata segment agreement"
 TABLE_3 = (
     "sampled_by",
     "agreement",
@@ -34,6 +38,38 @@ TABLE_3 = (
     "gap_high",
 )
 ROW = 34.0  # height of a row of the chart
+
+
+def agreement_into(
+    folder: Path,
+    others: Sequence[Path],
+    request: AgreementRequest,
+    out: Path,
+    *,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Agreement:
+    """Measure how well sampled pictures agree with their masks, and write the result, whole or not at all.
+
+    Args:
+        folder: finished segmentation folder, whose teacher judges.
+        others: files or segmentation folders of further extractors.
+        request: what is measured.
+        out: folder of the results, new, empty, or of an earlier call.
+        device: device to compute on; None for that of the folder's config.
+        progress: where progress is shown; nowhere by default.
+
+    Raises:
+        RunError: `out` holds files that this command did not write, or a folder is no finished segmentation.
+        UserError: an extractor does not fit, or the teacher gives no gradients, and so no baseline.
+        DataError: a loss is not finite.
+    """
+    progress = progress or Progress(quiet=True)
+    check_free(out, INDEX, COMMAND)
+    subject, extractors = open_predictors(folder, others, device, progress)
+    found = measure_agreement(subject, extractors, request, progress)
+    write_agreement(found, out)
+    return found
 
 
 def write_agreement(found: Agreement, out: Path) -> None:
@@ -67,9 +103,9 @@ def tables(found: Agreement) -> dict[str, Table]:
         start = float(found.start[one.name].value)
         rows.append([one.name, *_three(found.mean[one.name]), start, float(one.accuracy.mean()), *gap])
         targets += [
-            [one.name, t, float(np.nanmean(before)), float(np.nanmean(after)), float(accuracy.mean())]
+            [one.name, t, float(before), float(after), float(accuracy)]
             for t, (before, after, accuracy) in enumerate(
-                zip(one.before, one.after, one.accuracy, strict=True)
+                zip(*(sample_means(x) for x in (one.before, one.after, one.accuracy)), strict=True)
             )
         ]
     columns = ("sampled_by", "target", "of_starts", "agreement", "pixel_accuracy")
@@ -89,8 +125,9 @@ def agreement_chart(found: Agreement) -> Figure:
     longest = max(len(name) for name, *_ in rows)
     left = 30.0 + 7.4 * min(longest, 40)
     canvas = Canvas(left + 520.0, 70.0 + ROW * len(rows))
-    highest = max(max(value, start, high if high == high else 0.0) for _, value, _, high, start in rows)
-    bottom, scale = 10 + ROW * len(rows), (0.0, min(1.0, 1.05 * highest))
+    # NaN where masks and pictures have nothing but background.
+    defined = [x for _, value, _, high, start in rows for x in (value, high, start) if not np.isnan(x)]
+    bottom, scale = 10 + ROW * len(rows), (0.0, min(1.0, 1.05 * max(defined, default=1.0) or 1.0))
     axes = Axes(canvas, left=left, right=left + 490, top=10, bottom=bottom, x=scale)
     axes.x_grid()
     label = "mIoU of sampled pictures with their masks"
@@ -99,9 +136,11 @@ def agreement_chart(found: Agreement) -> Figure:
     for i, (name, value, low, high, start) in enumerate(rows):
         y = axes.top + ROW * (i + 0.5)
         canvas.text(left - 10, y + 4, name[:40], anchor="end")
-        canvas.circle(axes.x(start), y, 4.0, "f-object faint", title=f"{name}, starts: {start:.3f}")
+        if not np.isnan(start):
+            canvas.circle(axes.x(start), y, 4.0, "f-object faint", title=f"{name}, starts: {start:.3f}")
         canvas.whisker(axes.x(low), axes.x(high), y)
-        canvas.circle(axes.x(value), y, 5.0, "f-object", title=f"{name}: {value:.3f}")
+        if not np.isnan(value):
+            canvas.circle(axes.x(value), y, 5.0, "f-object", title=f"{name}: {value:.3f}")
         numbers.append([name, value, low, high, start])
     return Figure(
         "agreement",
@@ -126,11 +165,17 @@ def sentences(found: Agreement) -> list[str]:
     for one in found.sampled:
         value, low, high = _three(found.mean[one.name])
         who = "the teacher itself (baseline)" if one.name == BASELINE else one.name
+        if np.isnan(value):
+            said.append(f"Sampled by {who}: no agreement, as masks and pictures have nothing but background.")
+            continue
         text = f"Sampled by {who}: agreement {100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-        if one.name in found.gap:
-            gap, gap_low, gap_high = (100 * x for x in _three(found.gap[one.name]))
+        gap, gap_low, gap_high = (
+            (100 * x for x in _three(found.gap[one.name])) if one.name in found.gap else (np.nan,) * 3
+        )
+        if not np.isnan(gap):
             text += f", {gap:+.1f} % [{gap_low:+.1f}, {gap_high:+.1f}] relative to the baseline"
-        said.append(f"{text}; its starts had {100 * float(found.start[one.name].value):.1f}.")
+        start = 100 * float(found.start[one.name].value)
+        said.append(f"{text}." if np.isnan(start) else f"{text}; its starts had {start:.1f}.")
     return said
 
 

@@ -23,6 +23,7 @@ from ..annotation.masks import label_png, painted_over, read_mask
 from ..teacher import UNKNOWN
 from .code_spaces import CodeSpace, SpaceName
 from .colour_strokes import read_colour_strokes
+from .defaults import EMPHASIS
 from .edit_measures import ColourChange, LabelChange, at_size, colour_change, label_change
 from .editing import Found, Objective, Renderer, Search, by_colours, by_labels, search_codes
 from .painted_page import edit_page
@@ -54,7 +55,7 @@ class PaintRequest:
     space: SpaceName = "z"
     layers: str | None = None
     search: Search = field(default_factory=Search)
-    emphasis: float = 0.0
+    emphasis: float = EMPHASIS
     by: By = "extractor"
     resize: bool = False
 
@@ -110,7 +111,7 @@ def edit(studio: Studio, request: PaintRequest, progress: Progress | None = None
         groups, count = groups_of(studio.generator), studio.generator.card.layers
         named = layer_sets([request.layers], groups, count).values()
         space = space.only(sorted({layer for layers in named for layer in layers}), latents)
-    renderer = Renderer(space, latents, studio.strata, studio.seed)
+    renderer = Renderer(space, latents, studio.strata, studio.seed, studio.precision)
     start = space.start(latents)
     with torch.no_grad():
         before = renderer.render(space.codes(start))

@@ -34,6 +34,7 @@ from ...strata.composition import Pass
 from ..predictors import Predictor
 from ..teacher import UNKNOWN
 from .code_spaces import CodeSpace
+from .defaults import LEARNING_RATE, PENALTY, STEPS
 
 Objective = Callable[[Rendering], Tensor]  # loss (N,) of a rendering, without penalties
 OnStep = Callable[[int], None]
@@ -50,10 +51,10 @@ class Search:
         prior: weight b of the squared distance from the mean of the samples.
     """
 
-    steps: int = 50
-    learning_rate: float = 0.01
-    stay: float = 1e-3
-    prior: float = 1e-3
+    steps: int = STEPS
+    learning_rate: float = LEARNING_RATE
+    stay: float = PENALTY
+    prior: float = PENALTY
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ class Renderer:
         latents: the samples, whose condition and index count.
         strata: strata whose feature maps are collected.
         seed: seed of the samples and of fresh noise.
+        precision: fp32, bf16 or fp16.
         stream: stream of the samples.
     """
 
@@ -164,6 +166,7 @@ class Renderer:
     latents: Latents
     strata: tuple[int, ...] = ()
     seed: int = 0
+    precision: str = "fp32"
     stream: Stream = Stream.EDITING
 
     def render(self, codes: Tensor) -> Rendering:
@@ -175,6 +178,7 @@ class Renderer:
             condition=self.latents.condition,
             index=self.latents.index,
             noise=noise_seed(self.seed, self.stream),
+            precision=self.precision,
             features=self.strata,
         ).rendering
 

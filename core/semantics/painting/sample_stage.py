@@ -21,6 +21,7 @@ from ..agreement import Overlaps, picture_mious
 from ..annotation.legend import Legend, legend_beside
 from ..annotation.masks import label_png, read_mask
 from .code_spaces import SpaceName
+from .defaults import CANDIDATES
 from .editing import Search
 from .painted_page import sample_page
 from .sampling import Sampling, best_candidates, sample_like
@@ -48,7 +49,7 @@ class SampleRequest:
 
     mask: Path
     n: int
-    candidates: int = 10
+    candidates: int = CANDIDATES
     space: SpaceName = "z"
     search: Search = field(default_factory=Search)
     by: PredictorName = "extractor"
@@ -131,6 +132,7 @@ def sample(studio: Studio, request: SampleRequest, progress: Progress | None = N
             request.candidates,
             batch=whole,
             seed=studio.seed,
+            precision=studio.precision,
             on_step=on_step,
         )
     with progress.stage("sample", total=-(-n // batch) * request.search.steps) as on_step:
@@ -143,6 +145,7 @@ def sample(studio: Studio, request: SampleRequest, progress: Progress | None = N
             batch=batch,
             space=request.space,
             seed=studio.seed,
+            precision=studio.precision,
             on_step=on_step,
         )
     with torch.no_grad():

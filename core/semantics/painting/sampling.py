@@ -78,12 +78,14 @@ def best_candidates(
     candidates: int,
     *,
     batch: int,
+    first: int = 0,
     seed: int = 0,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
 ) -> Candidates:
     """Draw K candidates for each of n pictures, and choose those that match the mask in the most pixels.
 
-    Picture i has the samples i K to (i + 1) K - 1 of Stream.EDITING, so it does not depend on n.
+    Picture i has K samples of Stream.EDITING, from sample `first` + i K, so it does not depend on n.
 
     Args:
         generator: generator to sample.
@@ -92,15 +94,18 @@ def best_candidates(
         n: number of pictures.
         candidates: number K of candidates of each picture.
         batch: candidates rendered at once.
+        first: number of the first candidate; masks whose results are compared need candidates of their own.
         seed: seed of the samples.
+        precision: fp32, bf16 or fp16.
         on_step: called with 1 after every batch.
     """
     size = (target.shape[0], target.shape[1])
     parts, counts = [], []
-    for start in range(0, n * candidates, batch):
-        latents = generator.sample(min(batch, n * candidates - start), seed, start, Stream.EDITING)
+    end = first + n * candidates
+    for start in range(first, end, batch):
+        latents = generator.sample(min(batch, end - start), seed, start, Stream.EDITING)
         space = CodeSpace(generator, "z", latents.condition)
-        renderer = Renderer(space, latents, predictor.strata, seed)
+        renderer = Renderer(space, latents, predictor.strata, seed, precision)
         rendering = renderer.render(space.codes(space.start(latents)))
         parts.append(latents)
         counts.append(count_matching(predictor.labels(rendering, size), target))
@@ -139,6 +144,7 @@ def sample_like(
     batch: int,
     space: SpaceName = "z",
     seed: int = 0,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
 ) -> Sampling:
     """Search codes whose pictures have the segmentation of a mask.
@@ -152,6 +158,7 @@ def sample_like(
         batch: pictures searched at once.
         space: space that is searched, z in the paper.
         seed: seed of the candidates.
+        precision: fp32, bf16 or fp16.
         on_step: called with 1 after every step of every batch.
 
     Raises:
@@ -166,7 +173,7 @@ def sample_like(
         latents = rows_of(candidates.latents, slice(start, start + batch))
         targets = target.expand(len(latents.z), -1, -1)
         searched = replace(general, condition=latents.condition)
-        renderer = Renderer(searched, latents, predictor.strata, seed)
+        renderer = Renderer(searched, latents, predictor.strata, seed, precision)
         part = search_codes(renderer, searched.start(latents), by_labels(predictor, targets), search, on_step)
         with torch.no_grad():
             for total, rendering in ((before, part.before), (after, part.after)):

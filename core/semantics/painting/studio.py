@@ -74,6 +74,11 @@ class Studio:
         """Seed of the samples."""
         return self.subject.samples.seed
 
+    @property
+    def precision(self) -> str:
+        """Precision of the config: fp32, bf16 or fp16."""
+        return self.subject.samples.precision
+
     def predictor(self, name: PredictorName) -> Predictor:
         """Return the extractor or the teacher as a predictor with gradients.
 
@@ -123,7 +128,7 @@ class Studio:
         """Return one sample of Stream.EDITING, and what renders it and all edits of it."""
         latents = self.generator.sample(1, self.seed, number, Stream.EDITING)
         space = CodeSpace(self.generator, "z", latents.condition)
-        return latents, Renderer(space, latents, self.strata, self.seed)
+        return latents, Renderer(space, latents, self.strata, self.seed, self.precision)
 
     @torch.no_grad()
     def rendering(self, number: int) -> Rendering:

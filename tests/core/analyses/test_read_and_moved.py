@@ -149,8 +149,8 @@ def _row(**changes: object) -> ClassLayers:
 
 def test_ties_are_named():
     assert sentence(_row()) == (
-        "bed: read best at layer 1, stratum 1 s1 (IoU 50 % [40, 60]), no better than layer 2 beyond doubt; "
-        "moved most at layer 4 (+0.50 sd [0.40, 0.60]), no better than layer 3 beyond doubt. "
+        "bed: read best at layer 1, stratum 1 s1 (IoU 50 % [40, 60]) (layer 2 cannot be told from it); "
+        "moved most at layer 4 (+0.50 sd [0.40, 0.60]) (layer 3 cannot be told from it). "
         "It is moved at later layers than it is read best."
     )
     assert _row().read_layers == (1, 2)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from ganstrata.core.config.segment_schema import SegmentConfig
 from ganstrata.core.errors import UserError
+from ganstrata.core.randomness import Stream
 from ganstrata.core.runs.progress import Progress
+from ganstrata.core.semantics.agreement import semantic_agreement
 from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
 from ganstrata.core.semantics.extractor_file import save_extractor
 from ganstrata.core.semantics.painting import conditioned
@@ -28,8 +32,11 @@ from ganstrata.core.semantics.painting.conditioned_folder import (
     tables,
     write_agreement,
 )
-from ganstrata.core.semantics.painting.editing import Search
+from ganstrata.core.semantics.painting.editing import Renderer, Search
+from ganstrata.core.semantics.painting.sampling import Candidates
+from ganstrata.core.semantics.samples import LabelledSamples
 from ganstrata.core.semantics.subject import SegmentProvenance, Subject
+from ganstrata.core.statistics import bootstrap_weights
 from planted_semantics import CLASSES, Linear, planted_samples
 
 QUIET = Progress(quiet=True)
@@ -116,6 +123,61 @@ def test_extractors_of_other_classes_or_of_the_same_name_are_refused(tmp_path, m
     save_extractor(Extractor(architecture, (architecture.build(),), made_for), tmp_path / "two.safetensors")
     with pytest.raises(UserError, match="has the classes a, b, not those of"):
         open_predictors(tmp_path / "folder", [tmp_path / "two.safetensors"])
+
+
+def test_everything_is_rendered_in_the_precision_of_the_config_and_no_start_serves_two_masks(monkeypatch):
+    used: set[str] = set()
+    starts: list[list[int]] = []
+    rendered, chosen = Renderer.render, conditioned.best_candidates
+    monkeypatch.setattr(
+        Renderer, "render", lambda self, codes: used.add(self.precision) or rendered(self, codes)
+    )
+
+    def kept(*given: Any, **named: Any) -> Candidates:
+        found = chosen(*given, **named)
+        starts.append(found.latents.index.tolist())
+        return found
+
+    monkeypatch.setattr(conditioned, "best_candidates", kept)
+    half = replace(subject(), samples=replace(planted_samples(), precision="bf16"))
+    request = AgreementRequest(4, 2, 3, Search(1), baseline=False)
+    measure_agreement(half, {"right": extractor(True), "wrong": extractor(False)}, request, QUIET)
+    assert used == {"bf16"}
+    for t, numbers in enumerate(starts):  # picture j of mask t has candidates of its own
+        assert [n // 3 for n in numbers] == [2 * (t % 4), 2 * (t % 4) + 1]
+
+
+def test_masks_are_of_a_stream_from_which_nothing_is_learnt_or_chosen(monkeypatch):
+    streams: list[Stream] = []
+    draw = LabelledSamples.draw
+    monkeypatch.setattr(
+        LabelledSamples,
+        "draw",
+        lambda self, start, stream, *rest: streams.append(stream) or draw(self, start, stream, *rest),
+    )
+    measured(search=Search(0), baseline=False)
+    assert set(streams) == {Stream.TARGETS}
+
+
+def test_masks_of_nothing_but_background_have_no_agreement_and_no_place_in_the_chart(tmp_path: Path):
+    found = measured(search=Search(0), baseline=False)
+    first, second = found.sampled
+    empty = np.full_like(first.after, np.nan)
+    weights = bootstrap_weights(4, 20, 0)
+    undefined = semantic_agreement(empty, weights)
+    found = replace(
+        found,
+        sampled=(replace(first, before=empty, after=empty), second),
+        mean={**found.mean, "right": undefined},
+        start={**found.start, "right": undefined},
+    )
+    write_agreement(found, tmp_path / "out")
+    assert "NaN" not in (tmp_path / "out" / INDEX).read_text(encoding="utf-8")
+    drawn = (tmp_path / "out" / "agreement.svg").read_text(encoding="utf-8")
+    assert "nan" not in drawn
+    assert f"wrong: {float(found.mean['wrong'].value):.3f}" in drawn
+    assert sentences(found)[0].endswith("no agreement, as masks and pictures have nothing but background.")
+    assert "nan" not in " ".join(sentences(found))
 
 
 def test_a_teacher_without_gradients_is_refused_before_anything_else(monkeypatch):

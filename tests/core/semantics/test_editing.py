@@ -81,7 +81,7 @@ def test_semantic_editing_takes_the_steps_of_the_authors(
     for step in (0, 1):
         gradient = _gradient(renderer, before[step][None], start, objective)
         _close(gradient[0], number(f"output/sie.grad{step}"))
-    found = search_codes(renderer, start, objective, Search(steps=5))
+    found = search_codes(renderer, start, objective, Search(steps=5, learning_rate=0.01))
     _close(found.losses[:5, 0], number("output/sie.loss").float())
     _mostly_close(found.variables[0], number("output/sie.z_final"))
     _mostly_close(found.codes, number("output/sie.wp_final"))
@@ -105,7 +105,7 @@ def test_editing_in_colour_space_takes_the_steps_of_the_authors(
     renderer, start = _renderer(generator, predictor, "layers"), number("input/z")
     objective = by_colours((number("input/color_target") + 1.0) / 2.0, number("input/mask") > 0)
     _close(_gradient(renderer, start, start, objective)[0], number("output/color.grad0"))
-    found = search_codes(renderer, start, objective, Search(steps=2))
+    found = search_codes(renderer, start, objective, Search(steps=2, learning_rate=0.01))
     _close(found.losses[:2, 0], number("output/color.loss").float())
     _mostly_close(found.variables[0], number("output/color.z_final"))
 
@@ -255,5 +255,8 @@ def test_a_loss_that_is_not_finite_ends_the_search(authors: tuple[ganstrata.Gene
     renderer = _renderer(generator, predictor, "layers")
     with pytest.raises(DataError, match="not finite in step 0 of 2"):
         search_codes(
-            renderer, number("input/z"), lambda r: r.images.sum((1, 2, 3)) * float("nan"), Search(steps=2)
+            renderer,
+            number("input/z"),
+            lambda r: r.images.sum((1, 2, 3)) * float("nan"),
+            Search(steps=2),
         )

@@ -61,7 +61,11 @@ def test_a_folder_holds_table_curve_page_and_extractors(tmp_path):
         ("2", "1"),
         ("1", "2"),
         ("2", "2"),
+        ("full", "1"),
     ]
+    # Intervals of table 2 are over repeats, of which full training has one; those of repeats over pictures.
+    assert (table[2]["low"], table[2]["high"]) == ("", "")
+    assert float(repeats[4]["low"]) <= float(table[2]["miou_per_image"]) <= float(repeats[4]["high"])
     values = [float(row["miou_per_image"]) for row in repeats if row["shots"] == "2"]
     assert float(table[1]["miou_per_image"]) == pytest.approx(np.mean(values), abs=1e-5)
     assert float(table[1]["max_deviation"]) == pytest.approx(abs(values[0] - values[1]) / 2, abs=1e-5)
