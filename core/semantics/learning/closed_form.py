@@ -156,7 +156,8 @@ def solve_closed_form(
 ) -> ClosedForm:
     """Draw samples, add up their pixels, and return the solution that is best on held-out pixels.
 
-    Sums are of samples of Stream.TRAINING, the choice is on samples of Stream.VALIDATION.
+    Sums are of samples of Stream.TRAINING, the choice is on samples of Stream.VALIDATION. If none are held
+    out, the first strength is taken, and probabilities are not calibrated.
 
     Args:
         samples: generator and teacher.
@@ -178,20 +179,23 @@ def solve_closed_form(
         for candidate in candidates(sums, settings.method, settings.strengths)
     )
     absent = tuple(name for name, there in zip(classes, sums.present.tolist(), strict=True) if not there)
-    best = max(tried, key=lambda candidate: candidate.miou)
+    best = max(tried, key=lambda candidate: -1.0 if math.isnan(candidate.miou) else candidate.miou)
     return ClosedForm(replace(best, planes=calibrated(best.planes, held)), tried, absent)
 
 
 def calibrated(planes: Planes, held: Sequence[Sampled]) -> Planes:
-    """Return the same classifier with logits whose softmax fits held-out pixels; see calibration."""
-    if not held:
+    """Return the same classifier with logits whose softmax fits held-out pixels; see calibration.
+
+    Held-out pixels of a class that the planes never give do not count: no scale makes that class likely, and
+    the flattest would merely be the least wrong about them.
+    """
+    parts = []
+    for part in held:
+        known = planes.present[part.labels]
+        parts.append((planes.logits(part.features[known]), part.labels[known], part.weight[known]))
+    if not any(len(labels) for _, labels, _ in parts):
         return planes
-    logits, labels, weight = (
-        torch.cat(parts)
-        for parts in zip(
-            *((planes.logits(part.features), part.labels, part.weight) for part in held), strict=True
-        )
-    )
+    logits, labels, weight = (torch.cat(same) for same in zip(*parts, strict=True))
     return planes.scaled(best_scale(logits.float(), labels, weight))
 
 
@@ -220,12 +224,12 @@ def candidates(sums: PixelSums, method: Method, strengths: Sequence[float]) -> I
             continue
         planes = lda(sums, strength, prior=0.0)
         for prior in PRIORS:
-            bias = torch.where(sums.present, planes.bias + prior * sums.log_shares, planes.bias)
-            yield Candidate(replace(planes, bias=bias), strength, prior, math.nan)
+            shifted = replace(planes, bias=planes.bias + prior * sums.log_shares)
+            yield Candidate(shifted, strength, prior, math.nan)
 
 
 def pixel_miou(planes: Planes, held: Sequence[Sampled], first: int = 0) -> float:
-    """Return the mean over classes of the IoU of sampled pixels, by their weights.
+    """Return the mean over classes of the IoU of sampled pixels, by their weights; NaN if none counts.
 
     Args:
         planes: classifier to measure.
@@ -240,4 +244,4 @@ def pixel_miou(planes: Planes, held: Sequence[Sampled], first: int = 0) -> float
         either.index_add_(0, found, weight)
         either.index_add_(0, sampled.labels[~right], weight[~right])
     counted = either[first:] > 0
-    return float((both[first:] / either[first:])[counted].mean()) if bool(counted.any()) else 0.0
+    return float((both[first:] / either[first:])[counted].mean()) if bool(counted.any()) else math.nan

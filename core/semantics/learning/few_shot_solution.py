@@ -17,7 +17,7 @@ from ..samples import LabelledSamples
 from .calibration import best_scale
 from .closed_form import Method, check_finite
 from .pixels import choose_pixels, pixel_features
-from .planes import NEVER, PixelSums, Planes, lda, ridge
+from .planes import PixelSums, Planes, lda, ridge
 
 PIXELS = 2048  # per image; rare classes as often as others
 STRENGTH = 0.1  # few images need far more of it than many
@@ -109,7 +109,7 @@ def few_shot_scale(
             continue  # they cannot tell anything apart
         planes = _planes(others, method, None, STRENGTH)
         # No scale helps with classes that the others do not have.
-        here = (pixels.sample == n) & (planes.bias > NEVER)[truth]
+        here = (pixels.sample == n) & planes.present[truth]
         parts.append((planes.logits(features[here]), truth[here], pixels.weight[here]))
     if not any(len(known) for _, known, _ in parts):
         parts = [(_planes(sums, method, None, STRENGTH).logits(features), truth, pixels.weight)]

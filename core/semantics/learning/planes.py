@@ -9,7 +9,7 @@ Shapes: P pixels, M classes, F = sum of c_s over the strata.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from torch import Tensor
 from ...errors import DataError
 from ..heads import LSE
 
-NEVER = -1e4  # bias of a class that has no pixel: it is never the highest
+BELOW = 1e4  # how far the logit of a class without pixels is below the mean of the others, in an LSE
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,34 @@ class Planes:
     Attributes:
         weight: (M, F), float64.
         bias: (M,), float64.
+        present: whether each class had pixels to learn from, (M,), bool. The others are never given, and
+            their rows of weight and bias mean nothing.
     """
 
     weight: Tensor
     bias: Tensor
+    present: Tensor
 
     def head(self, widths: Sequence[int]) -> LSE:
-        """Return the LSE with a bias that computes the same; `widths` are the channels c_s of the strata."""
+        """Return the LSE with a bias that computes the same; `widths` are the channels c_s of the strata.
+
+        The logit of a class that is not present is the mean of the others minus BELOW. This is linear, and
+        lower than the highest logit of every pixel, whatever its features are.
+        """
         head = LSE(widths, len(self.bias), "equal", bias=True)
+        weight, bias, absent = self.weight.clone(), self.bias.clone(), ~self.present
+        weight[absent], bias[absent] = weight[self.present].mean(0), bias[self.present].mean() - BELOW
         with torch.no_grad():
-            for parameter, part in zip(head.T, torch.split(self.weight, list(widths), dim=1), strict=True):
+            for parameter, part in zip(head.T, torch.split(weight, list(widths), dim=1), strict=True):
                 parameter.copy_(part)
             assert head.bias is not None
-            head.bias.copy_(self.bias)
+            head.bias.copy_(bias)
         return head.to(self.weight.device)
 
     def logits(self, features: Tensor) -> Tensor:
-        """Return the logits (P, M), float64, of features (P, F)."""
-        return features.double() @ self.weight.T + self.bias
+        """Return the logits (P, M), float64, of features (P, F); -inf for classes that are not present."""
+        logits = features.double() @ self.weight.T + self.bias
+        return logits.masked_fill(~self.present, -torch.inf)
 
     def classes(self, features: Tensor) -> Tensor:
         """Return the class with the highest logit (P,) of features (P, F)."""
@@ -52,8 +62,7 @@ class Planes:
 
     def scaled(self, scale: float) -> Planes:
         """Return the same classifier with logits times a number above 0."""
-        bias = torch.where(self.bias <= NEVER, self.bias, self.bias * scale)
-        return Planes(self.weight * scale, bias)
+        return replace(self, weight=self.weight * scale, bias=self.bias * scale)
 
 
 class PixelSums:
@@ -123,7 +132,7 @@ def ridge(sums: PixelSums, strength: float) -> Planes:
     covariance = sums.moments / mass - torch.outer(mean, mean)
     with_indicators = sums.total / mass - torch.outer(share, mean)  # (M, F)
     weight = _solve(covariance, strength, with_indicators)
-    return _without_absent(sums, weight, share - weight @ mean)
+    return _of_present(sums, weight, share - weight @ mean)
 
 
 def lda(sums: PixelSums, shrinkage: float, prior: float = 1.0) -> Planes:
@@ -146,7 +155,7 @@ def lda(sums: PixelSums, shrinkage: float, prior: float = 1.0) -> Planes:
     within = (sums.moments - (means * sums.mass[:, None]).T @ means) / sums.mass.sum()
     weight = _solve(within, shrinkage, means)
     bias = prior * sums.log_shares - 0.5 * (weight * means).sum(1)
-    return _without_absent(sums, weight, bias)
+    return _of_present(sums, weight, bias)
 
 
 def euclidean_centres(sums: PixelSums) -> Planes:
@@ -156,7 +165,7 @@ def euclidean_centres(sums: PixelSums) -> Planes:
     Unsupervised Learning", 2022).
     """
     means = sums.means
-    return _without_absent(sums, means, -0.5 * (means**2).sum(1))
+    return _of_present(sums, means, -0.5 * (means**2).sum(1))
 
 
 def spherical_centres(sums: PixelSums) -> Planes:
@@ -169,7 +178,7 @@ def spherical_centres(sums: PixelSums) -> Planes:
     """
     means = sums.means
     length = means.norm(dim=1, keepdim=True).clamp(min=1e-300)
-    return _without_absent(sums, means / length, torch.zeros_like(sums.mass))
+    return _of_present(sums, means / length, torch.zeros_like(sums.mass))
 
 
 def _solve(covariance: Tensor, strength: float, right: Tensor) -> Tensor:
@@ -191,8 +200,8 @@ def _solve(covariance: Tensor, strength: float, right: Tensor) -> Tensor:
     return torch.cholesky_solve(right.T, factor).T
 
 
-def _without_absent(sums: PixelSums, weight: Tensor, bias: Tensor) -> Planes:
-    """Return planes in which classes without pixels are never the highest.
+def _of_present(sums: PixelSums, weight: Tensor, bias: Tensor) -> Planes:
+    """Return planes that never give a class without pixels.
 
     Raises:
         DataError: fewer than two classes have pixels.
@@ -203,5 +212,4 @@ def _without_absent(sums: PixelSums, weight: Tensor, bias: Tensor) -> Planes:
             f"{int(present.sum())} of {len(present)} classes occur in the sampled pixels, but at least two "
             "are needed to tell them apart; use more images"
         )
-    never = torch.full_like(bias, NEVER)
-    return Planes(weight * present[:, None], torch.where(present, bias, never))
+    return Planes(weight, bias, present)

@@ -9,7 +9,7 @@ from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.learning.calibration import best_scale
 from ganstrata.core.semantics.learning.closed_form import Method, Sampled, calibrated
 from ganstrata.core.semantics.learning.few_shot_solution import few_shot_scale, image_sums, solve_few_shot
-from ganstrata.core.semantics.learning.planes import NEVER, Planes
+from ganstrata.core.semantics.learning.planes import BELOW, Planes
 from planted_semantics import planted_samples
 
 
@@ -34,19 +34,46 @@ def test_weights_count() -> None:
     assert best_scale(logits.repeat(2, 1), both, torch.ones(len(both))) < 0.7
 
 
+def test_labels_that_are_all_right_do_not_make_it_infinitely_sure() -> None:
+    labels = torch.arange(100) % 4
+    logits = F.one_hot(labels, 4).float()
+    surest = (best_scale(logits, labels, torch.ones(100)) * logits).softmax(1).amax(1)
+    # (1 - e) + e / 4 with e = 1 / 102
+    assert surest.numpy() == pytest.approx(1.0 - 0.75 / 102, abs=1e-4)
+
+
 def test_a_calibrated_solution_decides_as_before_and_never_gives_absent_classes() -> None:
     planes = Planes(
         torch.cat([50.0 * torch.randn(3, 5, dtype=torch.float64), torch.zeros(1, 5, dtype=torch.float64)]),
-        torch.tensor([0.0, 10.0, -10.0, NEVER], dtype=torch.float64),
+        torch.tensor([0.0, 10.0, -10.0, 0.0], dtype=torch.float64),
+        torch.tensor([True, True, True, False]),
     )
     features = torch.randn(4000, 5)
     labels = torch.where(torch.rand(4000) < 0.2, torch.randint(0, 3, (4000,)), planes.classes(features))
     found = calibrated(planes, [Sampled(features, labels, torch.ones(4000))])
     assert (found.classes(features) == planes.classes(features)).all()
-    assert float(found.bias[3]) == NEVER
+    assert int(found.classes(features).max()) < 3
     before, after = (F.cross_entropy(x.logits(features), labels) for x in (planes, found))
     assert float(after) < 0.5 * float(before)
     assert calibrated(planes, []) is planes
+    # Pixels of a class that cannot be given say nothing about the scale.
+    strangers = Sampled(torch.randn(1000, 5), torch.full((1000,), 3), torch.ones(1000))
+    again = calibrated(planes, [Sampled(features, labels, torch.ones(4000)), strangers])
+    torch.testing.assert_close(again.weight, found.weight)
+    assert calibrated(planes, [strangers]) is planes
+
+
+@pytest.mark.parametrize("offset", [0.0, -1e6, 1e6])
+def test_the_head_never_gives_an_absent_class_however_low_its_logits_are(offset: float) -> None:
+    planes = Planes(
+        torch.cat([torch.randn(3, 5, dtype=torch.float64), torch.zeros(1, 5, dtype=torch.float64)]),
+        torch.tensor([offset, offset, offset, 0.0], dtype=torch.float64),
+        torch.tensor([True, True, True, False]),
+    )
+    with torch.no_grad():
+        logits = planes.head([5])([torch.randn(2, 5, 8, 8)], (8, 8))
+    assert float((logits[:, :3].mean(1) - logits[:, 3]).min()) == pytest.approx(BELOW, rel=1e-3)
+    assert float(logits.softmax(1)[:, 3].max()) == 0.0
 
 
 @pytest.mark.parametrize("method", ["lda", "ridge"])

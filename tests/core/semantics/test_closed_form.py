@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -71,9 +72,11 @@ def test_unknown_pixels_take_no_part():
 
 
 def test_miou_of_pixels_is_counted_by_hand():
-    planes = Planes(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+    everywhere = torch.ones(3, dtype=torch.bool)
+    planes = Planes(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), everywhere)
     features = torch.eye(3)[[0, 0, 1, 1]]  # found: 0, 0, 1, 1
     weight = torch.tensor([2.0, 1.0, 1.0, 1.0], dtype=torch.float64)
     sampled = Sampled(features, torch.tensor([0, 1, 1, 1]), weight)
     assert pixel_miou(planes, [sampled]) == pytest.approx((2 / 3 + 2 / 3) / 2)  # the class 2 does not occur
     assert pixel_miou(planes, [sampled], first=1) == pytest.approx(2 / 3)
+    assert math.isnan(pixel_miou(planes, []))

@@ -78,6 +78,8 @@ def test_every_image_is_used_once_whatever_their_number(images):
     steps = list(planned_steps(images))
     assert [s.start for s in steps] == [0, *(s.stop for s in steps[:-1])]
     assert steps[-1].stop == images
+    for step in steps:  # whatever their number, 40 % of them are learnt fast
+        assert step.rate == (1.0 if step.stop <= images * 20 // 50 else 0.1)
 
 
 @pytest.mark.parametrize("stop", [1, 7, 15])
