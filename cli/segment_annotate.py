@@ -151,8 +151,8 @@ def suggest_command(
 ) -> None:
     """Choose the pictures to annotate next, and write them into FOLDER.
 
-    FOLDER is one of `ganstrata segment annotate` in which at least one mask is painted. Taken are pictures on
-    which extractors disagree that weigh the masks differently, each of other classes than the ones before.
+    FOLDER is one of `ganstrata segment annotate` in which at least two masks are painted. Taken are pictures
+    on which extractors disagree that weigh the masks differently, each of other classes than the ones before.
 
     \b
     Example:

@@ -23,7 +23,7 @@ from ...storage.disk import write_bytes
 from ..extractor import Architecture, MadeFor
 from ..feature_maps import choose_strata
 from ..heads import LSE
-from ..learning.annotated import draw_samples
+from ..learning.annotated import annotated, draw_samples
 from ..learning.few_shot import check_annotated
 from ..samples import LabelledSamples
 from ..teacher import Teacher
@@ -73,17 +73,10 @@ class Atelier:
             DataError: feature maps are not finite.
         """
         masks = self.annotations.masks(resize=resize)
-        maps = self.maps(tuple(masks))
+        maps, _ = annotated(self.samples, tuple(masks))
         labels = torch.from_numpy(np.stack(list(masks.values()))).to(self.samples.generator.device)
         check_annotated(maps, labels, len(self.annotations.legend.names))
         return tuple(masks), maps, labels
-
-    def maps(self, index: Sequence[int]) -> list[Tensor]:
-        """Return the feature maps (N, c_s, h_s, w_s) of samples."""
-        parts = [
-            self.drawn(index[s : s + self.samples.batch])[0] for s in range(0, len(index), self.samples.batch)
-        ]
-        return [torch.cat(same) for same in zip(*parts, strict=True)]
 
     def drawn(self, index: Sequence[int]) -> tuple[list[Tensor], Pixels]:
         """Return the feature maps and the pictures (N, H, W, C) of samples of one batch."""

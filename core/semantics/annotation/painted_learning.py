@@ -20,6 +20,7 @@ from ...statistics import Floats
 from ...storage.disk import remove
 from ..extractor import Extractor, MadeFor
 from ..heads import LSE
+from ..learning.annotated import has_fresh_noise, redrawing
 from ..learning.closed_form import Method
 from ..learning.few_shot import FewShotSettings, train_few_shot
 from ..learning.few_shot_solution import few_shot_scale, image_sums, solve_few_shot
@@ -59,7 +60,8 @@ def learnt_heads(
 ) -> tuple[tuple[int, ...], list[LSE]]:
     """Return the annotated samples, and heads that have learnt from their masks.
 
-    Each head of an ensemble weighs the pictures differently, see `image_weights`.
+    Each head of an ensemble weighs the pictures differently, see `image_weights`. Gradient descent has the
+    learning rate of the config, and draws fresh noise anew in every step.
 
     Args:
         atelier: an opened folder.
@@ -67,7 +69,7 @@ def learnt_heads(
         advance: called with 1 after each head.
 
     Raises:
-        UserError: nothing is annotated, or a mask cannot be read.
+        UserError: nothing is annotated, a mask cannot be read, or an ensemble has a single mask.
     """
     index, maps, labels = atelier.annotated(resize=request.resize)
     classes = len(atelier.annotations.legend.names)
@@ -77,10 +79,16 @@ def learnt_heads(
     scale = 1.0
     if request.method != "gradient" and request.calibrated:
         scale = few_shot_scale(atelier.samples, maps, labels, index, sums, request.method)
+    redraw = None
+    if request.method == "gradient" and has_fresh_noise(atelier.samples):
+        redraw = redrawing(atelier.samples, index)
     for k, weight in enumerate(weights.tolist()):
         if request.method == "gradient":
-            settings = FewShotSettings(seed=request.seed + k)
-            heads.append(train_few_shot(maps, labels, classes, settings, weight=torch.tensor(weight)))
+            settings = FewShotSettings(
+                learning_rate=atelier.config.training.learning_rate, seed=request.seed + k
+            )
+            counted = torch.tensor(weight)
+            heads.append(train_few_shot(maps, labels, classes, settings, weight=counted, redraw=redraw))
         else:
             widths = [x.shape[1] for x in maps]
             heads.append(solve_few_shot(sums, request.method, widths, weight, scale=scale))
@@ -112,7 +120,8 @@ def learn(
         The samples whose masks were learnt.
 
     Raises:
-        UserError: nothing is annotated, or a mask cannot be read; nothing was written.
+        UserError: nothing is annotated, a mask cannot be read, or an ensemble has a single mask; nothing was
+            written.
     """
     progress = progress or Progress(quiet=True)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -185,7 +194,7 @@ def suggest(
         progress: where progress is shown; nowhere by default.
 
     Raises:
-        UserError: nothing is annotated, a mask cannot be read, or the pool is too small.
+        UserError: fewer than two masks are painted, a mask cannot be read, or the pool is too small.
     """
     if count > pool:
         raise UserError(f"{count} pictures cannot be chosen out of {pool}; give a larger --pool")

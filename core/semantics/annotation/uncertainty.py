@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...errors import UserError
 from ...statistics import Floats
 from ..heads import LSE, Size
 
@@ -47,10 +48,18 @@ def image_weights(images: int, heads: int, seed: int) -> Floats:
     They are those of the Bayesian bootstrap: no image, and so no class, is ever left out, as it would be
     where few images are resampled. The first head counts all images alike if it is the only one.
 
+    Raises:
+        UserError: there are several heads, but fewer than two images, which no weights can tell apart.
+
     Source: Rubin, "The Bayesian bootstrap", 1981.
     """
     if heads == 1:
         return np.ones((1, images))
+    if images < 2:
+        raise UserError(
+            f"the {heads} heads of an ensemble differ by how much each annotated picture counts, and "
+            "with one picture they would all be the same and never disagree; paint a mask on a second picture"
+        )
     drawn = np.random.default_rng(seed).standard_exponential((heads, images))
     return np.asarray(drawn / drawn.mean(axis=1, keepdims=True))
 

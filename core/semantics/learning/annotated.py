@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
 from ...plugins.records import Latents
 from ...randomness import Stream, noise_seed
@@ -34,6 +35,28 @@ def draw_samples(
     w = generator.map(latents.z, latents.condition)
     codes = generator.broadcast(w, latents.condition)
     return samples.render(latents, codes, noise_seed(samples.seed, stream) if noise is None else noise)
+
+
+def annotated(
+    samples: LabelledSamples, index: Sequence[int], noise: int | None = None
+) -> tuple[list[Tensor], Tensor]:
+    """Return feature maps (N, c_s, h_s, w_s) and labels (N, H, W) of samples, drawn in batches.
+
+    Raises:
+        GanstrataError: a plugin fails.
+    """
+    parts = [
+        draw_samples(samples, index[start : start + samples.batch], Stream.TRAINING, noise)
+        for start in range(0, len(index), samples.batch)
+    ]
+    maps = [torch.cat(same) for same in zip(*(part.maps for part in parts), strict=True)]
+    return maps, torch.cat([part.labels for part in parts])
+
+
+def redrawing(samples: LabelledSamples, index: Sequence[int]) -> Callable[[int], list[Tensor]]:
+    """Return a function that gives the feature maps of samples with the fresh noise of a step."""
+    first = noise_seed(samples.seed, Stream.TRAINING)
+    return lambda step: annotated(samples, index, (first + 1 + step) % 2**63)[0]
 
 
 def has_fresh_noise(samples: LabelledSamples) -> bool:

@@ -13,25 +13,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from ...config.segment_schema import SegmentConfig
 from ...device import for_inference
 from ...errors import CheckpointError, ConfigError, DataError, Fault, RunError, UserError
 from ...messages import visible
-from ...randomness import Stream, noise_seed
 from ...runs.lock import locked
 from ...runs.progress import Progress
 from ...storage.disk import make_folder, read_bytes, write_text
 from ...storage.seal import read_sealed, sealed_text
 from ..extractor import Extractor
 from ..extractor_file import load_extractor, save_extractor
-from ..learning.annotated import draw_samples, has_fresh_noise
+from ..learning.annotated import annotated, has_fresh_noise, redrawing
 from ..learning.few_shot import FewShotSettings, steps_for, train_few_shot
 from ..learning.few_shot_solution import few_shot_scale, image_sums, solve_few_shot
 from ..learning.folder import EXTRACTOR
-from ..samples import LabelledSamples
 from ..subject import Subject, build_subject
 from .evaluation import Evaluation, evaluate, strata_of
 from .quality import Quality, quality_of
@@ -269,11 +264,6 @@ def _train(
     """Train one extractor on samples of Stream.TRAINING."""
     samples, began = subject.samples, time.monotonic()
     maps, labels = annotated(samples, index)
-    first = noise_seed(samples.seed, Stream.TRAINING)
-
-    def redraw(step: int) -> list[Tensor]:
-        return annotated(samples, index, (first + 1 + step) % 2**63)[0]
-
     section = subject.config.training
     if section.method == "gradient":
         head = train_few_shot(
@@ -281,7 +271,7 @@ def _train(
             labels,
             len(subject.teacher.classes),
             FewShotSettings(learning_rate=section.learning_rate, seed=(samples.seed + repeat) % 2**63),
-            redraw=redraw if fresh else None,
+            redraw=redrawing(samples, index) if fresh else None,
             advance=advance,
         )
     else:
@@ -304,19 +294,3 @@ def _train(
     }
     architecture = replace(subject.architecture, layer_weights="equal", bias=head.bias is not None)
     return Extractor(architecture, (for_inference(head, subject.device),), subject.made_for, facts)
-
-
-def annotated(
-    samples: LabelledSamples, index: Sequence[int], noise: int | None = None
-) -> tuple[list[Tensor], Tensor]:
-    """Return feature maps (N, c_s, h_s, w_s) and labels (N, H, W) of samples, drawn in batches.
-
-    Raises:
-        GanstrataError: a plugin fails.
-    """
-    parts = [
-        draw_samples(samples, index[start : start + samples.batch], Stream.TRAINING, noise)
-        for start in range(0, len(index), samples.batch)
-    ]
-    maps = [torch.cat(same) for same in zip(*(part.maps for part in parts), strict=True)]
-    return maps, torch.cat([part.labels for part in parts])

@@ -9,23 +9,33 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ganstrata.core.config.reading import validate_annotate
 from ganstrata.core.config.segment_schema import AnnotateConfig
 from ganstrata.core.errors import GanstrataError, RunError, UserError
 from ganstrata.core.figures.pictures import read_picture
+from ganstrata.core.randomness import Stream, noise_seed
 from ganstrata.core.semantics.annotation.annotate import annotate
 from ganstrata.core.semantics.annotation.annotations import INDEX, Annotations
 from ganstrata.core.semantics.annotation.atelier import Atelier
 from ganstrata.core.semantics.annotation.legend import Legend
 from ganstrata.core.semantics.annotation.masks import label_png
-from ganstrata.core.semantics.annotation.painted_learning import POOL_START, LearnRequest, learn, suggest
+from ganstrata.core.semantics.annotation.painted_learning import (
+    POOL_START,
+    LearnRequest,
+    learn,
+    learnt_heads,
+    suggest,
+)
 from ganstrata.core.semantics.learning import few_shot
+from ganstrata.core.semantics.learning.annotated import draw_samples
 from ganstrata.core.semantics.learning.folder import EXTRACTOR, open_segmentation
 from ganstrata.core.semantics.learning.folder import INDEX as SEGMENTATION
 from ganstrata.core.semantics.measuring.comparison import compare
 from ganstrata.core.semantics.measuring.evaluation_folder import evaluate_folders
 from ganstrata.core.semantics.painting.studio import Studio
 from PIL import Image
+from torch import Tensor
 
 CLASSES = ("left", "right")
 pytestmark = pytest.mark.usefixtures("fakes")
@@ -164,6 +174,33 @@ def test_an_extractor_is_learnt_from_painted_masks(folder, tmp_path, monkeypatch
     assert subject.provenance.teacher is None
 
 
+def test_gradient_descent_draws_fresh_noise_and_has_the_rate_of_the_config(tmp_path, monkeypatch):
+    monkeypatch.setattr(few_shot, "MOST_STEPS", 5)
+    training = {"batch_size": 4, "learning_rate": 0.02}
+    folder = annotate(
+        config(generator={"use": "fake_grainy"}, training=training), tmp_path / "paint", 2, CLASSES
+    )
+    paint(folder, 0)
+    paint(folder, 1)
+    atelier = Atelier.open(folder.path)
+    index, (head,) = learnt_heads(atelier, LearnRequest("gradient"))
+    _, maps, labels = atelier.annotated()
+
+    def redraw(step: int) -> list[Tensor]:
+        seed = noise_seed(0, Stream.TRAINING) + 1 + step
+        return draw_samples(atelier.samples, index, Stream.TRAINING, seed).maps
+
+    def trained(rate: float, *, fresh: bool) -> Tensor:
+        settings = few_shot.FewShotSettings(learning_rate=rate)
+        one = few_shot.train_few_shot(maps, labels, 2, settings, redraw=redraw if fresh else None)
+        return torch.cat([weight.flatten() for weight in one.T])
+
+    found = torch.cat([weight.flatten() for weight in head.T])
+    torch.testing.assert_close(found, trained(0.02, fresh=True), rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(found, trained(0.02, fresh=False), rtol=1e-3, atol=1e-5)
+    assert not torch.allclose(found, trained(0.001, fresh=True), rtol=1e-3, atol=1e-5)
+
+
 def test_a_folder_without_a_teacher_may_be_moved_but_has_nothing_to_compare_with(folder, tmp_path):
     paint(folder, 0)
     learn(folder.path, tmp_path / "seg", LearnRequest())
@@ -217,6 +254,17 @@ def test_suggested_pictures_are_added_to_the_folder(folder):
     assert found[0].doubt > 0
     more = suggest(folder.path, 1, 5, heads=4)
     assert more[0].sample > max(again.samples)  # a pool of new pictures
+
+
+def test_nothing_is_suggested_from_one_mask(folder, tmp_path):
+    paint(folder, 0)
+    before = {path.name for path in folder.path.iterdir()}
+    with pytest.raises(UserError, match="paint a mask on a second picture"):
+        suggest(folder.path, 2, 5)
+    assert {path.name for path in folder.path.iterdir()} == before
+    with pytest.raises(UserError, match="paint a mask on a second picture"):
+        learn(folder.path, tmp_path / "seg", LearnRequest("ridge", 3))
+    assert not (tmp_path / "seg").exists()
 
 
 def test_nothing_is_learnt_from_nothing(folder, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from ganstrata.core.errors import UserError
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.annotation.uncertainty import choose_next, doubts, image_weights, jensen_shannon
 from ganstrata.core.semantics.learning.annotated import draw_samples
@@ -34,6 +35,12 @@ def test_weights_leave_no_image_out():
     np.testing.assert_allclose(weights.mean(axis=1), 1.0)
     assert weights.std() > 0.5
     np.testing.assert_array_equal(image_weights(4, 1, seed=1), 1.0)
+
+
+def test_heads_that_could_not_differ_are_refused():
+    with pytest.raises(UserError, match="with one picture they would all be the same"):
+        image_weights(1, 4, seed=1)
+    assert image_weights(1, 1, seed=1).tolist() == [[1.0]]
 
 
 def test_doubts_add_up_over_classes_and_are_larger_where_less_was_seen():
