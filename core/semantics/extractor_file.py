@@ -26,7 +26,7 @@ from ..errors import CheckpointError
 from ..messages import shown
 from ..storage.disk import write_bytes
 from ..storage.json_values import JsonObject
-from ..storage.name_rules import fault_of
+from ..storage.name_rules import class_name_fault
 from ..storage.paths import user_path
 from .extractor import Architecture, Extractor, MadeFor
 from .feature_maps import FeatureMap
@@ -82,7 +82,7 @@ class _Header(BaseModel):
     @model_validator(mode="after")
     def _classes_are_names(self) -> _Header:
         for name in self.classes:
-            if fault := "holds '/'" if "/" in name else fault_of(name):
+            if fault := class_name_fault(name):
                 raise ValueError(f"the class {shown(name)} {fault}")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have the same name")

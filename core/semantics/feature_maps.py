@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import ShapeError, UserError
-from ..messages import listed, shown
+from ..errors import DataError, ShapeError, UserError
+from ..messages import listed, shown, visible
 from ..plugins.base import owner_of
 from ..plugins.contracts import Generator
 from ..plugins.records import Stratum
@@ -122,3 +122,32 @@ def cropped(features: Mapping[int, Tensor], maps: Sequence[FeatureMap]) -> list[
             )
         result.append((x[:, :, m : x.shape[2] - m, m : x.shape[3] - m] if m else x).float())
     return result
+
+
+def fault_of_maps(maps: Sequence[FeatureMap], values: Sequence[Tensor], index: Sequence[int]) -> str:
+    """Say which feature map is not finite, in which sample, and what helps; empty if all are finite.
+
+    Args:
+        maps: what the values are of.
+        values: for each map a tensor (N, ...) with values of the map.
+        index: number of the sample that each of the N rows is of.
+    """
+    for described, x in zip(maps, values, strict=True):
+        finite = torch.isfinite(x).flatten(1).all(dim=1)
+        if not bool(finite.all()):
+            return (
+                f"the feature map of stratum {described.stratum} ('{visible(described.name)}') is not finite "
+                f"in sample {index[int(finite.int().argmin())]}; leave that stratum out with "
+                "extractor.strata, or use precision fp32, as maps overflow in half precision"
+            )
+    return ""
+
+
+def require_finite(maps: Sequence[FeatureMap], values: Sequence[Tensor], index: Sequence[int]) -> None:
+    """Refuse feature maps that are not finite; arguments as of `fault_of_maps`.
+
+    Raises:
+        DataError: some are not; the message names stratum and sample.
+    """
+    if fault := fault_of_maps(maps, values, index):
+        raise DataError(fault)

@@ -19,6 +19,7 @@ from ..plugins.classes import check_labels
 from ..plugins.contracts import Segmenter
 from ..plugins.records import Rendering
 from ..plugins.scoring import refusing_writes
+from ..storage.name_rules import class_name_fault
 from .extractor import BACKGROUND
 
 UNKNOWN = -1  # label of pixels that are left out of losses and measures
@@ -52,6 +53,12 @@ class Teacher:
             raise UserError(
                 f"{owner_of(segmenter)} has {len(names)} class, but two are needed to tell them apart"
             )
+        for name in names if classes is None else classes:
+            if name in names and (fault := class_name_fault(name)):
+                raise UserError(
+                    f"the class {shown(name)} of {owner_of(segmenter)} {fault}, so it cannot be one of an "
+                    "extractor; rename it there, or leave it out with extractor.classes"
+                )
         if classes is None:
             return Teacher(segmenter)
         for name in classes:

@@ -48,6 +48,15 @@ def fault_of(name: str, *, separators: str = SEPARATORS) -> str:
     )
 
 
+def class_name_fault(name: str) -> str:
+    """Return why this cannot name a class of pixels, in a legend or an extractor; empty if it can.
+
+    >>> class_name_fault("window/door"), class_name_fault("window")
+    ("holds '/'", '')
+    """
+    return "holds '/'" if "/" in name else fault_of(name)
+
+
 def require_unique(concepts: Iterable[str]) -> None:
     """Check that no two concepts have the same name.
 

@@ -16,7 +16,7 @@ from ...messages import listed
 from ...runs.prepare import PluginBuilder
 from ...runs.progress import Progress
 from ...storage.disk import write_bytes, write_text
-from ...storage.name_rules import fault_of
+from ...storage.name_rules import class_name_fault
 from ...storage.result_folder import recover, staged
 from ..extractor import Extractor, MadeFor
 from ..extractor_file import load_extractor
@@ -112,7 +112,7 @@ def _classes(
         teacher = PluginBuilder(source, device, config.checks).build("scorer", config.teacher, ("teacher",))
         return Teacher.of(segmenter_of(teacher, source), config.extractor.classes).classes
     for name in classes:
-        if fault := "holds '/'" if "/" in name else fault_of(name):
+        if fault := class_name_fault(name):
             raise UserError(f"the class '{name}' {fault}")
     if len(set(classes)) < len(classes) or len(classes) < 2:
         raise UserError(f"{listed(list(classes), 20)} are not two or more different classes")

@@ -75,7 +75,7 @@ class Atelier:
         masks = self.annotations.masks(resize=resize)
         maps, _ = annotated(self.samples, tuple(masks))
         labels = torch.from_numpy(np.stack(list(masks.values()))).to(self.samples.generator.device)
-        check_annotated(maps, labels, len(self.annotations.legend.names))
+        check_annotated(labels, len(self.annotations.legend.names))
         return tuple(masks), maps, labels
 
     def drawn(self, index: Sequence[int]) -> tuple[list[Tensor], Pixels]:

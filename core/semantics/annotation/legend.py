@@ -19,7 +19,7 @@ from ...errors import UserError
 from ...figures.masks import class_colours, hexadecimal
 from ...figures.pictures import png
 from ...messages import listed, shown, visible
-from ...storage.name_rules import fault_of
+from ...storage.name_rules import class_name_fault
 
 CLASSES = "classes.json"
 UNKNOWN_INDEX = 255  # in masks whose values are class numbers
@@ -107,9 +107,7 @@ def read_legend(path: Path) -> Legend:
     names = tuple(entry.name for entry in classes)
     colours = np.array([list(bytes.fromhex(entry.colour[1:])) for entry in classes], dtype=np.uint8)
     codes = [entry.colour.lower() for entry in classes]
-    faults = [
-        f"the class name {shown(name)} {why}" for name in names if (why := fault_of(name, separators=""))
-    ]
+    faults = [f"the class name {shown(name)} {why}" for name in names if (why := class_name_fault(name))]
     if [entry.number for entry in classes] != list(range(len(classes))):
         faults.append(f"the numbers of its classes are not 0 to {len(classes) - 1}, each once")
     if again := [name for name in dict.fromkeys(names) if names.count(name) > 1]:

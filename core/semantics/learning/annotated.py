@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...plugins.records import Latents
 from ...randomness import Stream, noise_seed
+from ..feature_maps import require_finite
 from ..samples import Drawn, LabelledSamples
 
 
@@ -43,6 +44,7 @@ def annotated(
     """Return feature maps (N, c_s, h_s, w_s) and labels (N, H, W) of samples, drawn in batches.
 
     Raises:
+        DataError: a feature map is not finite; the message names stratum and sample.
         GanstrataError: a plugin fails.
     """
     parts = [
@@ -50,6 +52,7 @@ def annotated(
         for start in range(0, len(index), samples.batch)
     ]
     maps = [torch.cat(same) for same in zip(*(part.maps for part in parts), strict=True)]
+    require_finite(samples.maps, maps, index)
     return maps, torch.cat([part.labels for part in parts])
 
 

@@ -117,10 +117,10 @@ def train_few_shot(
         advance: called with 1 after every step.
 
     Raises:
-        DataError: no pixel is annotated, or feature maps are not finite.
+        DataError: no pixel is annotated, or all are of one class.
     """
     settings = settings or FewShotSettings()
-    check_annotated(maps, labels, classes)
+    check_annotated(labels, classes)
     with seeded(settings.seed):
         head = LSE([x.shape[1] for x in maps], classes).to(maps[0].device)
     optimiser = torch.optim.Adam(head.parameters(), lr=settings.learning_rate, betas=BETAS)
@@ -161,11 +161,11 @@ def _loss(logits: Tensor, target: Tensor, counted: Tensor | None) -> Tensor:
     return (each * counted).sum()
 
 
-def check_annotated(maps: Sequence[Tensor], labels: Tensor, classes: int) -> None:
+def check_annotated(labels: Tensor, classes: int) -> None:
     """Refuse annotations from which nothing can be learnt.
 
     Raises:
-        DataError: no pixel is annotated, all are of one class, or feature maps are not finite.
+        DataError: no pixel is annotated, or all are of one class.
     """
     known = labels[labels != UNKNOWN]
     if len(known) == 0:
@@ -177,9 +177,3 @@ def check_annotated(maps: Sequence[Tensor], labels: Tensor, classes: int) -> Non
             f"all annotated pixels are of one class (number {int(known[0])} of 0 to {classes - 1}), so there "
             "is nothing to tell apart; annotate pixels of a second class"
         )
-    for i, x in enumerate(maps):
-        if not bool(torch.isfinite(x).all()):
-            raise DataError(
-                f"feature map {i} of the annotated images is not finite; leave its stratum out with "
-                "extractor.strata, or use precision fp32"
-            )

@@ -12,6 +12,7 @@ from ...conformance.random_state import seeded
 from ...errors import DataError
 from ...randomness import Stream
 from ..extractor import Architecture
+from ..feature_maps import fault_of_maps
 from ..heads import Additive, Head
 from ..samples import Drawn, LabelledSamples
 from .losses import extractor_loss
@@ -127,12 +128,8 @@ class Trainer:
     def _why_not_finite(self, maps: list[Tensor], start: int, stop: int) -> str:
         """Return why the loss of samples start .. stop - 1 is not finite."""
         where = f"the loss is not finite at images {start} to {stop - 1}"
-        for described, x in zip(self.samples.maps, maps, strict=True):
-            if not bool(torch.isfinite(x).all()):
-                return (
-                    f"{where}: the feature map of stratum {described.stratum} ('{described.name}') is not "
-                    "finite; leave that stratum out with extractor.strata, or use precision fp32"
-                )
+        if fault := fault_of_maps(self.samples.maps, maps, range(start, stop)):
+            return f"{where}: {fault}"
         return f"{where}, although the feature maps are; give a smaller training.learning_rate"
 
     def state(self) -> dict[str, Tensor]:

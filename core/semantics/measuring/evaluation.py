@@ -23,7 +23,7 @@ from ...messages import listed, visible
 from ...randomness import Stream
 from ..agreement import Counts, Overlaps, overlaps, pixels_of_classes
 from ..extractor import Extractor
-from ..feature_maps import cropped
+from ..feature_maps import cropped, fault_of_maps
 from ..heads import Additive, enlarge
 from ..samples import Drawn, LabelledSamples
 
@@ -232,17 +232,10 @@ class _Counting:
         if not wrong.any():
             return
         i = int(wrong.nonzero()[0])
-        for described, x in zip(
-            self.extractor.architecture.maps,
-            cropped(drawn.rendering.features, self.extractor.architecture.maps),
-            strict=True,
-        ):
-            if not torch.isfinite(x[i]).all():
-                raise ScoreError(
-                    f"{visible(self.name)} cannot read sample {start + i}: the feature map of stratum "
-                    f"{described.stratum} ('{visible(described.name)}') holds NaN or infinity, although the "
-                    "picture does not. In half precision feature maps overflow; set precision to fp32"
-                )
+        described = self.extractor.architecture.maps
+        maps = [x[i : i + 1] for x in cropped(drawn.rendering.features, described)]
+        if fault := fault_of_maps(described, maps, [start + i]):
+            raise ScoreError(f"{visible(self.name)} cannot read sample {start + i}: {fault}")
         raise ScoreError(
             f"{visible(self.name)} gives logits of sample {start + i} that are not finite, from feature maps "
             "that are: its parameters are too large. Train it again, with a smaller learning rate"

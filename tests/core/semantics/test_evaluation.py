@@ -218,7 +218,7 @@ def test_nan_in_feature_maps_is_an_error_that_names_stratum_and_sample():
     teacher = good.teacher
     object.__setattr__(teacher, "segmenter", _Blind())
     samples = LabelledSamples(_Broken(), teacher, (0, 1, 2), 8)
-    with pytest.raises(ScoreError, match=r"it cannot read sample 5: .* stratum 1 \('middle'\) holds NaN"):
+    with pytest.raises(ScoreError, match=r"it cannot read sample 5: .* stratum 1 \('middle'\) is not finite"):
         evaluate(samples, {"it": _extractor(samples, _exact())}, 8)
 
 

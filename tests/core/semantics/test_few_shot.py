@@ -8,7 +8,7 @@ from fakes import Grainy, Layered
 from ganstrata.core.errors import DataError
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.heads import LSE, enlarge, lines
-from ganstrata.core.semantics.learning.annotated import draw_samples, has_fresh_noise
+from ganstrata.core.semantics.learning.annotated import annotated, draw_samples, has_fresh_noise
 from ganstrata.core.semantics.learning.few_shot import FewShotSettings, KeptMaps, train_few_shot
 from ganstrata.core.semantics.samples import LabelledSamples
 from ganstrata.core.semantics.teacher import Teacher
@@ -131,7 +131,16 @@ def test_annotations_of_nothing_are_refused(value: int, message: str):
 
 
 def test_maps_that_are_not_finite_are_refused():
-    drawn = draw_samples(planted_samples(), [0], Stream.TRAINING)
-    drawn.maps[1][0, 0, 0, 0] = torch.nan
-    with pytest.raises(DataError, match="feature map 1 of the annotated images is not finite"):
-        train_few_shot(drawn.maps, drawn.labels, 3)
+    samples = planted_samples(batch=2)
+    render = samples.generator.stratum
+
+    def damaged(s, state, code, style=None):
+        after = render(s, state, code, style)
+        if s == 1 and len(after.x) == 1:  # the last batch
+            after.x[0, 0, 0, 0] = torch.nan
+        return after
+
+    assert len(annotated(samples, [7, 9, 4])[1]) == 3
+    samples.generator.stratum = damaged
+    with pytest.raises(DataError, match=r"stratum 1 \('middle'\) is not finite in sample 4; leave that"):
+        annotated(samples, [7, 9, 4])

@@ -297,6 +297,8 @@ def test_colours_of_a_changed_legend_count(tmp_path: Path) -> None:
         (lambda c: c["classes"].clear(), "classes: must have at least 1 item"),
         (lambda c: c["classes"][1].update(name="wall"), "two classes are named wall"),
         (lambda c: c["classes"][1].update(name="a\x1bb"), "cannot be printed"),
+        (lambda c: c["classes"][1].update(name="window/door"), "'window/door' holds '/'"),
+        (lambda c: c["classes"][1].update(name="window,door"), "contains ','"),
         (lambda c: c["classes"][1].update(colour="#cc4d1a"), "two classes have the colour #cc4d1a"),
         (lambda c: c["classes"][1].update(colour="red"), "colour: must have the form"),
         (lambda c: c["classes"][1].update(colour="#000000"), "the colour of unknown pixels"),

@@ -56,6 +56,14 @@ def test_whole_numbers_of_any_width_are_labels(kind: torch.dtype):
     assert torch.equal(labels, samples.draw(0, Stream.TRAINING).labels)
 
 
+def test_a_class_that_no_extractor_could_have_is_refused_before_the_training():
+    segmenter = Linear()
+    segmenter.concepts = tuple(Concept(name, "object") for name in ("sky", "window/door", "road"))
+    with pytest.raises(UserError, match=r"class 'window/door' of .* holds '/'.*extractor\.classes"):
+        Teacher.of(segmenter)
+    assert Teacher.of(segmenter, ["sky", "road"]).classes == ("background", "sky", "road")
+
+
 def test_logits_that_are_none_are_refused():
     class Silent(Linear):
         def logits(self, rendering: Rendering) -> torch.Tensor:

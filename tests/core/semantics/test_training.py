@@ -154,5 +154,7 @@ def test_maps_that_are_not_finite_are_named():
     samples = planted_samples()
     samples.generator.filters[1][0, 0, 0, 0] = torch.inf
     trainer = Trainer(samples, architecture(samples), TrainingSettings(50))
-    with pytest.raises(DataError, match=r"stratum 1 \('middle'\) is not finite; leave that stratum out"):
+    with pytest.raises(
+        DataError, match=r"stratum 1 \('middle'\) is not finite in sample 0; leave that stratum out"
+    ):
         list(trainer.steps())
