@@ -101,7 +101,7 @@ def edit_command(
         from ..core.semantics.painting.editing import Search
         from ..core.semantics.painting.studio import Studio, prepare_painting
 
-        studio = Studio.open(folder, device)
+        studio = Studio.open(folder, device, progress)
         edited = None
         if strokes is None:
             prepare_painting(studio, number, out, "teacher" if by == "teacher" else "extractor")
@@ -179,7 +179,7 @@ def sample_command(
         from ..core.semantics.painting.sample_stage import PAGE, SampleRequest, sample_into
         from ..core.semantics.painting.studio import Studio
 
-        studio = Studio.open(folder, device)
+        studio = Studio.open(folder, device, progress)
         request = SampleRequest(
             mask=mask,
             n=count,

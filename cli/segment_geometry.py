@@ -8,8 +8,8 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, device_option, number_from, quiet_option
-from .segment_options import folder_argument
+from .options import PATH, number_from, quiet_option
+from .segment_options import device_option, folder_argument
 from .streams import say
 
 

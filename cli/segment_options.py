@@ -17,7 +17,7 @@ set_option = click.option(
     help="Change one value of the config; may be repeated.",
 )
 device_option = click.option(
-    "--device", metavar=DEVICES, help="Where to compute.  [default: as in the config, or that of DIR]"
+    "--device", metavar=DEVICES, help="Where to compute.  [default: as in the config, or in that of DIR]"
 )
 resize_option = click.option(
     "--resize", is_flag=True, help="Accept a PNG of another size; each pixel takes the nearest."

@@ -23,7 +23,9 @@ from click.testing import CliRunner, Result
 from ganstrata import hookimpl
 from ganstrata.cli.main import main
 from ganstrata.core.plugins.registry import PluginInfo, registry
+from ganstrata.core.runs.provenance.records import PluginRecord
 from ganstrata.core.runs.run import Run
+from ganstrata.core.semantics import subject as subjects
 
 # They have few tests, and take longest. Several processes end together if these files do not come last.
 LONG = (
@@ -197,6 +199,23 @@ def invoke(fakes: ModuleType) -> Callable[..., Result]:
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
     return call
+
+
+@pytest.fixture
+def change_teacher(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """change_teacher() gives scorers another source from now on, and returns how that is told."""
+
+    def change() -> str:
+        plugin_record = subjects.plugin_record
+
+        def changed(kind: str, *given: Any) -> PluginRecord:
+            record = plugin_record(kind, *given)
+            return record.model_copy(update={"code": "another"}) if kind == "scorer" else record
+
+        monkeypatch.setattr(subjects, "plugin_record", changed)
+        return "teacher 'fake_regions': its source changed"
+
+    return change
 
 
 @pytest.fixture

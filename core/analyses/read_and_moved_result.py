@@ -31,6 +31,7 @@ class ReadAndMoved:
         run: path of the run.
         scorer: its scorer whose concepts are the classes.
         step: how far layers were moved, in units of w.
+        record: generator, teacher, seed, extractor and provenance, for the index.
     """
 
     rows: Sequence[ClassLayers]
@@ -42,6 +43,7 @@ class ReadAndMoved:
     run: str
     scorer: str
     step: float
+    record: JsonObject
 
     @property
     def figure(self) -> Figure:
@@ -110,6 +112,7 @@ class ReadAndMoved:
             "classes.csv": self.table.csv.encode(),
         }
         index: JsonObject = {
+            **self.record,
             "extractor": {"name": self.extractor, "head": self.head, "layerwise_loss": self.layerwise},
             "images": self.images,
             "run": {"path": self.run, "scorer": self.scorer, "step_in_w": self.step},

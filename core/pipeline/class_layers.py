@@ -13,6 +13,7 @@ from ..semantics.learning.folder import open_segmentation
 from ..semantics.measuring.evaluation import evaluate
 from ..semantics.measuring.evaluation_page import trained_layerwise
 from ..semantics.measuring.quality import quality_of
+from ..semantics.record import record_of
 from ..storage.result_folder import check_free, replace_folder
 from .results import open_run
 
@@ -46,7 +47,7 @@ def class_layers(
     check_free(out, INDEX, "ganstrata segment layers")
     run = open_run(run_dir)
     effects, learnt = run.effects, run.boundaries
-    subject, extractor = open_segmentation(folder, device)
+    subject, extractor = open_segmentation(folder, device, progress)
     theirs, ours = run.record.generator.fingerprint, subject.generator.fingerprint
     if theirs != ours:
         raise MismatchError(
@@ -70,6 +71,7 @@ def class_layers(
         run=str(run_dir),
         scorer=alias,
         step=effects.step,
+        record=record_of(subject, {name: extractor}),
     )
     replace_folder(out, INDEX, found.files())
     return found

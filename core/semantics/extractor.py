@@ -106,12 +106,14 @@ class Extractor:
         heads: K networks.
         made_for: the generator whose feature maps they read.
         facts: teacher, schedule, measured quality: plain data for reports.
+        sha256: SHA-256 of the file that it was read from; "" if it was read from none.
     """
 
     architecture: Architecture
     heads: Sequence[Head]
     made_for: MadeFor
     facts: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -171,7 +171,8 @@ def extractor_of(checkpoint: Checkpoint, device: torch.device) -> Extractor:
         kernel=header.kernel,
     )
     heads = tuple(_head(architecture, checkpoint, k, device) for k in range(header.heads))
-    return Extractor(architecture, heads, MadeFor(**header.generator.model_dump()), header.facts)
+    made_for = MadeFor(**header.generator.model_dump())
+    return Extractor(architecture, heads, made_for, header.facts, checkpoint.sha256)
 
 
 def _head(architecture: Architecture, checkpoint: Checkpoint, k: int, device: torch.device) -> Head:

@@ -15,6 +15,7 @@ from ganstrata.core.interchange.codes import read_codes
 from ganstrata.core.semantics.annotation.legend import read_legend
 from ganstrata.core.semantics.painting.edit_stage import PaintRequest
 from ganstrata.core.semantics.painting.editing import Renderer, Search
+from ganstrata.core.storage.disk import file_hash
 from ganstrata.core.storage.seal import read_sealed, sealed_text
 from PIL import Image
 
@@ -119,6 +120,24 @@ def test_edits_and_samples_are_computed_in_the_precision_of_the_config(
         assert record["provenance"]["environment"]["precision"] == "bf16"
         assert used == {"bf16"}
         used.clear()
+
+
+def test_a_teacher_that_changed_since_the_training_is_told_and_recorded(
+    invoke: Invoke, segmentation: Path, canvas: Path, tmp_path: Path, change_teacher: Callable[[], str]
+) -> None:
+    changed_teacher = change_teacher()
+    for name, *options in (
+        ("edit", "--sample", 3, "--strokes", _strokes(canvas)),
+        ("sample", "--mask", _strokes(canvas), "-n", 1),
+    ):
+        out = tmp_path / name
+        result = invoke("segment", name, segmentation, *options, "--steps", 1, "--out", out)
+        assert result.exit_code == 0, result.stderr
+        assert f"{segmentation}: since its training, {changed_teacher}" in result.stderr
+        record = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+        assert record["changed_since_training"] == [changed_teacher]
+        assert record["extractors_sha256"] == {"seg": file_hash(segmentation / "extractor.safetensors")}
+        assert (record["seed"], record["teacher"]) == (0, "fake_regions")
 
 
 def test_the_defaults_of_the_library_are_those_of_the_command_line() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from ganstrata.core.storage.disk import file_hash
 from ganstrata.core.storage.result_folder import faults_of
 
 CONFIG = """
@@ -76,6 +77,20 @@ def test_extractors_are_compared_in_tables_figures_and_a_page(invoke, trained, t
     for part in ("trained with layer-wise loss", "mIoU per image", "mIoU pooled", "data:image/png;base64,"):
         assert part in page
     assert "http" not in re.sub(r'xmlns="[^"]*"', "", page)  # it opens offline
+
+
+def test_the_index_says_what_the_numbers_stand_on(invoke, trained, tmp_path, change_teacher):
+    lse, nse, out = trained("lse"), trained("nse", "extractor.head=NSE-2"), tmp_path / "out"
+    changed_teacher = change_teacher()
+    result = invoke("segment", "eval", lse, nse, "--images", "8", "--out", out)
+    assert result.exit_code == 0, result.output
+    index = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    assert index["extractors_sha256"] == {
+        folder.name: file_hash(folder / "extractor.safetensors") for folder in (lse, nse)
+    }
+    assert (index["seed"], index["teacher"]) == (0, "fake_regions")
+    assert index["provenance"]["generator"]["name"] == "fake_layers"
+    assert index["changed_since_training"] == [changed_teacher, f"{nse}: {changed_teacher}"]
 
 
 def test_the_table_of_classes_follows_from_the_mean(invoke, trained, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 from conftest import CONFIG
 from ganstrata.core.runs.run import Run
+from ganstrata.core.storage.disk import file_hash
 from ganstrata.core.storage.result_folder import faults_of
 
 SEGMENT = """
@@ -77,6 +78,21 @@ def test_classes_are_moved_where_the_fake_generator_plants_them(invoke, trained,
     assert index["run"]["scorer"] == "regions"
     assert len(index["sentences"]) == 4
     assert f"In {out}" in result.stdout
+
+
+def test_a_teacher_that_changed_since_the_training_is_told_and_recorded(
+    invoke, trained, run, tmp_path, change_teacher
+):
+    lse, out = trained("lse", "training.images=50"), tmp_path / "out"
+    changed_teacher = change_teacher()
+    result = invoke("segment", "layers", lse, "--run", run.path, "--images", "8", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert f"since its training, {changed_teacher}" in result.stderr
+    index = json.loads((out / "read_and_moved.json").read_text(encoding="utf-8"))
+    assert index["changed_since_training"] == [changed_teacher]
+    assert index["extractors_sha256"] == {"lse": file_hash(lse / "extractor.safetensors")}
+    assert index["seed"] == 0
+    assert index["provenance"]["teacher"]["name"] == "fake_regions"
 
 
 def _refused(result: Result, words: str, out: Path) -> None:

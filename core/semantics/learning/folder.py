@@ -213,3 +213,70 @@ def open_segmentation(
     except UserError as error:
         raise RunError(f"{path}: {error}") from error
     return replace(subject, differences=changed), extractor
+
+
+def open_another(
+    path: Path, subject: Subject, other: Path | str, progress: Progress | None = None
+) -> tuple[Subject, Extractor]:
+    """Open a finished segmentation folder whose extractor is compared with others on the same labels.
+
+    Args:
+        path: the folder.
+        subject: generator and teacher that label the pictures.
+        other: what the subject is of, for messages: a folder, or the file of a config.
+        progress: where the changes since the training are told.
+
+    Returns:
+        The subject, to whose differences those of this folder are added, and the extractor.
+
+    Raises:
+        RunError: it is none, is not finished, or has another generator, another teacher or other classes.
+    """
+    own, extractor = open_segmentation(path, str(subject.device), progress)
+    for who in ("generator", "teacher"):
+        theirs, ours = (getattr(s.provenance, who).essence for s in (own, subject))
+        if changes := plugin_changes(who, ours, theirs):
+            raise RunError(
+                f"{path} and {other} cannot be compared: {listed(changes, 3)}. "
+                "Give folders of the same generator and the same teacher"
+            )
+    if own.teacher.classes != subject.teacher.classes:
+        raise RunError(
+            f"{path} and {other} cannot be compared: they have other classes, "
+            f"{listed(own.teacher.classes)} and {listed(subject.teacher.classes)}. "
+            "Give folders with the same extractor.classes"
+        )
+    added = tuple(f"{path}: {text}" for text in own.differences)
+    return replace(subject, differences=(*subject.differences, *added)), extractor
+
+
+def open_other(
+    path: Path, subject: Subject, other: Path | str, progress: Progress | None = None
+) -> tuple[Subject, Extractor]:
+    """Open an extractor, in a segmentation folder or in a file of its own, to compare it with others.
+
+    Args:
+        path: the folder or the file. Of a file, only generator and classes can be checked.
+        subject: generator and teacher that label the pictures.
+        other: what the subject is of, for messages.
+        progress: where the changes since the training are told.
+
+    Returns:
+        As `open_another`.
+
+    Raises:
+        UserError: it does not fit.
+    """
+    if path.is_dir():
+        return open_another(path, subject, other, progress)
+    extractor = load_extractor(path, subject.device)
+    try:
+        extractor.check_generator(subject.generator)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if extractor.classes != subject.teacher.classes:
+        raise UserError(
+            f"{path} has the classes {listed(extractor.classes)}, not those of {other}, "
+            f"{listed(subject.teacher.classes)}; give an extractor of the same classes"
+        )
+    return subject, extractor

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import RunError, UserError
+from ...errors import UserError
 from ...messages import listed
 from ...plugins.records import StatedAccuracy
 from ...randomness import Stream
 from ...runs.progress import Progress
-from ...runs.provenance.changes import plugin_changes
 from ...statistics import sample_means
+from ...storage.json_values import JsonObject
 from ..agreement import image_ious, selected_classes
 from ..extractor import Extractor
-from ..learning.folder import open_segmentation
+from ..learning.folder import open_another, open_segmentation
+from ..record import record_of
 from ..samples import LabelledSamples
 from ..subject import Subject
 from .evaluation import Evaluation, evaluate, strata_of
@@ -52,6 +53,7 @@ class Comparison:
         evaluation: overlaps with the teacher's labels.
         quality: qualities with intervals.
         selection: chosen classes; None if none were asked for.
+        record: generator, teacher, seed, extractors and provenance, for the index.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Comparison:
     evaluation: Evaluation
     quality: Quality
     selection: Selection | None
+    record: JsonObject
 
 
 def compare(
@@ -97,6 +100,7 @@ def compare(
         evaluation,
         quality_of(evaluation, seed=samples.seed),
         selection,
+        record_of(subject, extractors),
     )
 
 
@@ -118,21 +122,7 @@ def open_extractors(
     first, extractor = open_segmentation(folders[0], device, progress)
     extractors = {_name(folders[0], folders): extractor}
     for folder in folders[1:]:
-        subject, extractor = open_segmentation(folder, device, progress)
-        for who in ("generator", "teacher"):
-            theirs, ours = (getattr(s.provenance, who).essence for s in (subject, first))
-            if changes := plugin_changes(who, ours, theirs):
-                raise RunError(
-                    f"{folder} and {folders[0]} cannot be compared: {listed(changes, 3)}. "
-                    "Give folders of the same generator and the same teacher"
-                )
-        if subject.teacher.classes != first.teacher.classes:
-            raise RunError(
-                f"{folder} and {folders[0]} cannot be compared: they have other classes, "
-                f"{listed(subject.teacher.classes)} and {listed(first.teacher.classes)}. "
-                "Give folders with the same extractor.classes"
-            )
-        extractors[_name(folder, folders)] = extractor
+        first, extractors[_name(folder, folders)] = open_another(folder, first, folders[0], progress)
     return first, extractors
 
 

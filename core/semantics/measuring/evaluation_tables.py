@@ -262,8 +262,8 @@ def as_data(found: Comparison) -> JsonObject:
         }
     )
     return {
-        "generator": found.source,
-        "teacher": {"plugin": found.teacher, "stated_accuracy": stated},
+        **found.record,
+        "stated_accuracy": stated,
         "images": e.images,
         "classes": list(e.classes),
         "background": e.background,

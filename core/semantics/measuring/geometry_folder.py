@@ -21,6 +21,7 @@ from ...storage.json_values import JsonObject
 from ...storage.result_folder import check_free, index_text, replace_folder
 from ..agreement import Measured, relative_gap
 from ..learning.folder import open_segmentation
+from ..record import record_of
 from ..subject import Subject
 from .centres import class_centres
 from .evaluation import Evaluation, evaluate
@@ -238,8 +239,7 @@ def as_data(found: Geometry) -> JsonObject:
     request, pools = found.request, found.pools
     gap, low, high = (None if np.isnan(x) else x for x in numbers(found.gap))
     return {
-        "generator": found.subject.generator.fingerprint,
-        "provenance": found.subject.provenance.model_dump(mode="json"),
+        **record_of(found.subject, {x.name: x.extractor for x in found.evaluation.readings}),
         "extractor": found.extractor,
         "per_image": request.per_image,
         "in_all": request.in_all,

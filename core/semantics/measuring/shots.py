@@ -16,17 +16,18 @@ from typing import Any
 from ...config.segment_schema import SegmentConfig
 from ...device import for_inference
 from ...errors import CheckpointError, ConfigError, DataError, Fault, RunError, UserError
-from ...messages import visible
-from ...runs.lock import locked
+from ...messages import quantity, visible
 from ...runs.progress import Progress
 from ...storage.disk import make_folder, read_bytes, write_text
+from ...storage.json_values import JsonObject
 from ...storage.seal import read_sealed, sealed_text
 from ..extractor import Extractor
 from ..extractor_file import load_extractor, save_extractor
 from ..learning.annotated import annotated, has_fresh_noise, redrawing
 from ..learning.few_shot import FewShotSettings, steps_for, train_few_shot
 from ..learning.few_shot_solution import few_shot_scale, image_sums, solve_few_shot
-from ..learning.folder import EXTRACTOR
+from ..learning.folder import open_other
+from ..record import record_of
 from ..subject import Subject, build_subject
 from .evaluation import Evaluation, evaluate, strata_of
 from .quality import Quality, quality_of
@@ -53,6 +54,18 @@ class ShotsRequest:
     repeats: int = 5
     images: int = 1000
     full: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers of pictures that repeats would share.
+
+        Raises:
+            UserError: one is below 1 or above SPACING.
+        """
+        if wrong := [n for n in self.shots if not 1 <= n <= SPACING]:
+            raise UserError(
+                f"{quantity(wrong[0], 'annotated picture')} cannot be measured: give numbers from 1 to "
+                f"{SPACING}, so that repeats share none"
+            )
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,7 @@ class Measurement:
         trained: all trainings.
         evaluation: overlaps with the teacher's labels, on the same pictures for all.
         quality: qualities with intervals.
+        record: generator, teacher, seed, extractors and provenance, for the index.
     """
 
     request: ShotsRequest
@@ -94,6 +108,7 @@ class Measurement:
     trained: tuple[Trained, ...]
     evaluation: Evaluation
     quality: Quality
+    record: JsonObject
 
 
 def name_of(shots: int, repeat: int) -> str:
@@ -117,7 +132,7 @@ def measure_shots(
 
     Args:
         config: generator, teacher and strata; the head must be LSE.
-        out: folder that keeps the extractors.
+        out: folder that keeps the extractors, locked by the caller.
         request: what is measured.
         source: the config's file, for messages.
         progress: where progress is shown; nowhere by default.
@@ -130,15 +145,16 @@ def measure_shots(
     if config.extractor.head != "LSE":
         fault = f"{config.extractor.head} is not learnt from a few pictures; set it to LSE"
         raise ConfigError(source, [Fault(("extractor", "head"), fault)])
-    with locked(out, INDEX, WHAT):
-        subject = build_subject(config, source)
-        full = _full(request.full, subject)
-        _begin(out, subject)
-        trained = _train_all(subject, out, request, progress)
-        extractors = {one.name: one.extractor for one in trained} | full
-        samples = replace(subject.samples, strata=strata_of(list(extractors.values())))
-        with progress.stage("evaluate", total=request.images) as bar:
-            found = evaluate(samples, extractors, request.images, layerwise=False, progress=bar)
+    subject = build_subject(config, source)
+    full: dict[str, Extractor] = {}
+    if request.full is not None:  # checked before anything is trained
+        subject, full[FULL] = open_other(request.full, subject, source, progress)
+    _begin(out, subject)
+    trained = _train_all(subject, out, request, progress)
+    extractors = {one.name: one.extractor for one in trained} | full
+    samples = replace(subject.samples, strata=strata_of(list(extractors.values())))
+    with progress.stage("evaluate", total=request.images) as bar:
+        found = evaluate(samples, extractors, request.images, layerwise=False, progress=bar)
     return Measurement(
         request,
         subject.generator.card.source,
@@ -146,22 +162,8 @@ def measure_shots(
         trained,
         found,
         quality_of(found, seed=samples.seed),
+        record_of(subject, extractors),
     )
-
-
-def _full(folder: Path | None, subject: Subject) -> dict[str, Extractor]:
-    """Return the extractor to compare with, checked before anything is trained."""
-    if folder is None:
-        return {}
-    file = folder / EXTRACTOR if folder.is_dir() else folder
-    extractor = load_extractor(file, subject.device)
-    extractor.check_generator(subject.generator)
-    if extractor.classes != subject.teacher.classes:
-        raise UserError(
-            f"{file} has other classes than the teacher of the config; give --full an extractor of the "
-            "same ones"
-        )
-    return {FULL: extractor}
 
 
 def _begin(out: Path, subject: Subject) -> None:
@@ -180,7 +182,7 @@ def _begin(out: Path, subject: Subject) -> None:
         if found != key:
             raise RunError(
                 f"{out} was begun with another generator, teacher, seed, strata or classes, or with "
-                "other plugins; give another folder, or delete this one"
+                "other plugins, packages or versions; give another folder, or delete this one"
             )
     else:
         write_text(file, sealed_text({"format": 1, "key": key, "finished": False}))
@@ -188,12 +190,13 @@ def _begin(out: Path, subject: Subject) -> None:
 
 
 def _key(subject: Subject) -> str:
-    """Return a digest of everything that a training depends on."""
+    """Return a digest of everything that a training depends on, versions of packages included."""
     provenance, samples = subject.provenance, subject.samples
     assert provenance.teacher is not None  # the config of `shots` names one
     content = {
-        "generator": provenance.generator.essence.model_dump(mode="json"),
-        "teacher": provenance.teacher.essence.model_dump(mode="json"),
+        "generator": provenance.generator.model_dump(mode="json"),
+        "teacher": provenance.teacher.model_dump(mode="json"),
+        "packages": dict(provenance.environment.packages),
         "extractor": subject.config.extractor.model_dump(mode="json"),
         "seed": samples.seed,
         "method": subject.config.training.method,
@@ -224,6 +227,7 @@ def _train_all(subject: Subject, out: Path, request: ShotsRequest, progress: Pro
                         "give another training.seed, which annotates other pictures"
                     ) from error
                 save_extractor(one, _file(out, n, repeat))
+                one = load_extractor(_file(out, n, repeat), subject.device)
             trained.append(Trained(n, repeat, one))
     return tuple(trained)
 

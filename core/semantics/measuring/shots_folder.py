@@ -9,10 +9,10 @@ from markupsafe import Markup
 from ...config.segment_schema import SegmentConfig
 from ...figures.pages import page_script, page_style, templates
 from ...messages import this_version
+from ...runs.lock import locked
 from ...runs.progress import Progress
-from ...storage.disk import write_bytes
-from ...storage.result_folder import index_text, read_index
-from .shots import FULL, INDEX, Measurement, ShotsRequest, measure_shots
+from ...storage.result_folder import add_files, index_text, read_index, recover
+from .shots import FULL, INDEX, WHAT, Measurement, ShotsRequest, measure_shots
 from .shots_tables import as_data, curve, rows_of, sentences, tables
 
 PAGE = "shots.html"
@@ -37,14 +37,15 @@ def shots_into(
 
     Raises:
         UserError: the config, the folder or the full extractor does not fit.
+        GanstrataError: the disk is full. The folder has all files of this call, or all of an earlier one.
     """
-    found = measure_shots(config, out, request, source=source, progress=progress)
-    key = read_index(out / INDEX)["key"]
-    files = files_of(found)
-    for name, content in files.items():
-        write_bytes(out / name, content)
-    index = {"format": 1, "key": key, "finished": True, **as_data(found)}
-    write_bytes(out / INDEX, index_text(index, files))
+    with locked(out, INDEX, WHAT):
+        recover(out, INDEX)  # what an earlier call was killed over
+        found = measure_shots(config, out, request, source=source, progress=progress)
+        key = read_index(out / INDEX)["key"]
+        files = files_of(found)
+        index = {"format": 1, "key": key, "finished": True, **as_data(found)}
+        add_files(out, {**files, INDEX: index_text(index, files)})
     return found
 
 

@@ -195,7 +195,6 @@ def as_data(found: Measurement) -> dict[str, Any]:
     return {
         "images": found.evaluation.images,
         "classes": list(found.evaluation.classes),
-        "teacher": found.teacher,
-        "generator": found.source,
+        **found.record,
         **{name: table.records for name, table in tables(found).items()},
     }

@@ -21,14 +21,13 @@ from torch import Tensor
 from ...device import auto_batch
 from ...errors import UserError
 from ...figures.pictures import Pixels, to_pixels
-from ...messages import listed, visible
+from ...messages import visible
 from ...randomness import Stream
 from ...runs.progress import Progress, Step
 from ...statistics import Floats, bootstrap_weights
 from ..agreement import Measured, Overlaps, overlaps, picture_mious, relative_gap, semantic_agreement
 from ..extractor import Extractor
-from ..extractor_file import load_extractor
-from ..learning.folder import EXTRACTOR, open_segmentation
+from ..learning.folder import open_other, open_segmentation
 from ..predictors import Predictor
 from ..subject import Subject
 from .defaults import CANDIDATES, PICTURES, TARGETS
@@ -86,6 +85,7 @@ class Agreement:
     Attributes:
         request: what was asked.
         subject: generator and teacher.
+        extractors: those that led, by name.
         classes: names of the classes.
         targets: the first masks, (n, H, W).
         originals: the pictures that these masks are of, (n, H, W, 3).
@@ -97,6 +97,7 @@ class Agreement:
 
     request: AgreementRequest
     subject: Subject
+    extractors: Mapping[str, Extractor]
     classes: tuple[str, ...]
     targets: NDArray[np.int64]
     originals: Pixels
@@ -111,27 +112,18 @@ def open_predictors(
 ) -> tuple[Subject, dict[str, Extractor]]:
     """Open a segmentation folder, and further extractors of the same generator and classes, by name.
 
+    Further folders must have the same teacher, too. A file does not say how its teacher was built.
+
     Raises:
         UserError: an extractor does not fit, or two have the same name.
     """
     subject, extractor = open_segmentation(folder, device, progress)
     extractors = {folder.resolve().name: extractor}
     for path in files:
-        file = path / EXTRACTOR if path.is_dir() else path
-        other = load_extractor(file, subject.device)
-        name = file.resolve().parent.name if path.is_dir() else file.stem
+        name = path.resolve().name if path.is_dir() else path.stem
         if name in (*extractors, BASELINE):
             raise UserError(f"two extractors are called '{visible(name)}'; rename a folder or a file")
-        try:
-            other.check_generator(subject.generator)
-        except UserError as error:
-            raise UserError(f"{file}: {error}") from None
-        if other.classes != subject.teacher.classes:
-            raise UserError(
-                f"{file} has the classes {listed(other.classes)}, not those of {folder}, "
-                f"{listed(subject.teacher.classes)}; give extractors of the same classes"
-            )
-        extractors[name] = other
+        subject, extractors[name] = open_other(path, subject, folder, progress)
     return subject, extractors
 
 
@@ -165,6 +157,7 @@ def measure_agreement(
     return Agreement(
         request,
         subject,
+        extractors,
         subject.teacher.classes,
         targets[:SHOWN].cpu().numpy(),
         originals,

@@ -21,6 +21,7 @@ from ...statistics import sample_means
 from ...storage.csv_tables import Row, Table
 from ...storage.result_folder import check_free, index_text, replace_folder
 from ..agreement import Measured
+from ..record import record_of
 from .conditioned import BASELINE, Agreement, AgreementRequest, measure_agreement, open_predictors
 
 INDEX = "agreement.json"
@@ -187,9 +188,7 @@ def as_data(found: Agreement) -> dict[str, Any]:
         "pictures": request.pictures,
         "candidates": request.candidates,
         "search": asdict(request.search),
-        "generator": found.subject.generator.fingerprint,
-        "teacher": found.subject.taught_by.use,
+        **record_of(found.subject, found.extractors),
         "classes": list(found.classes),
-        "provenance": found.subject.provenance.model_dump(mode="json"),
         **{name: table.records for name, table in tables(found).items()},
     }

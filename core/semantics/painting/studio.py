@@ -17,15 +17,16 @@ from ...figures.pictures import Pixels, png, to_pixels
 from ...plugins.contracts import Generator
 from ...plugins.records import Latents, Rendering
 from ...randomness import Stream
-from ...storage.disk import file_hash
+from ...runs.progress import Progress
 from ...storage.json_values import JsonObject
 from ...storage.result_folder import check_free, index_text, replace_folder
 from ..annotation.legend import CLASSES, Legend
 from ..annotation.masks import label_png
 from ..extractor import Extractor
 from ..heads import Size
-from ..learning.folder import EXTRACTOR, open_segmentation
+from ..learning.folder import open_segmentation
 from ..predictors import Predictor
+from ..record import record_of
 from ..subject import Subject
 from .code_spaces import CodeSpace
 from .editing import Renderer
@@ -51,13 +52,18 @@ class Studio:
     extractor: Extractor
 
     @staticmethod
-    def open(path: Path, device: str | None = None) -> Studio:
+    def open(path: Path, device: str | None = None, progress: Progress | None = None) -> Studio:
         """Open a finished segmentation folder.
+
+        Args:
+            path: the folder.
+            device: device to compute on; None for that of the folder's config.
+            progress: where it is told what changed since the training.
 
         Raises:
             RunError: there is none, its training is not finished, or its generator has changed.
         """
-        return Studio(path, *open_segmentation(path, device, needs_teacher=False))
+        return Studio(path, *open_segmentation(path, device, progress, needs_teacher=False))
 
     @property
     def generator(self) -> Generator:
@@ -113,16 +119,7 @@ class Studio:
 
     def as_data(self) -> JsonObject:
         """Return the entry of records: which generator and extractor the results are of."""
-        card = self.generator.card
-        return {
-            "generator": self.generator.fingerprint,
-            "model": card.source,
-            "family": card.family,
-            "truncation": card.truncation,
-            "extractor_sha256": file_hash(self.path / EXTRACTOR),
-            "seed": self.seed,
-            "provenance": self.subject.provenance.model_dump(mode="json"),
-        }
+        return record_of(self.subject, {self.path.resolve().name: self.extractor})
 
     def sample(self, number: int) -> tuple[Latents, Renderer]:
         """Return one sample of Stream.EDITING, and what renders it and all edits of it."""

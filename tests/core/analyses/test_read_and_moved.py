@@ -179,7 +179,7 @@ def test_a_stratum_that_reads_no_layer_has_no_place_on_the_axis():
 
 
 def test_strata_that_were_not_trained_to_speak_are_said_to_be_so():
-    found = ReadAndMoved([_row()], 5, "rooms", "LSE", False, 100, "runs/a", "object", 2.0)
+    found = ReadAndMoved([_row()], 5, "rooms", "LSE", False, 100, "runs/a", "object", 2.0, {"seed": 7})
     assert "were not trained to say anything by themselves" in found.sentences[0]
     assert len(replace(found, layerwise=True).sentences) == 1
     names = set(found.files())

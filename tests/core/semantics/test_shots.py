@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.core.config.reading import validate_segment
+from ganstrata.core.config.schema import Use
 from ganstrata.core.config.segment_schema import SegmentConfig
-from ganstrata.core.errors import ConfigError, DataError, RunError
+from ganstrata.core.errors import ConfigError, DataError, RunError, UserError
+from ganstrata.core.semantics import subject as subjects
 from ganstrata.core.semantics.extractor_file import load_extractor
 from ganstrata.core.semantics.learning import few_shot
 from ganstrata.core.semantics.learning.stage import train
@@ -23,6 +26,10 @@ from ganstrata.core.semantics.measuring.shots import EXTRACTORS, INDEX, ShotsReq
 from ganstrata.core.semantics.measuring.shots_folder import shots_into
 from ganstrata.core.semantics.measuring.shots_tables import ShotsRow
 from ganstrata.core.semantics.teacher import Teacher
+from ganstrata.core.storage import result_folder
+from ganstrata.core.storage.disk import file_hash
+from ganstrata.core.storage.result_folder import faults_of
+from ganstrata.core.storage.seal import read_sealed, sealed_text
 
 SMALL = ShotsRequest((2, 1), repeats=2, images=10)
 
@@ -217,3 +224,77 @@ def test_all_points_of_the_curve_lie_within_its_axes(monkeypatch, scale, full, l
     assert 24 < min(heights) < 60  # the best is near the top
     assert max(heights) < 320
     assert text.count("full training: 0.950") == lines
+
+
+def test_versions_of_packages_belong_to_a_folder(tmp_path, monkeypatch):
+    shots_into(config(), tmp_path / "out", SMALL)
+    version_of = subjects.version_of
+    monkeypatch.setattr(subjects, "version_of", lambda name: "0.0" if name == "torch" else version_of(name))
+    with pytest.raises(RunError, match="with other plugins, packages or versions"):
+        shots_into(config(), tmp_path / "out", SMALL)
+
+
+@pytest.mark.parametrize("shot", [0, 1001])
+def test_numbers_of_pictures_that_repeats_would_share_are_refused(shot):
+    with pytest.raises(UserError, match="give numbers from 1 to 1000, so that repeats share none"):
+        ShotsRequest((1, shot))
+    assert ShotsRequest((1, 1000)).shots == (1, 1000)
+
+
+def test_a_call_that_is_killed_while_it_writes_leaves_the_files_of_one_call(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    shots_into(config(), out, SMALL)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    write = result_folder.write_bytes
+
+    def killed(path: Path, content: bytes) -> None:
+        if path.name == INDEX:
+            raise KeyboardInterrupt
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(result_folder, "write_bytes", killed)
+        with pytest.raises(KeyboardInterrupt):
+            shots_into(config(), out, ShotsRequest((2, 1), 3, 10))
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+    assert faults_of(out, INDEX) == []
+    shots_into(config(), out, ShotsRequest((2, 1), 3, 10))
+    assert faults_of(out, INDEX) == []
+    assert len(rows(out, "repeats.csv")) == 6
+
+
+def test_full_training_must_be_finished_and_by_the_same_teacher(tmp_path, monkeypatch):
+    full = train(config(method="lda", images=50), tmp_path / "full")
+    flat = config(method="lda", images=50).model_copy(update={"generator": Use(use="fake_flat")})
+    other = train(flat, tmp_path / "other")
+    with pytest.raises(RunError, match=r"and segment.yaml cannot be compared: generator"):
+        shots_into(config(), tmp_path / "out", replace(SMALL, full=other), source="segment.yaml")
+    plugin_record = subjects.plugin_record
+    with monkeypatch.context() as patch:  # the teacher of the folder is another one than that of the config
+        patch.setattr(
+            subjects,
+            "plugin_record",
+            lambda kind, *rest: plugin_record(kind, *rest).model_copy(
+                update={"config": str(len(built))} if kind == "scorer" and not built.append(1) else {}
+            ),
+        )
+        built: list[int] = []
+        with pytest.raises(RunError, match="cannot be compared: teacher: its config changed"):
+            shots_into(config(), tmp_path / "out", replace(SMALL, full=full))
+    index = full / "segmentation.json"
+    index.write_text(sealed_text(read_sealed(index.read_bytes()) | {"finished": False}), encoding="utf-8")
+    with pytest.raises(RunError, match="is not finished"):
+        shots_into(config(), tmp_path / "out", replace(SMALL, full=full))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_index_says_what_the_numbers_stand_on(tmp_path):
+    full = train(config(method="lda", images=50), tmp_path / "full")
+    out = tmp_path / "out"
+    shots_into(config(seed=5), out, replace(SMALL, full=full))
+    index = json.loads((out / INDEX).read_text(encoding="utf-8"))
+    assert index["seed"] == 5
+    assert index["provenance"]["teacher"]["name"] == "fake_regions"
+    files = {path.stem: path for path in (out / EXTRACTORS).iterdir()}
+    files["full"] = full / "extractor.safetensors"
+    assert index["extractors_sha256"] == {name: file_hash(path) for name, path in files.items()}

@@ -13,7 +13,6 @@ from ganstrata.core.config.reading import validate_segment
 from ganstrata.core.config.segment_schema import SegmentConfig
 from ganstrata.core.errors import ConfigError, DataError, RunError, UserError
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.semantics import subject as subjects
 from ganstrata.core.semantics.extractor_file import load_extractor
 from ganstrata.core.semantics.learning import stage
 from ganstrata.core.semantics.learning.folder import EXTRACTOR, INDEX, LOG, STATE, open_segmentation
@@ -190,15 +189,9 @@ def test_a_closed_form_takes_fewer_pictures():
 
 
 @pytest.mark.usefixtures("fakes")
-def test_a_teacher_that_changed_since_the_training_is_told(tmp_path, monkeypatch):
+def test_a_teacher_that_changed_since_the_training_is_told(tmp_path, monkeypatch, change_teacher):
     folder = train(config(), tmp_path / "seg")
-
-    def changed(*args, **kwargs):
-        record = plugin_record(*args, **kwargs)
-        return record.model_copy(update={"code": "another"}) if args[0] == "scorer" else record
-
-    plugin_record = subjects.plugin_record
-    monkeypatch.setattr(subjects, "plugin_record", changed)
+    change_teacher()
     said: list[str] = []
     progress = Progress(quiet=True)
     monkeypatch.setattr(progress, "say", said.append)
