@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +23,11 @@ from ...figures.masks import hexadecimal, lab
 from ...messages import listed, quantity, visible
 from ...storage.disk import read_bytes
 from ..heads import Size
+from ..nearest import nearest_pixels
 from ..teacher import UNKNOWN
 from .legend import UNKNOWN_COLOUR, UNKNOWN_INDEX, Legend
 
 Labels = NDArray[np.int64]
-T = TypeVar("T", bound=np.generic)
 
 MOST_BYTES = 2**26  # of a file
 MOST_PIXELS = 2**26  # of a mask that is reduced on request
@@ -75,7 +74,7 @@ def read_mask(path: Path, legend: Legend, size: Size, *, resize: bool = False) -
             "which mean unknown. Paint on it in the colours of the classes"
         )
     if labels.shape != size:
-        labels = _nearest_pixels(labels, size)
+        labels = nearest_pixels(labels, size)
         if (labels == UNKNOWN).all():
             raise UserError(f"{path}: at {_in_words(size)}, nothing of what is painted is left")
     return labels
@@ -88,16 +87,7 @@ def read_rgba(path: Path, size: Size, *, resize: bool = False) -> NDArray[np.uin
         UserError: it is missing, no PNG, damaged, or of another size.
     """
     image = _opened(path, _content(path), size, resize)
-    return _nearest_pixels(np.asarray(image.convert("RGBA")), size)
-
-
-def _nearest_pixels(values: NDArray[T], size: Size) -> NDArray[T]:
-    """Return pixels (h, w, ...) at another size (H, W, ...), each from the nearest."""
-    rows, columns = (
-        np.minimum(((np.arange(to) + 0.5) * from_ / to).astype(np.int64), from_ - 1)
-        for from_, to in zip(values.shape[:2], size, strict=True)
-    )
-    return np.asarray(values[rows][:, columns])
+    return nearest_pixels(np.asarray(image.convert("RGBA")), size)
 
 
 def painted_over(labels: NDArray[np.integer], strokes: Labels) -> Labels:

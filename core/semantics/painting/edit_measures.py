@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import ShapeError
 from ...storage.json_values import JsonObject
+from ..nearest import nearest_planes
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,8 @@ def colour_change(before: Tensor, after: Tensor, painted: Tensor) -> ColourChang
         painted: painted pixels (N, h, w), bool, at any resolution.
     """
     difference = 100.0 * (after.clamp(0.0, 1.0) - before.clamp(0.0, 1.0)).abs().mean(dim=1)  # (N, H, W)
-    inside = at_size(painted, (difference.shape[1], difference.shape[2]))
+    inside = nearest_planes(painted, (difference.shape[1], difference.shape[2]))
     return ColourChange(_mean(difference[inside]), _mean(difference[~inside]))
-
-
-def at_size(painted: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return painted pixels (N, h, w), bool, at another size (N, H, W), each from the nearest."""
-    return F.interpolate(painted[:, None].float(), size=size, mode="nearest-exact")[:, 0] > 0.5
 
 
 def _mean(values: Tensor) -> float:

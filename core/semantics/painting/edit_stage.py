@@ -20,11 +20,12 @@ from ...storage.result_folder import check_free, index_text, replace_folder
 from ...strata.layers import groups_of, layer_sets
 from ..annotation.legend import Legend, legend_beside
 from ..annotation.masks import label_png, painted_over, read_mask
+from ..nearest import nearest_planes
 from ..teacher import UNKNOWN
 from .code_spaces import CodeSpace, SpaceName
 from .colour_strokes import read_colour_strokes
 from .defaults import EMPHASIS
-from .edit_measures import ColourChange, LabelChange, at_size, colour_change, label_change
+from .edit_measures import ColourChange, LabelChange, colour_change, label_change
 from .editing import Found, Objective, Renderer, Search, by_colours, by_labels, search_codes
 from .painted_page import edit_page
 from .studio import COMMAND, Studio, codes_file, legend_files, pictures_of
@@ -160,7 +161,7 @@ def _measured(studio: Studio, request: PaintRequest, found: Found, task: _Task) 
             continue
         before, after = (predictor.labels(x, studio.size) for x in (found.before, found.after))
         labels[name] = before[0], after[0]
-        changes[name] = label_change(before, after, at_size(task.painted, studio.size), task.target)
+        changes[name] = label_change(before, after, nearest_planes(task.painted, studio.size), task.target)
     colours = colour_change(found.before.images, found.after.images, task.painted)
     return PaintedEdit(
         request, found, task.painted, task.target, task.wanted, used.classes, labels, changes, colours

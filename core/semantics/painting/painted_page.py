@@ -17,7 +17,7 @@ from ...figures.pictures import Pixels
 from ...figures.sheets import enlarged
 from ...messages import this_version
 from ..annotation.legend import UNKNOWN_COLOUR, Legend
-from .edit_measures import at_size
+from ..nearest import nearest_pixels, nearest_planes
 from .studio import Studio, pictures_of
 
 if TYPE_CHECKING:
@@ -229,19 +229,13 @@ def coloured(labels: Tensor, legend: Legend) -> Pixels:
 
 def _painted(picture: Pixels, edited: PaintedEdit, legend: Legend) -> Pixels:
     """Return a picture (H, W, 3) with the strokes over it."""
-    inside = at_size(edited.painted, (picture.shape[0], picture.shape[1]))[0].cpu().numpy()
+    inside = nearest_planes(edited.painted, (picture.shape[0], picture.shape[1]))[0].cpu().numpy()
     if edited.wanted is not None:
         colours = edited.wanted
     else:
         assert edited.target is not None
-        colours = enlarged_to(coloured(edited.target[0], legend), picture.shape[:2])
+        colours = nearest_pixels(coloured(edited.target[0], legend), picture.shape[:2])
     return np.where(inside[..., None], colours, picture).astype(np.uint8)
-
-
-def enlarged_to(pixels: Pixels, size: Sequence[int]) -> Pixels:
-    """Return pixels (h, w, 3) at another size (H, W, 3), each from the nearest."""
-    rows, columns = (np.arange(to) * from_ // to for from_, to in zip(pixels.shape[:2], size, strict=True))
-    return np.asarray(pixels[rows][:, columns])
 
 
 def _difference(before: Pixels, after: Pixels) -> Pixels:

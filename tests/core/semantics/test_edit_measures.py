@@ -10,7 +10,7 @@ import pytest
 import torch
 from ganstrata.core.errors import ShapeError, UserError
 from ganstrata.core.semantics.painting.colour_strokes import read_colour_strokes
-from ganstrata.core.semantics.painting.edit_measures import at_size, colour_change, label_change
+from ganstrata.core.semantics.painting.edit_measures import colour_change, label_change
 from PIL import Image
 
 
@@ -48,11 +48,6 @@ def test_colours_are_compared_in_percent_and_within_their_range() -> None:
     found = colour_change(before, after, painted)
     assert found.painted == pytest.approx(30.0)
     assert found.elsewhere == pytest.approx(100.0 / 3.0 / 2.0)
-
-
-def test_painted_pixels_keep_their_place_at_another_size() -> None:
-    painted = torch.tensor([[[True, False], [False, False]]])
-    assert at_size(painted, (4, 4))[0].nonzero().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
 
 
 def _saved(path: Path, rgba: np.ndarray) -> Path:
