@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import click
 
@@ -22,6 +22,7 @@ from .errors import reported
 from .options import PATH
 from .streams import say
 
+LEARNER = "learner"  # another word for the kind "boundary"
 TAKEN = {*exported, *dir(builtins), "Field"}  # what a module of a plugin may want to use
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -48,25 +49,26 @@ WORDS: dict[Kind, Words] = {
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice((*KINDS, LEARNER)))
 @click.argument("name")
 @click.option("--out", type=PATH, help="The folder to write.  [default: ganstrata-NAME]")
-def new(kind: Kind, name: str, out: Path | None) -> None:
+def new(kind: str, name: str, out: Path | None) -> None:
     """Write a distribution with a plugin of KIND called NAME: class, hook, tests, README, run and CI file.
 
-    KIND is generator, scorer or boundary (a boundary learner); other kinds have no such beginning.
+    KIND is generator, scorer or boundary (or learner, the same); other kinds have no such beginning.
     What is written passes its own tests as it is: replace what it computes by your own, step by step.
 
     \b
     Example:
       ganstrata plugins new scorer smile
     """
+    chosen = cast("Kind", "boundary" if kind == LEARNER else kind)
     with reported():
-        _check_name(kind, name)
+        _check_name(chosen, name)
         folder = out or Path(f"ganstrata-{name.replace('_', '-')}")
         if folder.exists() or folder.is_symlink():
             raise UserError(f"{folder} exists; give another --out, or remove it first")
-        _write(folder, files_of(kind, name))
+        _write(folder, files_of(chosen, name))
     say(f"Wrote {folder}. Next: cd {folder} && pip install -e '.[test]' && pytest")
 
 

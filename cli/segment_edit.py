@@ -126,6 +126,11 @@ def edit_command(
         return
     for who, change in edited.changes.items():
         say(f"By the {who}, {change.in_words()}.")
+    if by in edited.changes and edited.changes[by].reached_nothing:
+        say(
+            "Nothing was reached. Paint the class where such a thing can be, such as beside one that is "
+            "there, raise --emphasis or --steps, or try --space w+."
+        )
     say(f"Page: {out / PAGE}")
 
 

@@ -37,11 +37,15 @@ def card_says_where_it_comes_from(subject: Subject) -> None:
     card = generator.card
     if card.sha256 or card.weights:
         return
+    reads_file = "checkpoint" in type(generator).Config.model_fields
     missing = [name for name in ("licence", "source") if getattr(card, name) in ("", "unknown")]
     if missing:
         given = ", ".join(f'{name}="..."' for name in missing)
-        raise NotConforming(f"the card states no {' and no '.join(missing)}: write ModelCard(..., {given})")
-    if "checkpoint" in type(generator).Config.model_fields:
+        hashed = ", or sha256=... with the SHA-256 of its checkpoint" if reads_file else ""
+        raise NotConforming(
+            f"the card states no {' and no '.join(missing)}: write ModelCard(..., {given}){hashed}"
+        )
+    if reads_file:
         raise NotConforming(
             "its weights come from a file, and the card does not say which: write ModelCard(..., sha256=...) "
             "with the SHA-256 of the file, or weights=... with a hash of the tensors"

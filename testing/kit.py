@@ -43,6 +43,10 @@ class Check:
     run: Run
     rests_on: tuple[Check, ...] = ()
 
+    def __repr__(self) -> str:
+        """Return the kind and the name, without the function and the checks on which it rests."""
+        return f"<Check of a {self.kind}: {self.name}>"
+
     @property
     def name(self) -> str:
         """Name of the promise, such as `batch does not change a picture`."""
@@ -69,6 +73,10 @@ class Outcome:
     verdict: Verdict
     message: str = ""
     because: str = ""
+
+    def __repr__(self) -> str:
+        """Return the name of the check, how it ended, and why."""
+        return f"<Outcome {self.verdict}: {self.check.name}{f': {self.message}' if self.message else ''}>"
 
 
 def outcome_of(check: Check, subject: Subject, expected: Collection[str] = ()) -> Outcome:

@@ -155,7 +155,7 @@ def flow(
                     starts[s][name],
                     max(TALL * share, 0.8),
                     colours.get(name, "#8a94a3"),
-                    f"{name}: {share:.1%} of the picture",
+                    f"{name}: {100 * share:.1f} % of the picture",
                 )
             number, middle = f"{100 * share:.1f} %", tops[name] + slots[name] / 2 + 4.5
             if s == 0:
@@ -181,7 +181,7 @@ def flow(
         ""
         if largest is None
         else f" The largest flow between two classes: {largest[1]} to {largest[2]}, "
-        f"{largest[0]:.1%} of the picture."
+        f"{100 * largest[0]:.1f} % of the picture."
     )
     return Figure(
         "flow",
@@ -223,7 +223,8 @@ def _ribbons(
     totals = {a: sum(v for (source, _), v in flows.items() if source == a) for a, _ in flows}
     for (a, b), share in sorted(flows.items(), key=lambda item: (item[0][0] != item[0][1], -item[1])):
         if share >= THINNEST:
-            title = f"hop {hop + 1}: {a} to {b}, {share:.1%} of the picture, {share / totals[a]:.0%} of {a}"
+            part = f"{100 * share:.1f} % of the picture, {100 * share / totals[a]:.0f} % of {a}"
+            title = f"hop {hop + 1}: {a} to {b}, {part}"
             canvas.ribbon(
                 x,
                 (tops[a, b][0], tops[a, b][1]),

@@ -67,7 +67,8 @@ def _raised(hop: Hop, step: float) -> list[str]:
     change = f"{_signed(hop.after - hop.before)} [{_signed(hop.low)}, {_signed(hop.high)}]"
     words = f"{hop.concept} {verdict}: {change}, from {_plain(hop.before)} to {_plain(hop.after)}"
     if hop.above_before is not None and hop.above_after is not None:
-        words += f"; {hop.above_before:.0%} of the samples have it before, {hop.above_after:.0%} after"
+        before, after = (f"{100 * share:.0f} %" for share in (hop.above_before, hop.above_after))
+        words += f"; {before} of the samples have it before, {after} after"
     sentences = [words.replace("%", " %") + "."]
     if step > 0.0 and hop.above_after is not None and hop.above_after < HALF:
         sentences.append(

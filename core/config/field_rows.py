@@ -11,7 +11,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "none"}
-LIMITS = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
+LIMITS = (
+    ("gt", "above"),
+    ("ge", "at least"),
+    ("lt", "below"),
+    ("le", "at most"),
+    ("multiple_of", "a multiple of"),
+)
 
 
 class Row(NamedTuple):

@@ -17,6 +17,7 @@ from ..plugins.colours import CHANNELS, is_colour
 from ..plugins.contracts import Generator, Scorer
 from ..plugins.records import LEVELS, SPACES, Concept, ModelCard, Stratum
 from ..storage import name_rules
+from .calls import check_calls
 
 # Fields of a card that are whole numbers, and that are text.
 SIZES = ("resolution", "height", "width", "layers", "code_size", "latent_size", "channels")
@@ -36,6 +37,7 @@ def check_declared(plugin: Plugin) -> None:
             f"{owner} has no {' and no '.join(missing)}: "
             "its constructor must call super().__init__(config, device)."
         )
+    check_calls(plugin)
     if isinstance(plugin, Generator):
         _check_generator(plugin, owner)
     if isinstance(plugin, Scorer):

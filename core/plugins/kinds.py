@@ -21,6 +21,15 @@ CONTRACTS: Mapping[Kind, type[Plugin]] = {
 """Base class of the plugins of each kind."""
 
 
+def has_kind(kind: Kind, plugin: object) -> bool:
+    """Return whether an object is a class of plugins of this kind, whatever its Config.
+
+    >>> has_kind("scorer", Scorer), has_kind("scorer", "hue")
+    (True, False)
+    """
+    return kind in CONTRACTS and isinstance(plugin, type) and issubclass(plugin, CONTRACTS[kind])
+
+
 def class_fault(kind: Kind, plugin: object) -> str:
     """Return why an object is no class of a plugin of this kind; empty if it is one.
 
@@ -30,7 +39,9 @@ def class_fault(kind: Kind, plugin: object) -> str:
     if kind not in CONTRACTS:
         return f"is a {kind}, which has no class"
     base = CONTRACTS[kind]
-    if not (isinstance(plugin, type) and issubclass(plugin, base)):
+    if isinstance(plugin, base):
+        return f"is an instance; give the class, {type(plugin).__name__}"
+    if not has_kind(kind, plugin):
         return f"is not a subclass of ganstrata.{base.__name__}"
     config: object = getattr(plugin, "Config", None)
     if not (isinstance(config, type) and issubclass(config, PluginConfig)):

@@ -43,7 +43,8 @@ def register(kind: Kind, name: str, plugin: type, summary: str = "") -> None:
         PluginConflict: an installed plugin has this name.
     """
     if kind not in KINDS:
-        raise UserError(f"kind is {shown(kind)}; give {', '.join(KINDS)}.{nearest(str(kind), KINDS)}")
+        hint = " Did you mean 'boundary'?" if "learn" in str(kind) else nearest(str(kind), KINDS)
+        raise UserError(f"kind is {shown(kind)}; give {', '.join(KINDS)}.{hint}")
     fault = name_fault(kind, name)
     if fault:
         raise UserError(fault)

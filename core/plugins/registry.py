@@ -343,6 +343,9 @@ class Registry:
                     f"`{group} {name} --help` describes it."
                 )
         message = f"No {noun} named '{name}'.{known}"
+        others = [_NOUNS[kind] for kind, other in self._plugins if other == name]
+        if others:
+            message += f" There is a {' and a '.join(others)} of that name."
         message += " For a third-party plugin, `pip install` its package; see `ganstrata plugins list`."
         if self.left_out:
             setting = visible(os.environ.get(SETTING, ""))

@@ -141,7 +141,7 @@ def test_a_class_is_no_keyword_and_hides_nothing_of_python(name: str) -> None:
         ("scorer", "class", "small letters"),
         ("generator", "auto", "leaves the choice to the checkpoint"),
         ("scorer", "a" * 41, "up to 40"),
-        ("learner", "x", "'learner' is not one of 'generator', 'scorer', 'boundary'"),
+        ("network", "x", "'network' is not one of 'generator', 'scorer', 'boundary', 'learner'"),
     ],
 )
 def test_names_that_cannot_be_are_refused(invoke, kind: str, name: str, message: str, tmp_path: Path) -> None:
@@ -155,3 +155,18 @@ def test_nothing_is_overwritten(invoke, tmp_path: Path) -> None:
     result = invoke("plugins", "new", "scorer", "mine", "--out", str(tmp_path / "x"))
     assert (result.exit_code, "exists" in result.stderr) == (2, True)
     assert list((tmp_path / "x").iterdir()) == []
+
+
+def test_a_learner_is_a_boundary_learner(invoke, tmp_path: Path) -> None:
+    assert invoke("plugins", "new", "learner", "x", "--out", str(tmp_path / "x")).exit_code == 0
+    text = (tmp_path / "x" / "ganstrata_x" / "__init__.py").read_text(encoding="utf-8")
+    assert "ganstrata_register_boundaries" in text
+
+
+def test_nothing_is_installed_from_the_package_index_by_the_name_alone() -> None:
+    files = files_of("scorer", "two_words")
+    assert "pypi" not in files["README.md"]
+    steps = yaml.safe_load(files[".github/workflows/test.yml"])["jobs"]["test"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step]
+    assert commands[0].endswith('"$GANSTRATA"')
+    assert commands.index("pip install -e '.[test]'") == 1

@@ -152,6 +152,18 @@ def test_the_defaults_of_the_library_are_those_of_the_command_line() -> None:
     )
 
 
+def test_it_is_said_that_nothing_was_reached(
+    invoke: Invoke, segmentation: Path, canvas: Path, tmp_path: Path
+) -> None:
+    result = invoke(
+        "segment", "edit", segmentation, "--sample", 3, "--strokes", _strokes(canvas), "--steps", 0,
+        "--out", tmp_path / "edited", "--quiet",
+    )  # fmt: skip
+    assert "0.0 % of the painted pixels have the wanted class" in result.stdout
+    assert "Nothing was reached." in result.stdout
+    assert "--space w+" in result.stdout
+
+
 def test_colours_edit_too(invoke: Invoke, segmentation: Path, canvas: Path, tmp_path: Path) -> None:
     out = tmp_path / "edited"
     result = invoke(

@@ -445,3 +445,30 @@ def test_pictures_that_are_not_finite_are_told_once() -> None:
 def test_a_stratum_that_drops_samples_is_named() -> None:
     message = failure("generator", Dropping, "pictures can be made")
     assert "stratum(1) returned a State whose x is of shape (N, ...) with N = 1 for 3 samples" in message
+
+
+class NoStyleArgument(Single):
+    def stratum(self, s, state, code):
+        return state
+
+
+class NoCondition(Single):
+    """Takes w alone, as the contract allows."""
+
+    def broadcast(self, w):
+        return super().broadcast(w)
+
+
+def test_a_stratum_without_the_argument_style_is_shown_with_the_wanted_signature() -> None:
+    message = failure("generator", NoStyleArgument, "declarations are complete")
+    assert "test_generator_kit.py:" in message
+    assert "Write stratum(self, s, state, code, style=None)" in message
+    assert outcome("generator", NoCondition, "declarations are complete").message == ""
+
+
+def test_a_generator_of_a_file_is_told_of_its_hash() -> None:
+    class Filed(Unsourced):
+        class Config(PluginConfig):
+            checkpoint: str = ""
+
+    assert "sha256=..." in failure("generator", Filed, "card says where it comes from")

@@ -257,3 +257,22 @@ def test_the_check_says_how_to_give_a_required_option(invoke, register) -> None:
     assert "          with -> file: is missing (a file of weights)" in lines
     assert lines[-1] == ("A required option is missing: give it with `--set file=...` or `--config FILE`.")
     assert "A required option" not in invoke("plugins", "check", "from_file", "--set", "file=x").stdout
+
+
+def test_outcomes_are_shown_in_short() -> None:
+    first, *_ = check_plugin("scorer", "hue")
+    assert repr(first) == "<Outcome ok: declarations are complete>"
+    assert repr(first.check) == "<Check of a scorer: declarations are complete>"
+
+
+def test_a_class_with_a_wrong_config_fails_a_check() -> None:
+    class Plain(Scorer):
+        Config = dict  # type: ignore[assignment]
+
+        def score(self, rendering):
+            return rendering.images
+
+    ended = {o.check.name: o for o in check_plugin("scorer", Plain)}
+    assert ended["declarations are complete"].verdict == "failed"
+    assert "ganstrata.PluginConfig" in ended["declarations are complete"].message
+    assert {o.verdict for o in ended.values()} == {"failed", "not judged"}

@@ -220,3 +220,15 @@ test_logistic = conformance("boundary", "logistic")
 test_ridge = conformance("boundary", "ridge")
 test_lda = conformance("boundary", "lda")
 test_mean_difference = conformance("boundary", "mean_difference")
+
+
+class WithoutKeywords(BoundaryLearner):
+    def learn(self, latents, scores, concepts):
+        return Boundaries([])
+
+
+def test_a_method_with_other_arguments_is_shown_with_its_line_and_the_wanted_signature() -> None:
+    message = failure("boundary", WithoutKeywords, "declarations are complete")
+    line = WithoutKeywords.learn.__wrapped__.__code__.co_firstlineno
+    assert f"learn(self, latents, scores, concepts) ({__file__}:{line})" in message
+    assert "Write learn(self, latents, scores, concepts, *, generator=None, seed=0)" in message

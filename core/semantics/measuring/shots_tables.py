@@ -181,7 +181,7 @@ def sentences(found: Measurement) -> list[str]:
     """Return a sentence per number of annotated pictures."""
     said = []
     for row in rows_of(found):
-        ratio = f", {row.ratio:.1%} of full training" if np.isfinite(row.ratio) else ""
+        ratio = f", {100 * row.ratio:.1f} % of full training" if np.isfinite(row.ratio) else ""
         said.append(
             f"{quantity(row.shots, 'annotated picture')}: mIoU {100 * row.mean:.1f} ± "
             f"{100 * row.deviation:.1f}{ratio} (mean and largest deviation of "

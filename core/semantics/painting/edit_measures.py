@@ -25,6 +25,11 @@ class LabelChange:
     wanted_after: float
     elsewhere: float
 
+    @property
+    def reached_nothing(self) -> bool:
+        """Whether less than 1 % of the painted pixels became what was painted."""
+        return self.wanted_after - self.wanted_before < 0.01
+
     def as_data(self) -> JsonObject:
         """Return plain data; None for NaN."""
         return {key: None if value != value else value for key, value in asdict(self).items()}
@@ -33,19 +38,19 @@ class LabelChange:
         """Return the second half of a sentence that says it, without shares of no pixels.
 
         >>> LabelChange(0.25, 1.0, float("nan")).in_words()
-        '100.0% of the painted pixels have the wanted class (before: 25.0%); there are no others'
+        '100.0 % of the painted pixels have the wanted class (before: 25.0 %); there are no others'
         """
         painted = self.wanted_after == self.wanted_after
         others = (
             "there are no others" if self.elsewhere != self.elsewhere
-            else f"of the others, {self.elsewhere:.1%} changed theirs" if painted
-            else f"{self.elsewhere:.1%} of the other pixels changed their class"
+            else f"of the others, {100 * self.elsewhere:.1f} % changed theirs" if painted
+            else f"{100 * self.elsewhere:.1f} % of the other pixels changed their class"
         )  # fmt: skip
         if not painted:
             return others
         return (
-            f"{self.wanted_after:.1%} of the painted pixels have the wanted class "
-            f"(before: {self.wanted_before:.1%}); {others}"
+            f"{100 * self.wanted_after:.1f} % of the painted pixels have the wanted class "
+            f"(before: {100 * self.wanted_before:.1f} %); {others}"
         )
 
 

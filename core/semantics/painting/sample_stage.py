@@ -95,7 +95,7 @@ class PaintedSamples:
 
     def agreement(self) -> str:
         """Return a sentence on how the pictures agree with the mask, before and after the search."""
-        shares = [f"{self.accuracy(before=before).mean():.1%}" for before in (False, True)]
+        shares = [f"{100 * self.accuracy(before=before).mean():.1f} %" for before in (False, True)]
         mious = [float(sample_means(self.mious(before=before))) for before in (False, True)]
         known = "" if np.isnan(mious).any() else f"; mIoU {mious[0]:.3f} (before: {mious[1]:.3f})"
         return (

@@ -68,10 +68,10 @@ def test_ribbons_join_bars_and_are_as_thick_as_their_share(drawing: ET.Element) 
         title = path.find(f"{SPACE}title")
         assert title is not None
         ribbons[title.text] = (thickness, path.attrib["fill"], float(path.attrib["fill-opacity"]))
-    moved = ribbons["hop 1: sofa to bed, 29.7% of the picture, 75% of sofa"]
+    moved = ribbons["hop 1: sofa to bed, 29.7 % of the picture, 75 % of sofa"]
     assert moved[0] == pytest.approx(0.297 * TALL, abs=0.02)
     assert moved[1] == colours["sofa"]
-    stayed = ribbons["hop 2: wall to wall, 50.1% of the picture, 100% of wall"]
+    stayed = ribbons["hop 2: wall to wall, 50.1 % of the picture, 100 % of wall"]
     assert stayed[0] == pytest.approx(0.501 * TALL, abs=0.02)
     assert stayed[2] < moved[2] / 2
     assert len(ribbons) == len(ROWS)
@@ -98,7 +98,7 @@ def test_the_table_holds_what_is_drawn_and_names_are_escaped(drawing: ET.Element
     words = [text.text for text in drawing.iter(f"{SPACE}text")]
     assert "hop 1: to <bed>" in words
     assert "hop 2: and & back" in words
-    assert "bed to sofa, 30.0% of the picture" in drawing.attrib["aria-label"]
+    assert "bed to sofa, 30.0 % of the picture" in drawing.attrib["aria-label"]
 
 
 def test_a_single_hop_of_a_single_class_can_be_drawn() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from ganstrata.core.errors import ShapeError, UserError
 from ganstrata.core.semantics.painting.colour_strokes import read_colour_strokes
-from ganstrata.core.semantics.painting.edit_measures import colour_change, label_change
+from ganstrata.core.semantics.painting.edit_measures import LabelChange, colour_change, label_change
 from PIL import Image
 
 
@@ -78,3 +78,12 @@ def test_a_copy_of_the_picture_that_was_painted_on_is_read_by_what_differs(tmp_p
     with pytest.raises(UserError, match="is 4 x 4 pixels"):
         read_colour_strokes(tmp_path / "copy.png", picture[:2])
     assert read_colour_strokes(tmp_path / "copy.png", picture[:2], resize=True).target.shape == (2, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "nothing"), [(0.0, 0.0, True), (0.5, 0.505, True), (0.0, 0.02, False)]
+)
+def test_an_edit_reached_nothing_if_hardly_a_pixel_became_what_was_painted(
+    before: float, after: float, nothing: bool
+) -> None:
+    assert LabelChange(before, after, 0.1).reached_nothing == nothing
