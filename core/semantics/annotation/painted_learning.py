@@ -27,6 +27,7 @@ from ..learning.few_shot_solution import few_shot_scale, image_sums, solve_few_s
 from ..learning.folder import EXTRACTOR, LOG, finish
 from ..learning.folder import INDEX as SEGMENTATION
 from ..learning.folder import WHAT as SEGMENTATION_FOLDER
+from ..learning.learn import COLUMNS
 from ..subject import build_subject
 from .annotations import INDEX
 from .atelier import Atelier
@@ -152,7 +153,7 @@ def learn(
     extractor = replace(extractor, architecture=architecture)
     with locked(out, SEGMENTATION, SEGMENTATION_FOLDER):
         try:
-            finish(out, subject, extractor, [[len(index), math.nan, math.nan, math.nan, math.nan]])
+            finish(out, subject, extractor, [[len(index), *[math.nan] * (len(COLUMNS) - 1)]])
         except BaseException:
             if not (out / SEGMENTATION).exists():
                 remove(out / EXTRACTOR)

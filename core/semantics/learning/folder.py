@@ -27,14 +27,13 @@ from ...storage.seal import read_sealed, sealed_text
 from ..extractor import Extractor
 from ..extractor_file import load_extractor, save_extractor
 from ..subject import SegmentProvenance, Subject, build_subject
-from .learn import Stored
+from .learn import COLUMNS, Stored
 
 INDEX = "segmentation.json"
 EXTRACTOR = "extractor.safetensors"
 STATE = "training.safetensors"
 LOG = "training.csv"
 FORMAT = 1
-COLUMNS = ("images", "loss", "accuracy", "mIoU", "seconds")  # of training.csv
 WHAT = "segmentation folder"
 FREE = ("device", "checks")  # keys of the config that may differ when a training continues
 
@@ -126,10 +125,14 @@ def changes_since(record: Record, subject: Subject) -> list[str]:
 
 
 def save_state(
-    path: Path, tensors: Mapping[str, Tensor], position: int, rows: Sequence[Sequence[Any]]
+    path: Path, tensors: Mapping[str, Tensor], position: int, rows: Sequence[Sequence[Any]], seconds: float
 ) -> None:
     """Write the state of an unfinished training, in one step."""
-    header = {"position": json.dumps(position), "rows": json.dumps(rows)}
+    header = {
+        "position": json.dumps(position),
+        "rows": json.dumps(rows),
+        "seconds": json.dumps(round(seconds, 1)),
+    }
     write_bytes(path / STATE, save({name: t.contiguous() for name, t in tensors.items()}, metadata=header))
 
 
@@ -146,7 +149,12 @@ def read_state(path: Path) -> Stored | None:
         data = read_bytes(file)
         length = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + length])["__metadata__"]
-        return Stored(load(data), int(json.loads(header["position"])), list(json.loads(header["rows"])))
+        return Stored(
+            load(data),
+            int(json.loads(header["position"])),
+            list(json.loads(header["rows"])),
+            float(json.loads(header["seconds"])),
+        )
     except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
         raise RunError(
             f"{file} is damaged ({visible(str(error), 200)}); delete it, and the training begins again"

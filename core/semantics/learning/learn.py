@@ -10,18 +10,29 @@ from typing import Any
 
 import numpy as np
 
+from ...config.schema import Use
 from ...config.segment_schema import TrainingSection
 from ...messages import listed
 from ...runs.progress import Progress, Step
+from ...storage.json_values import JsonValue
 from ..agreement import Overlaps, overlaps
 from ..extractor import Architecture
 from ..heads import Head
 from ..samples import LabelledSamples
+from ..teacher import Teacher
 from .closed_form import ClosedFormSettings, solve_closed_form
 from .training import Taken, Trainer, TrainingSettings
 
 MEASURED = 256  # images between two measurements of accuracy and IoU, at most
 ROWS = 50  # rows of the log
+COLUMNS = (  # of the log, training.csv
+    "images",
+    "loss",
+    "training accuracy",
+    "training mIoU",
+    "mIoU of held-out pixels",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,7 @@ class Learnt:
 
     Attributes:
         head: the network.
-        rows: images, loss, accuracy, mIoU and seconds, from first to last.
+        rows: numbers of COLUMNS, from first to last; NaN for what the method does not measure.
         facts: what the header of an extractor says of its quality and its solution.
     """
 
@@ -41,11 +52,42 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Stored:
-    """Hold the state of a training that was stopped: parameters and moments, position, rows of the log."""
+    """Hold the state of a training that was stopped.
+
+    Attributes:
+        tensors: parameters, and moments of Adam.
+        position: number of images that were learnt from.
+        rows: rows of the log so far.
+        seconds: how long the training took so far.
+    """
 
     tensors: dict[str, Any]
     position: int
     rows: list[list[Any]]
+    seconds: float
+
+
+def facts_of(
+    learnt: Learnt, teacher: Teacher, taught_by: Use, training: TrainingSection
+) -> dict[str, JsonValue]:
+    """Return what the header of an extractor says of its teacher, its training and its quality.
+
+    Args:
+        learnt: the head.
+        teacher: what it learnt from.
+        taught_by: name and config of the teacher's plugin.
+        training: method and numbers.
+    """
+    return {
+        "teacher": {
+            "plugin": taught_by.use,
+            "options": dict(taught_by.options),
+            "weights": teacher.segmenter.checkpoint,
+            "classes": list(teacher.classes),
+        },
+        "training": training.model_dump(mode="json"),
+        **learnt.facts,
+    }
 
 
 def learnt_head(
@@ -55,7 +97,7 @@ def learnt_head(
     progress: Progress,
     *,
     stored: Stored | None = None,
-    keep: Callable[[Trainer, list[list[Any]]], None] = lambda trainer, rows: None,
+    keep: Callable[[Trainer, Log], None] = lambda trainer, log: None,
 ) -> Learnt:
     """Learn a head.
 
@@ -81,21 +123,24 @@ def _descended(
     training: TrainingSection,
     progress: Progress,
     stored: Stored | None,
-    keep: Callable[[Trainer, list[list[Any]]], None],
+    keep: Callable[[Trainer, Log], None],
 ) -> Learnt:
     settings = TrainingSettings(
         training.pictures, training.learning_rate, training.layerwise_loss, training.seed
     )
     trainer = Trainer(samples, architecture, settings)
-    log = Log(len(samples.teacher.classes), samples.teacher.background, settings.images)
+    log = Log(len(samples.teacher.classes), samples.teacher.background, settings.images, stored)
     if stored is not None:
-        log.rows = stored.rows
         trainer.restore(stored.tensors, stored.position)
     with progress.stage("train", total=settings.images, done=trainer.position) as bar:
         for taken in trainer.steps():
             log.add(taken, bar)
-            keep(trainer, log.rows)
-    quality = dict(zip(("images", "loss", "accuracy", "mIoU"), log.rows[-1], strict=False))
+            keep(trainer, log)
+    quality = {
+        name: value
+        for name, value in zip(COLUMNS, log.rows[-1], strict=True)
+        if name not in ("mIoU of held-out pixels", "seconds")
+    }
     return Learnt(trainer.head, log.rows, {"quality": quality})
 
 
@@ -111,7 +156,7 @@ def _solved(samples: LabelledSamples, training: TrainingSection, progress: Progr
             "leave it out of extractor.classes, or raise training.images"
         )
     head = found.best.planes.head([described.channels for described in samples.maps])
-    rows: list[list[Any]] = [[settings.images, math.nan, math.nan, found.best.miou, seconds]]
+    rows: list[list[Any]] = [[settings.images, math.nan, math.nan, math.nan, found.best.miou, seconds]]
     solution = {
         "strength": found.best.strength,
         "prior": found.best.prior,
@@ -125,17 +170,23 @@ def _solved(samples: LabelledSamples, training: TrainingSection, progress: Progr
 class Log:
     """Collect a row of loss, accuracy and mIoU about fifty times in a training.
 
-    mIoU is the pooled one of the images that were measured since the last row.
+    mIoU is the pooled one of the training images that were measured since the last row.
     """
 
-    def __init__(self, classes: int, background: bool, images: int) -> None:
-        self.rows: list[list[Any]] = []
+    def __init__(self, classes: int, background: bool, images: int, stored: Stored | None = None) -> None:
+        self.rows: list[list[Any]] = [] if stored is None else list(stored.rows)
         self._classes, self._first = classes, int(background)
         self._every = max(images // ROWS, 1)
-        self._images, self._began = images, time.monotonic()
+        self._images = images
+        self._began = time.monotonic() - (0.0 if stored is None else stored.seconds)
         self._losses: list[float] = []
         self._found: list[Overlaps] = []
         self._measured = -MEASURED
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, with those of earlier calls."""
+        return time.monotonic() - self._began
 
     def add(self, taken: Taken, bar: Step) -> None:
         """Add a step, advance the bar, and write a row if one is due."""
@@ -151,7 +202,7 @@ class Log:
         loss = float(np.mean(self._losses))
         accuracy, miou = self._quality()
         bar.note(f"loss {loss:.3f}, mIoU {miou:.3f}")
-        self.rows.append([step.stop, loss, accuracy, miou, round(time.monotonic() - self._began, 1)])
+        self.rows.append([step.stop, loss, accuracy, miou, math.nan, round(self.seconds, 1)])
         self._losses, self._found = [], []
 
     def _quality(self) -> tuple[float, float]:

@@ -8,10 +8,11 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from ...config.faults import describe
-from ...config.segment_schema import ExtractorSection, SegmentConfig
+from ...config.segment_schema import SegmentConfig
 from ...device import auto_batch, for_inference
 from ...errors import ConfigError
 from ...plugins.arguments import require
+from ...plugins.base import Plugin
 from ...plugins.contracts import Generator, Segmenter
 from ...runs.progress import Progress
 from ..extractor import Extractor, MadeFor
@@ -19,7 +20,7 @@ from ..feature_maps import Choice, choose_strata
 from ..samples import LabelledSamples
 from ..subject import architecture_of
 from ..teacher import Teacher
-from .learn import learnt_head
+from .learn import facts_of, learnt_head
 
 
 def train_extractor(
@@ -33,8 +34,11 @@ def train_extractor(
     strata: Choice | Sequence[int] = "all",
     seed: int = 0,
     batch: int | None = None,
+    layer_weights: Literal["equal", "softplus"] = "equal",
+    kernel: Literal[1, 3] = 1,
+    learning_rate: float = 1e-3,
+    layerwise_loss: float = 0.0,
     quiet: bool = True,
-    **options: Any,
 ) -> Extractor:
     """Learn to read a segmentation off a generator's feature maps, as `ganstrata segment train` does.
 
@@ -48,11 +52,14 @@ def train_extractor(
         strata: `all` feature maps, `last_of_resolution`, or numbers of strata.
         seed: seed of samples and first parameters.
         batch: pictures in one pass; None chooses it for the device.
+        layer_weights: LSE and NSE-1: whether the weights of strata are equal, or learnt through a softplus.
+        kernel: NSE-1: width of its kernels in pixels.
+        learning_rate: gradient: learning rate of Adam, above 0 and at most 1.
+        layerwise_loss: gradient: weight of the losses of single strata; 0.1 in the paper's appendix I.
         quiet: whether to show no progress.
-        options: `layer_weights`, `kernel`, `learning_rate` and `layerwise_loss`, as in a config.
 
     Raises:
-        ConfigError: an option is unknown or out of range.
+        ConfigError: an argument is out of range, or does not go with another.
         UserError: a class or a stratum does not exist, or the teacher refuses the generator.
         DataError: the loss, or a feature map, is not finite.
 
@@ -72,26 +79,43 @@ def train_extractor(
         "head": head,
         "strata": strata if isinstance(strata, str) else list(strata),
         "classes": None if classes is None else list(classes),
+        "layer_weights": layer_weights,
+        "kernel": kernel,
     }
-    training: dict[str, Any] = {"method": method, "images": images, "seed": seed}
-    for key, value in options.items():
-        (extractor if key in ExtractorSection.model_fields else training)[key] = value
-    named = {"generator": {"use": generator.name}, "teacher": {"use": teacher.name}}
-    data = {**named, "extractor": extractor, "training": training}
+    training: dict[str, Any] = {
+        "method": method,
+        "images": images,
+        "seed": seed,
+        "learning_rate": learning_rate,
+        "layerwise_loss": layerwise_loss,
+        "batch_size": "auto" if batch is None else batch,
+    }
+    used, taught_by = _use_of(generator), _use_of(teacher)
+    data = {"generator": used, "teacher": taught_by, "extractor": extractor, "training": training}
     try:
         config = SegmentConfig.model_validate(data)
     except ValidationError as error:
         raise ConfigError("train_extractor()", describe(error, SegmentConfig, data)) from None
     teacher.check_generator(generator)
-    card = generator.card
+    card, size = generator.card, config.training.batch_size
     samples = LabelledSamples(
         generator,
         Teacher.of(teacher, config.extractor.classes),
         choose_strata(generator.strata, config.extractor.strata),
-        batch or auto_batch(card.height, generator.device, card.width),
+        auto_batch(card.height, generator.device, card.width) if size == "auto" else size,
         seed,
     )
     architecture = architecture_of(samples, config.extractor, config.training)
     learnt = learnt_head(samples, architecture, config.training, Progress(quiet=quiet))
     network = for_inference(learnt.head, generator.device)
-    return Extractor(architecture, (network,), MadeFor.of(generator), learnt.facts)
+    return Extractor(
+        architecture,
+        (network,),
+        MadeFor.of(generator, config.generator.use, config.generator.options),
+        facts_of(learnt, samples.teacher, config.teacher, config.training),
+    )
+
+
+def _use_of(built: Plugin[Any]) -> dict[str, Any]:
+    """Return name and config of a plugin, as a config gives them."""
+    return {"use": built.name, "with": built.config.model_dump(mode="json", exclude_unset=True)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 from ...config.segment_schema import SegmentConfig
 from ...device import for_inference
@@ -25,7 +24,7 @@ from .folder import (
     save_state,
     write_record,
 )
-from .learn import learnt_head
+from .learn import Log, facts_of, learnt_head
 from .training import Trainer
 
 KEEP = 30.0  # seconds of training that a killed process loses at most
@@ -74,26 +73,16 @@ def _learn(subject: Subject, out: Path, progress: Progress) -> None:
     """Learn the head, with a state on disk twice a minute."""
     saved = time.monotonic()
 
-    def keep(trainer: Trainer, rows: list[list[Any]]) -> None:
+    def keep(trainer: Trainer, log: Log) -> None:
         nonlocal saved
         if time.monotonic() - saved > KEEP:
-            save_state(out, trainer.state(), trainer.position, rows)
+            save_state(out, trainer.state(), trainer.position, log.rows, log.seconds)
             saved = time.monotonic()
 
     section = subject.config.training
     learnt = learnt_head(
         subject.samples, subject.architecture, section, progress, stored=read_state(out), keep=keep
     )
-    used = subject.taught_by
-    facts = {
-        "teacher": {
-            "plugin": used.use,
-            "options": dict(used.options),
-            "weights": subject.teacher.segmenter.checkpoint,
-            "classes": list(subject.teacher.classes),
-        },
-        "training": section.model_dump(mode="json"),
-        **learnt.facts,
-    }
+    facts = facts_of(learnt, subject.teacher, subject.taught_by, section)
     head = for_inference(learnt.head, subject.device)
     finish(out, subject, Extractor(subject.architecture, (head,), subject.made_for, facts), learnt.rows)

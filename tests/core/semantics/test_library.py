@@ -6,6 +6,7 @@ import ganstrata
 import pytest
 import torch
 from ganstrata import ConfigError, Stream, UserError
+from ganstrata.core.semantics.measuring.evaluation_page import trained_layerwise
 from planted_semantics import Linear, Smooth, planted_samples
 
 CPU = torch.device("cpu")
@@ -38,6 +39,24 @@ def test_gradient_descent_takes_the_options_of_a_config():
     assert agreement(extractor) > 0.9
 
 
+def test_the_header_says_what_a_trained_folder_says():
+    generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
+    teacher = ganstrata.load_scorer("segmentation", checkpoint="bundled:rooms", device="cpu")
+    extractor = ganstrata.train_extractor(generator, teacher, method="ridge", images=50, batch=10)
+    assert extractor.made_for.plugin == "stylegan2"
+    assert extractor.made_for.options == {"checkpoint": "bundled:rooms"}
+    taught, training = extractor.facts["teacher"], extractor.facts["training"]
+    assert (taught["plugin"], taught["options"]) == ("segmentation", {"checkpoint": "bundled:rooms"})
+    assert taught["weights"] == teacher.checkpoint
+    assert (training["method"], training["images"], training["batch_size"]) == ("ridge", 50, 10)
+    assert extractor.facts["quality"]["mIoU of held-out pixels"] > 0.2
+
+
+def test_a_layerwise_loss_is_in_the_header():
+    extractor = ganstrata.train_extractor(Smooth(), Linear(), images=50, layerwise_loss=0.1)
+    assert trained_layerwise(extractor.facts)
+
+
 def test_some_classes_and_strata_are_enough(tmp_path):
     extractor = ganstrata.train_extractor(
         Smooth(), Linear(), method="lda", images=64, classes=["tree"], strata="last_of_resolution"
@@ -56,7 +75,9 @@ def test_some_classes_and_strata_are_enough(tmp_path):
     [
         ({"head": "SVM"}, "extractor -> head"),
         ({"images": 3}, "training -> images"),
-        ({"learning_rates": 0.1}, "training -> learning_rates"),
+        ({"learning_rate": -0.1}, "training -> learning_rate"),
+        ({"batch": 0}, "training -> batch_size"),
+        ({"kernel": 2}, "extractor -> kernel"),
         ({"method": "ridge", "head": "NSE-2"}, "ridge is for LSE"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ from ganstrata.core.errors import ConfigError, DataError, RunError, UserError
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.semantics.extractor_file import load_extractor
 from ganstrata.core.semantics.learning import stage
-from ganstrata.core.semantics.learning.folder import EXTRACTOR, INDEX, LOG, STATE, open_segmentation
+from ganstrata.core.semantics.learning.folder import (
+    EXTRACTOR,
+    INDEX,
+    LOG,
+    STATE,
+    open_segmentation,
+    read_state,
+    save_state,
+)
 from ganstrata.core.semantics.learning.stage import train
 from ganstrata.core.semantics.learning.training import Trainer
 from ganstrata.core.semantics.samples import LabelledSamples
@@ -56,7 +65,7 @@ def test_a_folder_holds_the_extractor_its_config_and_its_log(tmp_path):
     assert extractor.facts["training"]["images"] == 60
     assert subject.config.training.images == 60
     rows = (folder / LOG).read_text(encoding="utf-8").splitlines()
-    assert rows[0] == "images,loss,accuracy,mIoU,seconds"
+    assert rows[0] == "images,loss,training accuracy,training mIoU,mIoU of held-out pixels,seconds"
     assert rows[-1].startswith("60,")
 
 
@@ -69,7 +78,7 @@ def test_a_training_that_was_killed_continues_to_the_same_extractor(tmp_path, mo
     def killed(self):
         for taken in steps(self):
             yield taken
-            if self.position >= 30:
+            if self.position >= 10:
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "steps", killed)
@@ -79,9 +88,18 @@ def test_a_training_that_was_killed_continues_to_the_same_extractor(tmp_path, mo
     with pytest.raises(RunError, match="is not finished; the same `ganstrata segment train` continues it"):
         open_segmentation(tmp_path / "again")
     monkeypatch.setattr(Trainer, "steps", steps)
+    state = read_state(tmp_path / "again")
+    assert state is not None
+    before = replace(state, seconds=state.seconds + 1000.0)  # as if it had taken long
+    save_state(tmp_path / "again", before.tensors, before.position, before.rows, before.seconds)
     again = train(config(), tmp_path / "again")
     torch.testing.assert_close(parameters(again), parameters(whole), rtol=1e-4, atol=1e-6)
     assert not (again / STATE).exists()
+    seconds = [
+        float(row.split(",")[-1]) for row in (again / LOG).read_text(encoding="utf-8").splitlines()[1:]
+    ]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] > 1000.0
     assert [row.split(",")[0] for row in (again / LOG).read_text(encoding="utf-8").splitlines()] == [
         row.split(",")[0] for row in (whole / LOG).read_text(encoding="utf-8").splitlines()
     ]
@@ -178,7 +196,9 @@ def test_a_closed_form_is_an_lse_with_a_bias(tmp_path, method):
     assert (extractor.architecture.head, extractor.architecture.bias) == ("LSE", True)
     assert extractor.facts["training"]["method"] == method
     assert extractor.facts["solution"]["strength"] > 0
-    assert (folder / LOG).read_text(encoding="utf-8").splitlines()[1].startswith("60,,,")
+    row = (folder / LOG).read_text(encoding="utf-8").splitlines()[1].split(",")
+    assert row[:4] == ["60", "", "", ""]
+    assert 0.0 < float(row[4]) <= 1.0
 
 
 @pytest.mark.usefixtures("fakes")
