@@ -76,7 +76,7 @@ class AnnotateConfig(Section):
     generator: Use = Field(
         description="the generator and its config, such as {use: auto, with: {checkpoint: FILE}}"
     )
-    teacher: Use | None = None
+    teacher: Use | None = Field(default=None, description="the segmentation scorer to compare with, if any")
     extractor: ExtractorSection = ExtractorSection()
     training: TrainingSection = TrainingSection()
     device: Device = "auto"

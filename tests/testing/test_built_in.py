@@ -61,4 +61,5 @@ def test_learners(label: str) -> None:
 )
 def test_every_built_in_plugin_is_tried(kind: Kind, tried: set[str]) -> None:
     ours = {info.name for info in registry().infos(kind) if info.target.startswith("ganstrata.plugins.")}
-    assert ours == tried
+    with_a_generator = {"extractor"}  # tests/plugins/scorers/test_extractor.py tries it with one
+    assert ours - with_a_generator == tried
