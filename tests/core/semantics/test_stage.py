@@ -99,7 +99,7 @@ def test_a_training_that_was_killed_continues_to_the_same_extractor(tmp_path, mo
         float(row.split(",")[-1]) for row in (again / LOG).read_text(encoding="utf-8").splitlines()[1:]
     ]
     assert seconds == sorted(seconds)
-    assert seconds[-1] > 1000.0
+    assert seconds[-1] >= 1000.0
     assert [row.split(",")[0] for row in (again / LOG).read_text(encoding="utf-8").splitlines()] == [
         row.split(",")[0] for row in (whole / LOG).read_text(encoding="utf-8").splitlines()
     ]
