@@ -110,11 +110,13 @@ def test_edits_and_samples_are_computed_in_the_precision_of_the_config(
     content["config"]["precision"] = "bf16"
     index.write_text(sealed_text(content), encoding="utf-8")
     for name, *options in (
+        ("paint", "--sample", 3),
         ("edit", "--sample", 3, "--strokes", _strokes(canvas)),
         ("sample", "--mask", _strokes(canvas), "-n", 1),
     ):
-        out = tmp_path / name
-        result = invoke("segment", name, segmentation, *options, "--steps", 1, "--out", out, "--quiet")
+        out = tmp_path / f"half_{name}"
+        command = "edit" if name == "paint" else name
+        result = invoke("segment", command, segmentation, *options, "--steps", 1, "--out", out, "--quiet")
         assert result.exit_code == 0, result.stderr
         record = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
         assert record["provenance"]["environment"]["precision"] == "bf16"

@@ -137,11 +137,9 @@ def agreement_chart(found: Agreement) -> Figure:
     for i, (name, value, low, high, start) in enumerate(rows):
         y = axes.top + ROW * (i + 0.5)
         canvas.text(left - 10, y + 4, name[:40], anchor="end")
-        if not np.isnan(start):
-            canvas.circle(axes.x(start), y, 4.0, "f-object faint", title=f"{name}, starts: {start:.3f}")
+        canvas.circle(axes.x(start), y, 4.0, "f-object faint", title=f"{name}, starts: {start:.3f}")
         canvas.whisker(axes.x(low), axes.x(high), y)
-        if not np.isnan(value):
-            canvas.circle(axes.x(value), y, 5.0, "f-object", title=f"{name}: {value:.3f}")
+        canvas.circle(axes.x(value), y, 5.0, "f-object", title=f"{name}: {value:.3f}")
         numbers.append([name, value, low, high, start])
     return Figure(
         "agreement",
