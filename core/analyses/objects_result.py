@@ -69,7 +69,7 @@ def _raised(hop: Hop, step: float) -> list[str]:
     if hop.above_before is not None and hop.above_after is not None:
         before, after = (f"{100 * share:.0f} %" for share in (hop.above_before, hop.above_after))
         words += f"; {before} of the samples have it before, {after} after"
-    sentences = [words.replace("%", " %") + "."]
+    sentences = [f"{words}."]
     if step > 0.0 and hop.above_after is not None and hop.above_after < HALF:
         sentences.append(
             "So most samples do not have the concept afterwards; a longer --step or other --layers may help."
