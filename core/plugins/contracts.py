@@ -10,23 +10,20 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, wraps
-from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import PluginBroken, ShapeError
-from ..messages import quantity, shown
 from ..randomness import Stream, Use, normals
 from .base import ConfigT, Plugin, owner_of
+from .checked_methods import checked_broadcast, checked_map, checked_sample, with_checked_input
 from .classes import check_labels, checked_logits
 from .config_contents import canonical_text
-from .picture_checks import check_rendering
 from .records import (
     Boundaries,
     Concept,
@@ -73,9 +70,9 @@ class Generator(Plugin[ConfigT]):
         """Wrap sample(), map() and broadcast(), so that their results are checked."""
         super().__init_subclass__(**kwargs)
         for name, checked in (
-            ("sample", _checked_sample),
-            ("map", _checked_map),
-            ("broadcast", _checked_broadcast),
+            ("sample", checked_sample),
+            ("map", checked_map),
+            ("broadcast", checked_broadcast),
         ):
             if name in cls.__dict__:
                 setattr(cls, name, checked(cls.__dict__[name]))
@@ -178,89 +175,6 @@ class Generator(Plugin[ConfigT]):
         return None
 
 
-def _checked_sample(method: Callable[..., Latents]) -> Callable[..., Latents]:
-    @wraps(method)
-    def sample(self: Generator, n: int, seed: int, start: int, stream: Stream) -> Latents:
-        returned: object = method(self, n, seed, start, stream)
-        fault = _fault_of_samples(returned, n, start)
-        if not fault:
-            # Storage is laid out for the condition of the first samples.
-            condition = cast("Latents", returned).condition
-            kind = None if condition is None else (tuple(condition.shape[1:]), condition.dtype)
-            before = self.__dict__.setdefault("_conditioned", kind)
-            if kind != before:
-                fault = f"a condition of another kind than before ({shown(kind)}, not {shown(before)})"
-        if fault:
-            raise PluginBroken(f"{owner_of(self)}: sample({n}, ..., start={start}, ...) returned {fault}")
-        return cast("Latents", returned)
-
-    return sample
-
-
-def _fault_of_samples(returned: object, n: int, start: int) -> str:
-    """Return what is wrong with the result of sample(); empty if nothing is."""
-    if not isinstance(returned, Latents):
-        return f"{type(returned).__name__}; a ganstrata.Latents was expected"
-    rows: dict[str, object] = {"z": returned.z, "index": returned.index}
-    if returned.condition is not None:
-        rows["condition"] = returned.condition
-    for name, values in rows.items():
-        if not isinstance(values, Tensor):
-            return f"{name} as {type(values).__name__}; a torch.Tensor was expected"
-        if values.ndim == 0 or len(values) != n:
-            return f"{name} of shape {tuple(values.shape)}; it needs {quantity(n, 'row')}"
-    if not returned.z.is_floating_point():
-        return f"z of {returned.z.dtype}; floats were expected"
-    if returned.index.tolist() != list(range(start, start + n)):
-        return (
-            f"an index other than {start} to {start + n - 1}, which identifies the samples; "
-            "use torch.arange(start, start + n)"
-        )
-    return ""
-
-
-def _checked_map(
-    method: Callable[[Any, Tensor, Tensor | None], Tensor],
-) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
-    @wraps(method)
-    def map(  # noqa: A001 - the method's own name
-        self: Generator, z: Tensor, condition: Tensor | None = None
-    ) -> Tensor:
-        check_shape(z, "N Z", where="z passed to map", Z=self.card.latent_size)
-        w = method(self, z, condition)
-        _check_tensor(w, f"{owner_of(self)}: map")
-        check_shape(
-            w, "N D", where=f"{owner_of(self)}: w returned by map", N=z.shape[0], D=self.card.code_size
-        )
-        return w
-
-    return map
-
-
-def _checked_broadcast(
-    method: Callable[..., Tensor],
-) -> Callable[[Any, Tensor, Tensor | None], Tensor]:
-    takes_condition = "condition" in signature(method).parameters
-
-    @wraps(method)
-    def broadcast(self: Generator, w: Tensor, condition: Tensor | None = None) -> Tensor:
-        check_shape(w, "N D", where="w passed to broadcast", D=self.card.code_size)
-        codes = method(self, w, condition=condition) if takes_condition else method(self, w)
-        _check_tensor(codes, f"{owner_of(self)}: broadcast")
-        where = f"{owner_of(self)}: codes returned by broadcast"
-        check_shape(codes, "N L D", where=where, N=w.shape[0], L=self.card.layers, D=self.card.code_size)
-        return codes
-
-    return broadcast
-
-
-def _check_tensor(value: object, method: str) -> None:
-    if not isinstance(value, Tensor):
-        raise ShapeError(f"{method} returned {type(value).__name__}; a torch.Tensor was expected")
-    if not value.is_floating_point():
-        raise ShapeError(f"{method} returned {value.dtype}; floats were expected")
-
-
 class Scorer(Plugin[ConfigT]):
     """Score images: one number per image and concept.
 
@@ -298,7 +212,7 @@ class Scorer(Plugin[ConfigT]):
         super().__init_subclass__(**kwargs)
         for name in ("score", "extra", "logits", "labels"):
             if name in cls.__dict__:
-                setattr(cls, name, _with_checked_input(cls.__dict__[name]))
+                setattr(cls, name, with_checked_input(cls.__dict__[name]))
 
     def check(self, samples: int) -> None:
         """Refuse a number of samples before a run begins. Default: accept any.
@@ -324,16 +238,6 @@ class Scorer(Plugin[ConfigT]):
     def extra(self, rendering: Rendering) -> Tensor:
         """Return the numbers (N, E) that `extras` names, such as the confidence of a score."""
         return rendering.images.new_zeros((rendering.images.shape[0], 0))
-
-
-def _with_checked_input(method: Callable[[Any, Rendering], Tensor]) -> Callable[[Any, Rendering], Tensor]:
-    @wraps(method)
-    def call(self: Scorer, rendering: Rendering) -> Tensor:
-        check_rendering(rendering, owner_of(self), judge_range=self.judges_range)
-        self.judges_range = False  # check once per scorer
-        return method(self, rendering)
-
-    return call
 
 
 class Segmenter(Scorer[ConfigT]):
