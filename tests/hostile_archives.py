@@ -17,15 +17,22 @@ def archive(rng: np.random.Generator, members: Mapping[str, bytes]) -> bytes:
     method = [0, 0, 0, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2][rng.integers(5)]
     with zipfile.ZipFile(file, "w", method) as written:
         for name, content in members.items():
-            written.writestr(name, content)
+            written.writestr(_dated(name, method), content)
         if rng.random() < 0.1:
             for i in range(int(10 ** rng.uniform(1, 3.5))):
-                written.writestr(f"a/{i}" + "x" * int(10 ** rng.uniform(0, 3)), b"")
+                written.writestr(_dated(f"a/{i}" + "x" * int(10 ** rng.uniform(0, 3)), method), b"")
     content = bytearray(file.getvalue())
     if rng.random() < 0.2:
         at = int(rng.integers(max(0, len(content) - 300), len(content) - 4))
         content[at : at + 4] = int(rng.integers(2**32)).to_bytes(4, "little")
     return bytes(content)
+
+
+def _dated(name: str, method: int) -> zipfile.ZipInfo:
+    """A member with a fixed date, because a seed makes the same bytes at any time."""
+    member = zipfile.ZipInfo(name)
+    member.compress_type = method
+    return member
 
 
 def pickles_of(rng: np.random.Generator, *, beside: bool = True) -> Pickles:
