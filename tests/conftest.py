@@ -96,6 +96,16 @@ def register() -> Iterator[Callable[[str, str, type], None]]:
     known._plugins.update(before)
 
 
+@pytest.fixture
+def planted(register: Callable[[str, str, type], None]) -> ModuleType:
+    """Make what tests/planted_factors.py defines plugins of this process until the test ends."""
+    module = importlib.import_module("planted_factors")
+    register("generator", "planted_factors", module.Factors)
+    register("scorer", "planted_judge", module.Judge)
+    register("boundary", "planted_truth", module.Truth)
+    return module
+
+
 CONFIG: dict[str, Any] = {
     "generator": {"use": "fake_layers"},
     "scorers": [{"use": "fake_readings", "as": "seen"}],
