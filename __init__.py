@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from .core.storage.csv_tables import Table
     from .core.strata.composition import Pass, render
     from .core.strata.moves import edit_direction, move
+    from .core.strata.units import UnitEdit
 
 __version__ = "0.1.0"
 
@@ -125,6 +126,7 @@ _HOMES = {
     "Stratum": "plugins.records",
     "Stream": "randomness",
     "Table": "storage.csv_tables",
+    "UnitEdit": "strata.units",
     "Use": "randomness",
     "UserError": "errors",
     "accuracy": "boundaries.selection",
@@ -204,6 +206,7 @@ __all__ = [
     "Stratum",
     "Stream",
     "Table",
+    "UnitEdit",
     "Use",
     "UserError",
     "__version__",

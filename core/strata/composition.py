@@ -6,7 +6,7 @@ stratum, so an edited image costs only the strata after it (prefix reuse).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from ..plugins.finiteness import (
 )
 from ..plugins.records import Inputs, Rendering, State
 from ..plugins.shapes import check_shape
+from .units import UnitEdit, by_stratum, with_units
 
 
 def first_reader(generator: Generator, layers: Collection[int]) -> int:
@@ -50,6 +51,7 @@ def advance(
     features: dict[int, Tensor],
     wanted: Collection[int],
     styles: Mapping[int, Tensor] | None = None,
+    units: Mapping[int, Sequence[UnitEdit]] | None = None,
 ) -> State:
     """Run the strata start .. stop - 1.
 
@@ -62,6 +64,7 @@ def advance(
         features: stratum -> feature map (N, C, H, W); those of `wanted` are added.
         wanted: strata whose feature maps are collected.
         styles: stratum -> what is added to its style (C_s,) or (N, C_s).
+        units: stratum -> edits of the units of its feature map.
 
     Returns:
         The state before stratum `stop`.
@@ -74,6 +77,7 @@ def advance(
         code = None if layer is None else codes[:, layer]
         style = None if styles is None or s not in styles else _moved_style(generator, s, code, styles[s])
         state = _state(generator, generator.stratum(s, state, code, style), f"stratum({s})")
+        state = state if units is None else with_units(generator, s, state, units)
         if s in wanted and state.x is not None:
             features[s] = state.x
     return state
@@ -173,6 +177,7 @@ class Pass:
         precision: fp32, bf16 or fp16.
         features: strata whose feature maps are collected.
         restarts: strata before which states are stored.
+        units: units of feature maps that are set, in their order.
         tolerant: whether pictures that are not finite are marked in `rendering.finite` instead of refused.
 
     Attributes:
@@ -193,12 +198,14 @@ class Pass:
         precision: str = "fp32",
         features: Collection[int] = (),
         restarts: Iterable[int] = (),
+        units: Sequence[UnitEdit] = (),
         tolerant: bool = False,
     ) -> None:
         card = generator.card
         check_shape(codes, "N L D", where="codes passed to render", L=card.layers, D=card.code_size)
         self.generator, self.precision, self.tolerant = generator, precision, tolerant
-        self._wanted = frozenset(features)
+        self._wanted, self._codes = frozenset(features), codes
+        self._units = by_stratum(generator, units)
         self._inputs = Inputs(
             codes.shape[0], condition, torch.arange(codes.shape[0]) if index is None else index, noise
         )
@@ -209,11 +216,13 @@ class Pass:
             position = 0
             with dropped_rows_named(generator, state, codes, 0):
                 for stop in sorted({*restarts, len(generator.strata)}):
-                    state = advance(generator, state, codes, position, stop, collected, self._wanted)
+                    state = advance(
+                        generator, state, codes, position, stop, collected, self._wanted, units=self._units
+                    )
                     self._states[stop] = state
                     position = stop
                 images = finished(generator, self._states.pop(len(generator.strata)), codes.shape[0])
-        self.rendering = self._rendering(images, collected, codes)
+        self.rendering = self._rendering(images, collected, codes, units_set=bool(self._units))
 
     def edited(
         self, codes: Tensor, layers: Collection[int], styles: Mapping[int, Tensor] | None = None
@@ -249,15 +258,57 @@ class Pass:
             autocast(generator.device, self.precision),
             dropped_rows_named(generator, before, codes, start),
         ):
-            state = advance(generator, before, codes, start, end, features, self._wanted, styles)
+            state = advance(generator, before, codes, start, end, features, self._wanted, styles, self._units)
             images = finished(generator, state, codes.shape[0])
-        return self._rendering(images, features, codes, start)
+        return self._rendering(images, features, codes, start, units_set=bool(self._units))
+
+    def with_units(self, units: Sequence[UnitEdit]) -> Rendering:
+        """Render the same batch with units of feature maps set, besides those that are set already.
+
+        It restarts from the last state stored right after the first stratum with such a unit, or before.
+
+        Args:
+            units: units that are set, in their order.
+
+        Raises:
+            UserError: a stratum or a unit does not exist.
+            LayerError: no state is stored before or right after that stratum.
+            PictureError: a picture is not finite.
+        """
+        generator, codes = self.generator, self._codes
+        edits = by_stratum(generator, units)
+        first = min(edits, default=len(generator.strata) - 1)
+        restarts = [s for s in self._states if s <= first + 1]
+        if not restarts:
+            raise LayerError(
+                f"no state is stored at or before stratum {first + 1}, after which units are set"
+            )
+        start, end = max(restarts), len(generator.strata)
+        features = {s: x for s, x in self.rendering.features.items() if s < start}
+        before = self._states[start]
+        with (
+            autocast(generator.device, self.precision),
+            dropped_rows_named(generator, before, codes, start),
+        ):
+            state = with_units(generator, start - 1, before, edits)
+            if start - 1 in edits and start - 1 in self._wanted and state.x is not None:
+                features[start - 1] = state.x
+            both = {s: (*self._units.get(s, ()), *edits.get(s, ())) for s in {*self._units, *edits}}
+            state = advance(generator, state, codes, start, end, features, self._wanted, units=both)
+            images = finished(generator, state, codes.shape[0])
+        return self._rendering(images, features, codes, start, units_set=bool(both))
 
     def _begun(self) -> State:
         return begun(self.generator, self._inputs)
 
     def _rendering(
-        self, images: Tensor, features: dict[int, Tensor], codes: Tensor, start: int = 0
+        self,
+        images: Tensor,
+        features: dict[int, Tensor],
+        codes: Tensor,
+        start: int = 0,
+        *,
+        units_set: bool = False,
     ) -> Rendering:
         """Return the rendering of codes from stratum `start` on, and check that the pictures are finite."""
         finite = finite_rows(images)
@@ -266,9 +317,12 @@ class Pass:
         if finite is None:
             return Rendering(rgb, features, composed=True, pictures=pictures)
         if not self.tolerant:
-            with autocast(self.generator.device, self.precision):
-                state = self._states[start] if start else self._begun()
-                where = locate_nonfinite(self.generator, state, codes, start, first_nonfinite(finite))
+            if units_set:
+                where = "units of its feature maps were set, perhaps too far from their usual values"
+            else:
+                with autocast(self.generator.device, self.precision):
+                    state = self._states[start] if start else self._begun()
+                    where = locate_nonfinite(self.generator, state, codes, start, first_nonfinite(finite))
             raise nonfinite_error(self.generator, finite, self._inputs.index, where)
         filled = {s: fill_nonfinite(x, finite, 0.0) for s, x in features.items()}
         rgb, pictures = (fill_nonfinite(x, finite, PLACEHOLDER) for x in (rgb, pictures))
@@ -283,6 +337,7 @@ def render(
     index: Tensor | None = None,
     noise: int = 0,
     precision: str = "fp32",
+    units: Sequence[UnitEdit] = (),
 ) -> Tensor:
     """Render codes. Gradients flow to the codes. `Pass` also gives features and restarts.
 
@@ -293,6 +348,7 @@ def render(
         index: absolute index of each sample (N,), for fresh noise; default 0, 1, ...
         noise: seed of fresh noise.
         precision: fp32, bf16 or fp16.
+        units: units of feature maps that are switched off or painted in.
 
     Returns:
         The generator's pictures (N, C, H, W), C channels as its card says, nominally in [0, 1], not clamped.
@@ -300,8 +356,9 @@ def render(
 
     Raises:
         ShapeError: the codes have another shape.
+        UserError: a stratum or a unit does not exist.
         PictureError: a picture is not finite.
     """
     return Pass(
-        generator, codes, condition=condition, index=index, noise=noise, precision=precision
+        generator, codes, condition=condition, index=index, noise=noise, precision=precision, units=units
     ).rendering.pictures
