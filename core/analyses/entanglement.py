@@ -187,11 +187,12 @@ def entangle(source: LabelledRun, request: AnalysisRequest) -> Entanglement:
     name, at = select_layer_set(effects, request.layers)
     selected = select_boundaries(effects, request, by_strength(effects, at, conditional=True))
     rows = [i for i in selected if not effects.boundaries[i].given][: request.top]
-    concepts = {effects.boundaries[i].concept for i in rows}
+    names = {effects.boundaries[i].unconditional_name for i in rows}
     conditional = tuple(
         i
         for i in selected
-        if effects.boundaries[i].given and (request.top is None or effects.boundaries[i].concept in concepts)
+        if effects.boundaries[i].given
+        and (request.top is None or effects.boundaries[i].unconditional_name in names)
     )
     own = [int(effects.own[i]) for i in rows]
     values = effects.in_sd[rows, at, 0][:, own]

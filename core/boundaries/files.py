@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -30,13 +30,22 @@ class _Row(BaseModel):
     """Represent one boundary in boundaries.json. Unknown keys are ignored."""
 
     model_config = ConfigDict(strict=True)
-    concept: str = Field(min_length=1)
-    level: Literal["layout", "category", "attribute", "colour", "object"]
+    concept: str
+    level: Literal["layout", "category", "attribute", "colour", "object", ""]
     space: Literal["z", "w", "w+", "s"]
     generator: str
     layers: list[NonNegativeInt] | None
     given: list[str]
     facts: dict[str, Any]
+    direction: str = ""
+
+    @model_validator(mode="after")
+    def _is_named(self) -> _Row:
+        if not (self.concept or self.direction):
+            raise ValueError("a boundary has neither a concept nor a name of its own")
+        if bool(self.concept) != bool(self.level):
+            raise ValueError("a concept has a level, and no concept has none")
+        return self
 
 
 class _Content(BaseModel):
@@ -55,7 +64,7 @@ class _Content(BaseModel):
 
     @model_validator(mode="after")
     def _names_differ(self) -> _Content:
-        names = [(row.concept, *row.given) for row in self.boundaries]
+        names = [(row.direction or row.concept, *row.given) for row in self.boundaries]
         if len(set(names)) < len(names):
             raise ValueError("two boundaries have the same name")
         return self
@@ -83,6 +92,7 @@ def save_boundaries(boundaries: Boundaries, folder: Path, skipped: Mapping[str, 
                 "layers": boundary.layers,
                 "given": boundary.given,
                 "facts": dict(boundary.facts),
+                **({"direction": boundary.direction} if boundary.direction else {}),
             }
         )
     data = save(tensors)
@@ -146,7 +156,7 @@ def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Bound
         LookupError: a tensor is missing.
         ValueError: a name is not allowed, or a tensor has another shape or dtype than it must have.
     """
-    for name in (row.concept, *row.given):
+    for name in (*filter(None, (row.concept, row.direction)), *row.given):
         fault = fault_of(name, separators="")
         if fault:
             raise ValueError(f"the name '{visible(name)}' {fault}")
@@ -172,4 +182,5 @@ def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Bound
         layers=None if row.layers is None else tuple(row.layers),
         given=tuple(row.given),
         facts=row.facts,
+        direction=row.direction,
     )

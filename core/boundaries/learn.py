@@ -30,6 +30,7 @@ from ..strata.moves import conditioned
 from .null_directions import Fit
 from .relearning import learn_again
 from .resampled import Resampled
+from .targets import matched, with_targets
 
 Floats = NDArray[np.float32]
 
@@ -73,19 +74,27 @@ class LearningTask:
     def learn(self, seed: int) -> tuple[Boundaries, dict[str, str]]:
         """Learn boundaries.
 
+        Directions without labels get their targets (`with_targets`).
+
         Returns:
             The boundaries, and a dict concept -> reason for the concepts that could not be learnt.
         """
-        return _learn(self.fit(seed), self.latents, self.scores, self.concepts)
+        if self.learner.supervised:
+            return _learn(self.fit(seed), self.latents, self.scores, self.concepts)
+        found = self.fit(seed)(self.latents, self.scores, self.concepts)
+        return with_targets(found, self.latents, self.scores, self.concepts, self.generator), {}
 
     def check_repeats(self, seed: int) -> None:
         """Learn one concept twice, the first that can be learnt, and compare.
+
+        Learners of directions without labels may take long and have no single concept; the conformance kit
+        alone asks them twice.
 
         Raises:
             PluginBroken: the learner draws random numbers that do not follow from the seed.
         """
         fit = self.fit(seed)
-        for j, concept in enumerate(self.concepts):
+        for j, concept in enumerate(self.concepts if self.learner.supervised else ()):
             with suppress(DataError):
                 first, again = (fit(self.latents, self.scores[:, [j]], [concept]) for _ in range(2))
                 check_repeated(first, again, self.learner)
@@ -171,8 +180,8 @@ def learn(
         raise DataError(f"no boundary could be learnt:\n{reasons(skipped)}")
     learnt = Learnt([*unconditional, *conditional_directions(unconditional, conditions)])
     learnt.skipped = MappingProxyType(skipped)
-    if resamples:
-        learn_rows = partial(learn_from_resample, task.without(refused), conditions)
+    if resamples and learner.from_samples:
+        learn_rows = partial(learn_from_resample, task.without(refused), conditions, learnt)
         learnt.relearnt = learn_again(
             learn_rows, learnt, samples.w, count=resamples, seed=seed, done=lambda: None
         ).resampled
@@ -195,20 +204,33 @@ def reason_invariant(concept: ConceptStats) -> str:
 
 
 def learn_from_resample(
-    task: LearningTask, conditions: Sequence[Condition], rows: NDArray[np.int64], seed: int
+    task: LearningTask,
+    conditions: Sequence[Condition],
+    before: Boundaries,
+    rows: NDArray[np.int64],
+    seed: int,
 ) -> tuple[Boundaries, dict[str, str]]:
     """Learn boundaries and conditional directions from these rows of the samples.
 
     Args:
         task: with all samples.
         conditions: conditions from which conditional directions are computed.
+        before: the boundaries learnt from all samples, whose names directions without labels get.
         rows: rows to learn from (N,), some of them several times.
         seed: seed of the learner.
 
     Returns:
         The boundaries, and a dict name -> reason for those that could not be learnt.
     """
-    unconditional, reasons = task.resampled(rows).learn(seed)
+    resampled = task.resampled(rows)
+    if task.learner.supervised:
+        unconditional, reasons = resampled.learn(seed)
+    else:
+        try:
+            found = resampled.fit(seed)(resampled.latents, resampled.scores, resampled.concepts)
+        except DataError as error:
+            return Boundaries(), {boundary.name: str(error) for boundary in before}
+        unconditional, reasons = matched(found, before), {}
     boundaries = list(unconditional)
     for condition in conditions:
         try:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..config.schema import Condition
+from ..errors import DataError, nearest
 from ..messages import listed, visible
-from ..plugins.base import owner_of
 from ..plugins.records import Boundaries
 from ..probing.stage import read_classes, read_finite, read_latents, read_scores
 from ..runs.engine import Engine
@@ -31,7 +31,7 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
     """Learn the boundaries of a run, and write them with their resampled normals and null directions.
 
     Raises:
-        DataError: no boundary could be learnt, or no concept has the name of a direction.
+        DataError: no boundary could be learnt.
     """
     prepared = engine.prepared
     config, conditions, seed = (
@@ -43,14 +43,13 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
     chosen = [prepared.concepts[j] for j in prepared.chosen]
     skipped = {c.name: reason_invariant(statistics[c.name]) for c in chosen if not statistics[c.name].varies}
     columns = [j for j in prepared.chosen if prepared.concepts[j].name not in skipped]
-    with progress.stage("learn", total=len(columns) * (1 + config.learning_resamples)) as step:
+    with progress.stage("learn", total=len(columns) * (1 + prepared.learning_resamples)) as step:
         w, codes = read_latents(run, prepared)
         task = _read(run, prepared, columns, w, codes)
         unconditional, refused = task.learn(seed)
         skipped |= refused
         if not unconditional:
             raise DataError(f"no boundary could be learnt:\n{reasons(skipped)}")
-        _check_named(unconditional, prepared)
         task = task.without(refused)
         if prepared.config.checks:
             task.check_repeats(seed)
@@ -68,14 +67,15 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
             )
             save_directions(run, directions)
             files = (*files, NULL_FILE)
+        _check_conditions(conditions, unconditional, skipped)
         boundaries = Boundaries([*unconditional, *conditional_directions(unconditional, conditions)])
         step(len(columns))
-        if config.learning_resamples:
+        if prepared.learning_resamples:
             relearnt = learn_again(
-                partial(learn_from_resample, task, conditions),
+                partial(learn_from_resample, task, conditions, boundaries),
                 boundaries,
                 w[read_finite(run, prepared)],
-                count=config.learning_resamples,
+                count=prepared.learning_resamples,
                 seed=seed,
                 done=lambda: step(len(columns)),
             )
@@ -100,18 +100,18 @@ def _read(
     )
 
 
-def _check_named(boundaries: Boundaries, prepared: Prepared) -> None:
-    """Check that each direction has a concept, since a run judges it by the scores of that concept.
+def _check_conditions(
+    conditions: Sequence[Condition], boundaries: Boundaries, skipped: Mapping[str, str]
+) -> None:
+    """Check that conditions name boundaries, which for directions without labels no config can know.
 
     Raises:
-        DataError: some directions of an unsupervised learner do not have the name of a concept.
+        DataError: one names neither a boundary nor a concept that has none.
     """
-    known = {concept.name for concept in prepared.concepts}
-    without_concept = [visible(boundary.concept) for boundary in boundaries if boundary.concept not in known]
-    if without_concept:
-        raise DataError(
-            f"{owner_of(prepared.learner)} gave directions called {listed(without_concept)}, "
-            "but no scorer has these concepts; "
-            "a run judges a direction by the scores of the concept of the same name. "
-            "To use directions without a concept, call load_learner(...).learn(...) in Python"
-        )
+    for condition in conditions:
+        for name in (condition.edit, *condition.keep):
+            if name not in boundaries.names and name not in skipped:
+                raise DataError(
+                    f"conditions: no direction is called '{visible(name)}'.{nearest(name, boundaries.names)} "
+                    f"There are {listed(boundaries.names)}"
+                )

@@ -35,7 +35,7 @@ def check_learned(
     Args:
         returned: the result of learn().
         learner: the learner.
-        concepts: the requested concepts; an unsupervised learner names its directions itself.
+        concepts: the requested concepts; directions found without labels have names of their own.
         generator: the generator in whose latent space the boundaries lie.
 
     Raises:
@@ -55,7 +55,7 @@ def check_learned(
             )
         fault = _fault(boundary, generator)
         if fault:
-            name = visible(boundary.concept) if isinstance(boundary.concept, str) else shown(boundary.concept)
+            name = _shown_name(boundary)
             raise PluginBroken(f"{owner}: the boundary '{name}' {fault}")
     names = [boundary.name for boundary in returned]
     repeated = [name for name, count in Counter(names).items() if count > 1]
@@ -63,6 +63,8 @@ def check_learned(
         raise PluginBroken(f"{owner} returned two boundaries called '{visible(repeated[0])}'")
     if learner.supervised:
         _check_names(names, [concept.name for concept in concepts], owner)
+    else:
+        _check_directions(returned, [concept.name for concept in concepts], owner)
     levels = {concept.name: concept.level for concept in concepts}
     for boundary in returned:
         level = levels.get(boundary.concept, boundary.level)
@@ -113,13 +115,37 @@ def _check_names(returned: Sequence[str], requested: Sequence[str], owner: str) 
         )
 
 
+def _check_directions(returned: Boundaries, concepts: Sequence[str], owner: str) -> None:
+    """Refuse what has neither a name of its own nor that of a requested concept."""
+    nameless = [visible(b.concept) for b in returned if not b.direction and b.concept not in concepts]
+    if nameless:
+        raise PluginBroken(
+            f"{owner} returned {listed(nameless)}, but no concept of the run has such a name; a direction "
+            "found without labels has a name of its own: Boundary.unlabelled(name, normal, generator)"
+        )
+
+
+def _shown_name(boundary: Boundary) -> str:
+    name: object = boundary.direction or boundary.concept
+    return visible(name) if isinstance(name, str) else shown(name)
+
+
+def _fault_of_name(boundary: Boundary) -> str:
+    """Return why a boundary's concept or own name cannot be used; empty if both can."""
+    names: tuple[object, ...] = (boundary.concept, boundary.direction)
+    for name in names:
+        if not isinstance(name, str):
+            return "is not text"
+        if name and (fault := name_rules.fault_of(name)):
+            return fault
+    return "" if boundary.concept or boundary.direction else "is empty"
+
+
 def _fault(boundary: Boundary, generator: Generator) -> str:
     """Return what is wrong with a boundary; empty if nothing is."""
-    if not isinstance(boundary.concept, str) or name_rules.fault_of(boundary.concept):
-        return "has a name that cannot be used: it " + (
-            name_rules.fault_of(boundary.concept) if isinstance(boundary.concept, str) else "is not text"
-        )
-    if boundary.level not in LEVELS:
+    if fault := _fault_of_name(boundary):
+        return f"has a name that cannot be used: it {fault}"
+    if (boundary.concept or not boundary.direction) and boundary.level not in LEVELS:
         return f"has the level {visible(repr(boundary.level))}; levels are {', '.join(LEVELS)}"
     if not isinstance(boundary.given, list | tuple) or not all(
         isinstance(name, str) for name in boundary.given

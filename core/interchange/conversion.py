@@ -63,7 +63,7 @@ def to_boundary(
         )
     space = _space(foreign, generator, stated.space)
     _check_shape(space, foreign, generator)
-    level = _level(named, foreign, stated.level, remarks)
+    level = "" if foreign.target == "" else _level(named, foreign, stated.level, remarks)
     written = stated.layers if stated.layers is not None else foreign.layers
     layers = None if written is None or written == "all" else parse_layers(written, generator.layers)
     facts = dict(foreign.facts) | {
@@ -82,8 +82,9 @@ def to_boundary(
         remarks.append(
             f"{named.path} is meant for layers {foreign.layers}; it gets {shown}, as --layers says"
         )
-    concept = named.name if "/" in named.name else f"{stated.alias}/{named.name}"
-    for name in (concept, *foreign.given):
+    own_name = named.name if "/" in named.name else f"{stated.alias}/{named.name}"
+    concept = own_name if foreign.target is None else foreign.target
+    for name in (own_name, *filter(None, [concept]), *foreign.given):
         fault = fault_of(name)
         if fault:
             raise UserError(f"its name '{visible(name)}' {fault}; give it another in a list")
@@ -98,6 +99,7 @@ def to_boundary(
         layers=layers,
         given=foreign.given,
         facts=facts,
+        direction="" if foreign.target is None else own_name,
     )
 
 

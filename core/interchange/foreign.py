@@ -36,6 +36,8 @@ class ForeignBoundary:
         given: names of the concepts on which it is conditioned.
         offset: offset that the file holds, (,) or (L,); None if it has none.
         facts: further facts to keep.
+        target: target concept of a direction that was found without labels, empty if unknown; None for
+            others.
     """
 
     normal: Floats
@@ -51,6 +53,7 @@ class ForeignBoundary:
     given: tuple[str, ...] = ()
     offset: Floats | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    target: str | None = None
 
     @property
     def was_unit(self) -> bool:

@@ -35,7 +35,7 @@ class _Direction(BaseModel):
 
     model_config = ConfigDict(strict=True)
     name: str = Field(min_length=1)
-    concept: str = Field(min_length=1)
+    concept: str
     level: str
     space: str
     generator: str
@@ -43,6 +43,7 @@ class _Direction(BaseModel):
     given: list[str]
     offset: list[FiniteFloat]
     facts: dict[str, Any] = {}
+    direction: str = ""
 
 
 class _Description(BaseModel):
@@ -100,6 +101,7 @@ def _described(boundaries: Boundaries, *, facts: bool) -> str:
             "given": list(b.given),
             "offset": np.atleast_1d(np.asarray(b.offset, dtype=np.float64)).tolist(),
             **({"facts": dict(b.facts)} if facts else {}),
+            **({"direction": b.direction} if b.direction else {}),
         }
         for b in boundaries
     ]
@@ -166,12 +168,13 @@ def read_own(values: Values) -> list[ForeignBoundary] | None:
                 visible(row.level),
                 values.container,
                 values.sha256,
-                row.concept,
+                row.direction or row.concept,
                 space=row.space,
                 generator=row.generator,
                 given=tuple(row.given),
                 offset=offset if array.ndim == 2 else offset[0],
                 facts=row.facts,
+                target=row.concept if row.direction else None,
             )
         )
     return boundaries

@@ -40,7 +40,7 @@ def forecast(prepared: Prepared, workers: int) -> str:
     baselines, adaptive = rescoring.baselines(prepared), config.rescoring.adaptive
     back = sum(rescoring.backwards(prepared))
     backwards = f" + {boundaries} backwards x {back}" if back else ""
-    resamples, fewer = config.rescoring.learning_resamples, replicate_samples(samples, prepared.batch)
+    resamples, fewer = prepared.learning_resamples, replicate_samples(samples, prepared.batch)
     replicates = (
         f" + {fewer} x {quantity(resamples, 'resampling')} x {quantity(boundaries, 'boundary', 'boundaries')}"
         if resamples

@@ -21,7 +21,7 @@ def check_fits(boundary: Boundary, generator: Generator, *, styles: bool = False
     card = generator.card
     if boundary.generator and boundary.generator != generator.fingerprint:
         raise MismatchError(
-            f"boundary '{boundary.concept}' was learnt for generator {boundary.generator}; "
+            f"boundary '{boundary.name}' was learnt for generator {boundary.generator}; "
             f"this one is {generator.fingerprint} ({card.family}, {card.source})"
         )
     if boundary.space == "s":
@@ -29,13 +29,13 @@ def check_fits(boundary: Boundary, generator: Generator, *, styles: bool = False
         return
     if boundary.space not in (generator.space, "w+"):
         raise MismatchError(
-            f"boundary '{boundary.concept}' lies in space {boundary.space}, "
+            f"boundary '{boundary.name}' lies in space {boundary.space}, "
             f"but the codes of this generator are in {generator.space}"
         )
     expected = (card.layers, card.code_size) if boundary.space == "w+" else (card.code_size,)
     if boundary.normal.shape != expected:
         raise MismatchError(
-            f"boundary '{boundary.concept}' has a normal of shape {boundary.normal.shape}; "
+            f"boundary '{boundary.name}' has a normal of shape {boundary.normal.shape}; "
             f"this generator needs {expected}"
         )
 
@@ -44,12 +44,12 @@ def _check_styles(boundary: Boundary, generator: Generator, styles: bool) -> Non
     """Refuse a direction in s where codes are moved, or if the generator has other styles."""
     if not styles:
         raise MismatchError(
-            f"boundary '{boundary.concept}' lies in space s: it moves style channels and not codes, "
+            f"boundary '{boundary.name}' lies in space s: it moves style channels and not codes, "
             "which only `manipulate` does"
         )
     channels = sum(stratum.style_width or 0 for stratum in generator.strata if stratum.reads is not None)
     if boundary.normal.shape != (channels,):
         raise MismatchError(
-            f"boundary '{boundary.concept}' has a normal of shape {boundary.normal.shape}; "
+            f"boundary '{boundary.name}' has a normal of shape {boundary.normal.shape}; "
             f"this generator has {channels} style channels in all"
         )

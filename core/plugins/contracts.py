@@ -287,8 +287,11 @@ class BoundaryLearner(Plugin[ConfigT]):
     """Learn a boundary per concept in a latent space.
 
     Attributes:
-        supervised: whether the learner uses scores. False for learners that use the generator instead, and
-            choose the concepts of their directions themselves.
+        supervised: whether the learner learns the boundary of each concept from its scores. False for
+            learners that find directions without labels, and return each as `Boundary.unlabelled(...)`.
+        from_samples: whether the result depends on the samples. A learner for which it does not is not asked
+            again for resampled samples, so intervals include no variance due to learning. The constructor
+            may set it according to the config.
         layerwise: whether the learner works in w+ and takes codes (N, L, D). It needs synthesis.mixing above
             0, since otherwise all layers have the same code and so the same boundary. The constructor may
             set it according to the config.
@@ -298,8 +301,9 @@ class BoundaryLearner(Plugin[ConfigT]):
 
     noun = "boundary learner"
     relief = "give fewer synthesis.samples"
-    guarded = ("layerwise", "supervised", "within_classes", "check", "learn")
+    guarded = ("layerwise", "supervised", "from_samples", "within_classes", "check", "learn")
     supervised: ClassVar[bool] = True
+    from_samples: bool = True
     layerwise: bool = False
     within_classes: ClassVar[bool] = False
 
@@ -320,7 +324,7 @@ class BoundaryLearner(Plugin[ConfigT]):
         generator: Generator | None = None,
         seed: int = 0,
     ) -> Boundaries:
-        """Learn one boundary per concept.
+        """Learn one boundary per concept, or find directions without labels if `supervised` is False.
 
         Args:
             latents: codes (N, D), or (N, L, D) if the learner is layerwise.

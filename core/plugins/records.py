@@ -9,13 +9,16 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from ..errors import UserError, nearest
 from ..messages import listed, visible
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from numpy.typing import NDArray
+
+    from .contracts import Generator
 
 T = TypeVar("T")
 
@@ -291,9 +294,12 @@ class StatedAccuracy:
 class Boundary:
     """Represent the hyperplane of a concept in a latent space. n.w + b is the signed distance of w from it.
 
+    A direction that was found without labels is one too, with a name of its own: see `unlabelled`.
+
     Attributes:
-        concept: id of the concept, `alias/name`.
-        level: level of the concept.
+        concept: id of the concept, `alias/name`. That of a direction found without labels is its target, the
+            concept whose scores correlate best with the distances of the samples; empty until that is known.
+        level: level of the concept; empty without a concept.
         normal: unit normal n (D,), or one per layer (L, D).
         offset: offset b, or one per layer (L,).
         space: latent space, one of SPACES.
@@ -301,6 +307,7 @@ class Boundary:
         layers: layers to edit, or None for all.
         given: names of the concepts on which the direction is conditioned, so that it leaves them unchanged.
         facts: training counts, accuracies and settings, for reports.
+        direction: the own name of a direction that was found without labels, such as `sefa/0`; else empty.
     """
 
     concept: str
@@ -312,11 +319,64 @@ class Boundary:
     layers: tuple[int, ...] | None = None
     given: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    direction: str = ""
+
+    @classmethod
+    def unlabelled(
+        cls,
+        name: str,
+        normal: NDArray[np.floating],
+        generator: Generator,
+        *,
+        offset: float | NDArray[np.floating] = 0.0,
+        space: str | None = None,
+        layers: Iterable[int] | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Boundary:
+        """Create a direction that was found without labels, from a vector of any length but 0.
+
+        Stage `learn` gives it a target: the concept whose scores correlate best with the distances n.w + b of
+        the probing samples. It turns the direction round if that correlation is negative.
+
+        Args:
+            name: name of the direction, such as `sefa/0`.
+            normal: vector (D,), or one per layer (L, D); it is divided by its length.
+            generator: the generator in whose latent space the direction lies.
+            offset: b, or one per layer (L,), for the given length of the vector. 0 by default.
+            space: latent space; None for that of the generator's codes, or w+ for a vector per layer.
+            layers: layers that the direction moves; None for all.
+            facts: numbers and settings, for reports.
+
+        Raises:
+            ValueError: a vector is 0 or not finite.
+        """
+        vectors = np.asarray(normal, dtype=np.float64)
+        lengths = np.linalg.norm(vectors, axis=-1)
+        if not np.isfinite(lengths).all() or not np.all(lengths > 0.0):
+            raise ValueError(f"the direction '{name}' has a vector that is 0 or not finite")
+        chosen = None if layers is None else tuple(sorted({int(layer) for layer in layers}))
+        return cls(
+            concept="",
+            level="",
+            normal=(vectors / lengths[..., None]).astype(np.float32),
+            offset=np.asarray(np.asarray(offset) / lengths, dtype=np.float32),
+            space=space or ("w+" if vectors.ndim == 2 else generator.space),
+            generator=generator.fingerprint,
+            layers=chosen,
+            facts=dict(facts or {}),
+            direction=name,
+        )
+
+    @property
+    def unconditional_name(self) -> str:
+        """Return the name without conditions: the direction's own, or else the concept."""
+        return self.direction or self.concept
 
     @property
     def name(self) -> str:
-        """Return the concept and those it is conditioned on, as `a/x` or `a/x|a/y,a/z`."""
-        return self.concept if not self.given else f"{self.concept}|{','.join(self.given)}"
+        """Return the name with the concepts it is conditioned on, as `a/x` or `a/x|a/y,a/z`."""
+        name = self.unconditional_name
+        return name if not self.given else f"{name}|{','.join(self.given)}"
 
 
 class Boundaries(tuple[Boundary, ...]):

@@ -117,17 +117,18 @@ def concept_row(effects: Effects, i: int) -> ConceptRow:
 
 def condition_rows(effects: Effects) -> list[ConditionRow]:
     """Return what each conditional and its plain direction do to the edited and the kept concepts, in sd."""
-    ids = [concept.id for concept in effects.concepts]
+    names = effects.boundaries.names
     rows = []
     for i, boundary in enumerate(effects.boundaries):
         if not boundary.given:
             continue
-        plain = effects.boundaries.names.index(boundary.concept)
-        columns = [int(effects.own[i]), *(ids.index(name) for name in boundary.given)]
+        plain = names.index(boundary.unconditional_name)
+        columns = [int(effects.own[k]) for k in (i, *map(names.index, boundary.given))]
         shown = tuple(
-            ConditionEffect(ids[j], _change(effects, plain, j), _change(effects, i, j)) for j in columns
+            ConditionEffect(effects.concepts[j].id, _change(effects, plain, j), _change(effects, i, j))
+            for j in columns
         )
-        rows.append(ConditionRow(boundary.concept, boundary.given, shown))
+        rows.append(ConditionRow(boundary.unconditional_name, boundary.given, shown))
     return rows
 
 

@@ -122,7 +122,7 @@ def changes_along(
 
     is the change of concept j for sample k (Yang, Shen and Zhou 2021, section 2.2, eq. 1, inside the
     maximum). A boundary is moved forwards, and backwards where `backward` says so; a null
-    direction forwards only.
+    direction forwards only. At an empty layer set nothing is moved or rendered, and every change is 0.
 
     Args:
         scored: the generator with its scorers.
@@ -143,7 +143,9 @@ def changes_along(
     for s, layers in enumerate(sets):
         both = column is not None and backward[s]
         for k, sign in enumerate(SIGNS if both else SIGNS[:1]):
-            edited = scores_along(scored, baseline, normal, sign * step, layers)
+            edited = (
+                scores_along(scored, baseline, normal, sign * step, layers) if layers else baseline.scores
+            )
             sums[s, k] = sums_of(baseline.scores[:count], edited[:count])
             if column is not None:
                 own[s, k] = edited[:count, column] - baseline.scores[:count, column]

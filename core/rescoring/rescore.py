@@ -12,6 +12,7 @@ from ..boundaries.learn import Learnt
 from ..boundaries.learning_variance import replicate_samples
 from ..boundaries.null_directions import random_directions
 from ..boundaries.resampled import Resampled
+from ..boundaries.targets import with_targets
 from ..errors import UserError, nearest
 from ..messages import listed
 from ..plugins.arguments import require, several
@@ -23,6 +24,7 @@ from ..probing.samples import Samples, Scorers, scored_generator
 from ..randomness import Stream
 from ..runs.manifest import ConceptStats
 from ..strata.layers import groups_of, layer_sets
+from ..strata.moves import own_layers
 from ..strata.scored_generator import ScoredGenerator
 from .effects import BACKWARD, moved_backwards
 from .measure import Baseline, baseline_of, changes_along, own_change_along
@@ -73,9 +75,10 @@ def rescore(
     Args:
         generator: the generator G.
         scorers: the scorers F, with the same aliases as in `ganstrata.probe`.
-        boundaries: one or several, for example from `ganstrata.learn`; each names a concept of the scorers.
-        probed: samples from `ganstrata.probe`, for the spread of w and the standard deviations of concepts.
-            None measures both on the fresh samples.
+        boundaries: one or several, for example from `ganstrata.learn`; each names a concept of the scorers. A
+            boundary with `layers` is moved at those of a layer set that are among them.
+        probed: samples from `ganstrata.probe`, for the spread of w, the standard deviations of concepts, and
+            the targets of directions without labels. None measures the first two on the fresh samples.
         layers: layer sets to move: `all` (required), `each` for single layers, `groups`, names of groups, or
             numbers.
         groups: layer groups by name; None for the generator's own.
@@ -119,7 +122,7 @@ def rescore(
         require("rescore()", "probed", probed, Samples, "ganstrata.probe")
     _check_numbers(samples, distance, unit, backward, null_directions, rate, bootstrap)
     scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision)
-    moved = _boundaries(boundaries)
+    moved = _targeted(_boundaries(boundaries), probed, generator)
     columns = _columns(moved, scored)
     layer_groups = groups_of(generator, groups)
     sets = layer_sets(several(layers), layer_groups, generator.card.layers)
@@ -147,7 +150,9 @@ def rescore(
                 baseline,
                 normal,
                 step,
-                list(sets.values()),
+                [own_layers(moved[d], layers) for layers in sets.values()]
+                if d < len(moved)
+                else list(sets.values()),
                 backward=backwards,
                 column=column,
                 count=count,
@@ -162,7 +167,7 @@ def rescore(
         ):
             steps = distance * (relearnt.spreads if unit == "sd" else np.ones(len(relearnt.spreads)))
             relearnt_changes[:, :, here] = _relearnt_changes(
-                scored, baseline, relearnt, columns, sets["all"], steps
+                scored, baseline, relearnt, columns, [own_layers(b, sets["all"]) for b in moved], steps
             )[:, :, :count]
     return Effects.of(
         Sums(total, changes, relearnt_changes, None if relearnt is None else relearnt.dilutions(moved)),
@@ -210,6 +215,26 @@ def _boundaries(boundaries: Boundary | Iterable[Boundary]) -> Boundaries:
     for boundary in given:
         require("rescore()", "boundaries", boundary, Boundary, "ganstrata.learn")
     return Boundaries(given)
+
+
+def _targeted(boundaries: Boundaries, probed: Samples | None, generator: Generator) -> Boundaries:
+    """Return the boundaries with targets for directions without labels that have none yet.
+
+    Raises:
+        UserError: there are no probing samples to choose them by.
+    """
+    without = [boundary.name for boundary in boundaries if not boundary.concept]
+    if not without:
+        return boundaries
+    if probed is None:
+        raise UserError(
+            f"'{without[0]}' was found without labels and has no target concept yet; "
+            "give rescore() samples from ganstrata.probe as `probed`, or find it with ganstrata.learn"
+        )
+    varying = [j for j, row in enumerate(probed.statistics) if row.varies]
+    latents = probed.w if probed.codes is None else probed.codes
+    concepts = [probed.concepts[j] for j in varying]
+    return with_targets(boundaries, latents, probed.scores[:, varying], concepts, generator)
 
 
 def _columns(boundaries: Boundaries, scored: ScoredGenerator) -> list[int]:
@@ -270,7 +295,7 @@ def _relearnt_changes(
     baseline: Baseline,
     relearnt: Resampled,
     columns: Sequence[int],
-    layers: Sequence[int],
+    layers: Sequence[Sequence[int]],
     steps: Floats,
 ) -> Floats:
     """Return how each own concept changes along boundaries learnt from resampled samples, (M, B, N).
@@ -280,7 +305,7 @@ def _relearnt_changes(
         baseline: the unedited batch of N samples.
         relearnt: M relearnt versions of each of B boundaries.
         columns: column of each boundary's concept, (B,).
-        layers: layers to move.
+        layers: layers to move, for each boundary.
         steps: length of the step for each version, in units of w, (M,).
 
     Returns:
@@ -289,6 +314,6 @@ def _relearnt_changes(
     changes = np.full((len(steps), len(columns), len(baseline.scores)), np.nan)
     for m, i in np.argwhere(relearnt.learnt):
         changes[m, i] = own_change_along(
-            scored, baseline, relearnt.normals[m, i], float(steps[m]), layers, columns[i]
+            scored, baseline, relearnt.normals[m, i], float(steps[m]), layers[i], columns[i]
         )
     return changes

@@ -31,7 +31,7 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..storage.shards import Shards
-from ..strata.moves import step_unit
+from ..strata.moves import own_layers, step_unit
 from .adaptive import DECIDING, RESAMPLED
 from .measure import Baseline, baseline_of, changes_along, own_change_along
 from .results import Effects
@@ -80,7 +80,7 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
     for boundary in boundaries:
         check_fits(boundary, prepared.generator)
     units = open_units(run)
-    units.create(layout_of(prepared, len(boundaries)), directions_key(run))
+    units.create(layout_of(prepared, len(boundaries)), directions_key(run, prepared))
     total, images = images_needed(prepared, len(boundaries)), 0
     plan = planned_units(run, prepared, boundaries)
     needed = next(plan)
@@ -155,7 +155,8 @@ def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
     assert resampled is not None
     baseline = _baseline(prepared, unit.start)
     here, i = min(prepared.batch, prepared.config.rescoring.samples - unit.start), unit.direction
-    column, layers = column_of(prepared, boundaries[i].concept), prepared.sets["all"]
+    column = column_of(prepared, boundaries[i].concept)
+    layers = own_layers(boundaries[i], prepared.sets["all"])
     changes = np.full((len(resampled.spreads), here), np.nan, dtype=np.float32)
     for m in np.flatnonzero(resampled.learnt[:, i]):
         changes[m] = own_change_along(
@@ -177,19 +178,20 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     boundaries, null_directions, _ = _directions(unit, run, prepared)
     d, is_boundary = unit.direction, unit.direction < len(boundaries)
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
-    layers = list(prepared.sets.values())
+    sets = list(prepared.sets.values())
+    layers = [own_layers(boundaries[d], sets[s]) if is_boundary else sets[s] for s in unit.sets]
     sums, own = changes_along(
         prepared,
         _baseline(prepared, unit.start),
         boundaries[d].normal if is_boundary else null_directions[d - len(boundaries)],
         step_length(prepared, run.spread),
-        [layers[s] for s in unit.sets],
+        layers,
         backward=unit.backward,
         column=column_of(prepared, boundaries[d].concept) if is_boundary else None,
         count=here,
     )
     # The arrays of adaptive decisions have one layer set, `all`. Elsewhere sets that were not moved stay NaN.
-    size, at = (1, (0,)) if unit.part == DECIDING else (len(layers), unit.sets)
+    size, at = (1, (0,)) if unit.part == DECIDING else (len(sets), unit.sets)
     sums, own = _placed(sums, size, at), _placed(own, size, at)
     b, ending = unit.start // prepared.batch, f"_{DECIDING}" if unit.part == DECIDING else ""
     whole = tuple(slice(0, length) for length in sums.shape)
@@ -219,7 +221,7 @@ def _directions(
     if cached is None or cached[0] != unit.key:
         path = Path(unit.path)
         boundaries, _ = load_boundaries(path)
-        resampled = Resampled.load(path, boundaries) if prepared.config.rescoring.learning_resamples else None
+        resampled = Resampled.load(path, boundaries) if prepared.learning_resamples else None
         cached = (unit.key, boundaries, null_directions(run, prepared), resampled)
         prepared.memory["directions"] = cached
     return cached[1], cached[2], cached[3]

@@ -57,7 +57,7 @@ class Unit:
 def baselines(prepared: Prepared) -> int:
     """Return how often a sample's baseline is rendered: with adaptive sampling once for each step."""
     config = prepared.config.rescoring
-    return 1 + (config.learning_resamples > 0) + (len(prepared.sets) > 1) if config.adaptive else 1
+    return 1 + (prepared.learning_resamples > 0) + (len(prepared.sets) > 1) if config.adaptive else 1
 
 
 def backwards(prepared: Prepared) -> tuple[bool, ...]:
@@ -77,9 +77,7 @@ def images_needed(prepared: Prepared, boundaries: int) -> int:
     rescoring = prepared.config.rescoring
     moves = (boundaries + rescoring.null_directions) * len(prepared.sets)
     moves += boundaries * sum(backwards(prepared))
-    relearnt = (
-        replicate_samples(rescoring.samples, prepared.batch) * rescoring.learning_resamples * boundaries
-    )
+    relearnt = replicate_samples(rescoring.samples, prepared.batch) * prepared.learning_resamples * boundaries
     return rescoring.samples * (baselines(prepared) + moves) + relearnt
 
 
@@ -88,13 +86,13 @@ def open_units(run: Run) -> Shards:
     return Shards(run.path / "rescoring.zarr")
 
 
-def directions_key(run: Run) -> str:
+def directions_key(run: Run, prepared: Prepared) -> str:
     """Return a key of all that units depend on: the key of this stage, and the files with directions."""
     config = run.config.rescoring
     names = (
         *FILES,
         *[NULL_FILE] * (config.null == "permuted"),
-        *[RESAMPLED_FILE] * (config.learning_resamples > 0),
+        *[RESAMPLED_FILE] * (prepared.learning_resamples > 0),
     )
     return hashlib.sha256(
         " ".join([run.keys.stages["rescore"], *(file_hash(run.path / name) for name in names)]).encode()
@@ -109,11 +107,11 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
     config, path, key, sets = (
         prepared.config.rescoring,
         str(run.path),
-        directions_key(run),
+        directions_key(run, prepared),
         tuple(range(len(prepared.sets))),
     )
     count, backward = len(boundaries), backwards(prepared)
-    resampled = Resampled.load(run.path, boundaries) if config.learning_resamples else None
+    resampled = Resampled.load(run.path, boundaries) if prepared.learning_resamples else None
     relearnt = np.zeros(count, dtype=int) if resampled is None else resampled.learnt.sum(axis=0)  # (B,)
     if not config.adaptive:
         units: list[Unit] = []
@@ -206,7 +204,7 @@ def layout_of(prepared: Prepared, boundaries: int) -> dict[str, tuple[tuple[int,
         }
 
     layout = kinds("", sets) | (kinds(f"_{DECIDING}", 1) if config.adaptive else {})
-    if m := config.learning_resamples:
+    if m := prepared.learning_resamples:
         layout[RESAMPLED] = ((m, boundaries, config.samples), (m, 1, min(step, config.samples)), "float32")
     return layout
 

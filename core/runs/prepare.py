@@ -56,6 +56,11 @@ class Prepared(ScoredGenerator):
         scale = self.generator.layer_scale
         return scale if self.config.editing.scale else np.ones_like(scale)
 
+    @property
+    def learning_resamples(self) -> int:
+        """How often boundaries are learnt again: never if what is learnt does not depend on the samples."""
+        return self.config.rescoring.learning_resamples if self.learner.from_samples else 0
+
 
 def own_plugins(config: RunConfig) -> list[str]:
     """Return which plugins of a config are classes that `ganstrata.register` knows in this process alone."""
@@ -102,7 +107,7 @@ def prepare(
         faults.extend(
             Fault(("conditions", i), f"'{name}' has no boundary.{nearest(name, named)}")
             for name in (condition.edit, *condition.keep)
-            if name not in named
+            if name not in named and learner.supervised  # else names are known when directions are found
         )
     sets: dict[str, tuple[int, ...]] = {}
     try:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import DataError, LayerError
 from ..messages import quantity
+from ..plugins.records import Boundary
 
 Floats = NDArray[np.floating]
 DEGENERATE = 1e-6  # relative length that counts as zero, in single precision
@@ -32,6 +33,11 @@ def step_unit(distance_unit: Literal["sd", "raw"], spread: float) -> float:
         s_w for `sd`, 1 for `raw`.
     """
     return spread if distance_unit == "sd" else 1.0
+
+
+def own_layers(boundary: Boundary, layers: Sequence[int]) -> tuple[int, ...]:
+    """Return those of these layers that a boundary moves: all, or those among its own `layers`."""
+    return tuple(layers) if boundary.layers is None else tuple(x for x in layers if x in boundary.layers)
 
 
 def edit_direction(normal: Floats, layers: Sequence[int], scale: Floats) -> NDArray[np.float32]:

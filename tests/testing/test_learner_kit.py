@@ -144,9 +144,7 @@ class Unsupervised(BoundaryLearner):
 
     def learn(self, latents, scores, concepts, *, generator=None, seed=0):
         normal = np.eye(latents.shape[1], dtype=np.float32)[0]
-        return Boundaries(
-            [Boundary("a/b", "object", normal, np.zeros(()), generator.space, generator.fingerprint)]
-        )
+        return Boundaries([Boundary.unlabelled("own/0", normal, generator)])
 
 
 BROKEN: Mapping[str, tuple[type[BoundaryLearner], str]] = {

@@ -158,7 +158,7 @@ def test_json_of_another_form_is_damaged_too(tmp_path, spoil):
         ("facts", None, "boundaries.json -> boundaries -> 1 -> facts: "),
         ("facts", [1] * 10**5, "boundaries.json -> boundaries -> 1 -> facts: "),
         ("concept", 3, "boundaries -> 1 -> concept: .*got 3"),
-        ("concept", "", "boundaries -> 1 -> concept: "),
+        ("concept", "", "boundaries -> 1: a boundary has neither a concept nor a name of its own"),
         ("concept", "seen/0", "two boundaries have the same name"),
         ("level", "mood", "boundaries -> 1 -> level: .*'layout'.*got 'mood'"),
         ("space", {"a": 1}, "boundaries -> 1 -> space: "),

@@ -230,28 +230,3 @@ def test_the_check_passes_over_concepts_that_cannot_be_learnt(
             source="test",
             progress=Progress(quiet=True),
         )
-
-
-class Components(Axes):
-    """Names its directions differently from all concepts."""
-
-    supervised = False
-
-    def spoil(self, rows: list[Boundary]) -> Any:
-        return Boundaries([replace(row, concept=f"pca/{i}") for i, row in enumerate(rows)])
-
-
-def test_directions_without_a_concept_are_refused_before_they_are_moved(
-    fakes, register, config, tmp_path: Path
-) -> None:
-    register("boundary", "components", Components)
-    config["boundary"] = {"use": "components"}
-    with pytest.raises(
-        DataError,
-        match=(
-            r"learner 'components' from test 0 gave directions called pca/0, pca/1"
-            r".*but no scorer has these concepts"
-        ),
-    ):
-        ganstrata.run(config, tmp_path / "run")
-    assert not (tmp_path / "run" / "boundaries.json").exists()

@@ -1,0 +1,166 @@
+"""Give directions that were found without labels a target concept, and match those found again (method A).
+
+A direction without labels means nothing by itself. Re-scoring measures its effect on every concept; what must
+be known before that is which concept it is judged by, because that concept must not be chosen by the same
+samples. So its target is the concept whose scores correlate best with the signed distances of the probing
+samples, and verification samples play no part in the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from ..errors import DataError
+from ..plugins.contracts import Generator
+from ..plugins.records import Boundaries, Boundary, Concept
+from ..strata.styles import style_strata
+
+Floats = NDArray[np.float32]
+BATCH = 1024  # samples whose styles are computed at once
+
+
+def with_targets(
+    boundaries: Boundaries,
+    latents: Floats,
+    scores: Floats,
+    concepts: Sequence[Concept],
+    generator: Generator,
+) -> Boundaries:
+    """Return the boundaries, each direction without labels with its target and in its positive sense.
+
+    The target of a direction is the concept j with the largest |r_j|, where r_j is Pearson's correlation of
+    its signed distances with the scores of j; with r_j < 0 the direction is turned round. The fact
+    `target_correlation` stores |r_j|.
+
+    Args:
+        boundaries: learnt boundaries and directions without labels; those that have a concept stay.
+        latents: w (N, D), or codes (N, L, D).
+        scores: (N, C), NaN where a concept is undefined.
+        concepts: concepts of the C columns.
+        generator: the generator, which computes the styles for directions in s.
+
+    Raises:
+        DataError: no score varies together with anything, so there is nothing to judge a direction by.
+    """
+    if all(boundary.concept for boundary in boundaries):
+        return boundaries
+    if not concepts:
+        raise DataError("no concept varies, so directions without labels cannot be judged")
+    found = []
+    for boundary in boundaries:
+        if boundary.concept:
+            found.append(boundary)
+            continue
+        r = correlations(distances(boundary, latents, generator), scores)  # (C,)
+        j = int(np.abs(r).argmax())
+        sign = np.float32(-1.0 if r[j] < 0.0 else 1.0)
+        found.append(
+            replace(
+                boundary,
+                concept=concepts[j].name,
+                level=concepts[j].level,
+                normal=sign * boundary.normal,
+                offset=sign * boundary.offset,
+                facts={**boundary.facts, "target_correlation": round(float(abs(r[j])), 6)},
+            )
+        )
+    return Boundaries(found)
+
+
+def distances(boundary: Boundary, latents: Floats, generator: Generator) -> NDArray[np.float64]:
+    """Return n.x + b of each sample (N,), averaged over the boundary's layers where it has one per layer.
+
+    Args:
+        boundary: in the space of the latents, or in s.
+        latents: w (N, D), or codes (N, L, D); codes of which w is asked are averaged over the layers.
+        generator: computes the styles for a boundary in s.
+    """
+    normal, offset = boundary.normal.astype(np.float64), np.asarray(boundary.offset, dtype=np.float64)
+    if boundary.space == "s" and latents.shape[-1] != len(normal):
+        return _style_products(normal, latents, generator) + float(offset)
+    if normal.ndim == 2:
+        layers = list(range(len(normal)) if boundary.layers is None else boundary.layers)
+        by_layer = latents if latents.ndim == 3 else latents[:, None].repeat(len(normal), axis=1)
+        products = np.einsum("nld,ld->nl", by_layer[:, layers], normal[layers])  # (N, layers)
+        return np.asarray((products + np.broadcast_to(offset, len(normal))[layers]).mean(axis=1))
+    if latents.ndim == 3:
+        layers = list(range(latents.shape[1]) if boundary.layers is None else boundary.layers)
+        latents = latents[:, layers].mean(axis=1)
+    return np.asarray(latents.astype(np.float64) @ normal + float(offset))
+
+
+@torch.inference_mode()
+def _style_products(
+    normal: NDArray[np.float64], latents: Floats, generator: Generator
+) -> NDArray[np.float64]:
+    """Return n.s (N,) with the styles s of the samples, in blocks of samples and without storing them."""
+    strata = style_strata(generator)
+    pieces = np.split(normal, np.cumsum([width for _, width in strata])[:-1])
+    total = np.zeros(len(latents))
+    for start in range(0, len(latents), BATCH):
+        part = torch.from_numpy(np.array(latents[start : start + BATCH])).to(generator.device)
+        codes = part if part.ndim == 3 else generator.broadcast(part)
+        for (s, _), piece in zip(strata, pieces, strict=True):
+            layer = generator.strata[s].reads
+            if layer is not None and piece.any():
+                style = generator.style(s, codes[:, layer])  # (n, C_s)
+                assert style is not None
+                total[start : start + len(part)] += style.double().cpu().numpy() @ piece
+    return total
+
+
+def correlations(values: NDArray[np.float64], scores: Floats) -> NDArray[np.float64]:
+    """Return Pearson's correlation of values (N,) with each column of scores (N, C), without undefined pairs.
+
+    It is 0 where either does not vary.
+
+    >>> correlations(np.array([0.0, 1.0, 2.0]), np.array([[1.0, 5.0], [0.0, 5.0], [-1.0, 5.0]]))
+    array([-1.,  0.])
+    """
+    known = ~np.isnan(scores)
+    count = np.maximum(known.sum(axis=0), 1)  # (C,)
+    x = np.where(known, values[:, None], 0.0)
+    y = np.where(known, scores, 0.0).astype(np.float64)
+    x = np.where(known, x - x.sum(axis=0) / count, 0.0)
+    y = np.where(known, y - y.sum(axis=0) / count, 0.0)
+    size = np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
+    varies = size > 1e-12 * np.maximum(count, 1) * max(float(np.square(values).max(initial=0.0)), 1e-300)
+    return np.where(varies, (x * y).sum(axis=0) / np.where(varies, size, 1.0), 0.0)
+
+
+def matched(again: Boundaries, before: Boundaries) -> Boundaries:
+    """Return directions found again under the names, targets and senses of those found before.
+
+    Pairs are chosen so that the sum of their |cosine| is largest (Kuhn, Naval Research Logistics Quarterly 2,
+    1955), because a component of a resample may come at another rank. A normal per layer counts as one long
+    vector. Boundaries with a concept of their own keep their names.
+
+    Args:
+        again: found in a resample.
+        before: found in all samples.
+    """
+    wanted = [boundary for boundary in before if boundary.direction and not boundary.given]
+    found = [boundary for boundary in again if boundary.direction]
+    others = [boundary for boundary in again if not boundary.direction]
+    if not wanted or not found:
+        return Boundaries(others)
+    cosine = _rows(found) @ _rows(wanted).T
+    pairs = zip(*linear_sum_assignment(-np.abs(cosine)), strict=True)
+    named = []
+    for i, j in pairs:
+        sign = np.float32(-1.0 if cosine[i, j] < 0.0 else 1.0)
+        normal, offset = sign * found[i].normal, sign * found[i].offset
+        named.append(replace(wanted[j], normal=normal, offset=offset, facts=found[i].facts))
+    return Boundaries([*others, *named])
+
+
+def _rows(boundaries: Sequence[Boundary]) -> NDArray[np.float64]:
+    """Return the normals as unit rows, (B, D) or (B, L D)."""
+    rows = np.stack([boundary.normal.reshape(-1).astype(np.float64) for boundary in boundaries])
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
