@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .core.boundaries.selection import Extremes, accuracy, select_extremes
     from .core.checkpoints.content import Part
     from .core.checkpoints.detect import Examined
+    from .core.dissection.dissect import dissect
+    from .core.dissection.result import Dissection
     from .core.editing.manipulate import manipulate
     from .core.errors import (
         CheckpointError,
@@ -91,6 +93,7 @@ _HOMES = {
     "Concept": "plugins.records",
     "ConfigError": "errors",
     "DataError": "errors",
+    "Dissection": "dissection.result",
     "Effects": "rescoring.results",
     "Examined": "checkpoints.detect",
     "Extractor": "semantics.extractor",
@@ -131,6 +134,7 @@ _HOMES = {
     "UserError": "errors",
     "accuracy": "boundaries.selection",
     "boundary_of": "boundaries.hyperplane",
+    "dissect": "dissection.dissect",
     "edit_direction": "strata.moves",
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
@@ -171,6 +175,7 @@ __all__ = [
     "Concept",
     "ConfigError",
     "DataError",
+    "Dissection",
     "Effects",
     "Examined",
     "Extractor",
@@ -212,6 +217,7 @@ __all__ = [
     "__version__",
     "accuracy",
     "boundary_of",
+    "dissect",
     "edit_direction",
     "hierarchy",
     "hookimpl",

@@ -6,7 +6,7 @@ stratum, so an edited image costs only the strata after it (prefix reuse).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -197,7 +197,7 @@ class Pass:
         noise: int = 0,
         precision: str = "fp32",
         features: Collection[int] = (),
-        restarts: Iterable[int] = (),
+        restarts: Collection[int] = (),
         units: Sequence[UnitEdit] = (),
         tolerant: bool = False,
     ) -> None:
@@ -221,7 +221,8 @@ class Pass:
                     )
                     self._states[stop] = state
                     position = stop
-                images = finished(generator, self._states.pop(len(generator.strata)), codes.shape[0])
+                last = self._states[position] if position in restarts else self._states.pop(position)
+                images = finished(generator, last, codes.shape[0])
         self.rendering = self._rendering(images, collected, codes, units_set=bool(self._units))
 
     def edited(

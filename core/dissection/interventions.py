@@ -1,0 +1,180 @@
+"""Set sets of units on new pictures, and count how much of each class there is before and after.
+
+Ablation sets units to 0, or to their mean, everywhere. Insertion sets them to a high value in a square of the
+picture, at a random place. The square is also ablated, since the average causal effect is the difference
+between the two. Random unit sets of the same size are the null: many networks lose or gain a class if any
+units are set.
+
+Shapes: N pictures, M classes, H x W pixels of the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..plugins.records import Rendering
+from ..randomness import Stream, Use, noise_seed, uniforms
+from ..semantics.agreement import pixels_of_classes
+from ..semantics.feature_maps import FeatureMap
+from ..semantics.nearest import nearest_planes
+from ..semantics.samples import LabelledSamples
+from ..statistics import Floats
+from ..strata.composition import Pass
+from ..strata.units import UnitEdit
+
+TESTING = Stream.EDITING
+SQUARE = 4  # a square's sides are this fraction of the feature map's
+
+
+@dataclass(frozen=True)
+class UnitSet:
+    """Name units of one stratum that are set together.
+
+    Attributes:
+        stratum: number of the stratum.
+        units: numbers of the units.
+        off: value of each unit where it is ablated.
+        high: value of each unit where it is inserted.
+    """
+
+    stratum: int
+    units: tuple[int, ...]
+    off: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def ablated(self, where: Tensor | None = None) -> UnitEdit:
+        """Return the edit that ablates the units."""
+        return UnitEdit(self.stratum, self.units, self.off, where)
+
+    def inserted(self, where: Tensor) -> UnitEdit:
+        """Return the edit that inserts the units."""
+        return UnitEdit(self.stratum, self.units, self.high, where)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Hold shares of pixels with each class, before and after unit sets are set.
+
+    Attributes:
+        before: of the whole picture, (N, M).
+        ablated: of the whole picture, units ablated everywhere, (sets, N, M).
+        square: of the square, before, (N, M).
+        square_ablated: of the square, units ablated in it, (sets, N, M); NaN but for the largest sets.
+        square_inserted: of the square, units inserted in it, (sets, N, M).
+    """
+
+    before: Floats
+    ablated: Floats
+    square: Floats
+    square_ablated: Floats
+    square_inserted: Floats
+
+
+def squares(described: FeatureMap, index: Sequence[int], seed: int) -> Tensor:
+    """Return a square at a random place of a feature map for each sample, (N, h, w) of zeros and ones.
+
+    Its sides are a quarter of the map's, at least one pixel. All places within the map are equally likely.
+    """
+    h, w = described.height, described.width
+    sides = max(h // SQUARE, 1), max(w // SQUARE, 1)
+    planes = torch.zeros(len(index), h, w)
+    for plane, i in zip(planes, index, strict=True):
+        draws = uniforms(seed, TESTING, Use.PIXELS, i, 2)
+        top, left = (int(u * (whole - side + 1)) for u, whole, side in zip(draws, (h, w), sides, strict=True))
+        plane[top : top + sides[0], left : left + sides[1]] = 1.0
+    return planes
+
+
+def shares_in(labels: Tensor, classes: int, where: Tensor | None = None) -> Floats:
+    """Return the share of each class in pixels of labels (N, H, W), all or those of `where`, (N, M).
+
+    >>> labels = torch.tensor([[[0, 1], [1, 1]]])
+    >>> shares_in(labels, 2).tolist()
+    [[0.25, 0.75]]
+    >>> shares_in(labels, 2, torch.tensor([[[True, False], [True, False]]])).tolist()
+    [[0.5, 0.5]]
+    """
+    known = labels if where is None else torch.where(where, labels, -1)
+    counts = pixels_of_classes(known, classes).astype(np.float64)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
+
+
+@torch.no_grad()
+def measure_sets(
+    samples: LabelledSamples, sets: Sequence[UnitSet], count: int, advance: Callable[[int], object]
+) -> Shares:
+    """Set every unit set on `count` new pictures, and count classes before and after.
+
+    Args:
+        samples: samples; their strata do not matter.
+        sets: unit sets of one stratum.
+        count: number N of pictures.
+        advance: told after each batch how many pictures were measured.
+
+    Raises:
+        PictureError: a picture is not finite.
+        ScoreError: the segmenter returned something of another shape.
+    """
+    (stratum,) = {one.stratum for one in sets}
+    (described,) = (m for m in samples.maps if m.stratum == stratum)
+    classes, largest = len(samples.teacher.classes), max(len(one.units) for one in sets)
+    parts: list[tuple[Floats, ...]] = []
+    for start in range(0, count, samples.batch):
+        n = min(samples.batch, count - start)
+        kept, index = _baseline(samples, start, stratum)
+        where = squares(described, index, samples.seed).to(samples.generator.device)
+        labels = samples.teacher.labels(kept.rendering)
+        inside = nearest_planes(where, (labels.shape[1], labels.shape[2])) > 0.5
+
+        def seen(rendering: Rendering, inside: Tensor | None, n: int = n) -> Floats:
+            found = samples.teacher.labels(rendering)
+            return shares_in(found[:n], classes, None if inside is None else inside[:n])
+
+        parts.append(
+            (
+                shares_in(labels[:n], classes),
+                np.stack([seen(kept.with_units([one.ablated()]), None) for one in sets]),
+                shares_in(labels[:n], classes, inside[:n]),
+                np.stack(
+                    [
+                        seen(kept.with_units([one.ablated(where)]), inside)
+                        if len(one.units) == largest
+                        else np.full((n, classes), np.nan)
+                        for one in sets
+                    ]
+                ),
+                np.stack([seen(kept.with_units([one.inserted(where)]), inside) for one in sets]),
+            )
+        )
+        advance(n)
+    return Shares(*(np.concatenate(part, axis=-2) for part in zip(*parts, strict=True)))
+
+
+def _baseline(samples: LabelledSamples, start: int, stratum: int) -> tuple[Pass, list[int]]:
+    """Render a batch as it is, with the state after a stratum kept, and return the indices of its samples."""
+    generator = samples.generator
+    latents = generator.sample(samples.batch, samples.seed, start, TESTING)
+    codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
+    kept = Pass(
+        generator,
+        codes,
+        condition=latents.condition,
+        index=latents.index,
+        noise=noise_seed(samples.seed, TESTING),
+        precision=samples.precision,
+        features=samples.teacher.segmenter.features,
+        restarts=[stratum + 1],
+    )
+    return kept, latents.index.tolist()
+
+
+def random_orders(units: int, count: int, seed: int, stratum: int) -> NDArray[np.int64]:
+    """Return random orders of the units of a stratum, (count, units); the first k of each are one set."""
+    rng = np.random.default_rng([seed, stratum, units, count])
+    return np.argsort(rng.random((count, units)), axis=1)
