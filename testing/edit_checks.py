@@ -7,6 +7,7 @@ import math
 import torch
 
 from ..core.conformance.passes import BATCH_TOLERANCE, REPEAT_TOLERANCE
+from ..core.plugins.contracts import Generator
 from ..core.plugins.failures import one_line
 from ..core.strata.composition import first_reader
 from .kit import DoesNotApply, NotConforming
@@ -21,6 +22,8 @@ from .rendered import (
     state_before,
 )
 from .subject import Subject
+
+SLOPE_TOLERANCE = 1e-3  # share of the largest style by which the slope may be off, for rounding
 
 
 def edit_changes_nothing_before_its_layer(subject: Subject) -> None:
@@ -110,13 +113,14 @@ def gradients_reach_the_codes(subject: Subject) -> None:
 
 
 def styles_are_those_of_the_strata(subject: Subject) -> None:
-    """style(s, code) is what stratum s computes itself, and style_weights(s) has its shape."""
+    """style(s, code) is what stratum s computes itself, and style_weights(s) is its slope."""
     generator = generator_of(subject)
     styled = [s for s, stratum in enumerate(generator.strata) if stratum.style_width is not None]
     if not styled:
         raise DoesNotApply("no stratum has a style_width")
     latents = sampled(generator)
     codes = codes_of(generator, latents)
+    slopes = []
     with torch.no_grad():
         for s in styled:
             width, layer = generator.strata[s].style_width, generator.strata[s].reads
@@ -137,6 +141,8 @@ def styles_are_those_of_the_strata(subject: Subject) -> None:
                     f"style_weights({s}) has the shape {tuple(weights.shape)}; "
                     f"{(width, generator.card.code_size)} was expected: style_width and card.code_size"
                 )
+            if weights is not None:
+                slopes.append((s, codes[:, layer], style, weights))
         unmoved = {s: torch.zeros(1, device=codes.device) for s in styled}
         base = rendered(generator, codes, latents, restarts=(0,))
         given = base.edited(codes, range(generator.card.layers), unmoved)
@@ -146,4 +152,31 @@ def styles_are_those_of_the_strata(subject: Subject) -> None:
             f"strata that are given style(s, code) make a picture that differs by {apart:.2g} of the range "
             f"from the one they make without, {BATCH_TOLERANCE:g} is allowed; stratum() must compute with "
             "the style that it is given, and with style(s, code) if it is given none"
+        )
+    for slope in slopes:
+        _check_slope(generator, *slope)
+
+
+@torch.no_grad()
+def _check_slope(
+    generator: Generator, s: int, code: torch.Tensor, style: torch.Tensor, weights: torch.Tensor
+) -> None:
+    """Refuse weights (C_s, D) that are not the slope of the styles (N, C_s) of codes (N, D).
+
+    An affine map changes by W d where its code changes by d, however far that is.
+
+    Raises:
+        NotConforming: they are not.
+    """
+    other = code.flip(0) + 1.0
+    after = generator.style(s, other)
+    assert after is not None
+    expected = (other - code) @ weights.to(code).t()  # (N, C_s)
+    change = after - style
+    size = float(torch.maximum(expected.abs().max(), style.abs().max()))
+    if not float((change - expected).abs().max()) <= SLOPE_TOLERANCE * size:
+        raise NotConforming(
+            f"style_weights({s}) is not the slope of style({s}, code): where a code changes by d, the style "
+            "must change by the product of the weights and d. Are a learning rate multiplier, a gain or a "
+            "factor 1/sqrt(D) left out?"
         )

@@ -85,6 +85,11 @@ class _Flat(Generator):
         assert code is not None
         return State(code if state.x is None else state.x + code)
 
+    def style_weights(self, s: int) -> torch.Tensor:
+        """Return weights (2 WIDTH, WIDTH) of full rank, for learners that factorise them."""
+        weights = np.random.default_rng(s).standard_normal((2 * WIDTH, WIDTH))
+        return torch.from_numpy(weights.astype(np.float32))
+
     def finish(self, state: State) -> torch.Tensor:
         """Paint pictures (N, 3, 8, 8) in the first three numbers."""
         assert state.x is not None

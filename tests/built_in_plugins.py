@@ -120,5 +120,7 @@ LEARNERS: Mapping[str, tuple[str, Config]] = {
     "ridge by layer": ("ridge", {"per_layer": True}),
     "lda": ("lda", {}),
     "mean_difference": ("mean_difference", {}),
+    "sefa": ("sefa", {}),
+    "sefa as rosinality's": ("sefa", {"normalisation": "rosinality", "layers": "0-1", "to_rgb": "all"}),
     "an estimator": ("sklearn", {"estimator": "sklearn.linear_model:LogisticRegression"}),
 }

@@ -144,12 +144,14 @@ def learn(
         seed: seed of the learner's random choices and of the resampling.
 
     Raises:
-        UserError: an argument has the wrong type, or a pattern matches no concept.
+        UserError: an argument has the wrong type, a pattern matches no concept, or the learner does not fit
+            the generator.
         DataError: no concept could be learnt, or a learner of w+ needs codes and the samples have none.
     """
     require("learn()", "generator", generator, Generator, "ganstrata.load_generator")
     require("learn()", "samples", samples, Samples, "ganstrata.probe")
     require("learn()", "learner", learner, BoundaryLearner, "ganstrata.load_learner")
+    learner.check_generator(generator)
     concepts, names = several(concepts), [concept.name for concept in samples.concepts]
     for pattern in concepts:
         if not any(fnmatchcase(name, pattern) for name in names):

@@ -301,7 +301,9 @@ class BoundaryLearner(Plugin[ConfigT]):
 
     noun = "boundary learner"
     relief = "give fewer synthesis.samples"
-    guarded = ("layerwise", "supervised", "from_samples", "within_classes", "check", "learn")
+    guarded = (
+        "layerwise", "supervised", "from_samples", "within_classes", "check", "check_generator", "learn",
+    )  # fmt: skip
     supervised: ClassVar[bool] = True
     from_samples: bool = True
     layerwise: bool = False
@@ -312,6 +314,13 @@ class BoundaryLearner(Plugin[ConfigT]):
 
         Raises:
             DataError: the learner cannot work with so few samples.
+        """
+
+    def check_generator(self, generator: Generator) -> None:
+        """Refuse a generator that the learner does not fit, before a run begins. Default: accept any.
+
+        Raises:
+            UserError: the learner reads weights or layers that this generator does not have.
         """
 
     @abstractmethod

@@ -116,6 +116,7 @@ def prepare(
         faults.append(Fault(("rescoring", "layers"), str(error)))
     try:
         learner.check(config.synthesis.samples)
+        learner.check_generator(generator)
     except UserError as error:
         faults.append(Fault(("boundary", "with"), str(error)))
     for i, (alias, scorer) in enumerate(scorers.items()):

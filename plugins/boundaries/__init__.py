@@ -28,6 +28,11 @@ def ganstrata_register_boundaries(register: Register) -> None:
     )
     register("ridge", f"{here}.ridge:Ridge", "ridge regression on all scores, all concepts at once")
     register(
+        "sefa",
+        f"{here}.sefa:Sefa",
+        "without labels: the directions that change the styles of layers most, in closed form",
+    )
+    register(
         "sklearn",
         f"{here}.estimator:Estimator",
         "any linear estimator of scikit-learn's kind, by its module or file",

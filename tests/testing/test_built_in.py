@@ -11,7 +11,7 @@ from built_in_plugins import GENERATORS, LEARNERS, SCORERS
 from ganstrata.core.plugins.registry import Kind, registry
 from ganstrata.testing import check_plugin
 
-QUICK = {"ProgressiveGAN", "StyleGAN", "hue", "a function", "mean_difference"}
+QUICK = {"ProgressiveGAN", "StyleGAN", "hue", "a function", "mean_difference", "sefa"}
 KNOWN: Mapping[str, Mapping[str, str]] = {
     "FastGAN": {"everything is on its device": "it compares codes, so as not to make small levels twice"},
 }

@@ -236,6 +236,11 @@ class WideWeights(Sound):
         return torch.ones(WIDTH, 2 * WIDTH)
 
 
+class UnscaledWeights(Sound):
+    def style_weights(self, s):
+        return torch.eye(WIDTH) if s == 2 else None
+
+
 class Unread(Sound):
     strata = (*Sound.strata, Stratum("colour", None, SIDE, style_width=WIDTH))
 
@@ -398,6 +403,7 @@ def test_a_broken_promise_is_told_with_its_cure_and_once(name: str) -> None:
         (NoStyle, "styles are those of the strata", "gives nothing"),
         (WideWeights, "styles are those of the strata", "style_width and card.code_size"),
         (Unread, "styles are those of the strata", "leave style_width out"),
+        (UnscaledWeights, "styles are those of the strata", "is not the slope of style(2, code)"),
     ],
 )
 def test_the_same_promise_can_be_broken_in_other_ways(plugin: type[Generator], name: str, cure: str) -> None:

@@ -1,0 +1,128 @@
+"""Hold what learners of directions without labels share: how many they find, and which layers these move."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ...core.errors import DataError
+from ...core.messages import quantity
+from ...core.plugins.base import PluginConfig
+from ...core.plugins.contracts import BoundaryLearner, Generator
+from ...core.plugins.records import Boundaries, Boundary, Concept
+from ...core.strata.layers import parse_layers
+
+ALL = "all"
+
+
+class Settings(PluginConfig):
+    """Set how many directions are found, and which layers they move."""
+
+    directions: int = Field(
+        default=10, ge=1, le=100_000, description="number of directions, first ones first"
+    )
+    layers: str = Field(
+        default=ALL,
+        examples=["0-1"],
+        description="layers that the directions move: `all`, or numbers such as `0-1` or `0,2,5-7`",
+    )
+
+
+class Direction(NamedTuple):
+    """Hold a direction as a learner finds it; vector.w + offset is the signed distance up to a factor."""
+
+    name: str  # without the name of the method
+    vector: NDArray[np.float64]  # (D,), of any length but 0
+    facts: Mapping[str, Any]
+    offset: float = 0.0
+
+
+class UnlabelledLearner(BoundaryLearner):
+    """Find directions without labels; subclasses implement `find`.
+
+    Attributes:
+        method: first part of the names of the directions, as in `sefa/0`.
+    """
+
+    Config = Settings
+    config: Settings
+    supervised = False
+    method: str = ""
+
+    def check_generator(self, generator: Generator) -> None:
+        """Refuse a generator with too few dimensions, or without the layers of the config.
+
+        Raises:
+            DataError: more directions than dimensions.
+            LayerError: a layer does not exist.
+        """
+        self.chosen_layers(generator)
+        size = generator.card.code_size
+        if self.config.directions > size:
+            raise DataError(
+                f"directions: {self.config.directions} are asked for, but codes of this generator have "
+                f"{quantity(size, 'dimension')}; ask for at most {size}"
+            )
+
+    def chosen_layers(self, generator: Generator) -> tuple[int, ...]:
+        """Return the layers of the config.
+
+        Raises:
+            LayerError: the text is no set of layers of this generator.
+        """
+        count = generator.card.layers
+        return tuple(range(count)) if self.config.layers == ALL else parse_layers(self.config.layers, count)
+
+    def learn(
+        self,
+        latents: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        concepts: Sequence[Concept],
+        *,
+        generator: Generator | None = None,
+        seed: int = 0,
+    ) -> Boundaries:
+        """Find the directions; scores and concepts are not used.
+
+        Args:
+            latents: codes (N, D).
+            scores: (N, C).
+            concepts: the C concepts.
+            generator: the generator in whose space the directions lie.
+            seed: seed of what the method draws.
+
+        Raises:
+            DataError: there is no generator, or it does not fit the method.
+            LayerError: a layer does not exist.
+        """
+        if generator is None:
+            raise DataError(f"{self.method} needs the generator: give learn() generator=...")
+        self.check_generator(generator)
+        chosen = self.chosen_layers(generator)
+        layers = None if len(chosen) == generator.card.layers else chosen
+        return Boundaries(
+            Boundary.unlabelled(
+                f"{self.method}/{found.name}",
+                found.vector,
+                generator,
+                offset=found.offset,
+                layers=layers,
+                facts=found.facts,
+            )
+            for found in self.find(generator, latents, seed)
+        )
+
+    @abstractmethod
+    def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterable[Direction]:
+        """Return the directions, the most important first.
+
+        Args:
+            generator: the generator.
+            latents: codes (N, D), which must not be changed.
+            seed: seed of what the method draws.
+        """
