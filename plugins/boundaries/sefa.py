@@ -114,7 +114,7 @@ def stacked_weights(generator: Generator, layers: Sequence[int], to_rgb: ToRGB) 
             rows.append(weights.detach().double().cpu())
     if not anywhere:
         raise DataError(
-            f"this generator ({generator.card.family}) gives no weights of affine maps for sefa to factorise; "
+            f"this generator ({generator.card.family}) gives no weights of affine maps to factorise; "
             "learn with pca, which needs none, or implement Generator.style_weights"
         )
     if not rows:

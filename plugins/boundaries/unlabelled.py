@@ -23,9 +23,7 @@ ALL = "all"
 class Settings(PluginConfig):
     """Set how many directions are found, and which layers they move."""
 
-    directions: int = Field(
-        default=10, ge=1, le=100_000, description="number of directions, first ones first"
-    )
+    directions: int = Field(default=10, ge=1, le=100_000, description="number of directions")
     layers: str = Field(
         default=ALL,
         examples=["0-1"],
