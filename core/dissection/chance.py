@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -48,21 +49,20 @@ def permutations(block: range, count: int, seed: int) -> NDArray[np.int64]:
 
 
 def permuted_sums(overlap: Tensor, orders: Tensor) -> Tensor:
-    """Return the sum over pictures of their intersections with permuted masks, (c, R), int32.
+    """Return the sum over pictures of their intersections with permuted masks, (R, c).
 
     Args:
-        overlap: intersections of n pictures' unit masks with the class masks of the block, (n, c, B).
+        overlap: intersections of n pictures' unit masks with the masks of the block, (n, c, B).
         orders: which mask of the block each of the n pictures gets, (R, n).
 
     >>> overlap = torch.tensor([[[5.0, 1.0]], [[2.0, 7.0]]])
     >>> permuted_sums(overlap, torch.tensor([[0, 1], [1, 0]])).tolist()
-    [[12, 3]]
+    [[12.0], [3.0]]
     """
-    sums = torch.zeros(overlap.shape[1], len(orders), dtype=torch.int32, device=overlap.device)
-    # One picture after the other: all at once would need n times the memory.
-    for one, order in zip(overlap.int(), orders.T, strict=True):
-        sums += one[:, order]
-    return sums
+    n, c, size = overlap.shape
+    rows = overlap.transpose(1, 2).reshape(n * size, c)
+    # It adds up chosen rows, in far less time and memory than indexing and a sum.
+    return F.embedding_bag(orders + size * torch.arange(n, device=orders.device), rows, mode="sum")
 
 
 @torch.no_grad()
@@ -87,7 +87,7 @@ def permuted_intersections(
         progress: told after each batch how many pictures were read.
     """
     widths = [described.channels for described in samples.maps]
-    sums = torch.zeros(sum(widths), count, dtype=torch.int32, device=levels.device)
+    sums = torch.zeros(count, sum(widths), dtype=torch.int32, device=levels.device)
     pictures = len(labels)
     for block in blocks(pictures, samples.batch):
         masks = torch.stack([labels[i] for i in block]).flatten(1).to(levels.device)  # (B, P)
@@ -100,17 +100,18 @@ def permuted_intersections(
                 drawn.maps,
                 split(levels, widths),
                 split(classes, widths),
-                torch.split(sums, widths),
+                torch.split(sums, widths, dim=1),
                 strict=True,
             )
             for x, level, label, into in parts:
                 above = masks_above(enlarged(x, drawn.size), level)
+                overlap = above.new_zeros(*above.shape[:2], len(block))  # (n, c, B)
                 for m in sorted(set(label.tolist()) - {-1}):
                     units = (label == m).nonzero()[:, 0]
-                    overlap = above[:, units] @ (masks == m).float().T  # (n, units, B)
-                    into[units] += permuted_sums(overlap, own)
+                    overlap[:, units] = above[:, units] @ (masks == m).float().T
+                into += permuted_sums(overlap, own).int()
             progress(len(drawn.images))
-    return sums.cpu().numpy()
+    return np.ascontiguousarray(sums.cpu().numpy().T)
 
 
 def rank_p_values(observed: NDArray[np.int64], permuted: NDArray[np.int32]) -> NDArray[np.float64]:

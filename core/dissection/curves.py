@@ -46,7 +46,7 @@ class CurvePoint:
         low, high: its 95 % interval over pictures.
         null: mean of the random sets of k units.
         null_low, null_high: mean -+ 2 standard deviations of the random sets.
-        p: p value among random sets, one-sided.
+        p: p value among random sets, one-sided; `rank` where all of them do the same.
         rank: rank among random sets, from 1 / (R + 1) to 1.
         q: p after Benjamini and Hochberg's correction over all points of the kind.
     """
@@ -199,8 +199,9 @@ def curve_points(
                 )
                 sign = -1.0 if kind == KINDS[0] else 1.0
                 _, centre, spread = null_moments(null)
-                p = null_p_value(np.asarray(sign * value), sign * null, two_sided=False)
                 rank = rank_p_value(np.asarray(sign * value), sign * null)
+                # Where no random set does anything, no spread is known, and only the rank says something.
+                p = null_p_value(np.asarray(sign * value), sign * null, two_sided=False) if spread else rank
                 ends = float(centre - 2.0 * spread), float(centre + 2.0 * spread)
                 units = sets[i * sizes + k]
                 found.append(

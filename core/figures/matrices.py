@@ -23,6 +23,7 @@ def heat(
     entry: str,
     axes: tuple[str, str] = ("boundary", "concept"),
     mark: str = "significant",
+    digits: int = 2,
 ) -> Figure:
     """Draw a matrix of numbers as shaded cells: marked cells in bold, cells of NaN empty.
 
@@ -36,6 +37,7 @@ def heat(
         entry: name of the numbers' column in the table.
         axes: names of the columns of rows and columns in the table.
         mark: name of the column that says which cells are marked.
+        digits: digits after the decimal point.
     """
     left, cell_h = 24.0 + text_width(rows), 27.0
     cell_w = max(38.0, min(64.0, 560.0 / max(len(columns), 1)))
@@ -60,13 +62,13 @@ def heat(
                 cell_w - 2,
                 cell_h - 2,
                 "up" if value >= 0 else "down",
-                title=f"{row} -> {column}: {value:+.2f}",
+                title=f"{row} -> {column}: {value:+.{digits}f}",
                 opacity=0.08 + 0.72 * min(abs(value) / max(largest, 1e-9), 1.0),
             )
             canvas.text(
                 left + cell_w * (j + 0.5),
                 y + cell_h / 2 + 4,
-                f"{round(value, 2) + 0.0:.2f}".replace("-", "−"),
+                f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−"),
                 anchor="middle",
                 css="strong" if marks[i, j] else "soft",
             )

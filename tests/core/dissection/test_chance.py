@@ -37,7 +37,7 @@ def test_sums_are_those_of_masks_that_really_go_to_other_pictures():
     orders = torch.from_numpy(permutations(range(6), 9, 0))
     found = permuted_sums(on @ masks.T, orders)
     for r, order in enumerate(orders):
-        assert found[:, r].tolist() == (on * masks[order][:, None]).sum(dim=(0, 2)).tolist()
+        assert found[r].tolist() == (on * masks[order][:, None]).sum(dim=(0, 2)).tolist()
 
 
 def test_a_stream_of_batches_and_blocks_gives_the_sums_of_all_at_once(monkeypatch):

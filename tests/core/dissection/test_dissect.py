@@ -198,6 +198,16 @@ def test_curves_rank_the_class_s_units_against_random_ones():
     assert (insertion.value, insertion.p, effect.p) == (0.0, 1.0, 1.0)
 
 
+def test_where_random_units_do_nothing_the_rank_is_the_p_value():
+    before = np.full((40, 2), 0.25)
+    ablated = np.repeat(before[None], 6, axis=0)
+    ablated[0] = 0.1
+    (ablation, *_) = curve_points(
+        Shares(before, ablated, before, ablated, ablated), [(i,) for i in range(6)], [1], 1, 0
+    )
+    assert ablation.p == ablation.rank == pytest.approx(1 / 6)
+
+
 def test_places_with_few_pictures_are_left_out():
     before = np.repeat(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), (9, 3), axis=0)
     after = before.copy()
