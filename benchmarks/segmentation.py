@@ -26,6 +26,7 @@ from ganstrata.core.semantics.feature_maps import choose_strata
 from ganstrata.core.semantics.heads import LSE, enlarge
 from ganstrata.core.semantics.learning.closed_form import ClosedFormSettings, solve_closed_form
 from ganstrata.core.semantics.learning.training import Trainer, TrainingSettings
+from ganstrata.core.semantics.learning.whitened import WhitenedSettings, solve_whitened
 from ganstrata.core.semantics.measuring.evaluation import evaluate
 from ganstrata.core.semantics.measuring.quality import quality_of
 from ganstrata.core.semantics.samples import LabelledSamples
@@ -36,6 +37,7 @@ from measure import arguments, clock_of, machine, turns
 CLASSES = 16
 WIDTHS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
 OUTPUT = {256: 256, 1024: 512}  # pixels of the logits, as in the paper
+WHITENED = 2048  # pictures, the default of the config
 ORDERS = ("contract first", "enlarge first")
 
 
@@ -154,10 +156,14 @@ def quality(images: int, measured: int) -> None:
     samples = rooms()
     made_for = MadeFor.of(samples.generator, "stylegan2", {"checkpoint": "bundled:rooms"})
     extractors, seconds, clock = {}, {}, clock_of()
-    for method in ("lda", "ridge"):
+    solvers = {
+        "lda": lambda: solve_closed_form(samples, ClosedFormSettings("lda")),
+        "ridge": lambda: solve_closed_form(samples, ClosedFormSettings("ridge")),
+        "whitened": lambda: solve_whitened(samples, WhitenedSettings(WHITENED)),
+    }
+    for method, solve in solvers.items():
         began = clock()
-        found = solve_closed_form(samples, ClosedFormSettings(method))
-        head = found.best.planes.head([described.channels for described in samples.maps])
+        head = solve().best.planes.head([described.channels for described in samples.maps])
         extractors[method] = Extractor(architecture(samples, bias=True), (head,), made_for)
         seconds[method] = clock() - began
     began = clock()

@@ -30,6 +30,7 @@ def train_command(
     Examples:
       ganstrata segment train examples/segment.yaml --out segmentations/rooms
       ganstrata segment train examples/segment.yaml --set extractor.head=NSE-1 --out segmentations/rooms-nse1
+      ganstrata segment train examples/segment.yaml --set training.method=whitened --out segmentations/quick
     """
     with computing(f"The same command continues the training in {out}.", quiet=quiet) as progress:
         from ..core.config.reading import read_segment_config

@@ -140,6 +140,19 @@ class ClosedForm:
     absent: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Summed:
+    """Hold what solutions are computed from and chosen by.
+
+    Attributes:
+        sums: sums over pixels of samples of Stream.TRAINING.
+        held: pixels of samples of Stream.VALIDATION, one entry per batch.
+    """
+
+    sums: PixelSums
+    held: tuple[Sampled, ...]
+
+
 def solve_closed_form(
     samples: LabelledSamples,
     settings: ClosedFormSettings | None = None,
@@ -159,19 +172,41 @@ def solve_closed_form(
         DataError: fewer than two classes occur, or features are not finite.
     """
     settings = settings or ClosedFormSettings()
-    classes = samples.teacher.classes
+    summed = sum_pixels(samples, settings, advance)
+    found = best_solution(samples, settings, summed)
+    return replace(found, best=replace(found.best, planes=calibrated(found.best.planes, summed.held)))
+
+
+def sum_pixels(
+    samples: LabelledSamples, settings: ClosedFormSettings, advance: Callable[[int], object]
+) -> Summed:
+    """Draw samples, add up the pixels of most of them, and keep those of the others.
+
+    Raises:
+        DataError: features are not finite.
+    """
     width = sum(described.channels for described in samples.maps)
-    sums = PixelSums(len(classes), width, samples.generator.device)
+    sums = PixelSums(len(samples.teacher.classes), width, samples.generator.device)
     for sampled in _sampled(samples, Stream.TRAINING, settings.images, settings, advance):
         sums.add(sampled.features, sampled.labels, sampled.weight)
-    held = list(_sampled(samples, Stream.VALIDATION, settings.held_out, settings, advance))
+    held = tuple(_sampled(samples, Stream.VALIDATION, settings.held_out, settings, advance))
+    return Summed(sums, held)
+
+
+def best_solution(samples: LabelledSamples, settings: ClosedFormSettings, summed: Summed) -> ClosedForm:
+    """Return the solution that is best on held-out pixels, whose probabilities are not calibrated.
+
+    Raises:
+        DataError: fewer than two classes occur.
+    """
+    sums, first = summed.sums, int(samples.teacher.background)
     tried = tuple(
-        replace(candidate, miou=pixel_miou(candidate.planes, held, int(samples.teacher.background)))
+        replace(candidate, miou=pixel_miou(candidate.planes, summed.held, first))
         for candidate in candidates(sums, settings.method, settings.strengths)
     )
-    absent = tuple(name for name, there in zip(classes, sums.present.tolist(), strict=True) if not there)
+    names = zip(samples.teacher.classes, sums.present.tolist(), strict=True)
     best = max(tried, key=lambda candidate: -1.0 if math.isnan(candidate.miou) else candidate.miou)
-    return ClosedForm(replace(best, planes=calibrated(best.planes, held)), tried, absent)
+    return ClosedForm(best, tried, tuple(name for name, there in names if not there))
 
 
 def calibrated(planes: Planes, held: Sequence[Sampled]) -> Planes:
@@ -180,14 +215,23 @@ def calibrated(planes: Planes, held: Sequence[Sampled]) -> Planes:
     Held-out pixels of a class that the planes never give do not count: no scale makes that class likely, and
     the flattest would merely be the least wrong about them.
     """
+    logits, labels, weight = held_logits(planes, held)
+    if not len(labels):
+        return planes
+    return planes.scaled(best_scale(logits.float(), labels, weight))
+
+
+def held_logits(planes: Planes, held: Sequence[Sampled]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return logits (P, M), labels (P,) and weights (P,) of the held-out pixels of classes that are present."""
+    none = Sampled(
+        planes.weight[:0], torch.zeros_like(planes.present[:0], dtype=torch.int64), planes.bias[:0]
+    )
     parts = []
-    for part in held:
+    for part in (none, *held):
         known = planes.present[part.labels]
         parts.append((planes.logits(part.features[known]), part.labels[known], part.weight[known]))
-    if not any(len(labels) for _, labels, _ in parts):
-        return planes
     logits, labels, weight = (torch.cat(same) for same in zip(*parts, strict=True))
-    return planes.scaled(best_scale(logits.float(), labels, weight))
+    return logits, labels, weight
 
 
 def _sampled(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from ..extractor import Architecture
 from ..heads import Head
 from ..samples import LabelledSamples
 from ..teacher import Teacher
-from .closed_form import ClosedFormSettings, solve_closed_form
+from .closed_form import Candidate, ClosedForm, ClosedFormSettings, solve_closed_form
 from .training import Taken, Trainer, TrainingSettings
+from .whitened import WhitenedSettings, solve_whitened
 
 MEASURED = 256  # images between two measurements of accuracy and IoU, at most
 ROWS = 50  # rows of the log
@@ -145,25 +146,63 @@ def _descended(
 
 
 def _solved(samples: LabelledSamples, training: TrainingSection, progress: Progress) -> Learnt:
+    if training.method == "whitened":
+        return _refined(samples, training, progress)
     assert training.method != "gradient"
     settings = ClosedFormSettings(training.method, training.pictures)
     with progress.stage("solve", total=settings.images + settings.held_out) as bar:
         found = solve_closed_form(samples, settings, bar)
         seconds = round(bar.seconds, 1)
+    rows: list[list[Any]] = [[settings.images, math.nan, math.nan, math.nan, found.best.miou, seconds]]
+    return _of_solution(samples, progress, found, found.best, settings, rows)
+
+
+def _refined(samples: LabelledSamples, training: TrainingSection, progress: Progress) -> Learnt:
+    settings = WhitenedSettings(training.pictures)
+    with progress.stage("solve", total=settings.images + settings.held_out) as bar:
+        found = solve_whitened(samples, settings, bar)
+        seconds = round(bar.seconds, 1)
+    if not found.improved:
+        progress.warn(
+            "the pass after LDA made held-out pictures no better, so the extractor is that of LDA; "
+            "raise training.images, or train by gradient"
+        )
+    first = [settings.closed_form.images, math.nan, math.nan, math.nan, found.start.best.miou, math.nan]
+    rows = [first, *([s.images, s.loss, math.nan, math.nan, s.miou, math.nan] for s in found.sections)]
+    rows[-1][-1] = seconds
+    learnt = _of_solution(samples, progress, found.start, found.best, settings.closed_form, rows)
+    solution = {
+        **learnt.facts["solution"],
+        "pictures of LDA": settings.closed_form.images,
+        "rates": [section.rate for section in found.sections],
+        "sections kept": sum(section.kept for section in found.sections),
+        "result": "whitened" if found.improved else "lda",
+    }
+    return replace(learnt, facts={**learnt.facts, "solution": solution})
+
+
+def _of_solution(
+    samples: LabelledSamples,
+    progress: Progress,
+    found: ClosedForm,
+    best: Candidate,
+    settings: ClosedFormSettings,
+    rows: list[list[Any]],
+) -> Learnt:
+    """Return the head of a solution, and warn of classes that it never gives."""
     if found.absent:
         progress.warn(
             f"no sampled pixel is of class {listed(found.absent)}, so the extractor never gives it; "
             "leave it out of extractor.classes, or raise training.images"
         )
-    head = found.best.planes.head([described.channels for described in samples.maps])
-    rows: list[list[Any]] = [[settings.images, math.nan, math.nan, math.nan, found.best.miou, seconds]]
+    head = best.planes.head([described.channels for described in samples.maps])
     solution = {
-        "strength": found.best.strength,
-        "prior": found.best.prior,
+        "strength": best.strength,
+        "prior": best.prior,
         "pixels per image": settings.pixels,
         "absent classes": list(found.absent),
     }
-    quality = {"images": settings.held_out, "mIoU of held-out pixels": found.best.miou}
+    quality = {"images": settings.held_out, "mIoU of held-out pixels": best.miou}
     return Learnt(head, rows, {"quality": quality, "solution": solution})
 
 

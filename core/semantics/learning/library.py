@@ -28,7 +28,7 @@ def train_extractor(
     teacher: Segmenter,
     *,
     head: Literal["LSE", "NSE-1", "NSE-2"] = "LSE",
-    method: Literal["gradient", "ridge", "lda"] = "gradient",
+    method: Literal["gradient", "whitened", "ridge", "lda"] = "gradient",
     images: int | None = None,
     classes: Sequence[str] | None = None,
     strata: Choice | Sequence[int] = "all",
@@ -46,8 +46,9 @@ def train_extractor(
         generator: generator whose feature maps are read.
         teacher: segmenter whose labels are learnt.
         head: LSE is linear, NSE-1 and NSE-2 are not.
-        method: gradient descent, or for LSE a closed form, which is far faster.
-        images: number of fresh pictures; None for 51,200, or 768 in closed form.
+        method: gradient descent, or for LSE a closed form (ridge, lda) or one pass from there (whitened),
+            which are far faster.
+        images: number of fresh pictures; None for 51,200, for 2,048 (whitened), or for 768 in closed form.
         classes: classes of the teacher to learn; the others become one class, background. None for all.
         strata: `all` feature maps, `last_of_resolution`, or numbers of strata.
         seed: seed of samples and first parameters.

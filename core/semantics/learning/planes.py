@@ -109,6 +109,17 @@ class PixelSums:
         """Mean feature of each class, (M, F); zero for a class without pixels."""
         return self.total / self.mass.clamp(min=1e-300)[:, None]
 
+    @property
+    def mean(self) -> Tensor:
+        """Mean feature of all pixels, (F,)."""
+        return self.total.sum(0) / self.mass.sum()
+
+    @property
+    def within(self) -> Tensor:
+        """Covariance within classes, pooled over them, (F, F)."""
+        means = self.means
+        return (self.moments - (means * self.mass[:, None]).T @ means) / self.mass.sum()
+
 
 def ridge(sums: PixelSums, strength: float) -> Planes:
     """Return ridge regression of the class indicators (1 in the class, else 0), one class against all others.
@@ -128,10 +139,10 @@ def ridge(sums: PixelSums, strength: float) -> Planes:
     """
     mass = sums.mass.sum()
     share = sums.mass / mass
-    mean = sums.total.sum(0) / mass
+    mean = sums.mean
     covariance = sums.moments / mass - torch.outer(mean, mean)
     with_indicators = sums.total / mass - torch.outer(share, mean)  # (M, F)
-    weight = _solve(covariance, strength, with_indicators)
+    weight = torch.cholesky_solve(with_indicators.T, shrunk_root(covariance, strength)).T
     return _of_present(sums, weight, share - weight @ mean)
 
 
@@ -152,8 +163,7 @@ def lda(sums: PixelSums, shrinkage: float, prior: float = 1.0) -> Planes:
     discriminant analysis", 1989.
     """
     means = sums.means
-    within = (sums.moments - (means * sums.mass[:, None]).T @ means) / sums.mass.sum()
-    weight = _solve(within, shrinkage, means)
+    weight = torch.cholesky_solve(means.T, shrunk_root(sums.within, shrinkage)).T
     bias = prior * sums.log_shares - 0.5 * (weight * means).sum(1)
     return _of_present(sums, weight, bias)
 
@@ -181,8 +191,10 @@ def spherical_centres(sums: PixelSums) -> Planes:
     return _of_present(sums, means / length, torch.zeros_like(sums.mass))
 
 
-def _solve(covariance: Tensor, strength: float, right: Tensor) -> Tensor:
-    """Return right (S + strength v I)^-1 (M, F) of a covariance S (F, F), v the mean of its diagonal.
+def shrunk_root(covariance: Tensor, strength: float) -> Tensor:
+    """Return the lower triangular C (F, F) with C C^T = S + strength v I of a covariance S (F, F).
+
+    v is the mean of its diagonal.
 
     Raises:
         DataError: the matrix is singular, or not finite.
@@ -197,7 +209,7 @@ def _solve(covariance: Tensor, strength: float, right: Tensor) -> Tensor:
             "the features of the sampled pixels have a covariance that cannot be inverted; sample more "
             "pixels, or choose a greater strength"
         )
-    return torch.cholesky_solve(right.T, factor).T
+    return factor
 
 
 def _of_present(sums: PixelSums, weight: Tensor, bias: Tensor) -> Planes:

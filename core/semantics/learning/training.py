@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ...conformance.random_state import seeded
 from ...errors import DataError
-from ...randomness import Stream
 from ..extractor import Architecture
 from ..feature_maps import fault_of_maps
 from ..heads import Additive, Head
-from ..samples import Drawn, LabelledSamples
+from ..samples import LabelledSamples
+from .images import FreshImages
 from .losses import extractor_loss
 from .schedule import Step, planned_steps
 
@@ -81,7 +81,7 @@ class Trainer:
             groups.append({"params": [self.head.theta], "factor": FASTER})
         self._optimiser = torch.optim.Adam(groups, lr=settings.learning_rate, betas=BETAS)
         self.position = 0
-        self._drawn: tuple[int, Drawn] | None = None
+        self._images = FreshImages(samples)
 
     def steps(self) -> Iterator[Taken]:
         """Take the remaining steps, one at each request.
@@ -103,7 +103,7 @@ class Trainer:
         logits = labels = torch.empty(0)
         at = step.start
         while at < step.stop:
-            maps, labels, stop = self._images(at, step.stop)
+            maps, labels, stop = self._images.take(at, step.stop)
             loss, logits = extractor_loss(self.head, maps, labels, self.settings.layerwise)
             loss = loss * ((stop - at) / size)
             value = float(loss.detach())
@@ -113,17 +113,6 @@ class Trainer:
             total, at = total + value, stop
         self._optimiser.step()
         return Taken(step, total, logits.detach().max(dim=1).indices, labels)
-
-    def _images(self, start: int, stop: int) -> tuple[list[Tensor], Tensor, int]:
-        """Return maps and labels of the samples from `start` on in one batch, and where they end."""
-        batch = self.samples.batch
-        first = start // batch * batch
-        if self._drawn is None or self._drawn[0] != first:
-            self._drawn = None  # before the next one takes memory
-            self._drawn = (first, self.samples.draw(first, Stream.TRAINING))
-        drawn, end = self._drawn[1], min(stop, first + batch)
-        rows = slice(start - first, end - first)
-        return [x[rows] for x in drawn.maps], drawn.labels[rows], end
 
     def _why_not_finite(self, maps: list[Tensor], start: int, stop: int) -> str:
         """Return why the loss of samples start .. stop - 1 is not finite."""
