@@ -9,9 +9,11 @@ from pydantic import Field, NonNegativeInt, model_validator
 from ..randomness import LARGEST_SEED
 from .schema import MOST, UNSTATED, Batch, Device, Precision, Section, Use, Version
 
+RATE = 1e-3  # learning rate of the paper
+
 
 class ExtractorSection(Section):
-    """The network that reads feature maps (method E)."""
+    """The network that reads feature maps."""
 
     head: Literal["LSE", "NSE-1", "NSE-2"] = Field(
         default="LSE",
@@ -54,7 +56,7 @@ class TrainingSection(Section):
         "as in the paper, 2,048 for whitened, 768 for ridge and lda",
     )
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="seed of samples and first parameters")
-    learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0, description="gradient: learning rate of Adam")
+    learning_rate: float = Field(default=RATE, gt=0.0, le=1.0, description="gradient: learning rate of Adam")
     layerwise_loss: float = Field(
         default=0.0,
         ge=0.0,
@@ -101,6 +103,18 @@ class SegmentConfig(AnnotateConfig):
     def _fits(self) -> SegmentConfig:
         if self.training.layerwise_loss and self.extractor.head == "NSE-2":
             raise ValueError("training.layerwise_loss needs LSE or NSE-1: strata of NSE-2 say nothing alone")
+        if self.training.method != "gradient" and self.training.layerwise_loss:
+            raise ValueError(
+                f"training.layerwise_loss is for training.method gradient, not {self.training.method}"
+            )
+        if self.training.method != "gradient" and self.training.learning_rate != RATE:
+            raise ValueError(
+                f"training.learning_rate is for training.method gradient, not {self.training.method}"
+            )
+        if self.extractor.kernel != 1 and self.extractor.head != "NSE-1":
+            raise ValueError(f"extractor.kernel is for NSE-1, not {self.extractor.head}")
+        if self.extractor.layer_weights == "softplus" and self.extractor.head == "NSE-2":
+            raise ValueError("extractor.layer_weights softplus is for LSE and NSE-1, not NSE-2")
         if self.training.method != "gradient" and self.extractor.head != "LSE":
             raise ValueError(f"training.method {self.training.method} is for LSE, not {self.extractor.head}")
         if self.training.method != "gradient" and self.extractor.layer_weights == "softplus":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -13,6 +13,7 @@ from ..plugins.records import Latents, Rendering
 from ..randomness import Stream, noise_seed
 from ..strata.composition import Pass
 from .feature_maps import FeatureMap, cropped, describe_maps
+from .heads import Size
 from .teacher import Teacher
 
 
@@ -59,6 +60,10 @@ class LabelledSamples:
     def maps(self) -> tuple[FeatureMap, ...]:
         """Feature maps of the strata, first to last."""
         return describe_maps(self.generator, self.strata)
+
+    def with_size(self, size: Size) -> LabelledSamples:
+        """Return the same samples, which refuse labels of another height and width."""
+        return replace(self, teacher=replace(self.teacher, size=size))
 
     @torch.no_grad()
     def draw(self, start: int, stream: Stream, noise: int | None = None) -> Drawn:

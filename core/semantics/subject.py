@@ -131,12 +131,15 @@ def build_subject(
         config.training.seed,
         resolve_precision(config.precision, device),
     )
+    if config.teacher is not None or extractor is None:
+        architecture = architecture_of(samples, config.extractor, config.training)
+        samples = samples.with_size(architecture.size)
+    else:
+        architecture = extractor.architecture
     return Subject(
         config,
         samples,
-        architecture_of(samples, config.extractor, config.training)
-        if config.teacher is not None or extractor is None
-        else extractor.architecture,
+        architecture,
         device,
         _provenance(config, samples, device),
     )

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import UserError, nearest
+from ..errors import ScoreError, UserError, nearest
 from ..messages import listed, shown
 from ..plugins.base import owner_of
 from ..plugins.classes import check_labels
@@ -21,6 +21,7 @@ from ..plugins.records import Rendering
 from ..plugins.scoring import refusing_writes
 from ..storage.name_rules import class_name_fault
 from .extractor import BACKGROUND
+from .heads import Size
 
 UNKNOWN = -1  # label of pixels that are left out of losses and measures
 
@@ -36,10 +37,12 @@ class Teacher:
     Attributes:
         segmenter: the scorer that labels.
         chosen: numbers of the chosen classes; None for all, without background.
+        size: height and width of all labels, as the first had them; None if they may have any.
     """
 
     segmenter: Segmenter
     chosen: tuple[int, ...] | None = None
+    size: Size | None = None
 
     @staticmethod
     def of(segmenter: Segmenter, classes: Sequence[str] | None = None) -> Teacher:
@@ -92,11 +95,17 @@ class Teacher:
         """Return the class of every pixel, (N, H, W), int64; UNKNOWN in pictures that are not finite.
 
         Raises:
-            ScoreError: the segmenter returned something of another shape, or labels that it does not have.
+            ScoreError: the segmenter returned something of another shape or another size than before, or
+                labels that it does not have.
         """
         with refusing_writes(self.segmenter, rendering):
             labels = self._all(rendering) if self.chosen is None else self._of_chosen(rendering)
         check_labels(labels, owner_of(self.segmenter), len(rendering.images), len(self.classes))
+        if self.size is not None and tuple(labels.shape[1:]) != self.size:
+            raise ScoreError(
+                f"{owner_of(self.segmenter)} gave labels of {labels.shape[1]} x {labels.shape[2]} pixels, "
+                f"but of {self.size[0]} x {self.size[1]} before; all its labels must have one size"
+            )
         if rendering.finite is not None:
             labels = torch.where(rendering.finite.to(labels.device)[:, None, None], labels, UNKNOWN)
         return labels.long()

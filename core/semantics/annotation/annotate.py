@@ -10,6 +10,7 @@ from typing import cast
 import torch
 
 from ...config.segment_schema import AnnotateConfig
+from ...config.segment_unused import refuse_unused
 from ...device import resolve_device
 from ...errors import RunError, UserError
 from ...messages import listed
@@ -50,8 +51,12 @@ def annotate(
         progress: where progress is shown; nowhere by default.
 
     Raises:
+        ConfigError: the config has a field that learning from masks does not follow.
         UserError: classes are missing, repeated or no names, or the folder holds something.
     """
+    refuse_unused(
+        config, source, "ganstrata segment annotate", ("gradient",), ", and give `learn` its --method"
+    )
     progress = progress or Progress(quiet=True)
     recover(out, INDEX)  # what a killed process left
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

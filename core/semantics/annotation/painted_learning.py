@@ -27,7 +27,7 @@ from ..learning.few_shot_solution import few_shot_scale, image_sums, solve_few_s
 from ..learning.folder import EXTRACTOR, LOG, finish
 from ..learning.folder import INDEX as SEGMENTATION
 from ..learning.folder import WHAT as SEGMENTATION_FOLDER
-from ..learning.learn import COLUMNS
+from ..learning.log import COLUMNS
 from ..subject import build_subject
 from .annotations import INDEX
 from .atelier import Atelier

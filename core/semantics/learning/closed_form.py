@@ -222,12 +222,10 @@ def calibrated(planes: Planes, held: Sequence[Sampled]) -> Planes:
 
 
 def held_logits(planes: Planes, held: Sequence[Sampled]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return logits (P, M), labels (P,) and weights (P,) of the held-out pixels of classes that are present."""
-    none = Sampled(
-        planes.weight[:0], torch.zeros_like(planes.present[:0], dtype=torch.int64), planes.bias[:0]
-    )
-    parts = []
-    for part in (none, *held):
+    """Return logits (P, M), labels (P,) and weights (P,) of held-out pixels of classes that are present."""
+    no_labels = torch.zeros_like(planes.present[:0], dtype=torch.int64)
+    parts = [(planes.bias.expand(0, -1), no_labels, planes.bias[:0])]  # all, where nothing is held out
+    for part in held:
         known = planes.present[part.labels]
         parts.append((planes.logits(part.features[known]), part.labels[known], part.weight[known]))
     logits, labels, weight = (torch.cat(same) for same in zip(*parts, strict=True))

@@ -27,7 +27,7 @@ from ...storage.seal import read_sealed, sealed_text
 from ..extractor import Extractor
 from ..extractor_file import load_extractor, save_extractor
 from ..subject import SegmentProvenance, Subject, build_subject
-from .learn import COLUMNS, Stored
+from .log import COLUMNS, Stored
 
 INDEX = "segmentation.json"
 EXTRACTOR = "extractor.safetensors"

@@ -107,6 +107,7 @@ def train_extractor(
         seed,
     )
     architecture = architecture_of(samples, config.extractor, config.training)
+    samples = samples.with_size(architecture.size)
     learnt = learnt_head(samples, architecture, config.training, Progress(quiet=quiet))
     network = for_inference(learnt.head, generator.device)
     return Extractor(

@@ -203,6 +203,7 @@ def shrunk_root(covariance: Tensor, strength: float) -> Tensor:
     matrix = covariance.clone()
     # The least that is added keeps features that never vary, or repeat others, from dividing by zero.
     matrix.diagonal().add_((strength + 1e-12) * scale)
+    factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if int(failed) or not bool(torch.isfinite(factor).all()):
         raise DataError(

@@ -24,7 +24,8 @@ from .folder import (
     save_state,
     write_record,
 )
-from .learn import Log, facts_of, learnt_head
+from .learn import facts_of, learnt_head
+from .log import Log
 from .training import Trainer
 
 KEEP = 30.0  # seconds of training that a killed process loses at most

@@ -1,9 +1,8 @@
 """Refine a solution in closed form by logistic regression, in coordinates in which it converges fast.
 
-LDA takes every pixel for one of a normal class, which real features are not. Logistic regression assumes
-nothing of the kind, but channels differ in size a thousand times and vary together, so that gradient descent
-takes tens of thousands of pictures. LDA has the remedy already: the covariance W within classes. In the whitened
-features
+LDA takes classes for normal, which those of real features are not. Logistic regression assumes nothing of the
+kind, but channels differ much in size and vary together, so that gradient descent takes tens of thousands of
+pictures. LDA has the remedy already: the covariance W within classes. In the whitened features
 
     u = C^-1 (f - m),    W + g v I = C C^T,    m the mean feature, v the mean variance
 
@@ -13,8 +12,8 @@ A held-out loss guards the pass. It is measured after every section of the pass,
 worse is taken back, and the rate halved. The planes that were best at any time are the result, if they are no
 worse than those of LDA by held-out mIoU too.
 
-Sources: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.3 (a linear layer converges faster
-on decorrelated inputs of the same variance); Kingma and Ba, "Adam", ICLR 2015.
+Sources: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.3 (a linear layer converges
+faster on decorrelated inputs of the same variance); Kingma and Ba, "Adam", ICLR 2015.
 Shapes: N samples, M classes, F = sum of c_s over the strata.
 """
 
@@ -22,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -138,7 +138,7 @@ def solve_whitened(
     sections = []
     images = FreshImages(samples)
     cuts = [closed.images + (settings.images - closed.images) * k // SECTIONS for k in range(SECTIONS + 1)]
-    for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for begin, end in pairwise(cuts):
         losses = []
         for at in range(begin, end, STEP):
             stop = min(at + STEP, end)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from ganstrata.core.config.reading import validate_annotate
 from ganstrata.core.config.segment_schema import AnnotateConfig
-from ganstrata.core.errors import GanstrataError, RunError, UserError
+from ganstrata.core.errors import ConfigError, GanstrataError, RunError, UserError
 from ganstrata.core.figures.pictures import read_picture
 from ganstrata.core.randomness import Stream, noise_seed
 from ganstrata.core.semantics.annotation.annotate import annotate
@@ -119,18 +119,20 @@ def test_an_interrupted_folder_is_not_there(tmp_path, monkeypatch, there):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "message"),
     [
-        {"extractor": {"head": "NSE-1"}, "training": {"method": "lda"}},
-        {"extractor": {"layer_weights": "softplus"}, "training": {"method": "ridge"}},
-        {"extractor": {"head": "NSE-2"}},
+        ({"extractor": {"head": "NSE-1"}}, r"extractor -> head: is NSE-1, which .* does not follow; .* LSE"),
+        ({"extractor": {"layer_weights": "softplus"}}, "extractor -> layer_weights: is softplus"),
+        ({"extractor": {"kernel": 3}}, "extractor -> kernel: is 3"),
+        ({"training": {"images": 60}}, "training -> images: is 60, .*; leave it out"),
+        ({"training": {"layerwise_loss": 0.1}}, "training -> layerwise_loss: is 0.1"),
+        ({"training": {"method": "lda"}}, "training -> method: is lda.* give `learn` its --method"),
     ],
 )
-def test_masks_are_learnt_by_an_lse_whatever_the_config_says(tmp_path, changes):
-    folder = annotate(config(**changes), tmp_path / "paint", 2, CLASSES)
-    paint(folder, 0)
-    learn(folder.path, tmp_path / "seg", LearnRequest())
-    assert open_segmentation(tmp_path / "seg", needs_teacher=False)[1].architecture.head == "LSE"
+def test_what_learning_from_masks_does_not_follow_is_refused(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        annotate(config(**changes), tmp_path / "paint", 2, CLASSES, source="segment.yaml")
+    assert not (tmp_path / "paint").exists()
 
 
 def test_what_fails_while_it_learns_leaves_nothing(folder, tmp_path, monkeypatch):

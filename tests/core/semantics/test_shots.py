@@ -20,8 +20,9 @@ from ganstrata.core.errors import ConfigError, DataError, RunError, UserError
 from ganstrata.core.semantics import subject as subjects
 from ganstrata.core.semantics.extractor_file import load_extractor
 from ganstrata.core.semantics.learning import few_shot
+from ganstrata.core.semantics.learning import shots as training
 from ganstrata.core.semantics.learning.stage import train
-from ganstrata.core.semantics.measuring import shots, shots_tables
+from ganstrata.core.semantics.measuring import shots_tables
 from ganstrata.core.semantics.measuring.shots import EXTRACTORS, INDEX, ShotsRequest
 from ganstrata.core.semantics.measuring.shots_folder import shots_into
 from ganstrata.core.semantics.measuring.shots_tables import ShotsRow
@@ -90,7 +91,7 @@ def test_a_folder_holds_table_curve_page_and_extractors(tmp_path):
 def test_an_interrupted_call_continues_with_the_next_training(tmp_path, monkeypatch):
     whole = shots_into(config(), tmp_path / "whole", SMALL)
     calls: list[int] = []
-    original = shots.train_few_shot
+    original = training.train_few_shot
 
     def counted(*args, **kwargs):
         if len(calls) == 3:
@@ -98,7 +99,7 @@ def test_an_interrupted_call_continues_with_the_next_training(tmp_path, monkeypa
         calls.append(1)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(shots, "train_few_shot", counted)
+    monkeypatch.setattr(training, "train_few_shot", counted)
     with pytest.raises(KeyboardInterrupt):
         shots_into(config(), tmp_path / "again", SMALL)
     assert len(list((tmp_path / "again" / EXTRACTORS).iterdir())) == 3
@@ -111,9 +112,9 @@ def test_an_interrupted_call_continues_with_the_next_training(tmp_path, monkeypa
 def test_more_repeats_add_to_those_there_are(tmp_path, monkeypatch):
     shots_into(config(), tmp_path / "out", SMALL)
     calls: list[int] = []
-    original = shots.train_few_shot
+    original = training.train_few_shot
     monkeypatch.setattr(
-        shots, "train_few_shot", lambda *args, **kwargs: calls.append(1) or original(*args, **kwargs)
+        training, "train_few_shot", lambda *args, **kwargs: calls.append(1) or original(*args, **kwargs)
     )
     found = shots_into(config(), tmp_path / "out", ShotsRequest((2, 1), 3, 10))
     assert len(calls) == 2
@@ -145,12 +146,21 @@ def test_other_numbers_of_pictures_change_none_that_are_taken(tmp_path):
     assert not set(by_name["shots-3-repeat-1"]) & set(by_name["shots-3-repeat-2"])
 
 
-def test_nonlinear_heads_are_refused(tmp_path):
-    nonlinear = config().model_copy(
-        update={"extractor": config().extractor.model_copy(update={"head": "NSE-1"})}
-    )
-    with pytest.raises(ConfigError, match="NSE-1 is not learnt from a few pictures"):
-        shots_into(nonlinear, tmp_path / "out", SMALL)
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        ("extractor", {"head": "NSE-1"}, "extractor -> head: is NSE-1, .* set it to LSE"),
+        ("extractor", {"layer_weights": "softplus"}, "extractor -> layer_weights: is softplus"),
+        ("training", {"images": 60}, "training -> images: is 60"),
+        ("training", {"layerwise_loss": 0.1}, "training -> layerwise_loss: is 0.1"),
+        ("training", {"method": "whitened"}, "training -> method: is whitened, .* gradient or lda or ridge"),
+    ],
+)
+def test_what_few_pictures_cannot_follow_is_refused(tmp_path, section, change, message):
+    usual = config()
+    changed = usual.model_copy(update={section: getattr(usual, section).model_copy(update=change)})
+    with pytest.raises(ConfigError, match=message):
+        shots_into(changed, tmp_path / "out", SMALL)
     assert not (tmp_path / "out").exists()
 
 

@@ -15,7 +15,8 @@ from ganstrata.core.config.segment_schema import SegmentConfig
 from ganstrata.core.errors import ConfigError, DataError, RunError, UserError
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.semantics.extractor_file import load_extractor
-from ganstrata.core.semantics.learning import stage
+from ganstrata.core.semantics.learning import learn as learning
+from ganstrata.core.semantics.learning import stage, whitened
 from ganstrata.core.semantics.learning.folder import (
     EXTRACTOR,
     INDEX,
@@ -141,6 +142,19 @@ def test_a_folder_with_other_files_is_refused(tmp_path, fakes):
             {"training__method": "lda", "extractor__layer_weights": "softplus"},
             "softplus is learnt by gradient",
         ),
+        (
+            {"training__method": "lda", "training__layerwise_loss": 0.1},
+            "layerwise_loss is for training.method gradient",
+        ),
+        (
+            {"training__method": "whitened", "training__learning_rate": 0.1},
+            "learning_rate is for training.method gradient",
+        ),
+        ({"extractor__kernel": 3}, "extractor.kernel is for NSE-1, not LSE"),
+        (
+            {"extractor__head": "NSE-2", "extractor__layer_weights": "softplus"},
+            "softplus is for LSE and NSE-1",
+        ),
         ({"extractor__strata": []}, "extractor -> strata: the list of strata is empty"),
         ({"training__images": 3}, "training -> images"),
         ({"extractor__head": "SVM"}, "extractor -> head"),
@@ -189,16 +203,32 @@ def test_no_folder_is_told(tmp_path):
 
 
 @pytest.mark.usefixtures("fakes")
-@pytest.mark.parametrize("method", ["ridge", "lda"])
-def test_a_closed_form_is_an_lse_with_a_bias(tmp_path, method):
+@pytest.mark.parametrize("method", ["ridge", "lda", "whitened"])
+def test_a_solution_is_an_lse_with_a_bias(tmp_path, method):
     folder = train(config(training__method=method), tmp_path / "seg")
     _, extractor = open_segmentation(folder)
     assert (extractor.architecture.head, extractor.architecture.bias) == ("LSE", True)
     assert extractor.facts["training"]["method"] == method
     assert extractor.facts["solution"]["strength"] > 0
-    row = (folder / LOG).read_text(encoding="utf-8").splitlines()[1].split(",")
-    assert row[:4] == ["60", "", "", ""]
-    assert 0.0 < float(row[4]) <= 1.0
+    rows = [line.split(",") for line in (folder / LOG).read_text(encoding="utf-8").splitlines()[1:]]
+    assert rows[0][1:4] == ["", "", ""]
+    assert rows[-1][0] == "60"
+    assert all(0.0 < float(row[4]) <= 1.0 for row in rows)
+    assert float(rows[-1][5]) > 0.0
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_pass_that_does_not_help_is_told_and_undone(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        learning, "WhitenedSettings", lambda images: whitened.WhitenedSettings(images, rate=1e6)
+    )
+    warned: list[str] = []
+    progress = Progress(quiet=True)
+    monkeypatch.setattr(progress, "warn", warned.append)
+    folder = train(config(training__method="whitened"), tmp_path / "seg", progress=progress)
+    assert "no better, so the extractor is that of LDA" in warned[0]
+    solution = open_segmentation(folder)[1].facts["solution"]
+    assert (solution["result"], solution["sections kept"]) == ("lda", 0)
 
 
 @pytest.mark.usefixtures("fakes")
@@ -206,6 +236,7 @@ def test_a_closed_form_takes_fewer_pictures():
     assert config().training.pictures == 60
     assert config(training={}).training.pictures == 51_200
     assert config(training={"method": "lda"}).training.pictures == 768
+    assert config(training={"method": "whitened"}).training.pictures == 2048
 
 
 @pytest.mark.usefixtures("fakes")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import ganstrata
 import pytest
 import torch
 from ganstrata import Concept, Rendering
 from ganstrata.core.errors import ScoreError, UserError
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.teacher import Teacher
-from planted_semantics import Linear, planted_samples
+from planted_semantics import Linear, Smooth, planted_samples
 
 Labels = Callable[[torch.Tensor], Any]
 
@@ -46,6 +48,31 @@ def test_labels_that_are_none_are_refused(change: Labels, words: str):
     rendering = planted_samples().draw(0, Stream.TRAINING).rendering
     with pytest.raises(ScoreError, match=words):
         returning(change).labels(rendering)
+
+
+def test_labels_of_another_size_than_before_are_refused():
+    samples = planted_samples()
+    rendering = samples.draw(0, Stream.TRAINING).rendering
+    teacher = returning(lambda labels: labels[:, ::2, ::2])
+    assert teacher.labels(rendering).shape[1:] == (4, 4)
+    with pytest.raises(ScoreError, match=r"gave labels of 4 x 4 pixels, but of 8 x 8 before"):
+        dataclasses.replace(teacher, size=(8, 8)).labels(rendering)
+    with pytest.raises(ScoreError, match="4 x 4"):
+        dataclasses.replace(samples, teacher=teacher).with_size((8, 8)).draw(0, Stream.TRAINING)
+    assert torch.equal(samples.with_size((8, 8)).draw(0, Stream.TRAINING).labels, Linear().labels(rendering))
+
+
+def test_a_teacher_whose_labels_shrink_during_a_training_is_refused():
+    class Shrinking(Linear):
+        calls = 0
+
+        def labels(self, rendering: Rendering) -> torch.Tensor:
+            Shrinking.calls += 1
+            step = 1 if Shrinking.calls < 3 else 2
+            return super().labels(rendering)[:, ::step, ::step]
+
+    with pytest.raises(ScoreError, match=r"linear gave labels of 4 x 4 pixels, but of 8 x 8 before"):
+        ganstrata.train_extractor(Smooth(), Shrinking(), method="lda", images=50, batch=8)
 
 
 @pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.int32])

@@ -1,4 +1,4 @@
-"""The pass in whitened features improves on LDA, takes back what a wild rate spoils, and never ends below LDA."""
+"""The pass in whitened features improves on LDA and never ends below it: a wild rate is undone."""
 
 from __future__ import annotations
 

@@ -1,0 +1,96 @@
+"""Log a training: loss, accuracy and mIoU about fifty times."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...runs.progress import Step
+from ..agreement import Overlaps, overlaps
+from .training import Taken
+
+MEASURED = 256  # images between two measurements of accuracy and IoU, at most
+ROWS = 50  # rows of the log
+COLUMNS = (  # of the log, training.csv
+    "images",
+    "loss",
+    "training accuracy",
+    "training mIoU",
+    "mIoU of held-out pixels",
+    "seconds",
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Hold the state of a training that was stopped.
+
+    Attributes:
+        tensors: parameters, and moments of Adam.
+        position: number of images that were learnt from.
+        rows: rows of the log so far.
+        seconds: how long the training took so far.
+    """
+
+    tensors: dict[str, Any]
+    position: int
+    rows: list[list[Any]]
+    seconds: float
+
+
+class Log:
+    """Collect a row of loss, accuracy and mIoU about fifty times in a training.
+
+    mIoU is the pooled one of the training images that were measured since the last row.
+    """
+
+    def __init__(self, classes: int, background: bool, images: int, stored: Stored | None = None) -> None:
+        self.rows: list[list[Any]] = [] if stored is None else list(stored.rows)
+        self._classes, self._first = classes, int(background)
+        self._every = max(images // ROWS, 1)
+        self._images = images
+        self._began = time.monotonic() - (0.0 if stored is None else stored.seconds)
+        self._losses: list[float] = []
+        self._found: list[Overlaps] = []
+        self._measured = -MEASURED
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, with those of earlier calls."""
+        return time.monotonic() - self._began
+
+    def add(self, taken: Taken, bar: Step) -> None:
+        """Add a step, advance the bar, and write a row if one is due."""
+        step = taken.step
+        self._losses.append(taken.loss)
+        due = step.start // self._every != step.stop // self._every or step.stop == self._images
+        if due or step.stop - self._measured >= MEASURED:
+            self._found.append(overlaps(taken.predicted, taken.labels, self._classes))
+            self._measured = step.stop
+        bar(step.stop - step.start)
+        if not due:
+            return
+        loss = float(np.mean(self._losses))
+        accuracy, miou = self._quality()
+        bar.note(f"loss {loss:.3f}, mIoU {miou:.3f}")
+        self.rows.append([step.stop, loss, accuracy, miou, math.nan, round(self.seconds, 1)])
+        self._losses, self._found = [], []
+
+    def _quality(self) -> tuple[float, float]:
+        """Return pixel accuracy and pooled mIoU of the overlaps since the last row; NaN without any."""
+        both, either = (
+            sum(getattr(found, name).sum(axis=0, dtype=np.int64) for found in self._found)[self._first :]
+            for name in ("intersections", "unions")
+        )
+        correct, known = (
+            sum(int(getattr(found, name).sum()) for found in self._found) for name in ("correct", "known")
+        )
+        there = either > 0
+        return (
+            correct / known if known else math.nan,
+            float((both[there] / either[there]).mean()) if there.any() else math.nan,
+        )
