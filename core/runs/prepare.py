@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, cast
 
@@ -82,26 +82,13 @@ def prepare(
     Raises:
         GanstrataError: a plugin, checkpoint, layer or concept pattern does not fit.
     """
-    end_if_imported_again()
-    registry().require_sound_hooks()
-    device = resolve_device(config.device)
-    precision = resolve_precision(config.precision, device)
-    check = check and config.checks
-    builder = PluginBuilder(source, device, check)
-    generator = cast("Generator", builder.build("generator", config.generator, ("generator",)))
-    scorers = {
-        s.alias: cast("Scorer", builder.build("scorer", s, ("scorers", i), s.alias))
-        for i, s in enumerate(config.scorers)
-    }
+    builder = _builder(config, source, check)
+    generator, scorers = _generator_and_scorers(config, builder)
     learner = cast("BoundaryLearner", builder.build("boundary", config.boundary, ("boundary",)))
-    scored = ScoredGenerator(generator=generator, scorers=scorers, batch=1)
-    concepts = scored.concepts
-    faults = [
-        Fault(("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have")
-        for alias, s in scored.missing_features
-    ]
+    faults: list[Fault] = []
+    scored = _scored(config, generator, scorers, batch, builder.device)
+    concepts, chosen = scored.concepts, _fitting(config, scored, faults)
     groups = _groups(config, generator, faults)
-    chosen = _choose(config, concepts, faults)
     named = {concepts[j].name for j in chosen}
     for i, condition in enumerate(config.conditions):
         faults.extend(
@@ -119,12 +106,6 @@ def prepare(
         learner.check_generator(generator)
     except UserError as error:
         faults.append(Fault(("boundary", "with"), str(error)))
-    for i, (alias, scorer) in enumerate(scorers.items()):
-        try:
-            scorer.check(config.synthesis.samples)
-            scorer.check_generator(generator)
-        except UserError as error:
-            faults.append(Fault(("scorers", i), f"'{alias}': {error}"))
     if sets and "all" not in sets:
         faults.append(
             Fault(
@@ -159,9 +140,79 @@ def prepare(
         )
     if faults:
         raise ConfigError(source, faults)
+    prepared = Prepared(
+        **_fields(scored),
+        config=config,
+        learner=learner,
+        chosen=chosen,
+        groups=groups,
+        sets=sets,
+        device=builder.device,
+    )
+    if builder.check:
+        _check_scorers(prepared)
+    return prepared
+
+
+def prepare_scored(
+    config: RunConfig, *, source: str = "config"
+) -> tuple[ScoredGenerator, tuple[int, ...], torch.device]:
+    """Build the generator and the scorers of a config, whatever its boundary learner is.
+
+    Args:
+        config: validated.
+        source: the config's file, for messages.
+
+    Returns:
+        The generator with its scorers, the columns of the selected concepts, and the device.
+
+    Raises:
+        GanstrataError: a plugin, checkpoint or concept pattern does not fit.
+    """
+    builder = _builder(config, source, check=True)
+    scored = _scored(config, *_generator_and_scorers(config, builder), None, builder.device)
+    faults: list[Fault] = []
+    chosen = _fitting(config, scored, faults)
+    if faults:
+        raise ConfigError(source, faults)
+    if builder.check:
+        _check_scorers(scored)
+    return scored, chosen, builder.device
+
+
+def _builder(config: RunConfig, source: str, check: bool) -> PluginBuilder:
+    """Return what builds the plugins of a config.
+
+    Raises:
+        GanstrataError: a hook is broken, or there is no such device.
+    """
+    end_if_imported_again()
+    registry().require_sound_hooks()
+    return PluginBuilder(source, resolve_device(config.device), check and config.checks)
+
+
+def _generator_and_scorers(config: RunConfig, builder: PluginBuilder) -> tuple[Generator, dict[str, Scorer]]:
+    """Build the generator, and the scorers by alias."""
+    generator = cast("Generator", builder.build("generator", config.generator, ("generator",)))
+    scorers = {
+        s.alias: cast("Scorer", builder.build("scorer", s, ("scorers", i), s.alias))
+        for i, s in enumerate(config.scorers)
+    }
+    return generator, scorers
+
+
+def _scored(
+    config: RunConfig,
+    generator: Generator,
+    scorers: Mapping[str, Scorer],
+    batch: int | None,
+    device: torch.device,
+) -> ScoredGenerator:
+    """Return the generator with its scorers, with the resolved batch size and precision."""
+    precision = resolve_precision(config.precision, device)
     size = config.synthesis.batch_size
     resolved = auto_batch(generator.card.height, device, generator.card.width) if size == "auto" else size
-    prepared = Prepared(
+    return ScoredGenerator(
         generator=generator,
         scorers=scorers,
         batch=batch or resolved,
@@ -169,16 +220,28 @@ def prepare(
         precision=precision,
         mixing=config.synthesis.mixing,
         tolerant=config.synthesis.allow_nonfinite > 0.0,
-        config=config,
-        learner=learner,
-        chosen=chosen,
-        groups=groups,
-        sets=sets,
-        device=device,
     )
-    if check:
-        _check_scorers(prepared)
-    return prepared
+
+
+def _fields(scored: ScoredGenerator) -> dict[str, Any]:
+    """Return the fields of a generator with its scorers, by name."""
+    return {field.name: getattr(scored, field.name) for field in fields(scored)}
+
+
+def _fitting(config: RunConfig, scored: ScoredGenerator, faults: list[Fault]) -> tuple[int, ...]:
+    """Return the columns of the selected concepts; add a fault for each scorer that does not fit."""
+    faults.extend(
+        Fault(("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have")
+        for alias, s in scored.missing_features
+    )
+    chosen = _choose(config, scored.concepts, faults)
+    for i, (alias, scorer) in enumerate(scored.scorers.items()):
+        try:
+            scorer.check(config.synthesis.samples)
+            scorer.check_generator(scored.generator)
+        except UserError as error:
+            faults.append(Fault(("scorers", i), f"'{alias}': {error}"))
+    return chosen
 
 
 class PluginBuilder(NamedTuple):
@@ -211,7 +274,7 @@ class PluginBuilder(NamedTuple):
             raise ConfigError(self.source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
 
 
-def _check_scorers(prepared: Prepared) -> None:
+def _check_scorers(prepared: ScoredGenerator) -> None:
     """Check the scores of a few pictures by each scorer.
 
     Raises:
