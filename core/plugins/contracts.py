@@ -192,7 +192,7 @@ class Scorer(Plugin[ConfigT]):
     noun = "scorer"
     relief = "give a smaller synthesis.batch_size, fewer engine.workers, or another device"
     guarded = (
-        "concepts", "features", "extras", "checkpoint", "check", "check_generator", "score", "extra",
+        "concepts", "features", "extras", "checkpoint", "check", "check_generator", "score", "extra", "embed",
         "logits", "labels",
     )  # fmt: skip
     concepts: tuple[Concept, ...]
@@ -210,7 +210,7 @@ class Scorer(Plugin[ConfigT]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Wrap the methods that take a rendering, so that it is checked."""
         super().__init_subclass__(**kwargs)
-        for name in ("score", "extra", "logits", "labels"):
+        for name in ("score", "extra", "embed", "logits", "labels"):
             if name in cls.__dict__:
                 setattr(cls, name, with_checked_input(cls.__dict__[name]))
 
@@ -238,6 +238,13 @@ class Scorer(Plugin[ConfigT]):
     def extra(self, rendering: Rendering) -> Tensor:
         """Return the numbers (N, E) that `extras` names, such as the confidence of a score."""
         return rendering.images.new_zeros((rendering.images.shape[0], 0))
+
+    def embed(self, rendering: Rendering) -> Tensor | None:
+        """Return features (N, F) of a network whose distances say how alike pictures look. Default: None.
+
+        The perceptual path length of `ganstrata leaderboard` is measured with the first scorer that has them.
+        """
+        return None
 
 
 class Segmenter(Scorer[ConfigT]):

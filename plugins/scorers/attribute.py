@@ -97,6 +97,10 @@ class Attribute(Scorer):
             return self.model.features(rendering) @ self._weights.t()
         return self.model.outputs(rendering)[1]
 
+    def embed(self, rendering: Rendering) -> Tensor:
+        """Return the features (N, F) that the network's last layer reads."""
+        return self.model.features(rendering)
+
 
 def _read_weights(path: Path, width: int) -> Tensor:
     """Read weights (B, F) on features of width F.

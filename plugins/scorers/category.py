@@ -95,6 +95,10 @@ class Category(Scorer):
             columns.append(p[:, self._indoor].sum(dim=1, keepdim=True).clamp(max=1.0))
         return torch.cat(columns, dim=1)
 
+    def embed(self, rendering: Rendering) -> Tensor:
+        """Return the features (N, F) that the network's last layer reads."""
+        return self.model.features(rendering)
+
     def _logits(self, rendering: Rendering) -> Tensor:
         """Return the logits of all categories, (N, Y)."""
         if isinstance(self.model, PlacesModel):

@@ -36,10 +36,13 @@ class SceneNetwork(nn.Module):
         maps = self.body((images - 0.5) * 4.0)  # (N, 128, 8, 8)
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
+    def read(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Map features (N, 256) to category logits (N, A) and attribute margins (N, B)."""
+        return self.category(features), self.attribute(features)
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, 3, 64, 64) in [0, 1] to category logits (N, A) and attribute margins (N, B)."""
-        features = self.features(images)
-        return self.category(features), self.attribute(features)
+        return self.read(self.features(images))
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,18 @@ class SceneModel:
     attributes: tuple[str, ...]
     sha256: str
 
-    def outputs(self, rendering: Rendering) -> tuple[Tensor, Tensor]:
-        """Return category logits (N, A) and attribute margins (N, B), computed once per rendering."""
+    def features(self, rendering: Rendering) -> Tensor:
+        """Return features (N, 256), computed once per rendering for all scorers."""
 
-        def compute() -> tuple[Tensor, Tensor]:
-            logits, margins = self.network(to_size(rendering.images, SIZE))
-            return logits.float(), margins.float()
+        def compute() -> Tensor:
+            return self.network.features(to_size(rendering.images, SIZE))
 
         return rendering.once(("scenes", self.sha256, SIZE), compute)
+
+    def outputs(self, rendering: Rendering) -> tuple[Tensor, Tensor]:
+        """Return category logits (N, A) and attribute margins (N, B)."""
+        logits, margins = self.network.read(self.features(rendering))
+        return logits.float(), margins.float()
 
 
 def load_scenes(checkpoint: Checkpoint, device: torch.device) -> SceneModel:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
+import torch
 from pydantic import BaseModel
 
 from ...config.schema import Use
@@ -15,6 +16,7 @@ from ...errors import GanstrataError, UserError
 from ...plugins.config_contents import contents
 from ...plugins.contracts import BoundaryLearner, Generator, Scorer
 from ...plugins.registry import KINDS, Kind, registry
+from ...strata.scored_generator import ScoredGenerator
 from ..prepare import Prepared
 from .files import files_named, values_in
 from .imports import OURS
@@ -35,17 +37,22 @@ def describe(prepared: Prepared) -> Provenance:
     """
     config = prepared.config
     return Provenance(
-        environment=Environment(
-            batch=prepared.batch,
-            device=prepared.device.type,
-            precision=prepared.precision,
-            packages={name: version_of(name) for name in NUMERIC},
-        ),
+        environment=environment_of(prepared, prepared.device),
         generator=plugin_record("generator", config.generator, prepared.generator),
         scorers={
             used.alias: plugin_record("scorer", used, prepared.scorers[used.alias]) for used in config.scorers
         },
         boundary=plugin_record("boundary", config.boundary, prepared.learner),
+    )
+
+
+def environment_of(scored: ScoredGenerator, device: torch.device) -> Environment:
+    """Return the record of what affects the last digits of every number."""
+    return Environment(
+        batch=scored.batch,
+        device=device.type,
+        precision=scored.precision,
+        packages={name: version_of(name) for name in NUMERIC},
     )
 
 

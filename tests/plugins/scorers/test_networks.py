@@ -45,17 +45,17 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Names of the networks that were run, in order."""
     ran: list[str] = []
 
-    def counted(network: type[torch.nn.Module]) -> None:
-        forward = network.forward
+    def counted(network: type[torch.nn.Module], method: str) -> None:
+        counted_method = getattr(network, method)
 
         def count(self: torch.nn.Module, *args: Any) -> Any:
             ran.append(network.__name__)
-            return forward(self, *args)
+            return counted_method(self, *args)
 
-        monkeypatch.setattr(network, "forward", count)
+        monkeypatch.setattr(network, method, count)
 
-    counted(SceneNetwork)
-    counted(SurfaceNetwork)
+    counted(SceneNetwork, "features")
+    counted(SurfaceNetwork, "forward")
     return ran
 
 
@@ -64,7 +64,10 @@ def test_one_pass_for_category_and_attribute(images: Tensor, passes: list[str]) 
     load("category").score(rendering)
     load("attribute").score(rendering)
     load("category", against=[("bedroom", "living_room")]).score(rendering)
+    embedded = load("attribute").embed(rendering)
     assert passes == ["SceneNetwork"]
+    assert embedded is not None
+    assert embedded.shape == (6, 256)
     load("attribute").score(Rendering(images))
     assert passes == ["SceneNetwork"] * 2, "another rendering is another picture"
 

@@ -1,0 +1,149 @@
+"""Learn the boundaries of one learner, one for each concept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boundaries.hyperplane import boundary_of
+from ..boundaries.learn import LearningTask
+from ..errors import DataError
+from ..plugins.contracts import BoundaryLearner, Generator
+from ..plugins.records import Boundaries, Boundary, Concept
+from ..plugins.registry import registry
+from ..runs.loading import build
+from .entries import Entry
+from .projections import projections
+from .sampled import Sampled
+
+SHARE = 0.2
+"""Share of the samples that are positives, and negatives, for every learner that has these options."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Hold a learner's boundaries, one for each of the B concepts in order, and what they cost.
+
+    Attributes:
+        boundaries: the boundaries.
+        supervised: whether the learner used scores.
+        milliseconds: time per direction that the learner found.
+    """
+
+    boundaries: Boundaries
+    supervised: bool
+    milliseconds: float
+
+
+def options_of(entry: Entry) -> dict[str, Any]:
+    """Return the options of a learner, with the common share of extremes if it has these fields.
+
+    Raises:
+        GanstrataError: there is no such learner.
+    """
+    fields = registry().boundary(entry.use).Config.model_fields
+    common = {name: SHARE for name in ("positives", "negatives") if name in fields}
+    return {**common, **entry.options}
+
+
+def built(entry: Entry, device: str, samples: int, *, mixed: bool) -> BoundaryLearner:
+    """Build a learner.
+
+    Args:
+        entry: name and options.
+        device: where it computes.
+        samples: number of samples to learn from.
+        mixed: whether the samples mix styles.
+
+    Raises:
+        GanstrataError: it cannot be had, or not for these samples.
+    """
+    learner = cast("BoundaryLearner", build("boundary", entry.use, options_of(entry), device=device))
+    learner.check(samples)
+    if learner.layerwise and not mixed:
+        raise DataError(
+            "learns a boundary per layer, which needs style-mixed codes: --set synthesis.mixing=0.5"
+        )
+    return learner
+
+
+def learned(learner: BoundaryLearner, generator: Generator, sampled: Sampled, seed: int) -> Learned:
+    """Learn, and represent each concept by a boundary.
+
+    Raises:
+        GanstrataError: the learner refuses the samples, or breaks the contract.
+    """
+    latents = sampled.codes if learner.layerwise and sampled.codes is not None else sampled.w
+    classes = sampled.classes if learner.within_classes else None
+    task = LearningTask(learner, generator, latents, sampled.scores, sampled.concepts, classes)
+    began = time.perf_counter()
+    found = task.fit(seed)(latents, sampled.scores, sampled.concepts)
+    seconds = time.perf_counter() - began
+    if not found:
+        raise DataError("it found no direction")
+    by_name = {boundary.concept: boundary for boundary in found}
+    ordered = (
+        Boundaries(by_name[concept.name] for concept in sampled.concepts)
+        if all(concept.name in by_name for concept in sampled.concepts)
+        else matched(found, generator, sampled)
+    )
+    return Learned(ordered, type(learner).supervised, 1000.0 * seconds / len(found))
+
+
+def matched(found: Boundaries, generator: Generator, sampled: Sampled) -> Boundaries:
+    """Return, for each concept, the direction whose distances correlate best with its scores.
+
+    Either sign is allowed. The boundary is placed so that half of the samples lie on either side.
+
+    Raises:
+        DataError: the samples vary along no direction.
+    """
+    projected = np.stack(
+        [projections(sampled.w, sampled.codes, boundary.normal, boundary.layers) for boundary in found]
+    )
+    chosen = []
+    for concept, scores in zip(sampled.concepts, sampled.scores.T, strict=True):
+        known = ~np.isnan(scores)
+        agreement = _correlations(projected[:, known], scores[known].astype(np.float64))
+        if np.isnan(agreement).all():
+            raise DataError(f"no direction of it varies among the samples, so none stands for {concept.name}")
+        best = int(np.nanargmax(np.abs(agreement)))
+        chosen.append(
+            _turned(found[best], concept, float(agreement[best]), projected[best][known], generator)
+        )
+    return Boundaries(chosen)
+
+
+def _correlations(rows: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the correlation of each row (J, N) with the values (N,); NaN for a row that does not vary."""
+    about, towards = rows - rows.mean(axis=1, keepdims=True), values - values.mean()
+    lengths = np.linalg.norm(about, axis=1) * np.linalg.norm(towards)
+    return np.asarray(about @ towards / np.where(lengths > 0.0, lengths, np.nan))
+
+
+def _turned(
+    boundary: Boundary,
+    concept: Concept,
+    agreement: float,
+    projected: NDArray[np.float64],
+    generator: Generator,
+) -> Boundary:
+    """Return a direction as the boundary of a concept, turned towards higher scores."""
+    sign = 1.0 if agreement >= 0.0 else -1.0
+    offset = np.full(boundary.offset.shape, -float(np.median(sign * projected)))
+    facts = {"matched": boundary.name, "correlation": agreement}
+    turned = boundary_of(concept, sign * boundary.normal, offset, generator, facts)
+    return Boundary(
+        turned.concept,
+        turned.level,
+        turned.normal,
+        turned.offset,
+        turned.space,
+        turned.generator,
+        layers=boundary.layers,
+        facts=turned.facts,
+    )

@@ -1,0 +1,59 @@
+"""Keep what was computed for each learner, under a key that holds everything it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from ..storage.disk import make_folder, read_bytes, write_bytes
+from ..storage.seal import read_sealed, sealed_text
+
+MOST = 2**36  # bytes of a file that is read as a whole
+
+
+class Stored(NamedTuple):
+    """Hold arrays by name, and plain facts."""
+
+    arrays: dict[str, NDArray[Any]]
+    facts: dict[str, Any]
+
+
+class Store:
+    """Represent a folder with two files per result: NAME.safetensors, then NAME.json with key and checksum.
+
+    The second is written last, so a result is whole or not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, name: str, key: str) -> Stored | None:
+        """Return a result, or None if it is missing, damaged, or was computed from something else."""
+        try:
+            index = read_sealed(read_bytes(self.folder / f"{name}.json"))
+            content = read_bytes(self.folder / f"{name}.safetensors", MOST)
+            if index["key"] != key or index["sha256"] != hashlib.sha256(content).hexdigest():
+                return None
+            return Stored(load(content), index["facts"])
+        except (OSError, ValueError, LookupError):
+            return None
+
+    def put(self, name: str, key: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+        """Store a result in place of an earlier one.
+
+        Raises:
+            GanstrataError: the disk is full or the folder cannot be written.
+        """
+        make_folder(self.folder)
+        content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
+        write_bytes(self.folder / f"{name}.safetensors", content)
+        # As JSON reads it, so that a result that is computed and one that is read are alike.
+        index = {"key": key, "sha256": hashlib.sha256(content).hexdigest(), "facts": dict(facts)}
+        write_bytes(self.folder / f"{name}.json", sealed_text(json.loads(json.dumps(index))).encode())
