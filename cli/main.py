@@ -23,6 +23,7 @@ COMMANDS = {
     "report": ("stages", "Stage 5: draw figures, and write tables and report.html."),
     "manipulate": ("manipulate", "Edit chosen pictures, as strips, grids, films or a page."),
     "analysis": ("analysis", "Analyse a finished run: ranking, hierarchy, side effects, objects."),
+    "leaderboard": ("leaderboard", "Compare boundary learners on the same samples."),
     "boundaries": ("boundaries", "List boundaries, import them from HiGAN, or export to its format."),
     "segment": ("segment", "Segment by feature maps, and edit pictures by painting."),
     "dissect": ("dissect", "Find which units detect which class, and what setting them does."),

@@ -16,6 +16,7 @@ from ..strata.layers import layers_in_words
 from .estimates import Chance, Estimate, estimate
 from .judging import Judged, judged
 from .learning import SHARE
+from .measures import MEASURES
 from .measuring import Measured, NullKind
 from .metrics.path_length import segment_lengths
 from .numbers import Numbers
@@ -92,8 +93,11 @@ class Board:
 
     @property
     def front(self) -> list[int]:
-        """Positions of the learners that no other beats in both effect on target and leak."""
-        return pareto_front(self.estimates["target"].value, self.estimates["leak"].value)
+        """Positions of the learners that no other beats in both effect on target and leak.
+
+        A leak below 0 counts as 0: less than a random direction's side effects are no merit of an edit.
+        """
+        return pareto_front(self.estimates["target"].value, np.maximum(self.estimates["leak"].value, 0.0))
 
     def share(self, e: int) -> tuple[float, float, float]:
         """Return the share of concepts whose effect beats the null, with Wilson's interval."""
@@ -163,8 +167,9 @@ def board_of(measured: Measured) -> Board:
         name: estimate(
             np.array([one.value[name] for one in numbers]),
             np.stack([one.drawn[name] for one in numbers], axis=1),
+            (low, high),
         )
-        for name in numbers[0].value
+        for name, low, high in ((m.name, m.low, m.high) for m in MEASURES)
     }
     return Board(
         source=measured.source,

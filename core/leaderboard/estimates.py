@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
         return estimate(self.value - self.value[baseline], self.drawn - self.drawn[:, [baseline]])
 
 
-def estimate(value: Floats, drawn: Floats) -> Estimate:
+def estimate(value: Floats, drawn: Floats, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
     """Compute an interval that lies about the value as the resamples lie about their own mean.
 
     The absolute value of a mean grows with every source of noise, and resampling is one, so plain
@@ -44,12 +44,13 @@ def estimate(value: Floats, drawn: Floats) -> Estimate:
     Args:
         value: (E,).
         drawn: (R, E); NaN is left out.
+        bounds: least and largest possible value, which the interval does not exceed.
     """
     undefined = np.isnan(drawn).all(axis=0) | np.isnan(value)
     filled = np.where(undefined, 0.0, drawn)
     low, high = np.nanquantile(filled - np.nanmean(filled, axis=0), ENDS, axis=0)
-    ends = np.where(undefined, np.nan, value + low), np.where(undefined, np.nan, value + high)
-    return Estimate(value, *ends, drawn)
+    low, high = (np.where(undefined, np.nan, np.clip(value + end, *bounds)) for end in (low, high))
+    return Estimate(value, low, high, drawn)
 
 
 def chance_of(values: Floats) -> Chance:

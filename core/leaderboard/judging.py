@@ -58,8 +58,8 @@ def judged(
     drawn = resampled_means(by_learner, weights)  # (R, E, J)
     random = resampled_means(np.moveaxis(null[:, :, list(columns)], 1, 2), weights)  # (R, M, J)
     ranks, signs = (
-        estimate(np.array([agreement(effects)]), np.array([[agreement(one)] for one in drawn]))
-        for agreement in (rank_agreement, sign_agreement)
+        estimate(np.array([agreement(effects)]), np.array([[agreement(one)] for one in drawn]), bounds)
+        for agreement, bounds in ((rank_agreement, (-1.0, 1.0)), (sign_agreement, (0.0, 1.0)))
     )
     return Judged(
         names,

@@ -46,7 +46,7 @@ def options_of(entry: Entry) -> dict[str, Any]:
         GanstrataError: there is no such learner.
     """
     fields = registry().boundary(entry.use).Config.model_fields
-    common = {name: SHARE for name in ("positives", "negatives") if name in fields}
+    common: dict[str, Any] = {name: SHARE for name in ("positives", "negatives") if name in fields}
     return {**common, **entry.options}
 
 

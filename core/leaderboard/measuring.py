@@ -196,7 +196,8 @@ class _Work:
             arrays = {name: getattr(made, name) for name in ("full", "end", "null_full", "null_end")}
             self.store.put("space", key, arrays, facts)
             return made
-        return SpaceLengths(**stored.arrays, **stored.facts)
+        known: dict[str, Any] = {**stored.arrays, **stored.facts}
+        return SpaceLengths(**known)
 
     def learner(self, entry: Entry, shared: Sampled, moves_key: str) -> tuple[Learned, Moved]:
         """Return a learner's boundaries and what moving along them changes.

@@ -29,8 +29,8 @@ def smoothness(changes: Floats, steps: Sequence[float], weights: Floats) -> dict
     """
     diagonal = np.arange(len(changes))
     own = changes[diagonal, :, :, diagonal].transpose(0, 2, 1)  # (B, K, T)
-    whole = ~np.isnan(own).any(axis=-1)
-    own = np.where(whole[..., None], own, 0.0)
+    whole = ~np.isnan(own).any(axis=-1, keepdims=True)
+    own = np.where(whole, own, 0.0)
     rise, travel = own[..., -1] - own[..., 0], np.abs(np.diff(own, axis=-1)).sum(axis=-1)
     about_step = np.asarray(steps, dtype=np.float64) - np.mean(steps)
     about = own - own.mean(axis=-1, keepdims=True)
