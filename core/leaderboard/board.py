@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError, nearest
-from ..plugins.records import Boundaries, Concept
+from ..plugins.records import Boundaries, Boundary, Concept
 from ..statistics import bootstrap_weights, share_interval
 from ..strata.layers import layers_in_words
 from .estimates import Chance, Estimate, estimate
@@ -23,7 +23,7 @@ from .numbers import Numbers
 from .of_moves import Paths, numbers_of_moves, q_values
 from .of_projections import Projected, Reading, numbers_of_projections, reading
 from .of_space import SpaceNumber, path_lengths, separability_of_space
-from .projections import all_projections, projections
+from .sampled import distances_of
 
 Floats = NDArray[np.float64]
 PERMUTED = 5  # permutations of the labels of each concept
@@ -233,24 +233,39 @@ def paths_of(measured: Measured, label: str) -> Paths:
 def _of_projections(measured: Measured, label: str, scores: Reading, concepts: Floats) -> Numbers:
     """Return the numbers of a learner that follow from projections of the samples on its directions."""
     sampled, boundaries = measured.sampled, measured.learned[label].boundaries
+    some, zero = boundaries[0], np.zeros((), np.float32)
     count, layerwise = len(boundaries), any(boundary.normal.ndim == 2 for boundary in boundaries)
     parts = ((sampled.w, sampled.codes), (sampled.fresh_w, sampled.fresh_codes))
     normals = measured.random_normals[layerwise]
     random = []
     for start in range(0, len(normals), count):
         known, fresh = (
-            np.stack([projections(w, codes, normal) for normal in normals[start : start + count]], axis=1)
-            for w, codes in parts
+            _distances(
+                measured,
+                [replace(some, normal=n, offset=zero, layers=None) for n in normals[start : start + count]],
+                *part,
+            )
+            for part in parts
         )
         middle = np.median(known, axis=0)  # half of the samples on either side
         random.append(Projected(known - middle, fresh - middle))
-    projected = Projected(*(all_projections(w, codes, boundaries) for w, codes in parts))
+    projected = Projected(*(_distances(measured, boundaries, *part) for part in parts))
     return numbers_of_projections(projected, random, scores, concepts, measured.config.synthesis.seed)
+
+
+def _distances(
+    measured: Measured,
+    boundaries: Sequence[Boundary],
+    w: NDArray[np.float32],
+    codes: NDArray[np.float32] | None,
+) -> Floats:
+    """Return the signed distances of samples from boundaries, (N, B)."""
+    return np.stack([distances_of(boundary, w, codes, measured.generator) for boundary in boundaries], axis=1)
 
 
 def _row(measured: Measured, label: str) -> Row:
     found, sampled = measured.learned[label], measured.sampled
-    along = all_projections(sampled.w, sampled.codes, found.boundaries).std(axis=0) / sampled.spread
+    along = _distances(measured, found.boundaries, sampled.w, sampled.codes).std(axis=0) / sampled.spread
     sets = sorted({boundary.layers for boundary in found.boundaries if boundary.layers is not None})
     some = f"{len(sets)} sets of layers" if len(sets) > 1 else "".join(map(layers_in_words, sets))
     return Row(label, found.supervised, found.boundaries, along, found.milliseconds, some)

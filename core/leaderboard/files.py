@@ -53,7 +53,7 @@ def by_concept(board: Board) -> Table:
                     float(board.q[e, b]),
                     float(row.along[b]),
                     None if converged is None else str(converged),
-                    str(boundary.facts.get("matched", "")),
+                    boundary.direction,
                     "all" if boundary.layers is None else " ".join(map(str, boundary.layers)),
                 )
             )

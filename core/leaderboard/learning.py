@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..boundaries.hyperplane import boundary_of
 from ..boundaries.learn import LearningTask
+from ..boundaries.targets import correlations
 from ..errors import DataError
 from ..plugins.contracts import BoundaryLearner, Generator
-from ..plugins.records import Boundaries, Boundary, Concept
+from ..plugins.records import Boundaries
 from ..plugins.registry import registry
 from ..runs.loading import build
 from .entries import Entry
-from .projections import projections
-from .sampled import Sampled
+from .sampled import Sampled, distances_of
 
 SHARE = 0.2
 """Share of the samples that are positives, and negatives, for every learner that has these options."""
@@ -100,50 +98,25 @@ def matched(found: Boundaries, generator: Generator, sampled: Sampled) -> Bounda
     Either sign is allowed. The boundary is placed so that half of the samples lie on either side.
 
     Raises:
-        DataError: the samples vary along no direction.
+        DataError: no direction varies together with a concept.
     """
-    projected = np.stack(
-        [projections(sampled.w, sampled.codes, boundary.normal, boundary.layers) for boundary in found]
-    )
+    projected = [distances_of(boundary, sampled.w, sampled.codes, generator) for boundary in found]
+    agreement = np.stack([correlations(values, sampled.scores) for values in projected])  # (J, B)
     chosen = []
-    for concept, scores in zip(sampled.concepts, sampled.scores.T, strict=True):
-        known = ~np.isnan(scores)
-        agreement = _correlations(projected[:, known], scores[known].astype(np.float64))
-        if np.isnan(agreement).all():
+    for concept, column in zip(sampled.concepts, agreement.T, strict=True):
+        best = int(np.abs(column).argmax())
+        if column[best] == 0.0:
             raise DataError(f"no direction of it varies among the samples, so none stands for {concept.name}")
-        best = int(np.nanargmax(np.abs(agreement)))
+        sign = np.float32(1.0 if column[best] > 0.0 else -1.0)
+        middle = np.float32(np.median(sign * projected[best]))
         chosen.append(
-            _turned(found[best], concept, float(agreement[best]), projected[best][known], generator)
+            replace(
+                found[best],
+                concept=concept.name,
+                level=concept.level,
+                normal=sign * found[best].normal,
+                offset=sign * found[best].offset - middle,
+                facts={**found[best].facts, "matched": found[best].name, "correlation": float(column[best])},
+            )
         )
     return Boundaries(chosen)
-
-
-def _correlations(rows: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the correlation of each row (J, N) with the values (N,); NaN for a row that does not vary."""
-    about, towards = rows - rows.mean(axis=1, keepdims=True), values - values.mean()
-    lengths = np.linalg.norm(about, axis=1) * np.linalg.norm(towards)
-    return np.asarray(about @ towards / np.where(lengths > 0.0, lengths, np.nan))
-
-
-def _turned(
-    boundary: Boundary,
-    concept: Concept,
-    agreement: float,
-    projected: NDArray[np.float64],
-    generator: Generator,
-) -> Boundary:
-    """Return a direction as the boundary of a concept, turned towards higher scores."""
-    sign = 1.0 if agreement >= 0.0 else -1.0
-    offset = np.full(boundary.offset.shape, -float(np.median(sign * projected)))
-    facts = {"matched": boundary.name, "correlation": agreement}
-    turned = boundary_of(concept, sign * boundary.normal, offset, generator, facts)
-    return Boundary(
-        turned.concept,
-        turned.level,
-        turned.normal,
-        turned.offset,
-        turned.space,
-        turned.generator,
-        layers=boundary.layers,
-        facts=turned.facts,
-    )

@@ -14,7 +14,8 @@ from ..boundaries.null_directions import random_directions
 from ..config.schema import RunConfig
 from ..config.schema import Use as Used
 from ..errors import DataError, GanstrataError
-from ..plugins.records import Boundaries, Boundary
+from ..plugins.contracts import Generator
+from ..plugins.records import UNKNOWN, Boundaries, Boundary
 from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress
 from ..runs.provenance.describe import environment_of, plugin_record
@@ -65,7 +66,7 @@ class Measured:
         space: path lengths of the space.
         judges: groups of concepts that mean the same.
         left: learners that were left out, with the reason.
-        layers: L.
+        generator: the generator.
     """
 
     config: RunConfig
@@ -79,7 +80,7 @@ class Measured:
     space: SpaceLengths
     judges: Sequence[tuple[str, ...]]
     left: Mapping[str, str]
-    layers: int
+    generator: Generator
 
 
 def measure(
@@ -136,7 +137,7 @@ def measure(
     return Measured(
         config=config,
         request=request,
-        source=card.source if card.source != "unknown" else card.family,
+        source=card.source if card.source != UNKNOWN else card.family,
         sampled=shared,
         learned={label: one for label, (one, _) in kept.items()},
         moved={label: change for label, (_, change) in kept.items()},
@@ -145,7 +146,7 @@ def measure(
         space=space,
         judges=judges,
         left=left,
-        layers=card.layers,
+        generator=scored.generator,
     )
 
 
@@ -253,6 +254,7 @@ def _to_store(found: Learned, change: Moved) -> tuple[dict[str, NDArray[Any]], d
             "level": boundary.level,
             "space": boundary.space,
             "generator": boundary.generator,
+            "direction": boundary.direction,
             "layers": None if boundary.layers is None else list(boundary.layers),
             "facts": {
                 name: value
@@ -278,6 +280,7 @@ def _from_store(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) ->
             row["generator"],
             layers=None if row["layers"] is None else tuple(row["layers"]),
             facts=row["facts"],
+            direction=row["direction"],
         )
         for row, normal, offset in zip(facts["boundaries"], arrays["normals"], arrays["offsets"], strict=True)
     )

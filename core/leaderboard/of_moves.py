@@ -119,8 +119,8 @@ def over_all(single: Mapping[str, Floats], weights: Floats) -> dict[str, Floats]
     mean changes: a mean of ratios would hang on those directions that move nothing.
     """
     means = {name: over_concepts(values, weights) for name, values in single.items()}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means["leak"] = means["others"] / means["target"]
+    moves = means["target"] != 0.0
+    means["leak"] = np.where(moves, means["others"] / np.where(moves, means["target"], 1.0), np.nan)
     means["precision"] = precision_ratio(means.pop("own"), means.pop("beside"))
     return means
 

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..boundaries.targets import distances
 from ..config.schema import RunConfig
 from ..errors import DataError
-from ..plugins.records import Concept
+from ..plugins.contracts import Generator
+from ..plugins.records import Boundary, Concept
 from ..probing.concept_stats import summarise
 from ..randomness import Stream
 from ..rescoring.results import concept_units
@@ -153,3 +155,17 @@ def sampled(
         unit=concept_units([rows[j] for j in columns]),
         spread=spread,
     )
+
+
+def distances_of(
+    boundary: Boundary, w: Floats, codes: Floats | None, generator: Generator
+) -> NDArray[np.float64]:
+    """Return the signed distances of samples from a boundary (N,): of codes, if it has a normal per layer.
+
+    Args:
+        boundary: the boundary.
+        w: (N, D).
+        codes: (N, L, D) where styles are mixed, else None: every layer has w.
+        generator: the generator of the samples.
+    """
+    return distances(boundary, codes if codes is not None and boundary.normal.ndim == 2 else w, generator)

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from ..storage.disk import make_folder, read_bytes, write_bytes
+from ..errors import UserError
+from ..storage.disk import make_folder, open_file, read_bytes, write_bytes
 from ..storage.seal import read_sealed, sealed_text
-
-MOST = 2**36  # bytes of a file that is read as a whole
 
 
 class Stored(NamedTuple):
@@ -38,11 +37,12 @@ class Store:
         """Return a result, or None if it is missing, damaged, or was computed from something else."""
         try:
             index = read_sealed(read_bytes(self.folder / f"{name}.json"))
-            content = read_bytes(self.folder / f"{name}.safetensors", MOST)
+            with open_file(self.folder / f"{name}.safetensors") as file:
+                content = file.read()
             if index["key"] != key or index["sha256"] != hashlib.sha256(content).hexdigest():
                 return None
             return Stored(load(content), index["facts"])
-        except (OSError, ValueError, LookupError):
+        except (OSError, ValueError, LookupError, UserError):
             return None
 
     def put(self, name: str, key: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:

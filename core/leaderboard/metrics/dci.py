@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.linear_model import lars_path_gram
 
 from ...statistics import resampled_means
@@ -36,7 +37,8 @@ def weights_of_codes(codes: Floats, factors: Floats, counts: Floats | None = Non
         y = standardised(np.where(np.isnan(factor), 0.0, factor)[:, None], weight)
         total = weight.sum()
         penalty = STANDARD_ERRORS / np.sqrt(total)
-        with warnings.catch_warnings():
+        # Parameters are right, and checking them takes longer than the fit.
+        with warnings.catch_warnings(), config_context(skip_parameter_validation=True):
             warnings.simplefilter("ignore")  # directions may be nearly alike
             *_, path = lars_path_gram(
                 Xy=(x * weight[:, None]).T @ y[:, 0],

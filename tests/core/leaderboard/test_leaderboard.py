@@ -1,0 +1,410 @@
+"""The leaderboard on planted factors: what it says of known directions, of failing learners, and again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import ganstrata
+import numpy as np
+import pytest
+from closeness import assert_near
+from ganstrata.core.config.reading import validate
+from ganstrata.core.errors import DataError, RunError, UserError
+from ganstrata.core.leaderboard import measuring, moving, of_projections
+from ganstrata.core.leaderboard.board import board_of
+from ganstrata.core.leaderboard.folder import leaderboard_into
+from ganstrata.core.leaderboard.measures import MEASURES
+from ganstrata.core.leaderboard.measuring import measure
+from ganstrata.core.leaderboard.request import BoardRequest
+from ganstrata.core.leaderboard.store import Store
+from ganstrata.plugins.boundaries.linear_svm import LinearSVM
+
+TRUTH, IDLE, LEAKING = "planted_truth", "planted_truth, idle: 60", "planted_truth, leak: 30"
+KNOWN = ("planted_truth", "planted_truth:{idle: 60}", "planted_truth:{leak: 30}")
+
+
+class Unlabelled(ganstrata.BoundaryLearner):
+    """All axes under names of its own, every one the wrong way round, moved at their own layer alone."""
+
+    supervised = False
+
+    def learn(self, latents, scores, concepts, *, generator=None, seed=0):
+        axes = -np.eye(generator.card.code_size)
+        return ganstrata.Boundaries(
+            ganstrata.Boundary.unlabelled(f"axis/{i}", axes[i], generator, layers=[i])
+            for i in reversed(range(generator.card.layers))
+        )
+
+
+class Elsewhere(ganstrata.BoundaryLearner):
+    """The planted axes, moved at the last layer alone, where only the last of them does anything."""
+
+    def learn(self, latents, scores, concepts, *, generator=None, seed=0):
+        axes, zero = np.eye(generator.card.code_size, dtype=np.float32), np.zeros((), np.float32)
+        return ganstrata.Boundaries(
+            ganstrata.Boundary(c.name, c.level, axes[i], zero, "w", generator.fingerprint, layers=(3,))
+            for i, c in enumerate(concepts)
+        )
+
+
+class Refusing(ganstrata.BoundaryLearner):
+    """Never content."""
+
+    def learn(self, latents, scores, concepts, *, generator=None, seed=0):
+        raise DataError("these samples will not do")
+
+
+class Failing(ganstrata.BoundaryLearner):
+    """Has a bug."""
+
+    def learn(self, latents, scores, concepts, *, generator=None, seed=0):
+        raise ZeroDivisionError("by zero")
+
+
+class Infinite(ganstrata.BoundaryLearner):
+    """Directions that are none."""
+
+    def learn(self, latents, scores, concepts, *, generator=None, seed=0):
+        nan, zero = np.full(12, np.nan, np.float32), np.zeros((), np.float32)
+        return ganstrata.Boundaries(
+            ganstrata.Boundary(c.name, c.level, nan, zero, "w", generator.fingerprint) for c in concepts
+        )
+
+
+class PerLayer(LinearSVM):
+    """A boundary per layer."""
+
+    layerwise = True
+
+
+@pytest.fixture
+def learners(planted, register, monkeypatch):
+    """More learners of this module, by the name of their class."""
+    monkeypatch.setattr(of_projections, "FITS", 20)
+    for plugin in (Unlabelled, Elsewhere, Refusing, Failing, Infinite, PerLayer):
+        register("boundary", plugin.__name__.lower(), plugin)
+    return planted
+
+
+@pytest.fixture
+def compare(learners, tmp_path):
+    """compare(learners, ...) on planted factors."""
+
+    def run(*names: str, mixing: float = 0.0, **options: Any) -> Any:
+        request = {key: options.pop(key) for key in ("judges", "steps", "baseline") if key in options}
+        data = learners.config(judges=options.pop("scorers", [{}]), **options)
+        data["synthesis"]["mixing"] = mixing
+        data["rescoring"]["bootstrap"] = 100
+        data["concepts"] = {"include": ["a/*"]}
+        config = validate(data, "test")
+        return board_of(measure(config, BoardRequest(names, fresh=200, **request), Store(tmp_path / "store")))
+
+    return run
+
+
+def values(board: Any, name: str) -> dict[str, float]:
+    """The values of a measure by learner."""
+    return {row.label: float(v) for row, v in zip(board.rows, board.estimates[name].value, strict=True)}
+
+
+def test_known_directions_get_the_numbers_they_must(compare):
+    board = compare(*KNOWN)
+    chance = {m.name: board.chance[m.name][0] for m in MEASURES}
+    # The unit of a step is the spread of w and that of an effect the concept's sd, which are both about 1.
+    target = values(board, "target")
+    assert target[TRUTH] == pytest.approx(2.0, rel=0.1)
+    assert target[IDLE] == pytest.approx(target[TRUTH] / 2.0, rel=1e-3)
+    assert target[LEAKING] == pytest.approx(target[TRUTH] * np.cos(np.pi / 6), rel=1e-3)
+    assert abs(chance["target"].value) < 0.5
+    # Pure directions have an endless precision, random ones one of 1, and the leaking one that of its angle.
+    precision = values(board, "precision")
+    assert min(precision[TRUTH], precision[IDLE]) > 1000.0
+    assert precision[LEAKING] == pytest.approx(3.0 / np.tan(np.pi / 6), rel=0.1)  # one of three others moves
+    assert chance["precision"].value == pytest.approx(1.0, abs=0.05)
+    # When the target has changed by d, the leaking direction has changed one of three others by d tan 30.
+    for amount in (0.25, 0.5):
+        dependency = values(board, f"dependency_mean_{amount}")
+        assert dependency[TRUTH] == pytest.approx(0.0, abs=1e-4)
+        assert dependency[LEAKING] == pytest.approx(amount * np.tan(np.pi / 6) / 3.0, rel=0.1)
+        assert values(board, f"dependency_max_{amount}")[LEAKING] == pytest.approx(
+            amount * np.tan(np.pi / 6), rel=0.1
+        )
+        assert board.chance[f"dependency_mean_{amount}"][0].value > 0.02
+    assert values(board, "disentanglement")[TRUTH] == pytest.approx(1.0, abs=1e-6)
+    assert values(board, "completeness")[TRUTH] == pytest.approx(1.0, abs=1e-6)
+    assert values(board, "disentanglement")[LEAKING] < 0.7
+    assert chance["disentanglement"].high < 0.7
+    assert values(board, "informativeness")[TRUTH] > 0.98
+    assert chance["informativeness"].value < 0.6
+    assert values(board, "gap")[TRUTH] > 0.9
+    assert chance["gap"].high < 0.2
+    assert values(board, "separability")[TRUTH] == pytest.approx(1.0, abs=0.01)
+    assert 1.6 < chance["separability"].value < 2.0
+    assert values(board, "accuracy")[TRUTH] == 1.0
+    assert chance["accuracy"].value == pytest.approx(0.5, abs=0.1)
+    for name in ("steadiness", "straightness"):
+        assert values(board, name)[TRUTH] == pytest.approx(1.0)
+    # A linear picture: a step of one along a factor is GAIN of the 2 FACTORS GAIN^2 between two pictures.
+    length = values(board, "path_length")
+    assert length[TRUTH] == pytest.approx(1.0 / (2.0 * 4.0), rel=0.15)
+    assert length[IDLE] == pytest.approx(length[TRUTH] / 4.0, rel=1e-3)
+    assert chance["path_length"].value == pytest.approx(length[TRUTH] * 4.0 / 12.0, rel=0.3)
+    assert [board.rows[e].label for e in board.front] == [TRUTH]
+    assert board.share(0)[0] == 1.0
+    assert board.cosine(1) == pytest.approx(0.5, abs=1e-6)
+    assert board.rows[0].along == pytest.approx(np.ones(4), abs=0.15)
+    full, end, apart = board.space
+    assert full.found.value[0] == pytest.approx(1.0, abs=0.25)  # of a linear generator
+    assert end.found.value[0] == pytest.approx(full.found.value[0], rel=0.01)
+    assert full.found.low[0] < 1.0 < full.found.high[0]
+    assert apart.found.value[0] < 1.1 < 1.6 < apart.chance.value
+    for m in MEASURES:
+        found = board.estimates[m.name]
+        if m.name != "precision":
+            assert (found.low <= found.value + 1e-9).all(), m.name
+            assert (found.value <= found.high + 1e-9).all(), m.name
+
+
+def test_correlated_factors_lead_learners_of_means_astray_but_not_those_of_hyperplanes(compare):
+    board = compare("planted_truth", "mean_difference", "ridge", correlation=0.6)
+    leak = values(board, "dependency_mean_0.5")
+    assert leak["mean_difference"] > 0.15
+    assert leak["ridge"] < 0.02
+    assert values(board, "precision")["mean_difference"] < 4.0
+    # Learners of means follow the spread of w, which random directions do not.
+    assert board.chance["dependency_mean_0.5"][1].value > 0.05
+
+
+def test_differences_are_paired(compare):
+    board = compare(*KNOWN[:2])
+    estimate, apart = board.estimates["target"], board.estimates["target"].against(0)
+    assert apart.value[0] == apart.low[0] == apart.high[0] == 0.0
+    assert apart.value[1] == pytest.approx(estimate.value[1] - estimate.value[0])
+    assert apart.low[1] < apart.value[1] < apart.high[1] < 0.0
+    # Half the effect has half the scatter, so that of the difference is half too: unpaired it would be
+    # sqrt(1 + 1/4).
+    assert apart.high[1] - apart.low[1] == pytest.approx((estimate.high[0] - estimate.low[0]) / 2.0, rel=0.2)
+
+
+def test_directions_without_labels_stand_for_the_concepts_they_correlate_with(compare):
+    board = compare("planted_truth", "unlabelled")
+    assert [row.supervised for row in board.rows] == [True, False]
+    normals = [np.stack([b.normal for b in row.boundaries]) for row in board.rows]
+    assert_near(normals[1], normals[0])  # the way round too
+    assert [b.direction for b in board.rows[1].boundaries] == ["axis/0", "axis/1", "axis/2", "axis/3"]
+    for name in ("target", "path_length", "gap", "disentanglement"):
+        assert board.estimates[name].value[1] == pytest.approx(board.estimates[name].value[0], rel=1e-4)
+    assert board.single["accuracy"][1] == pytest.approx(np.ones(4), abs=0.05)
+
+
+def test_directions_are_moved_at_their_own_layers_and_random_ones_with_them(compare):
+    board = compare("planted_truth", "elsewhere")
+    assert board.single["target"][1, :3] == pytest.approx(np.zeros(3), abs=1e-4)
+    assert board.single["target"][1, 3] == pytest.approx(board.single["target"][0, 3], rel=1e-4)
+    assert board.rows[1].where == "layer 3"
+    everywhere, there = board.chance["path_length"]
+    assert there.value < 0.6 * everywhere.value  # a random direction changes one factor there instead of four
+    assert (board.q[1, :3] > 0.05).all()
+
+
+def test_learners_that_fail_are_named_and_stop_no_others(compare):
+    board = compare(
+        "refusing",
+        "ridge",
+        "failing",
+        "infinite",
+        "nobody",
+        "perlayer",
+        "sklearn:{estimator: nowhere:Nothing}",
+        "ridge:{alpah: 1}",
+    )
+    assert [row.label for row in board.rows] == ["ridge"]
+    assert list(board.left) == [
+        *("refusing", "failing", "infinite", "nobody", "perlayer"),
+        *("sklearn, estimator: Nothing", "ridge, alpah: 1"),
+    ]
+    assert board.left["refusing"] == "these samples will not do"
+    assert "ZeroDivisionError: by zero" in board.left["failing"]
+    assert "finite" in board.left["infinite"]
+    assert "synthesis.mixing" in board.left["perlayer"]
+    assert "alpha" in board.left["ridge, alpah: 1"]
+
+
+def test_a_comparison_without_learners_says_why(compare):
+    with pytest.raises(DataError, match="these samples will not do"):
+        compare("refusing")
+
+
+def test_learners_of_w_plus_take_part_in_mixed_styles(compare):
+    board = compare("perlayer", "mean_difference", mixing=0.5)
+    assert not board.left
+    assert board.rows[0].boundaries[0].normal.shape == (4, 12)
+    assert np.isnan(board.cosine(1))
+    assert (board.single["target"][0] > 0.5).all()
+
+
+def test_judges_that_agree_and_one_that_is_the_wrong_way_round(compare):
+    scorers = [{}, {"noise": 0.3}, {"noise": 0.3, "salt": "other", "inverted": ["two"]}]
+    named = ("a/one,b/one", "a/two, b/two, c/two")
+    board = compare(*KNOWN, "mean_difference", scorers=scorers, judges=named)
+    agreed, split = board.judges
+    assert agreed.names == ("a/one", "b/one")
+    assert agreed.ranks.value[0] > 0.7
+    assert agreed.signs.value[0] == 1.0
+    assert agreed.chance_ranks.value > 0.8
+    assert split.signs.value[0] == 0.0
+    assert split.ranks.value[0] < 0.0
+    assert split.effects[0, 2] == pytest.approx(-split.effects[0, 0], rel=0.15)
+    assert [concept.name for concept in board.concepts] == ["a/one", "a/two", "a/three", "a/four"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ({"judges": ("a/one",)}, "two or more"),
+        ({"judges": ("a/one,b/twoo",)}, "Did you mean 'b/two'"),
+        ({"judges": ("b/one,a/one",)}, "leaves it out"),
+        ({"judges": ("a/one,a/one",)}, "named twice"),
+        ({"steps": (1.0, 0.5)}, "rising"),
+        ({"steps": (-1.0,)}, "above 0"),
+        ({"baseline": "rigde"}, "Did you mean 'ridge'"),
+        ({"learners": ("ridge:alpha",)}, "name:{option: value}"),
+        ({"learners": ("ridge", "ridge")}, "given twice"),
+        ({"learners": ()}, "no learner"),
+        ({"fresh": 3}, "too few"),
+    ],
+)
+def test_requests_that_do_not_fit_are_told_in_words(learners, tmp_path, request_, said):
+    data = learners.config(judges=[{}, {}]) | {"concepts": {"include": ["a/*"]}}
+    given = {"learners": ("ridge",), "fresh": 50} | request_
+    with pytest.raises(UserError, match=said):
+        board_of(measure(validate(data, "test"), BoardRequest(**given), Store(tmp_path)))
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Names of what was computed, not read."""
+    done: list[str] = []
+    for module, name in ((measuring, "draw"), (measuring, "learned"), (measuring, "moved")):
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, _o=original, _n=name: (done.append(_n), _o(*a))[1])
+    return done
+
+
+def test_what_was_computed_is_kept_and_what_it_stands_on_is_in_its_key(learners, tmp_path, counted):
+    def run(*names: str, steps: tuple[float, ...] = (1.0, 2.0), **options: Any) -> Any:
+        config = validate(learners.config(**options), "test")
+        counted.clear()
+        return board_of(measure(config, BoardRequest(names, steps, fresh=50), Store(tmp_path)))
+
+    first = run("ridge")
+    assert counted == ["draw", "learned", "moved", "moved"]
+    again = run("ridge")
+    assert counted == []
+    for name, estimate in first.estimates.items():
+        for a, b in zip(estimate, again.estimates[name], strict=True):
+            assert np.array_equal(a, b, equal_nan=True), name
+    run("ridge", "mean_difference")
+    assert counted == ["learned", "moved"]
+    run("ridge:{alpha: 3}", "ridge")
+    assert counted == ["learned", "moved"]
+    run("ridge", steps=(2.0,))
+    assert counted == ["learned", "moved", "moved"]
+    run("ridge", correlation=0.1)
+    assert counted == ["draw", "learned", "moved", "moved"]
+    for file in tmp_path.glob("*.safetensors"):
+        file.write_bytes(file.read_bytes()[:-1])
+    run("ridge", correlation=0.1)
+    assert counted == ["draw", "learned", "moved", "moved"]
+
+
+def test_an_interrupted_comparison_goes_on_where_it_stopped(learners, tmp_path, counted, monkeypatch):
+    config, out = validate(learners.config(), "test"), tmp_path / "out"
+    request = BoardRequest(("ridge", "mean_difference"), (2.0,), fresh=50)
+    learn = measuring.learned
+
+    def stop(learner, *rest):
+        if learner.name == "mean_difference":
+            raise KeyboardInterrupt
+        return learn(learner, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "learned", stop)
+        with pytest.raises(KeyboardInterrupt):
+            leaderboard_into(config, out, request)
+    assert not (out / "leaderboard.html").exists()
+    counted.clear()
+    board = leaderboard_into(config, out, request)
+    assert counted == ["learned", "moved", "moved"]
+    assert len(board.rows) == 2
+    assert (out / "leaderboard.html").exists()
+
+
+def test_tables_files_and_page_show_the_same_numbers(learners, tmp_path):
+    page, out = tmp_path / "page.md", tmp_path / "out"
+    page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
+    config = validate(
+        learners.config(judges=[{}, {"noise": 0.2}]) | {"concepts": {"include": ["a/*"]}}, "test"
+    )
+    request = BoardRequest(
+        ("planted_truth", "unlabelled", "elsewhere", "refusing"), fresh=50, judges=("a/one,b/one",)
+    )
+    board = leaderboard_into(config, out, request, page=page)
+    text = page.read_text()
+    assert text.startswith("before\n<!-- measured: begin -->\n\n### Leaderboard")
+    assert text.endswith("<!-- measured: end -->\nafter\n")
+    assert "old" not in text
+    assert "| unlabelled (unsupervised, 4 sets of layers) |" in text
+    assert "| random directions (as for elsewhere) |" in text
+    assert "Left out: `refusing`: these samples will not do" in text
+    for table in text.split("###")[1:]:
+        lines = [line for line in table.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in lines}) == 1, table
+    for name in ("leaderboard.svg", "front.svg"):
+        assert ET.parse(out / name).getroot().tag.endswith("svg")
+        assert (tmp_path / "page" / name).read_bytes() == (out / name).read_bytes()
+    with (out / "concepts.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["learner"], row["concept"]) for row in rows[:4]] == [
+        (board.rows[board.order[0]].label, concept.name) for concept in board.concepts
+    ]
+    with (out / "learners.csv").open(newline="") as file:
+        by_measure = {(row["learner"], row["measure"]): row for row in csv.DictReader(file)}
+    row = by_measure["planted_truth", "target"]
+    assert float(row["value"]) == pytest.approx(board.estimates["target"].value[0], rel=1e-5)
+    assert float(row["random"]) == pytest.approx(board.chance["target"][0].value, rel=1e-4)
+    assert float(row["difference"]) == 0.0
+    data = json.loads((out / "leaderboard.json").read_text())
+    assert data["left_out"] == {"refusing": "these samples will not do"}
+    assert data["front"] == [board.rows[e].label for e in board.front]
+    assert data["settings"]["steps"] == [-2.0, -1.0, 1.0, 2.0]
+    html = (out / "leaderboard.html").read_text()
+    assert html.count("<table") == 7
+    assert "these samples will not do" in html
+    assert "https:" not in html
+    with pytest.raises(UserError, match="lacks the lines"):
+        leaderboard_into(config, tmp_path / "other", request, page=out / "leaderboard.md")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(learners, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(RunError, match=r"no leaderboard\.json"):
+        leaderboard_into(validate(learners.config(), "test"), tmp_path, BoardRequest(("ridge",), fresh=50))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_pictures_are_compared_by_the_first_scorer_that_embeds_them(learners, monkeypatch):
+    from ganstrata.core.runs.prepare import prepare_scored
+
+    scored, _, _ = prepare_scored(validate(learners.config(judges=[{}, {}]), "test"))
+    latents, _, codes = scored.draw(0, ganstrata.Stream.VERIFICATION)
+    rendering = scored.render(codes, None, latents.index, ganstrata.Stream.VERIFICATION).rendering
+    assert moving.embedding(scored, rendering)[0] == "pixels (8 x 8)"
+    monkeypatch.setattr(learners.Judge, "embed", lambda self, r: 2.0 * r.images[:, 0])
+    words, features = moving.embedding(scored, rendering)
+    assert "a" in words
+    assert_near(features, 2.0 * rendering.images[:, 0].flatten(1))
