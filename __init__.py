@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from .core.figures.pictures import png, tile, to_pixels
     from .core.interchange.codes import read_codes
     from .core.interchange.scores import read_scores
+    from .core.leaderboard.board import Board
+    from .core.leaderboard.library import leaderboard
     from .core.pipeline.perform import run
     from .core.pipeline.results import Results, open_run
     from .core.plugins.analysis import Analysis
@@ -86,6 +88,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Analysis": "plugins.analysis",
     "AnalysisResult": "analyses.result",
+    "Board": "leaderboard.board",
     "Boundaries": "plugins.records",
     "Boundary": "plugins.records",
     "BoundaryLearner": "plugins.contracts",
@@ -138,6 +141,7 @@ _HOMES = {
     "edit_direction": "strata.moves",
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
+    "leaderboard": "leaderboard.library",
     "learn": "boundaries.learn",
     "load_extractor": "semantics.extractor_file",
     "load_generator": "runs.loading",
@@ -168,6 +172,7 @@ _HOMES = {
 __all__ = [
     "Analysis",
     "AnalysisResult",
+    "Board",
     "Boundaries",
     "Boundary",
     "BoundaryLearner",
@@ -221,6 +226,7 @@ __all__ = [
     "edit_direction",
     "hierarchy",
     "hookimpl",
+    "leaderboard",
     "learn",
     "load_extractor",
     "load_generator",

@@ -113,20 +113,13 @@ def leaderboard(
     out = Path("leaderboards") / config.stem if out is None else out
     with computing(f"The same command continues in {out}.", quiet=quiet) as progress:
         from ..core.config.reading import read_config
+        from ..core.leaderboard.request import FRESH, STEPS, BoardRequest, overrides_of
 
-        given = {
-            "synthesis.samples": samples,
-            "rescoring.samples": verify,
-            "rescoring.null_directions": null,
-            "synthesis.seed": seed,
-            "device": device,
-        }
-        changes = [f"{key}={value}" for key, value in given.items() if value is not None]
+        changes = overrides_of(samples=samples, verify=verify, null=null, seed=seed, device=device)
         validated = read_config(config, (*overrides, *changes))
 
-        # These import torch, for which a fault in the config should not wait.
+        # This imports torch, for which a fault in the config should not wait.
         from ..core.leaderboard.folder import PAGE, leaderboard_into
-        from ..core.leaderboard.request import FRESH, STEPS, BoardRequest
 
         request = BoardRequest(
             learners=(*learners, *more),

@@ -22,7 +22,7 @@ COMMANDS = {
     "edit": ("stages", "Stage 4: draw strips of edited images."),
     "report": ("stages", "Stage 5: draw figures, and write tables and report.html."),
     "manipulate": ("manipulate", "Edit chosen pictures, as strips, grids, films or a page."),
-    "analysis": ("analysis", "Analyse a finished run: ranking, hierarchy, side effects, objects."),
+    "analysis": ("analysis", "Analyse a run: ranking, hierarchy, side effects, objects."),
     "leaderboard": ("leaderboard", "Compare boundary learners on the same samples."),
     "boundaries": ("boundaries", "List boundaries, import them from HiGAN, or export to its format."),
     "segment": ("segment", "Segment by feature maps, and edit pictures by painting."),

@@ -48,3 +48,26 @@ class BoardRequest:
     def path(self) -> tuple[float, ...]:
         """The steps with 0 among them, rising."""
         return tuple(sorted({0.0, *self.steps}))
+
+
+def overrides_of(
+    *,
+    samples: int | None = None,
+    verify: int | None = None,
+    null: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+) -> list[str]:
+    """Return the overrides of a config, as `key=value`, that these settings mean; None leaves it as it is.
+
+    >>> overrides_of(samples=100, seed=1)
+    ['synthesis.samples=100', 'synthesis.seed=1']
+    """
+    given = {
+        "synthesis.samples": samples,
+        "rescoring.samples": verify,
+        "rescoring.null_directions": null,
+        "synthesis.seed": seed,
+        "device": device,
+    }
+    return [f"{key}={value}" for key, value in given.items() if value is not None]

@@ -27,14 +27,16 @@ class Stored(NamedTuple):
 class Store:
     """Represent a folder with two files per result: NAME.safetensors, then NAME.json with key and checksum.
 
-    The second is written last, so a result is whole or not there.
+    The second is written last, so a result is whole or not there. Without a folder, nothing is kept.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
     def get(self, name: str, key: str) -> Stored | None:
         """Return a result, or None if it is missing, damaged, or was computed from something else."""
+        if self.folder is None:
+            return None
         try:
             index = read_sealed(read_bytes(self.folder / f"{name}.json"))
             with open_file(self.folder / f"{name}.safetensors") as file:
@@ -51,6 +53,8 @@ class Store:
         Raises:
             GanstrataError: the disk is full or the folder cannot be written.
         """
+        if self.folder is None:
+            return
         make_folder(self.folder)
         content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
         write_bytes(self.folder / f"{name}.safetensors", content)
