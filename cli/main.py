@@ -27,7 +27,7 @@ COMMANDS = {
     "boundaries": ("boundaries", "List boundaries, import them from HiGAN, or export to its format."),
     "segment": ("segment", "Segment by feature maps, and edit pictures by painting."),
     "dissect": ("dissect", "Find which units detect which class, and what setting them does."),
-    "study": ("study", "Ask people which layers edit a concept best, and read their votes."),
+    "study": ("study", "Ask people which layers edit a concept best, and read votes."),
     "model": ("model", "Inspect or convert a checkpoint, or list published generators."),
     "config": ("config", "Check a config, or describe configs for editors."),
     "plugins": ("plugins", "List plugins, show one, check one, or begin a new one."),

@@ -48,20 +48,23 @@ def options_of(entry: Entry) -> dict[str, Any]:
     return {**common, **entry.options}
 
 
-def built(entry: Entry, device: str, samples: int, *, mixed: bool) -> BoundaryLearner:
+def built(entry: Entry, generator: Generator, samples: int, *, mixed: bool) -> BoundaryLearner:
     """Build a learner.
 
     Args:
         entry: name and options.
-        device: where it computes.
+        generator: the generator in whose space it learns, on its device.
         samples: number of samples to learn from.
         mixed: whether the samples mix styles.
 
     Raises:
-        GanstrataError: it cannot be had, or not for these samples.
+        GanstrataError: it cannot be had, or not for this generator or these samples.
     """
-    learner = cast("BoundaryLearner", build("boundary", entry.use, options_of(entry), device=device))
+    learner = cast(
+        "BoundaryLearner", build("boundary", entry.use, options_of(entry), device=str(generator.device))
+    )
     learner.check(samples)
+    learner.check_generator(generator)
     if learner.layerwise and not mixed:
         raise DataError(
             "learns a boundary per layer, which needs style-mixed codes: --set synthesis.mixing=0.5"

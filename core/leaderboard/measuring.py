@@ -163,7 +163,7 @@ class _Work:
         progress: Progress,
     ) -> None:
         self.config, self.request, self.store, self.scored = config, request, store, scored
-        self.device, self.progress = device, progress
+        self.progress = progress
         generator = plugin_record("generator", config.generator, scored.generator)
         scorers = {
             used.alias: plugin_record("scorer", used, scored.scorers[used.alias]).model_dump()
@@ -206,7 +206,7 @@ class _Work:
         Raises:
             GanstrataError: the learner cannot be had, or refuses the samples, or breaks the contract.
         """
-        learner = built(entry, str(self.device), len(shared.w), mixed=shared.codes is not None)
+        learner = built(entry, self.scored.generator, len(shared.w), mixed=shared.codes is not None)
         used = Used.model_validate({"use": entry.use, "with": options_of(entry)})
         key = digest([moves_key, plugin_record("boundary", used, learner).model_dump()])
         name = f"learner-{digest(entry.label)[:12]}"
