@@ -26,6 +26,7 @@ class Stream(IntEnum):
     TRAINING = 5
     VALIDATION = 6
     TARGETS = 7
+    LEARNING = 8
 
 
 class Use(IntEnum):

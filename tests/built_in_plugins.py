@@ -122,5 +122,10 @@ LEARNERS: Mapping[str, tuple[str, Config]] = {
     "mean_difference": ("mean_difference", {}),
     "sefa": ("sefa", {}),
     "sefa as rosinality's": ("sefa", {"normalisation": "rosinality", "layers": "0-1", "to_rgb": "all"}),
+    "pca": ("pca", {}),
+    "pca of many samples": ("pca", {"samples": 5000, "layers": "0-1"}),
+    "pca of a stratum": ("pca", {"samples": 400, "stratum": "layer1", "directions": 5}),
+    "ica": ("ica", {"directions": 4}),
+    "random": ("random", {}),
     "an estimator": ("sklearn", {"estimator": "sklearn.linear_model:LogisticRegression"}),
 }

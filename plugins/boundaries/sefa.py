@@ -15,6 +15,7 @@ from ...core.errors import DataError
 from ...core.messages import quantity
 from ...core.plugins.contracts import Generator
 from ...core.strata.layers import layers_in_words
+from .spectrum import Floats, rank_of, spectrum
 from .unlabelled import ALL, Direction, Settings, UnlabelledLearner
 
 RANK = 1e-10  # share of the largest eigenvalue below which a direction changes no style
@@ -70,7 +71,7 @@ class Sefa(UnlabelledLearner):
             value = float(values[i])
             yield Direction(str(i), vectors[i], {"eigenvalue": value, "share": value / total})
 
-    def _factorise(self, generator: Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _factorise(self, generator: Generator) -> tuple[Floats, Floats]:
         """Return eigenvalues (D,) and eigenvectors (D, D), by row.
 
         Raises:
@@ -81,7 +82,7 @@ class Sefa(UnlabelledLearner):
         published: ToRGB = "published" if genforce else "none"
         to_rgb = published if self.config.to_rgb == "published" else self.config.to_rgb
         values, vectors = factorise(stacked_weights(generator, layers, to_rgb), unit_rows=genforce)
-        rank = int((values > RANK * values[0]).sum())
+        rank = rank_of(values, RANK)
         if rank < self.config.directions:
             raise DataError(
                 f"directions: {self.config.directions} are asked for, but only {rank} change the styles of "
@@ -125,7 +126,7 @@ def stacked_weights(generator: Generator, layers: Sequence[int], to_rgb: ToRGB) 
     return torch.cat(rows)
 
 
-def factorise(weights: Tensor, *, unit_rows: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def factorise(weights: Tensor, *, unit_rows: bool) -> tuple[Floats, Floats]:
     """Return the eigenvalues (D,) of A^T A, descending, and its eigenvectors (D, D), by row.
 
     Args:
@@ -148,5 +149,4 @@ def factorise(weights: Tensor, *, unit_rows: bool) -> tuple[NDArray[np.float64],
             f"{quantity(len(weights), 'row')} of affine weights are 0 or not finite, so they have no "
             "strongest direction; choose other layers"
         )
-    values, vectors = torch.linalg.eigh(weights.t() @ weights)  # ascending
-    return np.asarray(values.flip(0).clamp(min=0.0)), np.asarray(vectors.flip(1).t().contiguous())
+    return spectrum((weights.t() @ weights).numpy())

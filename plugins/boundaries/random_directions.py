@@ -1,0 +1,40 @@
+"""Draw random directions, the baseline of all methods without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.plugins.contracts import Generator
+from ...core.randomness import Stream, Use, normals
+from .unlabelled import Direction, UnlabelledLearner
+
+
+class Random(UnlabelledLearner):
+    """Draw directions uniformly from the unit sphere: normal variables, divided by their length.
+
+    Whatever a method finds has to be compared with these. They are of another stream than the null directions
+    of re-scoring, so a direction gets a name only by chance.
+
+    Source: the random directions of GANSpace (Härkönen et al. 2020), drawn for comparison too.
+    """
+
+    from_samples = False
+    method = "random"
+
+    def check_generator(self, generator: Generator) -> None:
+        """Refuse a generator without the layers of the config; there may be more directions than dimensions.
+
+        Raises:
+            LayerError: a layer does not exist.
+        """
+        self.chosen_layers(generator)
+
+    def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
+        """Return the directions; the first ones are the same whatever their number."""
+        size = generator.card.code_size
+        for i in range(self.config.directions):
+            vector = normals(seed, Stream.LEARNING, Use.LATENT, range(i, i + 1), size)[0]  # (D,)
+            yield Direction(str(i), vector.astype(np.float64), {})
