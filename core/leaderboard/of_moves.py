@@ -126,18 +126,20 @@ def over_all(single: Mapping[str, Floats], weights: Floats) -> dict[str, Floats]
 
 
 def chance(paths: Paths) -> dict[str, Chance]:
-    """Compute what random directions reach: each takes the place of all of a learner's directions.
+    """Compute what random directions reach in the place of a learner's, from M sets of B of them.
 
+    In set m, direction (m + b) modulo M takes the place of direction b, so each is in every place once.
     Dependency is that of a random direction moved as far as the learner's direction was. Leak has no such
     number, because a random direction has no effect on a target to divide by.
     """
     count, each = len(paths.changes), paths.changes.shape[2]
     samples, concepts = np.ones((1, each)), np.ones((1, count))
     rows: list[dict[str, Floats]] = []
-    for m in range(len(paths.null_changes[0])):
+    sets = len(paths.null_changes[0])
+    for m in range(sets):
         random = paths._replace(
-            changes=np.stack([null[m] for null in paths.null_changes]),
-            lengths=np.stack([lengths[m] for lengths in paths.null_lengths]),
+            changes=np.stack([null[(m + b) % sets] for b, null in enumerate(paths.null_changes)]),
+            lengths=np.stack([null[(m + b) % sets] for b, null in enumerate(paths.null_lengths)]),
         )
         single = by_concept(random, samples)
         single |= dependencies(paths.changes[:, paths.forward :], random.changes[:, paths.forward :], samples)

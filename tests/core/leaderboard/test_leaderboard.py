@@ -123,7 +123,8 @@ def test_known_directions_get_the_numbers_they_must(compare):
     precision = values(board, "precision")
     assert min(precision[TRUTH], precision[IDLE]) > 1000.0
     assert precision[LEAKING] == pytest.approx(3.0 / np.tan(np.pi / 6), rel=0.1)  # one of three others moves
-    assert chance["precision"].value == pytest.approx(1.0, abs=0.05)
+    assert chance["precision"].value == pytest.approx(1.0, abs=0.25)
+    assert chance["precision"].low < 1.0 < chance["precision"].high < 2.0
     # When the target has changed by d, the leaking direction has changed one of three others by d tan 30.
     for amount in (0.25, 0.5):
         dependency = values(board, f"dependency_mean_{amount}")
