@@ -14,7 +14,8 @@ from ..runs.lock import locked
 from ..runs.progress import Progress
 from ..storage.disk import make_folder, write_bytes, write_text
 from ..storage.result_folder import add_files, index_text, recover
-from .board import Board, board_of
+from .board import Board
+from .computing import board_of
 from .files import as_data, tables
 from .measuring import measure
 from .pictures import dots, front

@@ -13,8 +13,8 @@ import pytest
 from closeness import assert_near
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import DataError, RunError, UserError
-from ganstrata.core.leaderboard import measuring, moving, of_projections
-from ganstrata.core.leaderboard.board import board_of
+from ganstrata.core.leaderboard import moving, of_projections, work
+from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.folder import leaderboard_into
 from ganstrata.core.leaderboard.measures import MEASURES
 from ganstrata.core.leaderboard.measuring import measure
@@ -289,7 +289,7 @@ def test_requests_that_do_not_fit_are_told_in_words(learners, tmp_path, request_
 def counted(monkeypatch):
     """Names of what was computed, not read."""
     done: list[str] = []
-    for module, name in ((measuring, "draw"), (measuring, "learned"), (measuring, "moved")):
+    for module, name in ((work, "draw"), (work, "learned"), (work, "moved")):
         original = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, _o=original, _n=name: (done.append(_n), _o(*a))[1])
     return done
@@ -325,7 +325,7 @@ def test_what_was_computed_is_kept_and_what_it_stands_on_is_in_its_key(learners,
 def test_an_interrupted_comparison_goes_on_where_it_stopped(learners, tmp_path, counted, monkeypatch):
     config, out = validate(learners.config(), "test"), tmp_path / "out"
     request = BoardRequest(("ridge", "mean_difference"), (2.0,), fresh=50)
-    learn = measuring.learned
+    learn = work.learned
 
     def stop(learner, *rest):
         if learner.name == "mean_difference":
@@ -333,7 +333,7 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(learners, tmp_path, 
         return learn(learner, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(measuring, "learned", stop)
+        patch.setattr(work, "learned", stop)
         with pytest.raises(KeyboardInterrupt):
             leaderboard_into(config, out, request)
     assert not (out / "leaderboard.html").exists()
