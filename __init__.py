@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
     from .core.plugins.hookspecs import hookimpl
     from .core.plugins.own_classes import register
+    from .core.plugins.prior_codes import PriorCode
     from .core.plugins.records import (
         Boundaries,
         Boundary,
@@ -119,6 +120,7 @@ _HOMES = {
     "PluginConfig": "plugins.base",
     "PluginConflict": "errors",
     "PluginNotFound": "errors",
+    "PriorCode": "plugins.prior_codes",
     "Rendering": "plugins.records",
     "Results": "pipeline.results",
     "RunError": "errors",
@@ -203,6 +205,7 @@ __all__ = [
     "PluginConfig",
     "PluginConflict",
     "PluginNotFound",
+    "PriorCode",
     "Rendering",
     "Results",
     "RunError",

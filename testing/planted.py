@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.plugins.base import PluginConfig
 from ..core.plugins.contracts import BoundaryLearner, Generator
+from ..core.plugins.prior_codes import PriorCode
 from ..core.plugins.records import Concept, ModelCard, State, Stratum
 from ..core.plugins.scoring import digest
 from .subject import CPU
@@ -76,6 +77,7 @@ class _Flat(Generator):
     def __init__(self, config: PluginConfig, device: torch.device) -> None:
         super().__init__(config, device)
         self.card = ModelCard("planted", 8, LAYERS, WIDTH, WIDTH, licence="none", source="ganstrata.testing")
+        self.prior_codes = (PriorCode("kind", 0, 3, categorical=True), PriorCode("size", 3, 4))
         self.strata = tuple(Stratum(f"layer{i}", i, 8) for i in range(LAYERS))
 
     def stratum(

@@ -127,5 +127,6 @@ LEARNERS: Mapping[str, tuple[str, Config]] = {
     "pca of a stratum": ("pca", {"samples": 400, "stratum": "layer1", "directions": 5}),
     "ica": ("ica", {"directions": 4}),
     "random": ("random", {}),
+    "infogan": ("infogan", {}),
     "an estimator": ("sklearn", {"estimator": "sklearn.linear_model:LogisticRegression"}),
 }

@@ -15,6 +15,7 @@ from ..messages import quantity, shown, visible
 from ..plugins.base import Plugin, owner_of
 from ..plugins.colours import CHANNELS, is_colour
 from ..plugins.contracts import Generator, Scorer
+from ..plugins.prior_codes import PriorCode, fault_of_codes
 from ..plugins.records import LEVELS, SPACES, Concept, ModelCard, Stratum
 from ..storage import name_rules
 from .calls import check_calls
@@ -78,6 +79,7 @@ def _check_generator(generator: Generator, owner: str) -> None:
             f"a numpy array of {layers} finite floats, of shape ({layers},), was expected."
         )
     _check_groups(generator.groups, layers, owner)
+    _check_prior_codes(generator.prior_codes, card.latent_size, owner)
     if generator.space not in SPACES:
         raise PluginBroken(
             f"{owner}: space is {_with_type(generator.space)}; it must be one of {', '.join(SPACES)}."
@@ -173,6 +175,17 @@ def _check_groups(groups: object, layers: int, owner: str) -> None:
                 f"{owner}: the group '{visible(name)}' has layers {shown(members)}; "
                 f"there are 0 to {layers - 1}."
             )
+
+
+def _check_prior_codes(codes: object, size: int, owner: str) -> None:
+    if not isinstance(codes, tuple) or not all(isinstance(code, PriorCode) for code in codes):
+        raise PluginBroken(
+            f"{owner}: prior_codes is {_with_type(codes)}; a tuple of ganstrata.PriorCode was expected."
+        )
+    fault = next((f for code in codes if (f := name_rules.fault_of(code.name))), "")
+    fault = f"a name {fault}" if fault else fault_of_codes(codes, size)
+    if fault:
+        raise PluginBroken(f"{owner}: in prior_codes, {fault}; there are {size} coordinates of z.")
 
 
 def _check_scorer(scorer: Scorer, owner: str) -> None:

@@ -24,6 +24,7 @@ from .base import ConfigT, Plugin, owner_of
 from .checked_methods import checked_broadcast, checked_map, checked_sample, with_checked_input
 from .classes import check_labels, checked_logits
 from .config_contents import canonical_text
+from .prior_codes import PriorCode
 from .records import (
     Boundaries,
     Concept,
@@ -52,6 +53,7 @@ class Generator(Plugin[ConfigT]):
     Attributes:
         card: the network's identity and sizes.
         strata: the network's strata, first to last.
+        prior_codes: coordinates of z with a meaning of their own, as InfoGAN has them; none by default.
         judges_range: whether to check the range of the first pictures when the generator is built. False if
             the range is known from the architecture, or lies far outside [0, 1] by design.
     """
@@ -60,10 +62,11 @@ class Generator(Plugin[ConfigT]):
     relief = "give a smaller synthesis.batch_size, fewer engine.workers, or another device"
     guarded = (
         "card", "strata", "fingerprint", "space", "layer_scale", "groups", "sample", "map", "broadcast",
-        "begin", "stratum", "finish", "style", "style_weights",
+        "begin", "stratum", "finish", "style", "style_weights", "prior_codes",
     )  # fmt: skip
     card: ModelCard
     strata: tuple[Stratum, ...]
+    prior_codes: tuple[PriorCode, ...] = ()
     judges_range: bool = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -27,6 +27,7 @@ def ganstrata_register_boundaries(register: Register) -> None:
         "from the mean of the lowest scores to that of the highest",
     )
     register("ica", f"{here}.ica:Ica", "without labels: independent components of codes")
+    register("infogan", f"{here}.infogan:InfoGan", "without labels: the codes that a generator's prior names")
     register("pca", f"{here}.pca:Pca", "without labels: principal components of codes or of a feature map")
     register("random", f"{here}.random_directions:Random", "without labels: random ones, for comparison")
     register("ridge", f"{here}.ridge:Ridge", "ridge regression on all scores, all concepts at once")

@@ -13,7 +13,7 @@ from ...core.plugins.contracts import Generator
 from .common import record_convergence
 from .pca import check_samples, components
 from .spectrum import Moments
-from .unlabelled import Direction, Settings, UnlabelledLearner
+from .unlabelled import Direction, Settings, UnlabelledLearner, check_dimensions
 
 
 class Ica(UnlabelledLearner):
@@ -48,6 +48,16 @@ class Ica(UnlabelledLearner):
             DataError: there are too few.
         """
         check_samples(self.config.directions, samples)
+
+    def check_generator(self, generator: Generator) -> None:
+        """Refuse a generator without the layers of the config, or with fewer dimensions than directions.
+
+        Raises:
+            LayerError: a layer does not exist.
+            DataError: there are more directions than dimensions.
+        """
+        super().check_generator(generator)
+        check_dimensions(self.config.directions, generator)
 
     def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
         """Return the columns of the mixing matrix, with standard deviation and excess kurtosis of the source.

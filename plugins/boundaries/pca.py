@@ -17,7 +17,7 @@ from ...core.messages import quantity
 from ...core.plugins.contracts import Generator
 from .drawn import activations, draw, stratum_number
 from .spectrum import Floats, Moments, rank_of, spectrum
-from .unlabelled import Direction, Settings, UnlabelledLearner
+from .unlabelled import Direction, Settings, UnlabelledLearner, check_dimensions
 
 RANK = 1e-10  # share of the largest variance below which codes do not vary
 REGRESSED = 10_000  # most fresh samples for the regression
@@ -85,6 +85,7 @@ class Pca(UnlabelledLearner):
             UserError: there is no such layer or stratum, or there are more directions than dimensions.
         """
         super().check_generator(generator)
+        check_dimensions(self.config.directions, generator)
         if self.config.stratum:
             stratum_number(generator, self.config.stratum)
 

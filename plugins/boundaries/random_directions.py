@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...core.plugins.contracts import Generator
 from ...core.randomness import Stream, Use, normals
-from .unlabelled import Direction, UnlabelledLearner
+from .unlabelled import Direction, Settings, UnlabelledLearner
 
 
 class Random(UnlabelledLearner):
@@ -21,16 +21,12 @@ class Random(UnlabelledLearner):
     Source: the random directions of GANSpace (Härkönen et al. 2020), drawn for comparison too.
     """
 
+    class Config(Settings):
+        """Set how many are drawn; there may be more than dimensions."""
+
+    config: Config
     from_samples = False
     method = "random"
-
-    def check_generator(self, generator: Generator) -> None:
-        """Refuse a generator without the layers of the config; there may be more directions than dimensions.
-
-        Raises:
-            LayerError: a layer does not exist.
-        """
-        self.chosen_layers(generator)
 
     def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
         """Return the directions; the first ones are the same whatever their number."""

@@ -16,7 +16,7 @@ from ...core.messages import quantity
 from ...core.plugins.contracts import Generator
 from ...core.strata.layers import layers_in_words
 from .spectrum import Floats, rank_of, spectrum
-from .unlabelled import ALL, Direction, Settings, UnlabelledLearner
+from .unlabelled import ALL, Direction, Settings, UnlabelledLearner, check_dimensions
 
 RANK = 1e-10  # share of the largest eigenvalue below which a direction changes no style
 ToRGB = Literal["published", "all", "none"]
@@ -61,6 +61,7 @@ class Sefa(UnlabelledLearner):
             LayerError: a layer does not exist.
         """
         super().check_generator(generator)
+        check_dimensions(self.config.directions, generator)
         self._factorise(generator)
 
     def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:

@@ -20,15 +20,20 @@ from ...core.strata.layers import parse_layers
 ALL = "all"
 
 
-class Settings(PluginConfig):
-    """Set how many directions are found, and which layers they move."""
+class Layers(PluginConfig):
+    """Set which layers the directions move."""
 
-    directions: int = Field(default=10, ge=1, le=100_000, description="number of directions")
     layers: str = Field(
         default=ALL,
         examples=["0-1"],
         description="layers that the directions move: `all`, or numbers such as `0-1` or `0,2,5-7`",
     )
+
+
+class Settings(Layers):
+    """Set how many directions are found, and which layers they move."""
+
+    directions: int = Field(default=10, ge=1, le=100_000, description="number of directions")
 
 
 class Direction(NamedTuple):
@@ -47,25 +52,19 @@ class UnlabelledLearner(BoundaryLearner):
         method: first part of the names of the directions, as in `sefa/0`.
     """
 
-    Config = Settings
-    config: Settings
+    Config = Layers
+    config: Layers
     supervised = False
     method: str = ""
 
     def check_generator(self, generator: Generator) -> None:
-        """Refuse a generator with too few dimensions, or without the layers of the config.
+        """Refuse a generator without the layers of the config.
 
         Raises:
-            DataError: more directions than dimensions.
             LayerError: a layer does not exist.
+            DataError: the generator does not fit the method.
         """
         self.chosen_layers(generator)
-        size = generator.card.code_size
-        if self.config.directions > size:
-            raise DataError(
-                f"directions: {self.config.directions} are asked for, but codes of this generator have "
-                f"{quantity(size, 'dimension')}; ask for at most {size}"
-            )
 
     def chosen_layers(self, generator: Generator) -> tuple[int, ...]:
         """Return the layers of the config.
@@ -124,3 +123,17 @@ class UnlabelledLearner(BoundaryLearner):
             latents: codes (N, D), which must not be changed.
             seed: seed of what the method draws.
         """
+
+
+def check_dimensions(directions: int, generator: Generator) -> None:
+    """Refuse more directions than the codes of a generator have dimensions.
+
+    Raises:
+        DataError: there are more.
+    """
+    size = generator.card.code_size
+    if directions > size:
+        raise DataError(
+            f"directions: {directions} are asked for, but codes of this generator have "
+            f"{quantity(size, 'dimension')}; ask for at most {size}"
+        )

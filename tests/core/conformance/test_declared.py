@@ -10,7 +10,7 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata import Concept, ModelCard, PluginConfig, Stratum
+from ganstrata import Concept, ModelCard, PluginConfig, PriorCode, Stratum
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import PluginBroken
 from ganstrata.core.runs.prepare import prepare
@@ -165,6 +165,15 @@ COUNTER = count()
         (saying(groups={"a": (0.0,)}), r"the group 'a' has layers \(0\.0,\)"),
         (saying(groups={"all": (0,)}), "'all' in groups cannot name a group"),
         (saying(groups={1: (0,)}), "1 in groups is not text|'1' in groups is not text"),
+        (saying(prior_codes=["tilt"]), "prior_codes is .*; a tuple of ganstrata.PriorCode was expected"),
+        (saying(prior_codes=(PriorCode("a/", 0, 1),)), "prior_codes, a name has an empty part"),
+        (saying(prior_codes=(PriorCode("a", 0, 99),)), r"'a' has coordinates 0 to 98 of \d+; there are"),
+        (saying(prior_codes=(PriorCode("a", 0, 1, categorical=True),)), "'a' has coordinates 0 to 0 of"),
+        (saying(prior_codes=(PriorCode("a", -1, 1),)), "'a' begins at -1, but the code before ends at 0"),
+        (
+            saying(prior_codes=(PriorCode("a", 0, 1), PriorCode("a", 1, 2))),
+            "two codes are called 'a'; there are",
+        ),
         (saying(space="q"), "space is 'q'; it must be one of z, w, w"),
         (saying(space=None), "space is None; it must be one of"),
         (saying(fingerprint=None), "fingerprint is None; text that names the latent space"),
