@@ -25,6 +25,7 @@ SLOW = [
     "analyses",
     "study",
     "segmentation",
+    "dissection",
 ]
 OF_ROOMS = {"library", "editing", "analyses", "study"}  # they begin with a finished run
 OF_TESTS = {"README.md", "docs/plugins.md"}  # test_docs.py installs the distributions that they show

@@ -54,8 +54,8 @@ def pooled_iou(tally: Tally) -> Floats:
 
         IoU = |on and class| / |on or class|
 
-    Source: Bau et al., "GAN Dissection", ICLR 2019, equation 2. Its code counts units only in pictures that
-    show the class; here every picture counts, as in the paper.
+    Source: Bau et al., "GAN Dissection", ICLR 2019, section 3.1. Its code counts a unit only in pictures
+    with labels of the class's category (object, part, material); here every picture counts.
 
     >>> float(pooled_iou(Tally(np.array([2]), np.array(4), np.array([6]), 10))[0])
     0.25

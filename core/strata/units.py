@@ -3,8 +3,8 @@
     x'[u, pixel] = x[u, pixel] (1 - a[pixel]) + r_u a[pixel]
 
 a is 1 where the unit is set, and r_u is its value: 0 or its mean ablates it, a high quantile inserts it.
-Source: Bau et al., "GAN Dissection", ICLR 2019, equation 4; Bau et al., "Understanding the role of individual
-units in a deep neural network", PNAS 2020.
+Source: Bau et al., "GAN Dissection", ICLR 2019, section 3.2; Bau et al., "Understanding the role of
+individual units in a deep neural network", PNAS 2020.
 
 Shapes: N samples, C channels and H x W pixels of the feature map, margins included.
 """
@@ -42,7 +42,7 @@ class UnitEdit:
     Raises:
         UserError: there are no units, one is named twice or negative, or there is not one value for each.
 
-    Source: Bau et al., "GAN Dissection", ICLR 2019, equation 4.
+    Source: Bau et al., "GAN Dissection", ICLR 2019, section 3.2.
 
     Example:
         >>> import ganstrata

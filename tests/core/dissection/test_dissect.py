@@ -12,9 +12,12 @@ from ganstrata.core.dissection.curves import curve_points, places_of
 from ganstrata.core.dissection.dissect import Dissection, dissected
 from ganstrata.core.dissection.interventions import Shares, squares
 from ganstrata.core.dissection.request import DissectRequest
+from ganstrata.core.dissection.strips import strips, top_pictures
+from ganstrata.core.figures.outlines import OUTLINE
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.semantics.feature_maps import FeatureMap
-from planted_units import CLASSES, CONSTANT, CPU, FIRST_NOISE, MASK, NOISE, Blobs, Sees, planted_units
+from planted_semantics import Linear, Smooth
+from planted_units import CLASSES, CONSTANT, CPU, FIRST_NOISE, MASK, NOISE, PLACE, Blobs, Sees, planted_units
 
 FEW = DissectRequest(samples=96, permutations=999, counts=(1, 2, 4), curve_samples=48, random_sets=12)
 
@@ -215,3 +218,34 @@ def test_places_with_few_pictures_are_left_out():
     (place,) = places_of(before, after, 1)
     assert (place.under, place.pictures) == (0, 9)
     assert place.value == pytest.approx(after[:9, 1].mean())
+
+
+def test_strips_show_the_highest_pictures_with_the_region_of_the_unit_outlined(found):
+    shown = strips(planted_units(), found.units, [MASK, PLACE], Progress(quiet=True))
+    assert set(shown) == {MASK, PLACE}
+    tops = top_pictures(found.units, MASK)
+    highest = found.units.highest[:, MASK]
+    assert (highest[tops] == np.sort(highest)[::-1][: len(tops)]).all()
+    side = shown[MASK].shape[0]
+    assert shown[MASK].shape == (side, len(tops) * (side + 4) - 4, 3)
+    frame = shown[PLACE][:, :side]  # the lower half is on in every picture
+    yellow = (frame == np.array(OUTLINE)).all(axis=-1)
+    assert yellow[[side // 2 - 1, side // 2]].all()
+    assert yellow.sum() == 2 * side
+
+
+def test_a_segmenter_that_reads_feature_maps_sees_them_with_the_units_set():
+    generator, segmenter = Smooth(), Linear()
+    arguments = {"samples": 32, "permutations": 499, "curve_samples": 16, "batch": 16, "counts": [1, 2]}
+    found = ganstrata.dissect(generator, segmenter, curve_stratum=1, strata=[1], **arguments)
+    assert found.detectors()
+    (first, *_) = found.curves.of("ablation", found.curves.labels[0])
+    latents = generator.sample(16, 0, 0, ganstrata.Stream.EDITING)
+    codes = generator.broadcast(generator.map(latents.z))
+    off = ganstrata.UnitEdit(1, first.units)
+    areas = []
+    for units in ((), (off,)):
+        rendering = ganstrata.Pass(generator, codes, features=segmenter.features, units=units).rendering
+        areas.append(float((segmenter.labels(rendering) == first.label).sum()))
+    assert first.value == pytest.approx(areas[1] / areas[0])
+    assert areas[1] != areas[0]
