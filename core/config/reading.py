@@ -15,6 +15,7 @@ from .faults import describe
 from .limits import plain
 from .overrides import override
 from .parsing import read_data
+from .presets import with_preset
 from .schema import AUTO, UNSTATED, VERSION, RunConfig, Section
 from .segment_schema import AnnotateConfig, SegmentConfig
 
@@ -113,7 +114,7 @@ def validate(data: Mapping[str, Any], source: str) -> RunConfig:
     Raises:
         ConfigError: there are faults; the error lists all of them.
     """
-    return _validate(data, source, RunConfig)
+    return _validate(with_preset(data) if isinstance(data, Mapping) else data, source, RunConfig)
 
 
 def validate_segment(data: Mapping[str, Any], source: str) -> SegmentConfig:

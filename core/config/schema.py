@@ -288,6 +288,10 @@ class RunConfig(Section):
     """Everything that decides the result of a run."""
 
     version: Version = UNSTATED
+    preset: Literal["paper"] | None = Field(
+        default=None,
+        description="paper: what the config leaves out is as in the scene-semantics paper, not the default",
+    )
     generator: Use = Field(
         description="the generator and its config, such as {use: auto, with: {checkpoint: FILE}}"
     )
@@ -297,7 +301,10 @@ class RunConfig(Section):
         "such as [{use: hue, as: colour}]",
     )
     concepts: Concepts = Concepts()
-    boundary: Use = Field(description="the boundary learner and its config, such as {use: linear_svm}")
+    boundary: Use = Field(
+        default=Use(use="soft_conditional"),
+        description="the boundary learner and its config, such as {use: linear_svm}",
+    )
     conditions: list[Condition] = Field(
         default=[], description="conditional directions to verify besides the learnt boundaries"
     )

@@ -74,8 +74,7 @@ def after_generator(resolution: int | None, scorers: str = NO_WEIGHTS) -> str:
     sections = f"""
         concepts: {{include: ["*"]}} # these get a boundary, such as colour/red; all concepts are scored
 
-        # shares of the samples with the highest and the lowest scores
-        boundary: {{use: linear_svm, with: {{positives: 0.2, negatives: 0.2}}}}
+        boundary: {{use: soft_conditional}} # the default; docs/learners.md has the others
 
         synthesis: {{samples: {samples}, seed: 0}} # probing samples; use 10000 or more for a publication
 

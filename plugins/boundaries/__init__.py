@@ -37,6 +37,11 @@ def ganstrata_register_boundaries(register: Register) -> None:
         "without labels: the directions that change the styles of layers most, in closed form",
     )
     register(
+        "soft_conditional",
+        f"{here}.soft_conditional:SoftConditional",
+        "regression on all scores; each direction is held back where it would move the other concepts",
+    )
+    register(
         "sklearn",
         f"{here}.estimator:Estimator",
         "any linear estimator of scikit-learn's kind, by its module or file",

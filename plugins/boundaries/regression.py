@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,36 @@ Regression = Callable[[NDArray[np.float64], NDArray[np.float64]], Iterable[Hyper
 """Maps codes (n, D) and scores (n, K) to K hyperplanes; coefficients.w + intercept predicts the score."""
 
 
-def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
+class FittedPlane(NamedTuple):
+    """Hold the regression of one concept at one layer.
+
+    Attributes:
+        plane: slope v and intercept b, so that v.w + b predicts by how much a score exceeds the mean score.
+        centre: mean of the codes that were fitted, (D,).
+        spread: s = sqrt(trace Cov / D) of these codes.
+        sd: standard deviation of the scores that were fitted.
+    """
+
+    plane: Hyperplane
+    centre: NDArray[np.float64]
+    spread: float
+    sd: float
+
+
+Combination = Callable[[Sequence[FittedPlane]], Sequence[NDArray[np.float64]]]
+"""Maps the planes of all C concepts at a layer to other coefficients, (D,) each."""
+
+
+class _Group(NamedTuple):
+    """Hold the columns of concepts that are defined for the same samples, and the rows to fit, (N,)."""
+
+    columns: NDArray[np.int64]
+    rows: NDArray[np.bool_]
+
+
+def fit_scores(
+    samples: Samples, regress: Regression, combine: Combination | None = None
+) -> list[list[LinearFit]]:
     """Regress scores on codes and put each boundary where the predicted score is the mean score.
 
     With the prediction v.w + b and the mean score m of the fitted samples, the hyperplane is v.w + b - m = 0.
@@ -25,19 +55,52 @@ def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
     are undefined for the same samples are fitted together. If a generator draws classes, the differences
     between the class means are removed from codes and scores first.
 
+    Args:
+        samples: codes and scores.
+        regress: fits concepts that are defined for the same samples.
+        combine: changes the coefficients of all concepts in view of each other, and the hyperplanes then go
+            through the mean of the codes; None leaves them.
+
     Returns:
         For each concept its fits, one per layer.
 
     Raises:
         DataError: too few samples, scores that do not vary, or no direction.
     """
-    n = len(samples.scores)
+    n, names = len(samples.scores), [concept.name for concept in samples.concepts]
     fitted = np.zeros(n, dtype=bool)
     fitted[
         np.random.default_rng(samples.seed).permutation(n)[: ceil_share(samples.settings.train_share, n)]
     ] = True
-    defined = ~np.isnan(samples.scores)  # (N, C)
-    fits: dict[int, list[LinearFit]] = {}
+    groups = _groups(samples, fitted)
+    selections: dict[int, Selection] = {}
+    for group in groups:
+        selections |= {int(j): _select_held_out(samples, int(j), group.rows) for j in group.columns}
+    ordered = [selections[j] for j in range(len(names))]
+    by_layer = []
+    for layer in samples.layers:
+        planes: dict[int, FittedPlane] = {}
+        for group in groups:
+            planes |= _fit_group(samples, layer, group, regress)
+        fits = [planes[j] for j in range(len(names))]
+        hyperplanes = [fit.plane for fit in fits]
+        if combine is not None:
+            hyperplanes = [
+                Hyperplane(v, -float(v @ fit.centre), fit.plane.facts)
+                for v, fit in zip(combine(fits), fits, strict=True)
+            ]
+        by_layer.append(evaluate_hyperplanes(samples.layer(layer), hyperplanes, ordered, names))
+    return [list(layers) for layers in zip(*by_layer, strict=True)]
+
+
+def _groups(samples: Samples, fitted: NDArray[np.bool_]) -> list[_Group]:
+    """Return groups of concepts that are defined for the same samples.
+
+    Raises:
+        DataError: fewer than two samples of a group are to be fitted.
+    """
+    n, defined = len(samples.scores), ~np.isnan(samples.scores)  # (N, C)
+    groups = []
     for pattern in np.unique(defined, axis=1).T:  # (N,): the samples for which a group of concepts is defined
         columns = np.flatnonzero((defined == pattern[:, None]).all(axis=0))
         rows = fitted & pattern
@@ -48,26 +111,29 @@ def fit_scores(samples: Samples, regress: Regression) -> list[list[LinearFit]]:
                 f"{int(rows.sum())} of them "
                 "are to be fitted, but 2 are needed; raise synthesis.samples or exclude the concept"
             )
-        selections = [_select_held_out(samples, int(j), rows) for j in columns]
-        names = [samples.concepts[int(j)].name for j in columns]
-        by_layer = []
-        for layer in samples.layers:
-            w = samples.layer(layer)  # (N, D)
-            x, y = w[rows].astype(np.float64), samples.scores[rows][:, columns].astype(np.float64)
-            means = y.mean(axis=0)  # (K,)
-            if samples.classes is not None:
-                x = remove_class_means(x, samples.classes[rows])
-                y = remove_class_means(y, samples.classes[rows])
-            count = int(rows.sum())
-            hyperplanes = [
-                hyperplane._replace(
-                    intercept=hyperplane.intercept - float(mean), facts={"samples": count, **hyperplane.facts}
-                )
-                for hyperplane, mean in zip(regress(x, y), means, strict=True)
-            ]
-            by_layer.append(evaluate_hyperplanes(w, hyperplanes, selections, names))
-        fits |= {int(j): list(layers) for j, layers in zip(columns, zip(*by_layer, strict=True), strict=True)}
-    return [fits[j] for j in range(len(samples.concepts))]
+        groups.append(_Group(columns, rows))
+    return groups
+
+
+def _fit_group(samples: Samples, layer: int, group: _Group, regress: Regression) -> dict[int, FittedPlane]:
+    """Regress the scores of a group at one layer; return column -> plane."""
+    x = samples.layer(layer)[group.rows].astype(np.float64)  # (n, D)
+    y = samples.scores[group.rows][:, group.columns].astype(np.float64)  # (n, K)
+    if samples.classes is not None:
+        x = remove_class_means(x, samples.classes[group.rows])
+        y = remove_class_means(y, samples.classes[group.rows])
+    centre, spread = x.mean(axis=0), float(np.sqrt(x.var(axis=0).mean()))
+    return {
+        int(j): FittedPlane(
+            Hyperplane(plane.coefficients, plane.intercept - float(mean), {"samples": len(x), **plane.facts}),
+            centre,
+            spread,
+            float(sd),
+        )
+        for j, plane, mean, sd in zip(
+            group.columns, regress(x, y), y.mean(axis=0), y.std(axis=0), strict=True
+        )
+    }
 
 
 def _select_held_out(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> Selection:

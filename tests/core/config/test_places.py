@@ -151,7 +151,7 @@ def test_an_empty_section_means_its_defaults(section: str) -> None:
     assert validate({**GOOD, section: None}, "here") == validate(GOOD, "here")
 
 
-@pytest.mark.parametrize("section", ["generator", "scorers", "boundary"])
+@pytest.mark.parametrize("section", ["generator", "scorers"])
 def test_an_empty_section_that_is_needed_is_missing(section: str) -> None:
     faults = faults_of({**GOOD, section: None})
     assert list(faults) == [(section,)]

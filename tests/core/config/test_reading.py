@@ -148,7 +148,7 @@ def test_values_that_are_not_allowed(tmp_path: Path, line: str, place: str, mess
     assert message in faults[place]
 
 
-@pytest.mark.parametrize("section", ["generator", "scorers", "boundary"])
+@pytest.mark.parametrize("section", ["generator", "scorers"])
 def test_sections_that_must_be_there(tmp_path: Path, section: str) -> None:
     text = "\n".join(line for line in GOOD.splitlines() if not line.startswith(section))
     assert list(faults_of(text, tmp_path)) == [section]

@@ -1,0 +1,117 @@
+"""Check the compromise between effect and side effects with planted directions and its formula."""
+
+from __future__ import annotations
+
+import ganstrata
+import numpy as np
+import pytest
+import torch
+from ganstrata.core.plugins.records import Concept
+from ganstrata.plugins.boundaries.ridge import Ridge
+from ganstrata.plugins.boundaries.soft_conditional import SoftConditional
+
+D = 12
+CONCEPTS = [Concept(f"a/{name}", "colour") for name in "xyz"]
+ALL = {"positives": 100, "negatives": 100, "train_share": 1.0 - 1e-9}  # of 2000 samples all are fitted
+
+
+def learner(**config) -> SoftConditional:
+    return SoftConditional(SoftConditional.Config(**{**ALL, **config}), torch.device("cpu"))
+
+
+def world(correlated: float = 0.0, *, noise: float = 0.2, n: int = 2000, seed: int = 0):
+    """Codes (N, D) with unequal variances and scores (N, 3), of which y also depends on the axis of x."""
+    rng = np.random.default_rng(seed)
+    sizes = np.linspace(2.0, 0.3, D)
+    w = (rng.standard_normal((n, D)) * sizes + 0.5).astype(np.float32)
+    scores = np.stack([w[:, 0], w[:, 3] + correlated * w[:, 0], 10.0 * w[:, 5]], axis=1)
+    return w, (scores + noise * scores.std(axis=0) * rng.standard_normal((n, 3))).astype(np.float32)
+
+
+def by_its_formula(w, scores, shrinkage, restraint):
+    """The normals (C, D) by plain inversion."""
+    x = w.astype(np.float64) - w.astype(np.float64).mean(axis=0)
+    y = (scores - scores.mean(axis=0)).astype(np.float64)
+    covariance = x.T @ x / len(x)
+    slopes = np.linalg.inv(covariance + shrinkage * np.trace(covariance) / D * np.eye(D)) @ x.T @ y / len(x)
+    step = 2.0 * np.sqrt(np.trace(covariance) / D)
+    b = (slopes / scores.std(axis=0)).T  # (C, D)
+    normals = []
+    for i in range(len(b)):
+        others = np.delete(b, i, axis=0) * step
+        n = np.linalg.inv(np.eye(D) + restraint * others.T @ others) @ b[i]
+        normals.append(n / np.linalg.norm(n))
+    return np.stack(normals)
+
+
+@pytest.mark.parametrize("shrinkage", [0.01, 3.0])
+@pytest.mark.parametrize("restraint", [0.0, 4.0, 1000.0])
+def test_it_is_the_formula(shrinkage, restraint):
+    w, scores = world(0.8)
+    boundaries = learner(shrinkage=shrinkage, restraint=restraint).learn(w, scores, CONCEPTS)
+    wanted = by_its_formula(w, scores, shrinkage, restraint)
+    for boundary, normal in zip(boundaries, wanted, strict=True):
+        np.testing.assert_allclose(boundary.normal, normal, atol=1e-5)
+        # The hyperplane goes through the mean of the codes.
+        assert abs(w.mean(axis=0) @ boundary.normal + boundary.offset) < 1e-4
+
+
+def test_without_restraint_it_is_ridge_with_a_relative_penalty():
+    w, scores = world(0.8)
+    variance = w.var(axis=0).mean()
+    plain = Ridge(Ridge.Config(**{**ALL, "alpha": float(0.5 * variance * len(w))}), torch.device("cpu"))
+    found = learner(shrinkage=0.5, restraint=0.0).learn(w, scores, CONCEPTS)
+    for one, other in zip(found, plain.learn(w, scores, CONCEPTS), strict=True):
+        np.testing.assert_allclose(one.normal, other.normal, atol=1e-4)
+        np.testing.assert_allclose(one.offset, other.offset, atol=1e-4)
+
+
+def test_restraint_trades_effect_for_fewer_side_effects():
+    w, scores = world(0.8)
+    slopes = np.array([np.eye(D)[0], np.eye(D)[3] + 0.8 * np.eye(D)[0]]) / scores.std(axis=0)[:2, None]
+    own, side = [], []
+    for restraint in (0.0, 1.0, 10.0, 1e5):
+        _, y, _ = learner(shrinkage=0.01, restraint=restraint).learn(w, scores, CONCEPTS)
+        own.append(float(slopes[1] @ y.normal))
+        side.append(abs(float(slopes[0] @ y.normal)))
+    assert own == sorted(own, reverse=True)
+    assert side == sorted(side, reverse=True)
+    assert side[0] > 0.2
+    assert side[-1] < 0.02  # the conditional direction
+    assert own[-1] > 0.5 * own[0]
+
+
+def test_units_of_scores_and_codes_do_not_matter():
+    w, scores = world(0.8)
+    first = learner().learn(w, scores, CONCEPTS)
+    rescaled = (scores * [1.0, 100.0, 0.01]).astype(np.float32)
+    for one, other in zip(first, learner().learn(w, rescaled, CONCEPTS), strict=True):
+        np.testing.assert_allclose(one.normal, other.normal, atol=1e-4)
+    for one, other in zip(first, learner().learn(7.0 * w, scores, CONCEPTS), strict=True):
+        np.testing.assert_allclose(one.normal, other.normal, atol=1e-4)
+
+
+def test_concepts_that_are_undefined_for_some_samples_restrain_the_others_too():
+    w, scores = world(0.8)
+    scores[::3, 0] = np.nan
+    alone = learner(restraint=100.0).learn(w, scores[:, 1:], CONCEPTS[1:])
+    beside = learner(restraint=100.0).learn(w, scores, CONCEPTS)
+    assert abs(beside[1].normal[0]) < 0.3 * abs(alone[0].normal[0])
+
+
+def test_it_learns_the_planted_directions_per_layer_and_of_a_single_concept():
+    w, scores = world()
+    codes = np.stack([w, w], axis=1)
+    mixed = learner(per_layer=True, shrinkage=0.01).learn(codes, scores, CONCEPTS)
+    for boundary, axis in zip(mixed, (0, 3, 5), strict=True):
+        assert boundary.normal.shape == (2, D)
+        assert (boundary.normal[:, axis] > 0.9).all()
+    (single,) = learner(shrinkage=0.01).learn(w, scores[:, :1], CONCEPTS[:1])
+    assert single.normal[0] > 0.9
+
+
+def test_scores_that_do_not_vary_are_refused():
+    w, scores = world()
+    scores[:, 1] = 0.25
+    with pytest.raises(ganstrata.DataError, match="a/y"):
+        learner().learn(w, scores, CONCEPTS)
