@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -178,24 +177,33 @@ def decompose(generator: Generator, stratum: int, count: int, samples: int, seed
         seed: seed of the learner.
 
     Raises:
-        DataError: the stratum has fewer numbers than components.
+        DataError: the stratum has fewer numbers than components, or varies in fewer directions.
     """
     decomposition = IncrementalPCA(n_components=count)
     kept: list[NDArray[np.float32]] = []
-    parts = _activations(generator, stratum, range(samples), seed)
-    first, _ = next(parts)
-    size = first.shape[1]  # F
-    if size < count:
-        raise DataError(f"directions: {count} are asked for, but stratum {stratum} has {size} numbers")
-    rows = max(3 * count, min(MOST_ROWS, BLOCK_BYTES // (8 * size)))
-    for part, _ in chain([(first, None)], parts):
-        kept.append(part)
-        if sum(map(len, kept)) >= rows:
-            decomposition.partial_fit(np.concatenate(kept).astype(np.float64))
+    for y, _ in _activations(generator, stratum, range(samples), seed):
+        size = y.shape[1]  # F
+        if size < count:
+            raise DataError(f"directions: {count} are asked for, but stratum {stratum} has {size} numbers")
+        kept.append(y)
+        if sum(map(len, kept)) >= max(3 * count, min(MOST_ROWS, BLOCK_BYTES // (8 * size))):
+            _fit(decomposition, kept)
             kept = []
     if sum(map(len, kept)) >= count:
-        decomposition.partial_fit(np.concatenate(kept).astype(np.float64))
+        _fit(decomposition, kept)
+    rank = rank_of(decomposition.explained_variance_, RANK)
+    if rank < count:
+        raise DataError(
+            f"directions: {count} are asked for, but stratum {stratum} varies in only {rank}; ask for fewer, "
+            "or name another stratum"
+        )
     return decomposition
+
+
+def _fit(decomposition: IncrementalPCA, parts: Sequence[NDArray[np.float32]]) -> None:
+    """Add a block of activations, each part (n, F), to a decomposition."""
+    with np.errstate(invalid="ignore"):  # shares of a variance of 0, which is refused later
+        decomposition.partial_fit(np.concatenate(parts).astype(np.float64))
 
 
 def regress(
@@ -219,8 +227,14 @@ def regress(
 def _activations(
     generator: Generator, stratum: int, samples: range, seed: int
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield activations (n, F) and codes w (n, D) of these samples, in batches that fit the device."""
+    """Yield activations (n, F) and codes w (n, D) of these samples, in batches that fit the device.
+
+    Raises:
+        DataError: an activation is not finite.
+    """
     batch = auto_batch(generator.card.height, generator.device, generator.card.width)
     for latents, w in draw(generator, samples, seed, batch):
-        y = activations(generator, stratum, latents, w, seed)
-        yield y.cpu().numpy(), w.float().cpu().numpy()
+        y = activations(generator, stratum, latents, w, seed).cpu().numpy()
+        if not np.isfinite(y).all():
+            raise DataError(f"the output of stratum {stratum} holds NaN or infinity, so it has no components")
+        yield y, w.float().cpu().numpy()

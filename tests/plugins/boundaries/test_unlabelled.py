@@ -10,7 +10,7 @@ import numpy as np
 import planted_factors
 import pytest
 import torch
-from ganstrata import Boundaries, DataError, Generator
+from ganstrata import Boundaries, DataError, Generator, State
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.randomness import Stream
 from ganstrata.core.rescoring.naming import named_directions
@@ -48,6 +48,15 @@ class Chance(planted_factors.Judge):
         return self._errors(
             (rendering.images - 0.5).flatten(1) @ planted_factors.PATTERNS.flatten(1).T * 10.0
         )
+
+
+class Faulty(Spread):
+    """The first stratum gives NaN, and the second the same numbers for all codes."""
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """NaN, or 1."""
+        assert state.x is not None
+        return State(torch.full_like(state.x, float("nan") if s == 0 else 1.0))
 
 
 def learnt(
@@ -224,3 +233,14 @@ def test_what_data_cannot_give_is_refused(spread: Generator) -> None:
             ganstrata.load_learner(name, directions=8).check(8)
     with pytest.raises(ganstrata.UserError, match=r"'s9' is no feature map.* There are s0, s1"):
         learnt("pca", spread, stratum="s9", samples=100)
+
+
+def test_a_stratum_without_components_is_refused(spread: Generator, register: Any) -> None:
+    register("generator", "faulty", Faulty)
+    faulty = ganstrata.load_generator("faulty", device="cpu", check=False)
+    with pytest.raises(DataError, match="stratum 0 holds NaN or infinity"):
+        learnt("pca", faulty, stratum="s0", samples=100)
+    with pytest.raises(DataError, match="stratum 1 varies in only 0"):
+        learnt("pca", faulty, stratum="s1", samples=100)
+    with pytest.raises(DataError, match="4 are asked for, but stratum 2 varies in only 3"):
+        learnt("pca", spread, stratum="s2", samples=100, directions=4)
