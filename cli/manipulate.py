@@ -173,10 +173,8 @@ def manipulate(
         result = perform(run_dir, request, progress=progress)
     for remark in result.remarks:
         tell(f"Note: {clean(remark)}")
-    unit = "standard deviations of w" if result.unit == "sd" else "units of w"
     for strip in result.strips:
         for part, row in zip(strip.parts, strip.distances, strict=True):
             distances = " ".join(f"{value:+.2f}" for value in row)
-            words = f"steps in {unit}" if part.styles is None else "steps"
-            say(f"{part.boundary.name}, {part.where}, {words}: {distances}")
+            say(f"{part.boundary.name}, {part.where}, steps in {result.unit_in_words}: {distances}")
     say(f"In {result.path}: {', '.join(result.files)}")

@@ -152,6 +152,54 @@ class Grainy(Layered):
         return State(state.x + gain * (after.x - state.x), kept=state.kept)
 
 
+class Styled(Layered):
+    """Each layer has two style channels; the first causes the layer's concept, if it has one.
+
+    Styles are a rotation of w plus a constant. Truncation halves w in the first half of the layers.
+    """
+
+    def __init__(self, config: Layered.Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.strata = (
+            *(Stratum(f"s{layer}", layer, SIZE, style_width=2) for layer in range(LAYERS)),
+            Stratum("out", None, SIZE),
+        )
+        rotation, _ = np.linalg.qr(np.random.default_rng(5).standard_normal((WIDTH, WIDTH)))
+        self.affine = torch.from_numpy(rotation.astype(np.float32)).view(LAYERS, 2, WIDTH)
+
+    @property
+    def layer_scale(self) -> NDArray[np.float32]:
+        """A half in the first four layers."""
+        return np.repeat(np.float32([0.5, 1.0]), LAYERS // 2)
+
+    def broadcast(self, w: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Truncation towards 0."""
+        return w[:, None] * torch.from_numpy(self.layer_scale).to(w)[:, None]
+
+    def style(self, s: int, code: Tensor) -> Tensor | None:
+        """Two numbers."""
+        return code @ self.affine[s].T + 0.3 if s < LAYERS else None
+
+    def style_weights(self, s: int) -> Tensor | None:
+        """The rotation's rows."""
+        return self.affine[s] if s < LAYERS else None
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """Add what is planted here, and a wave that the second channel turns."""
+        assert state.x is not None
+        if s == LAYERS:
+            return state
+        assert code is not None
+        style = self.style(s, code) if style is None else style
+        assert style is not None
+        wave = torch.sin(style[:, 1:] + self.texture[s, :1])  # (N, 3 * SIZE * SIZE)
+        x = state.x + 0.01 * wave.view(-1, 3, SIZE, SIZE)
+        for axis, layer in enumerate(PLANTED.values()):
+            if layer == s:
+                x = x + self.config.gain * style[:, 0, None, None, None] * PATTERNS[axis]
+        return State(x)
+
+
 class Classes(Layered):
     """Three classes; the second half of w knows the class."""
 
@@ -352,6 +400,7 @@ def threads(prepared: object, task: int) -> int:
 def ganstrata_register_generators(register) -> None:
     register("fake_layers", f"{HERE}:Layered", "eight layers with planted directions")
     register("fake_grainy", f"{HERE}:Grainy", "the same with truncation and fresh noise")
+    register("fake_styled", f"{HERE}:Styled", "the same with styles and truncation")
     register("fake_classes", f"{HERE}:Classes", "the same with classes")
     register("fake_flat", f"{HERE}:Flat", "the same with one layer")
 

@@ -107,7 +107,8 @@ def q_values(effects: Effects, at: int) -> Floats:
 def cosines(effects: Effects, rows: Sequence[int], layers: Sequence[int] | None = None) -> Floats:
     """Compute the cosines between normals, (M, M).
 
-    A boundary with one normal per layer counts as one long vector, over `layers` if they are given.
+    A boundary with one normal per layer counts as one long vector, over `layers` if they are given. Normals
+    in s are compared whole.
     """
     normals = []
     for i in rows:

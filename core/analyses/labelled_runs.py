@@ -72,6 +72,10 @@ def check_comparable(sources: Sequence[LabelledRun]) -> list[str]:
         if not _scored(first) & _scored(other):
             difference = _pair(first, _examples(_scored(first)), other, _examples(_scored(other)))
             faults.append(Fault(place, f"no concept is scored in both: {difference}"))
+        spaces = [record.config.learning.space for record in (a, b)]
+        if spaces[0] != spaces[1]:
+            words = "learning.space: steps in w and in s have no common unit"
+            faults.append(Fault(place, f"{words}: {_pair(first, spaces[0], other, spaces[1])}"))
         for key, words in (
             ("distance", "samples were moved different distances"),
             ("distance_unit", "distances have different units"),

@@ -16,7 +16,7 @@ from ..boundaries.by_name import boundaries_named
 from ..errors import LayerError, UserError, nearest
 from ..figures.masks import sheet
 from ..plugins.contracts import Segmenter
-from ..plugins.records import Boundary
+from ..plugins.records import STYLES, Boundary
 from ..rescoring.results import Effects
 from ..rescoring.transitions import is_stuff, joined, share, transitions
 from ..runs.prepare import Prepared
@@ -25,8 +25,8 @@ from ..runs.session import Finished
 from ..statistics import bootstrap_means, bootstrap_weights, interval
 from ..storage.json_values import JsonObject
 from ..storage.result_folder import index_text, replace_folder
+from ..strata.displacements import displacement
 from ..strata.layers import layer_sets
-from ..strata.moves import edit_direction
 from .objects_passes import Batch, BatchTransitions, Start, samples_with, segment_hops
 from .objects_record import (
     FOLDER,
@@ -98,7 +98,14 @@ def follow_objects(
             list(range(request.samples)) if start is None else samples_with(engine, start, request.samples)
         )
         fields = tuple(
-            edit_direction(boundary.normal, layers, prepared.edit_scale) * np.float32(step * unit)
+            displacement(
+                prepared.generator,
+                boundary.normal,
+                layers,
+                prepared.edit_scale,
+                styles=boundary.space == STYLES,
+                length=step * unit,
+            )
             for boundary in boundaries
         )
         tasks = [
@@ -120,6 +127,7 @@ def follow_objects(
             step_in_w=step * unit,
             unit=prepared.config.rescoring.distance_unit,
             start=request.start,
+            styles=prepared.in_styles,
         )
         _write(finished, summarise(prepared, boundaries, batches, settings), batches)
     objects = read_objects(run)

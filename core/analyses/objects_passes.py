@@ -20,7 +20,7 @@ from ..randomness import Stream
 from ..rescoring.transitions import Entries, count, returned
 from ..runs.engine import Engine
 from ..runs.prepare import Prepared
-from ..strata.moves import move
+from ..strata.displacements import Displacement, edited
 
 SHOWN = 4  # samples whose masks are drawn
 MAX_SEARCH = 100  # a search for samples with a concept stops after this many times the samples wanted
@@ -50,7 +50,7 @@ class Batch:
         indices: indices of the samples.
         segmenter: alias of the segmenter.
         layers: layers to move.
-        fields: change of the codes by each hop, (L, D).
+        fields: change by each hop.
         columns: scorer of each hop's concept, and its column there.
     """
 
@@ -58,7 +58,7 @@ class Batch:
     indices: tuple[int, ...]
     segmenter: str
     layers: tuple[int, ...]
-    fields: tuple[NDArray[np.float32], ...]
+    fields: tuple[Displacement, ...]
     columns: tuple[tuple[str, int], ...]
 
 
@@ -151,9 +151,9 @@ def segment_hops(prepared: Prepared, batch: Batch) -> BatchTransitions:
     codes, condition, index = _codes_of(prepared, batch.indices)
     base = prepared.render(codes, condition, index, Stream.EDITING, [batch.layers], strict=True)
     renderings = [base.rendering]
-    for field in batch.fields:
-        codes = move(codes, field, 1.0)
-        renderings.append(base.edited(codes, batch.layers))
+    for hops in range(1, len(batch.fields) + 1):
+        fields = batch.fields[:hops]
+        renderings.append(edited(base, codes, fields, [1.0] * hops, batch.layers))
     labels = []
     for rendering in renderings:
         with refusing_writes(segmenter, rendering):

@@ -34,9 +34,10 @@ class Settings:
         set_name, layers: layers at which samples were moved.
         are_layers_default: whether they were chosen by the effects of re-scoring, not requested.
         samples: number of samples.
-        step, step_in_w: length of each move, in `unit` and in w.
+        step, step_in_w: length of each move, in `unit` and in w, or in s with `styles`.
         unit: `sd` or `raw`.
         start: concept that all samples have; None for any samples.
+        styles: whether style channels were moved, and not codes.
     """
 
     segmenter: str
@@ -48,6 +49,7 @@ class Settings:
     step_in_w: float
     unit: str
     start: str | None
+    styles: bool = False
 
     def as_data(self) -> JsonObject:
         """Return the entry of objects.json."""
@@ -61,6 +63,7 @@ class Settings:
             "step_in_w": self.step_in_w,
             "unit": self.unit,
             "start": self.start,
+            "styles": self.styles,
         }
 
     @classmethod
@@ -76,6 +79,7 @@ class Settings:
             step_in_w=data["step_in_w"],
             unit=data["unit"],
             start=data["start"],
+            styles=data.get("styles", False),
         )
 
 

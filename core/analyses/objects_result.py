@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..figures.figure import Figure
 from ..rescoring.transitions import Transition, mapped, staying
 from ..strata.layers import layers_in_words, show_layers
+from ..strata.moves import unit_in_words
 from .objects_chart import flow
 from .objects_record import Hop, Objects
 
@@ -23,7 +24,7 @@ def description(objects: Objects) -> str:
     """Say which samples were moved, how far and at which layers."""
     settings = objects.settings
     assert settings is not None
-    unit = "standard deviations of w" if settings.unit == "sd" else "units of w"
+    unit = unit_in_words(settings.unit, styles=settings.styles)
     which = f" that have {settings.start}" if settings.start else ""
     many = "sample" if settings.samples == 1 else "samples"
     layers = show_layers(settings.layers)

@@ -21,10 +21,12 @@ from ..figures.notebook import html_table
 from ..messages import listed
 from ..plugins.arguments import require, several
 from ..plugins.base import owner_of
+from ..plugins.compatibility import refusal_of_styles
 from ..plugins.contracts import BoundaryLearner, Generator
-from ..plugins.records import Boundaries, Boundary, Concept
+from ..plugins.records import STYLES, Boundaries, Boundary, Concept
 from ..plugins.scoring import digest
 from ..probing.samples import Samples
+from ..probing.styles import styles_of_samples
 from ..runs.manifest import ConceptStats
 from ..strata.moves import conditioned
 from .null_directions import Fit
@@ -42,10 +44,11 @@ class LearningTask:
     Attributes:
         learner: the plugin.
         generator: generator of the samples.
-        latents: w (N, D), or codes (N, L, D) for learners of w+.
+        latents: w (N, D), codes (N, L, D) for learners of w+, or styles (N, S) to learn in s.
         scores: (N, C).
         concepts: concepts of the C columns of `scores`.
         classes: classes of a conditional generator (N,), for learners that compare within classes.
+        styles: whether the latents are styles, and the boundaries lie in s.
     """
 
     learner: BoundaryLearner
@@ -54,6 +57,7 @@ class LearningTask:
     scores: Floats
     concepts: Sequence[Concept]
     classes: NDArray[np.int64] | None
+    styles: bool = False
 
     def without(self, names: Collection[str]) -> LearningTask:
         """Return the same task without the concepts of these names."""
@@ -67,9 +71,8 @@ class LearningTask:
 
     def fit(self, seed: int) -> Fit:
         """Return a function of latents, scores and concepts that calls the learner and checks its result."""
-        if self.classes is None:
-            return partial(_checked, self.learner, self.generator, seed)
-        return partial(_checked, self.learner, self.generator, seed, classes=self.classes)
+        fit = partial(_checked, self.learner, self.generator, seed, styles=self.styles)
+        return fit if self.classes is None else partial(fit, classes=self.classes)
 
     def learn(self, seed: int) -> tuple[Boundaries, dict[str, str]]:
         """Learn boundaries.
@@ -82,7 +85,10 @@ class LearningTask:
         if self.learner.supervised:
             return _learn(self.fit(seed), self.latents, self.scores, self.concepts)
         found = self.fit(seed)(self.latents, self.scores, self.concepts)
-        return with_targets(found, self.latents, self.scores, self.concepts, self.generator), {}
+        targeted = with_targets(
+            found, self.latents, self.scores, self.concepts, self.generator, styles=self.styles
+        )
+        return targeted, {}
 
     def check_repeats(self, seed: int) -> None:
         """Learn one concept twice, the first that can be learnt, and compare.
@@ -124,6 +130,7 @@ def learn(
     samples: Samples,
     learner: BoundaryLearner,
     *,
+    space: str = "w",
     concepts: str | Sequence[str] = ("*",),
     conditions: Sequence[Condition] = (),
     resamples: int = 12,
@@ -131,12 +138,15 @@ def learn(
 ) -> Learnt:
     """Learn a boundary for each concept that varies: a unit normal n and an offset b.
 
-    n.w + b is the signed distance of w from the hyperplane; it is positive on the side of high scores.
+    n.w + b is the signed distance of w from the hyperplane; it is positive on the side of high scores. In
+    space s, n.s + b is that of the styles s with which a picture is made.
 
     Args:
         generator: generator of the samples. Boundaries store its fingerprint and fit no other generator.
         samples: from `ganstrata.probe`.
         learner: from `ganstrata.load_learner`.
+        space: `w` for the space of the codes (z without a mapping network, w+ for learners of w+), or `s` for
+            the style channels of all strata.
         concepts: one pattern or several patterns of concept names, such as `hue/*`.
         conditions: a concept to edit and the concepts to keep. Each condition adds a conditional direction.
         resamples: how often the boundaries are learnt again from resampled samples (bootstrap). The intervals
@@ -145,13 +155,14 @@ def learn(
 
     Raises:
         UserError: an argument has the wrong type, a pattern matches no concept, or the learner does not fit
-            the generator.
+            the generator or the space.
         DataError: no concept could be learnt, or a learner of w+ needs codes and the samples have none.
     """
     require("learn()", "generator", generator, Generator, "ganstrata.load_generator")
     require("learn()", "samples", samples, Samples, "ganstrata.probe")
     require("learn()", "learner", learner, BoundaryLearner, "ganstrata.load_learner")
     learner.check_generator(generator)
+    _check_space(space, learner)
     concepts, names = several(concepts), [concept.name for concept in samples.concepts]
     for pattern in concepts:
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -166,7 +177,11 @@ def learn(
     matching = [j for j, name in enumerate(names) if any(fnmatchcase(name, pattern) for pattern in concepts)]
     columns = [j for j in matching if samples.statistics[j].varies]
     skipped = {names[j]: reason_invariant(samples.statistics[j]) for j in matching if j not in columns}
-    latents = samples.codes if learner.layerwise and samples.codes is not None else samples.w
+    styles = space == STYLES
+    if styles:
+        latents = styles_of_samples(generator, samples.w, samples.codes, samples.condition)
+    else:
+        latents = samples.codes if learner.layerwise and samples.codes is not None else samples.w
     classes = samples.classes if learner.within_classes else None
     task = LearningTask(
         learner,
@@ -175,6 +190,7 @@ def learn(
         samples.scores[:, columns],
         [samples.concepts[j] for j in columns],
         classes,
+        styles,
     )
     unconditional, refused = task.learn(seed)
     skipped |= refused
@@ -185,9 +201,29 @@ def learn(
     if resamples and learner.from_samples:
         learn_rows = partial(learn_from_resample, task.without(refused), conditions, learnt)
         learnt.relearnt = learn_again(
-            learn_rows, learnt, samples.w, count=resamples, seed=seed, done=lambda: None
+            learn_rows,
+            learnt,
+            latents if styles else samples.w,
+            count=resamples,
+            seed=seed,
+            done=lambda: None,
         ).resampled
     return learnt
+
+
+def _check_space(space: str, learner: BoundaryLearner) -> None:
+    """Refuse a space in which no learner, or not this one, can learn.
+
+    Raises:
+        UserError: there is no such space, or the learner cannot learn in s.
+    """
+    if space not in ("w", STYLES):
+        raise UserError(
+            f"space={space!r}: boundaries are learnt in 'w', the space of the codes, or in 's', that of "
+            "style channels"
+        )
+    if space == STYLES and (reason := refusal_of_styles(learner)):
+        raise UserError(f"space='s': the {owner_of(learner)} {reason}")
 
 
 def reasons(skipped: Mapping[str, str]) -> str:
@@ -250,11 +286,13 @@ def _checked(
     scores: Floats,
     concepts: Sequence[Concept],
     *,
+    styles: bool,
     classes: NDArray[np.int64] | None = None,
 ) -> Boundaries:
     """Call the learner and check its result against the contract.
 
-    The global random generators are seeded, in case the learner draws from them.
+    The global random generators are seeded, in case the learner draws from them. A learner need not know of
+    s: it learns from styles as from codes, and its boundaries are marked as those of s.
 
     Raises:
         PluginBroken: the learner changed its input, or its result breaks the contract.
@@ -270,7 +308,12 @@ def _checked(
                 f"{owner_of(learner)} changed the {name} that it was given, which are used again; "
                 "make it change a copy instead"
             )
-    return check_learned(returned, learner, concepts, generator)
+    if styles and isinstance(returned, Boundaries):
+        returned = Boundaries(
+            replace(boundary, space=STYLES) if isinstance(boundary, Boundary) else boundary
+            for boundary in returned
+        )
+    return check_learned(returned, learner, concepts, generator, styles=styles)
 
 
 def _learn(

@@ -16,6 +16,7 @@ from ..randomness import Stream, Use, normals
 from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import write_bytes
+from ..strata.styles import style_channels
 
 NULL_FILE = "null.safetensors"
 
@@ -27,7 +28,7 @@ def null_directions(run: Run, prepared: Prepared) -> Floats:
     """Return the R null directions of a run, of unit length.
 
     Returns:
-        (R, D), or (R, L, D) with one per layer for learners of w+.
+        (R, D), (R, L, D) with one per layer for learners of w+, or (R, S) in s.
 
     Raises:
         RunError: the directions from permuted scores, which stage `learn` stores, cannot be read.
@@ -39,6 +40,7 @@ def null_directions(run: Run, prepared: Prepared) -> Floats:
             config.rescoring.null_directions,
             config.synthesis.seed,
             layerwise=prepared.learner.layerwise,
+            styles=prepared.in_styles,
         )
     try:
         return np.asarray(load_file(run.path / NULL_FILE)["normals"])
@@ -49,19 +51,23 @@ def null_directions(run: Run, prepared: Prepared) -> Floats:
         ) from None
 
 
-def random_directions(generator: Generator, count: int, seed: int, *, layerwise: bool) -> Floats:
+def random_directions(
+    generator: Generator, count: int, seed: int, *, layerwise: bool, styles: bool = False
+) -> Floats:
     """Draw directions uniformly from the unit sphere: normal variables, divided by their length.
 
     Args:
-        generator: gives L and D.
+        generator: gives L, D and S.
         count: R.
         seed: seed of the run.
         layerwise: whether to draw one direction per layer.
+        styles: whether to draw directions in s, the space of style channels.
 
     Returns:
-        (R, D), or (R, L, D) if layerwise.
+        (R, D), (R, L, D) if layerwise, or (R, S) in s.
     """
-    layers, size = generator.card.layers, generator.card.code_size
+    layers = generator.card.layers
+    size = style_channels(generator) if styles else generator.card.code_size
     raw = normals(seed, Stream.NULL, Use.LATENT, range(count), size * layers if layerwise else size)
     raw = raw.reshape(count, layers, size) if layerwise else raw
     unit: Floats = raw / np.linalg.norm(raw, axis=-1, keepdims=True)
@@ -84,7 +90,7 @@ def permuted_directions(
 
     Args:
         fit: calls the run's learner.
-        latents: (N, D) or (N, L, D).
+        latents: (N, D), (N, L, D), or styles (N, S).
         scores: (N, C), of concepts that can be learnt.
         concepts: C of them; direction r takes concept r modulo C.
         count: R, the number of directions; each has its own permutation.
@@ -92,7 +98,7 @@ def permuted_directions(
         classes: classes of a conditional generator (N,); scores are then permuted within each class.
 
     Returns:
-        (R, D), or (R, L, D).
+        (R, D), (R, L, D) or (R, S).
     """
     directions = []
     for r in range(count):

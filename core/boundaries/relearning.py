@@ -34,7 +34,7 @@ class Relearnt:
 def learn_again(
     learn: Learn,
     boundaries: Boundaries,
-    w: NDArray[np.float32],
+    latents: NDArray[np.float32],
     *,
     count: int,
     seed: int,
@@ -45,20 +45,21 @@ def learn_again(
     Args:
         learn: calls the run's learner on rows of the samples.
         boundaries: learnt from all samples, conditional directions included.
-        w: w of all samples (N, D); the spread s_w is computed again for each resample.
+        latents: w of all samples (N, D), or their styles (N, S) where boundaries lie in s; the spread is
+            computed again for each resample.
         count: M.
         seed: seed of the resampling.
         done: called after each resample.
 
     Returns:
-        Normals (M, B, D) or (M, B, L, D) and spreads (M,); a normal is NaN where learning failed.
+        Normals (M, B, D), (M, B, L, D) or (M, B, S) and spreads (M,); a normal is NaN where learning failed.
     """
     normals = np.full((count, len(boundaries), *boundaries[0].normal.shape), np.nan, dtype=np.float32)
     spreads = np.empty(count)
     relearnt = Relearnt(Resampled(normals, spreads))
     for m in range(count):
-        rows, learner_seed = resampled_rows(len(w), seed, m)
-        spreads[m] = spread_of(w[rows])
+        rows, learner_seed = resampled_rows(len(latents), seed, m)
+        spreads[m] = spread_of(latents[rows])
         replicates, refused = learn(rows, learner_seed)
         for i, boundary in enumerate(boundaries):
             if boundary.name in replicates.names:

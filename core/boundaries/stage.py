@@ -12,7 +12,8 @@ from ..config.schema import Condition
 from ..errors import DataError, nearest
 from ..messages import listed, visible
 from ..plugins.records import Boundaries
-from ..probing.stage import read_classes, read_finite, read_latents, read_scores
+from ..probing.concept_stats import spread_of
+from ..probing.stage import read_classes, read_finite, read_latents, read_scores, read_styles
 from ..runs.engine import Engine
 from ..runs.manifest import StageFacts
 from ..runs.prepare import Prepared
@@ -45,7 +46,9 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
     columns = [j for j in prepared.chosen if prepared.concepts[j].name not in skipped]
     with progress.stage("learn", total=len(columns) * (1 + prepared.learning_resamples)) as step:
         w, codes = read_latents(run, prepared)
+        finite = read_finite(run, prepared)
         task = _read(run, prepared, columns, w, codes)
+        spanned = task.latents if task.styles else w[finite]  # the latents whose spread is the unit of steps
         unconditional, refused = task.learn(seed)
         skipped |= refused
         if not unconditional:
@@ -74,7 +77,7 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
             relearnt = learn_again(
                 partial(learn_from_resample, task, conditions, boundaries),
                 boundaries,
-                w[read_finite(run, prepared)],
+                spanned,
                 count=prepared.learning_resamples,
                 seed=seed,
                 done=lambda: step(len(columns)),
@@ -83,6 +86,8 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
             files, facts = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.missing}
     save_boundaries(boundaries, run.path, skipped)
     facts |= {"boundaries": len(boundaries), "skipped": len(skipped)}
+    if task.styles:
+        facts["style_spread"] = spread_of(spanned)
     run.finish("learn", seconds=step.seconds, files=files, **facts)
 
 
@@ -90,13 +95,22 @@ def _read(
     run: Run, prepared: Prepared, columns: Sequence[int], w: Floats, codes: Floats | None
 ) -> LearningTask:
     """Read the samples of a run whose picture is finite, with the scores of these columns."""
-    latents = codes if prepared.learner.layerwise and codes is not None else w
+    if prepared.in_styles:
+        latents = read_styles(run, prepared)
+    else:
+        latents = codes if prepared.learner.layerwise and codes is not None else w
     finite = read_finite(run, prepared)
     classes = read_classes(run, prepared) if prepared.learner.within_classes else None
     scores, concepts = read_scores(run, prepared)[:, columns], [prepared.concepts[j] for j in columns]
     classes = None if classes is None else classes[finite]
     return LearningTask(
-        prepared.learner, prepared.generator, latents[finite], scores[finite], concepts, classes
+        prepared.learner,
+        prepared.generator,
+        latents[finite],
+        scores[finite],
+        concepts,
+        classes,
+        prepared.in_styles,
     )
 
 

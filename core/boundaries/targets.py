@@ -18,8 +18,8 @@ from scipy.optimize import linear_sum_assignment
 
 from ..errors import DataError
 from ..plugins.contracts import Generator
-from ..plugins.records import Boundaries, Boundary, Concept
-from ..strata.styles import style_strata
+from ..plugins.records import STYLES, Boundaries, Boundary, Concept
+from ..strata.styles import styles_of
 
 Floats = NDArray[np.float32]
 BATCH = 1024  # samples whose styles are computed at once
@@ -31,6 +31,8 @@ def with_targets(
     scores: Floats,
     concepts: Sequence[Concept],
     generator: Generator,
+    *,
+    styles: bool = False,
 ) -> Boundaries:
     """Return the boundaries, each direction without labels with its target and in its positive sense.
 
@@ -40,10 +42,11 @@ def with_targets(
 
     Args:
         boundaries: learnt boundaries and directions without labels; those that have a concept stay.
-        latents: w (N, D), or codes (N, L, D).
+        latents: w (N, D), codes (N, L, D), or styles (N, S).
         scores: (N, C), NaN where a concept is undefined.
         concepts: concepts of the C columns.
         generator: the generator, which computes the styles for directions in s.
+        styles: whether the latents are styles.
 
     Raises:
         DataError: no score varies together with anything, so there is nothing to judge a direction by.
@@ -57,7 +60,7 @@ def with_targets(
         if boundary.concept:
             found.append(boundary)
             continue
-        r = correlations(distances(boundary, latents, generator), scores)  # (C,)
+        r = correlations(distances(boundary, latents, generator, styles=styles), scores)  # (C,)
         j = int(np.abs(r).argmax())
         sign = np.float32(-1.0 if r[j] < 0.0 else 1.0)
         found.append(
@@ -73,16 +76,20 @@ def with_targets(
     return Boundaries(found)
 
 
-def distances(boundary: Boundary, latents: Floats, generator: Generator) -> NDArray[np.float64]:
+def distances(
+    boundary: Boundary, latents: Floats, generator: Generator, *, styles: bool = False
+) -> NDArray[np.float64]:
     """Return n.x + b of each sample (N,), averaged over the boundary's layers where it has one per layer.
 
     Args:
         boundary: in the space of the latents, or in s.
-        latents: w (N, D), or codes (N, L, D); codes of which w is asked are averaged over the layers.
+        latents: w (N, D), codes (N, L, D), or styles (N, S); codes of which w is asked are averaged over the
+            layers.
         generator: computes the styles for a boundary in s.
+        styles: whether the latents are styles.
     """
     normal, offset = boundary.normal.astype(np.float64), np.asarray(boundary.offset, dtype=np.float64)
-    if boundary.space == "s" and latents.shape[-1] != len(normal):
+    if boundary.space == STYLES and not styles:
         return _style_products(normal, latents, generator) + float(offset)
     if normal.ndim == 2:
         layers = list(range(len(normal)) if boundary.layers is None else boundary.layers)
@@ -100,18 +107,11 @@ def _style_products(
     normal: NDArray[np.float64], latents: Floats, generator: Generator
 ) -> NDArray[np.float64]:
     """Return n.s (N,) with the styles s of the samples, in blocks of samples and without storing them."""
-    strata = style_strata(generator)
-    pieces = np.split(normal, np.cumsum([width for _, width in strata])[:-1])
     total = np.zeros(len(latents))
     for start in range(0, len(latents), BATCH):
         part = torch.from_numpy(np.array(latents[start : start + BATCH])).to(generator.device)
         codes = part if part.ndim == 3 else generator.broadcast(part)
-        for (s, _), piece in zip(strata, pieces, strict=True):
-            layer = generator.strata[s].reads
-            if layer is not None and piece.any():
-                style = generator.style(s, codes[:, layer])  # (n, C_s)
-                assert style is not None
-                total[start : start + len(part)] += style.double().cpu().numpy() @ piece
+        total[start : start + len(part)] = styles_of(generator, codes).double().cpu().numpy() @ normal
     return total
 
 

@@ -105,6 +105,16 @@ class Concepts(Section):
     )
 
 
+class Learning(Section):
+    """Latent space in which boundaries are learnt."""
+
+    space: Literal["w", "s"] = Field(
+        default="w",
+        description="w: that of the codes (z without a mapping network, w+ for per_layer learners); "
+        "s: style channels of all strata",
+    )
+
+
 class Condition(Section):
     """A direction that changes one concept and leaves others unchanged (method C, conditional)."""
 
@@ -305,6 +315,7 @@ class RunConfig(Section):
         default=Use(use="soft_conditional"),
         description="the boundary learner and its config, such as {use: linear_svm}",
     )
+    learning: Learning = Learning()
     conditions: list[Condition] = Field(
         default=[], description="conditional directions to verify besides the learnt boundaries"
     )

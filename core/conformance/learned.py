@@ -15,7 +15,7 @@ from ..plugins.base import owner_of
 from ..plugins.compatibility import check_fits
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.failures import one_line
-from ..plugins.records import LEVELS, SPACES, Boundaries, Boundary, Concept
+from ..plugins.records import LEVELS, SPACES, STYLES, Boundaries, Boundary, Concept
 from ..storage import name_rules
 from .random_state import ADVICE
 
@@ -28,7 +28,12 @@ UNIT = 1e-3  # tolerance of the length of a unit normal
 
 
 def check_learned(
-    returned: object, learner: BoundaryLearner, concepts: Sequence[Concept], generator: Generator
+    returned: object,
+    learner: BoundaryLearner,
+    concepts: Sequence[Concept],
+    generator: Generator,
+    *,
+    styles: bool = False,
 ) -> Boundaries:
     """Return a learner's boundaries after checking that they fit the generator and the requested concepts.
 
@@ -37,6 +42,7 @@ def check_learned(
         learner: the learner.
         concepts: the requested concepts; directions found without labels have names of their own.
         generator: the generator in whose latent space the boundaries lie.
+        styles: whether they were learnt from styles, and so lie in s; otherwise in a space of codes.
 
     Raises:
         PluginBroken: the message says which boundary is wrong and why.
@@ -53,7 +59,7 @@ def check_learned(
                 f"{owner}: learn returned {type(boundary).__name__} among its boundaries; "
                 "each must be a ganstrata.Boundary"
             )
-        fault = _fault(boundary, generator)
+        fault = _fault(boundary, generator, styles)
         if fault:
             name = _shown_name(boundary)
             raise PluginBroken(f"{owner}: the boundary '{name}' {fault}")
@@ -141,7 +147,7 @@ def _fault_of_name(boundary: Boundary) -> str:
     return "" if boundary.concept or boundary.direction else "is empty"
 
 
-def _fault(boundary: Boundary, generator: Generator) -> str:
+def _fault(boundary: Boundary, generator: Generator, styles: bool) -> str:
     """Return what is wrong with a boundary; empty if nothing is."""
     if fault := _fault_of_name(boundary):
         return f"has a name that cannot be used: it {fault}"
@@ -160,6 +166,8 @@ def _fault(boundary: Boundary, generator: Generator) -> str:
             f"has {shown(layers)} for layers; "
             f"a tuple of numbers from 0 to {generator.card.layers - 1}, or None, was expected"
         )
+    if boundary.space == STYLES and not styles:
+        return "lies in s, the space of style channels, but was learnt from codes; set learning.space: s"
     if boundary.space not in SPACES or boundary.generator != generator.fingerprint:
         space, fingerprint = shown(boundary.space), shown(boundary.generator)
         return (

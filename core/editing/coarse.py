@@ -18,8 +18,7 @@ from ..runs.manifest import ConceptStats
 from ..runs.prepare import Prepared
 from ..runs.progress import Step
 from ..statistics import sample_means
-from ..strata.composition import Pass
-from ..strata.moves import edit_direction, move
+from ..strata.displacements import displacement, edited
 from .directions import EditPart
 from .range_search import Coarse
 
@@ -80,7 +79,7 @@ def measure(
         parts: boundaries to move along.
         concepts: statistics of each concept's scores, (C,).
         steps: signed distances (T,), 0 among them.
-        unit: length of one step in w.
+        unit: length of one step, in w or s.
         done: called with the number of pictures after each column.
 
     Returns:
@@ -95,15 +94,17 @@ def measure(
                 f"--search: no scorer of this run scores {part.boundary.concept}; "
                 "give --start and --end instead"
             )
-    scale = prepared.edit_scale
+    styles = parts[0].in_styles
     random = random_directions(
-        prepared.generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False
+        prepared.generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False, styles=styles
     )
-    directions = {(i, -1): (part.direction, part.layers) for i, part in enumerate(parts)}
+    directions = {(i, -1): part.displacement for i, part in enumerate(parts)}
     for layers in dict.fromkeys(part.layers for part in parts):
         at = next(i for i, part in enumerate(parts) if part.layers == layers)
         directions |= {
-            (at, r): (edit_direction(normal, layers, scale) * np.float32(unit), layers)
+            (at, r): displacement(
+                prepared.generator, normal, layers, prepared.edit_scale, styles=styles, length=unit
+            )
             for r, normal in enumerate(random)
         }
     few = _sparse(steps)
@@ -113,10 +114,12 @@ def measure(
         base = prepared.render(
             codes, latents.condition, latents.index, Stream.VERIFICATION, {part.layers for part in parts}
         )
-        for key, (direction, layers) in directions.items():
+        for key, direction in directions.items():
             columns = []
             for step in steps if key[1] < 0 else few:
-                columns.append(_column(prepared, base, move(codes, direction, float(step)), layers))
+                columns.append(
+                    _column(prepared, edited(base, codes, [direction], [float(step)], direction.layers))
+                )
                 done(prepared.batch)
             tables[key].append(
                 (np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1))
@@ -161,11 +164,8 @@ def _sparse(steps: NDArray[Any]) -> NDArray[Any]:
     return steps[chosen]
 
 
-def _column(
-    prepared: Prepared, base: Pass, codes: torch.Tensor, layers: tuple[int, ...]
-) -> tuple[Floats, Floats]:
+def _column(prepared: Prepared, rendering: Rendering) -> tuple[Floats, Floats]:
     """Return scores (N, C) and the share of values outside [0, 1] (N,) at one step."""
-    rendering: Rendering = base.edited(codes, layers)
     outside = (rendering.images < 0.0) | (rendering.images > 1.0)
     return prepared.score(rendering).astype(np.float64), outside.flatten(1).double().mean(dim=1).cpu().numpy()
 

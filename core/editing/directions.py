@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,16 +15,17 @@ from torch import Tensor
 
 from ..boundaries.files import FILES, boundaries_in, load_boundaries
 from ..errors import DataError, LayerError, UserError, nearest
-from ..plugins.compatibility import check_fits
+from ..plugins.compatibility import check_fits, lie_in_styles
 from ..plugins.contracts import Generator
-from ..plugins.records import Boundaries, Boundary
+from ..plugins.records import STYLES, Boundaries, Boundary
 from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import file_hash
 from ..storage.json_values import JsonObject
+from ..strata.displacements import Displacement
 from ..strata.layers import layer_sets, layers_in_words, show_layers
 from ..strata.moves import conditioned, edit_direction
-from ..strata.styles import split_styles, style_strata
+from ..strata.styles import styles_at
 from .request import EditRequest, Move, parse_move
 
 Floats = NDArray[np.float32]
@@ -39,9 +40,9 @@ class EditPart:
         set_name: name of the layer set.
         layers: layers to move.
         amount: distance at the last step; None for the last step of the edit.
-        direction: the change of the codes per unit of distance, (L, D).
-        styles: in space s, the change of the styles per unit of distance, stratum -> (C_s,); the codes stay.
+        direction: the change of the codes per unit of distance, (L, D); zeros in space s.
         column: column of its concept among all scores; None if no scorer has it.
+        styles: in space s, the change of the styles per unit of distance, stratum -> (C_s,); the codes stay.
     """
 
     boundary: Boundary
@@ -53,6 +54,18 @@ class EditPart:
     styles: Mapping[int, Floats] | None = None
 
     @property
+    def in_styles(self) -> bool:
+        """Whether it moves styles, and not codes."""
+        return self.styles is not None
+
+    @property
+    def displacement(self) -> Displacement:
+        """The change per unit of distance."""
+        if self.styles is not None:
+            return Displacement(self.layers, styles=self.styles)
+        return Displacement(self.layers, codes=self.direction)
+
+    @property
     def name(self) -> str:
         """The boundary and its layers."""
         return f"{self.boundary.name} at {self.set_name}"
@@ -62,7 +75,7 @@ class EditPart:
         """The layers in words."""
         shown = show_layers(self.layers)
         if self.styles is not None:
-            return f"style channels of {layers_in_words(self.layers)}, in units of s"
+            return f"style channels of {layers_in_words(self.layers)}"
         return layers_in_words(self.layers) if self.set_name == shown else f"{self.set_name} layers ({shown})"
 
     def as_data(self) -> JsonObject:
@@ -115,7 +128,7 @@ def _digest(folder: Path) -> str:
 
 
 def find_parts(
-    prepared: Prepared, known: Boundaries, request: EditRequest, unit: float
+    prepared: Prepared, known: Boundaries, request: EditRequest, unit_in: Callable[[str], float]
 ) -> tuple[EditPart, ...]:
     """Return one part for each --along. Names are checked before anything else.
 
@@ -123,11 +136,11 @@ def find_parts(
         prepared: plugins of the run, whose generator the boundaries must fit.
         known: boundaries to choose from.
         request: names the boundaries and layers.
-        unit: length of one step in w.
+        unit_in: gives the length of one step in a space.
 
     Raises:
         UserError: a name, an amount or layers that do not exist.
-        MismatchError: a boundary of another generator or latent space.
+        MismatchError: a boundary of another generator or latent space, or some lie in s and some not.
         DataError: a direction lies in the span of those to keep.
     """
     moves = [parse_move(text, known.names) for text in request.along]
@@ -138,8 +151,11 @@ def find_parts(
             f"There are {', '.join(known.names)}"
         )
     conditions = [known.of(name) for name in request.keep]
-    for boundary in [*(known.of(move.name) for move in moves), *conditions]:
-        check_fits(boundary, prepared.generator, styles=True)
+    named = [*(known.of(move.name) for move in moves), *conditions]
+    for boundary in named:
+        check_fits(boundary, prepared.generator)
+    lie_in_styles(named, "one edit")
+    unit = unit_in(named[0].space)
     parts = tuple(_part(prepared, known.of(move.name), conditions, move, unit) for move in moves)
     _check_styles(parts, request)
     repeated = sorted({part.name for part in parts if sum(other.name == part.name for other in parts) > 1})
@@ -161,8 +177,10 @@ def _part(
 ) -> EditPart:
     """Return the part of one --along; its layers are those requested, else the boundary's own, else all."""
     count = prepared.generator.card.layers
-    if boundary.space == "s" and move.layers is None and boundary.layers is None:
-        return _in_styles(prepared, boundary, range(count), move)
+    if conditions:
+        boundary = conditional(boundary, conditions)
+    if boundary.space == STYLES and move.layers is None and boundary.layers is None:
+        return _in_styles(prepared, boundary, range(count), move, unit)
     if move.layers is None and boundary.layers is not None:
         beyond = [layer for layer in boundary.layers if layer >= count]
         if beyond:
@@ -179,10 +197,8 @@ def _part(
                 f"name one, such as all, {', '.join(prepared.groups) or '0'}, or 0,2,5-7"
             )
         name, layers = next(iter(sets.items()))
-    if boundary.space == "s":
-        return _in_styles(prepared, boundary, layers, move)
-    if conditions:
-        boundary = conditional(boundary, conditions)
+    if boundary.space == STYLES:
+        return _in_styles(prepared, boundary, layers, move, unit)
     scale = prepared.edit_scale
     ids = [concept.name for concept in prepared.concepts]
     column = ids.index(boundary.concept) if boundary.concept in ids else None
@@ -196,20 +212,16 @@ def _part(
     )
 
 
-def _in_styles(prepared: Prepared, boundary: Boundary, layers: Collection[int], move: Move) -> EditPart:
+def _in_styles(
+    prepared: Prepared, boundary: Boundary, layers: Collection[int], move: Move, unit: float
+) -> EditPart:
     """Return the part of a direction in s, at the strata that read the given layers.
-
-    One unit of distance is the unit direction in s, whatever the unit of steps in w.
 
     Raises:
         LayerError: the direction moves no style of these layers.
     """
     generator, card = prepared.generator, prepared.generator.card
-    styles = {
-        s: piece
-        for s, piece in split_styles(boundary.normal, style_strata(generator)).items()
-        if generator.strata[s].reads in layers
-    }
+    styles = styles_at(generator, boundary.normal, layers)
     if not styles:
         raise LayerError(
             f"boundary '{boundary.name}' moves no style of layers {show_layers(sorted(layers))}; "
@@ -219,7 +231,8 @@ def _in_styles(prepared: Prepared, boundary: Boundary, layers: Collection[int], 
     ids = [concept.name for concept in prepared.concepts]
     column = ids.index(boundary.concept) if boundary.concept in ids else None
     still = np.zeros((card.layers, card.code_size), np.float32)
-    return EditPart(boundary, show_layers(moved), moved, move.amount, still, column, styles)
+    steps = {s: piece * np.float32(unit) for s, piece in styles.items()}
+    return EditPart(boundary, show_layers(moved), moved, move.amount, still, column, steps)
 
 
 def _check_styles(parts: Sequence[EditPart], request: EditRequest) -> None:
@@ -231,15 +244,11 @@ def _check_styles(parts: Sequence[EditPart], request: EditRequest) -> None:
     names = [part.boundary.name for part in parts if part.styles is not None]
     if not names:
         return
-    for option, given in (
-        (f"--mode {request.mode}", request.mode in ("absolute", "jitter")),
-        ("--search", request.search),
-        ("--keep", bool(request.keep)),
-    ):
-        if given:
-            raise UserError(
-                f"{option} is for directions that move codes; '{names[0]}' moves style channels (space s)"
-            )
+    if request.mode in ("absolute", "jitter"):
+        raise UserError(
+            f"--mode {request.mode} is for directions that move codes; "
+            f"'{names[0]}' moves style channels (space s)"
+        )
 
 
 def conditional(boundary: Boundary, conditions: list[Boundary]) -> Boundary:

@@ -18,6 +18,7 @@ from ..runs.session import Finished, open_finished_run
 from ..runs.stages import Stage
 from ..storage.filenames import file_stem
 from ..storage.result_folder import check_free, index_text, replace_folder
+from ..strata.moves import unit_in_words
 from . import coarse, films
 from .directions import EditPart, find_boundaries, find_parts, mean_code
 from .page import build_page
@@ -45,7 +46,8 @@ class Manipulated:
         frames: pictures (N, T, H, W, C), scores (N, T, C) and distances of each strip.
         concepts: columns of the scores.
         files: names of the files.
-        unit: of distances: `sd`, standard deviations of w, or `raw`.
+        unit: of distances: `sd`, standard deviations of w or of the styles, or `raw`.
+        styles: whether style channels were moved, and not codes.
     """
 
     path: Path
@@ -57,6 +59,12 @@ class Manipulated:
     files: tuple[str, ...]
     unit: str
     remarks: tuple[str, ...] = ()
+    styles: bool = False
+
+    @property
+    def unit_in_words(self) -> str:
+        """What distances are counted in, such as `standard deviations of w`."""
+        return unit_in_words(self.unit, styles=self.styles)
 
 
 def manipulate(
@@ -157,9 +165,10 @@ def _perform(finished: Finished, request: EditRequest, progress: Progress) -> Ma
     """Check the request against the run, render everything, then write the folder in one step."""
     run, prepared = finished.run, finished.engine.prepared
     editing = run.config.editing
-    unit = run.step_unit
     known, boundaries = find_boundaries(run, request.boundaries)
-    parts = find_parts(prepared, known, request, unit)
+    parts = find_parts(prepared, known, request, run.step_unit_in)
+    styles = parts[0].in_styles
+    unit = run.step_unit_in(parts[0].boundary.space)
     source = find_source(prepared, request)
     strips = strips_of(parts, positions(request, editing.start, editing.end, editing.steps), request.mode)
     ruler = Ruler(unit, (JITTER if request.noise_sd is None else request.noise_sd) * unit)
@@ -193,8 +202,10 @@ def _perform(finished: Finished, request: EditRequest, progress: Progress) -> Ma
             source,
             boundaries,
             strips,
-            prepared.config.rescoring.distance_unit,
+            # A run that learns in w has no standard deviation in s: its steps there are units of s.
+            "raw" if styles and not prepared.in_styles else prepared.config.rescoring.distance_unit,
             unit,
+            styles,
             prepared.generator.fingerprint,
         )
         files = _files(run, record, edited, grid)
@@ -211,6 +222,7 @@ def _perform(finished: Finished, request: EditRequest, progress: Progress) -> Ma
         tuple(files),
         unit=record.unit,
         remarks=source.remarks,
+        styles=styles,
     )
 
 

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from ..figures.pages import asset, data_uri, page_script, page_style, templates
 from ..figures.sheets import enlarged
+from ..plugins.records import STYLES
 from ..rescoring.results import concept_units
 from ..runs.manifest import ConceptStats
 from ..runs.run import Run
 from ..strata.layers import show_layers
+from ..strata.moves import unit_in_words
 from .record import EditRecord
 from .render import Frames
 from .response import described, response
@@ -102,13 +104,15 @@ def build_page(run: Run, edited: Sequence[Edited], record: EditRecord) -> str:
     """Build one page of all strips that opens offline."""
     environment = templates(__package__)
     environment.filters["signed"] = signed
+    space = STYLES if record.styles else "w"
     return environment.get_template("page.html.j2").render(
         style=Markup(page_style() + asset(__package__, "page.css")),
         script=Markup(page_script() + asset(__package__, "page.js")),
         manifest=run.manifest,
         record=record,
-        unit="standard deviations of w" if record.unit == "sd" else "units of w",
-        short_unit="sd" if record.unit == "sd" else "in w",
+        unit=unit_in_words(record.unit, styles=record.styles),
+        short_unit="sd" if record.unit == "sd" else f"in {space}",
+        space=space,
         strips=[
             _strip(record.source.names, each, run.concepts, run.record.generator.background)
             for each in edited

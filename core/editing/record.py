@@ -26,7 +26,8 @@ class EditRecord:
         boundaries: where the boundaries are from.
         strips: parts and distances of each series.
         unit: of distances.
-        unit_in_w: its length.
+        unit_length: its length, in w or s.
+        styles: whether style channels are moved, so that lengths are those of s.
         fingerprint: of the generator.
     """
 
@@ -35,7 +36,8 @@ class EditRecord:
     boundaries: BoundarySource
     strips: Sequence[Strip]
     unit: Literal["sd", "raw"]
-    unit_in_w: float
+    unit_length: float
+    styles: bool
     fingerprint: str
 
     @property
@@ -65,7 +67,7 @@ class EditRecord:
             },
             "codes": self.source.origin.as_data(),
             "boundaries": {"from": self.boundaries.name, "sha256": self.boundaries.sha256},
-            "unit": {"name": self.unit, "in_w": self.unit_in_w},
+            "unit": {"name": self.unit, "in_s" if self.styles else "in_w": self.unit_length},
             "strips": [strip.as_data() for strip in self.strips],
             "generator": {"family": card.family, "source": card.source, "fingerprint": self.fingerprint},
             "checkpoints": run.record.checkpoints,

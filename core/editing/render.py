@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from ..randomness import Use, normals
 from ..runs.prepare import Prepared
 from ..runs.progress import Step
 from ..strata.composition import Pass
+from ..strata.displacements import added_styles
 from ..strata.moves import jitter, move, move_jointly, move_to, signed_distance
+from ..strata.styles import style_strata, styles_of
 from .directions import EditPart, mean_code
 from .sources import Source
 from .steps import Strip
@@ -31,7 +34,7 @@ class Frames:
         pictures: the generator's own, (N, T, H, W, C).
         scores: scores of all concepts (N, T, C), or None.
         distances: from the boundary of each part, (N, T, P), in steps; NaN if broadcast() is not a
-            truncation towards a point, and for directions in s.
+            truncation towards a point.
     """
 
     pictures: Pixels
@@ -44,7 +47,7 @@ class Ruler:
     """Hold what distances are measured with.
 
     Attributes:
-        unit: length of one step in w.
+        unit: length of one step, in w or s.
         noise: sd of jitter in w.
     """
 
@@ -59,6 +62,22 @@ class _Batch:
     codes: Tensor
     index: Tensor
     mean: Tensor | None
+
+
+class _Column(NamedTuple):
+    """Hold a batch at one step.
+
+    Attributes:
+        pictures: (N, H, W, C).
+        scores: (N, C), or None.
+        codes: (N, L, D).
+        added: in s, what is added to the style of each stratum, number -> (C_s,).
+    """
+
+    pictures: Pixels
+    scores: Floats | None
+    codes: Tensor
+    added: dict[int, Tensor] | None
 
 
 class StripRenderer:
@@ -98,19 +117,18 @@ class StripRenderer:
             batch = _Batch(codes, index, mean_code(self.prepared.generator, condition))
             for s, strip in enumerate(strips):
                 columns = [self._column(base, batch, strip, t, done) for t in range(strip.distances.shape[1])]
-                unedited = (to_pixels(base.rendering.pictures), plain, codes)
+                unedited = _Column(to_pixels(base.rendering.pictures), plain, codes, None)
                 before[s].append(self._frames([unedited], strip.parts, batch.mean, size))
                 after[s].append(self._frames(columns, strip.parts, batch.mean, size))
         return [_joined(pieces) for pieces in before], [_joined(pieces) for pieces in after]
 
-    def _column(
-        self, base: Pass, batch: _Batch, strip: Strip, t: int, done: Step
-    ) -> tuple[Pixels, Floats | None, Tensor]:
+    def _column(self, base: Pass, batch: _Batch, strip: Strip, t: int, done: Step) -> _Column:
         """Return pictures, scores and codes at step t; nothing else of it stays in memory."""
-        moved = self._moved(batch, strip, t)
-        rendering = base.edited(moved, strip.layers, self._styles(strip, t))
+        moved, added = self._moved(batch, strip, t), self._styles(strip, t)
+        rendering = base.edited(moved, strip.layers, added)
         done(len(moved))
-        return to_pixels(rendering.pictures), self.prepared.score(rendering) if self.scored else None, moved
+        scores = self.prepared.score(rendering) if self.scored else None
+        return _Column(to_pixels(rendering.pictures), scores, moved, added)
 
     def _moved(self, batch: _Batch, strip: Strip, t: int) -> Tensor:
         """Return codes (N, L, D) at step t (method C)."""
@@ -136,13 +154,11 @@ class StripRenderer:
         return move(codes, part.direction, amounts[0])
 
     def _styles(self, strip: Strip, t: int) -> dict[int, Tensor] | None:
-        """Return what is added to the style (C_s,) of each stratum at step t; None if nothing is."""
-        moves: dict[int, Tensor] = {}
-        for part, amount in zip(strip.parts, strip.distances[:, t], strict=True):
-            for s, piece in (part.styles or {}).items():
-                step = torch.from_numpy(piece).to(self.prepared.device) * float(amount)
-                moves[s] = moves[s] + step if s in moves else step
-        return moves or None
+        """Return what is added to the style (C_s,) of each stratum at step t; None if codes are moved."""
+        if not strip.parts[0].in_styles:
+            return None
+        amounts = [float(amount) for amount in strip.distances[:, t]]
+        return added_styles([part.displacement for part in strip.parts], amounts, self.prepared.device)
 
     def _noise(self, codes: Tensor, index: Tensor, draw: int) -> Tensor:
         """Return normal noise (N, L, D) that depends only on the seed, the sample and the draw."""
@@ -155,33 +171,47 @@ class StripRenderer:
 
     def _frames(
         self,
-        columns: Sequence[tuple[Pixels, Floats | None, Tensor]],
+        columns: Sequence[_Column],
         parts: tuple[EditPart, ...],
         mean: Tensor | None,
         size: int,
     ) -> Frames:
         """Stack the columns of a batch along T, without the rows beyond `size` that fill it up."""
-        scores = [column[1] for column in columns if column[1] is not None]
+        scores = [column.scores for column in columns if column.scores is not None]
         return Frames(
-            np.stack([pixels[:size] for pixels, _, _ in columns], axis=1),
+            np.stack([column.pictures[:size] for column in columns], axis=1),
             np.stack(scores, axis=1)[:size] if scores else None,
             np.stack(
                 [
-                    np.stack([self._distance(codes, part, mean) for part in parts], axis=1)
-                    for _, _, codes in columns
+                    np.stack([self._distance(column, part, mean) for part in parts], axis=1)
+                    for column in columns
                 ],
                 axis=1,
             )[:size],
         )
 
-    def _distance(self, codes: Tensor, part: EditPart, mean: Tensor | None) -> Floats:
-        """Return the signed distance from the boundary in steps (N,), averaged over the moved layers."""
-        if mean is None or part.styles is not None:
-            return np.full(len(codes), np.nan, dtype=np.float32)
-        b, scale = part.boundary, self.prepared.generator.layer_scale
-        distances = signed_distance(
-            codes.float(), b.normal, b.offset, part.layers, scale, mean.to(codes.device)
-        )
+    def _distance(self, column: _Column, part: EditPart, mean: Tensor | None) -> Floats:
+        """Return the signed distance from the boundary in steps (N,), averaged over the moved layers.
+
+        In s it is n.s + b of all styles with which the picture is made.
+        """
+        b, generator = part.boundary, self.prepared.generator
+        if part.in_styles:
+            styles = styles_of(generator, column.codes)  # (N, S)
+            added = column.added or {}
+            moves = [
+                added[s].expand(len(styles), -1) if s in added else styles.new_zeros(len(styles), width)
+                for s, width in style_strata(generator)
+            ]
+            normal = torch.from_numpy(b.normal).to(styles)
+            distances = (styles + torch.cat(moves, dim=1)) @ normal + float(b.offset)
+        elif mean is None:
+            return np.full(len(column.codes), np.nan, dtype=np.float32)
+        else:
+            codes, scale = column.codes.float(), generator.layer_scale
+            distances = signed_distance(
+                codes, b.normal, b.offset, part.layers, scale, mean.to(column.codes.device)
+            )
         return np.asarray(distances.cpu().numpy() / self.ruler.unit, dtype=np.float32)
 
     @torch.inference_mode()

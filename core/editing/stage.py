@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..boundaries.files import load_boundaries
 from ..errors import PictureError
 from ..figures.pictures import png, tile, to_pixels
-from ..plugins.records import Rendering
+from ..plugins.records import STYLES, Rendering
 from ..randomness import Stream
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
@@ -28,7 +27,7 @@ from ..storage.csv_tables import csv_text
 from ..storage.disk import make_folder, write_bytes, write_text
 from ..storage.filenames import file_stem
 from ..strata.composition import Pass
-from ..strata.moves import edit_direction, move, move_jointly
+from ..strata.displacements import Displacement, displacement, edited
 
 TABLE = "edits/edits.csv"
 INDEX = "edits/edits.json"
@@ -43,7 +42,7 @@ class StripTask:
         boundary: its name.
         set_name: name of the layer set.
         layers: layers to move.
-        direction: the change of the codes per unit of distance, (L, D).
+        direction: the change per unit of distance.
         column: column of the boundary's own concept among all scores.
     """
 
@@ -51,7 +50,7 @@ class StripTask:
     boundary: str
     set_name: str
     layers: tuple[int, ...]
-    direction: NDArray[np.float32]
+    direction: Displacement
     column: int
 
 
@@ -108,7 +107,14 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
             boundary.name,
             name,
             layers,
-            edit_direction(boundary.normal, layers, prepared.edit_scale) * run.step_unit,
+            displacement(
+                prepared.generator,
+                boundary.normal,
+                layers,
+                prepared.edit_scale,
+                styles=boundary.space == STYLES,
+                length=run.step_unit,
+            ),
             int(effects.own[b]),
         )
         for b, boundary in enumerate(effects.boundaries)
@@ -187,7 +193,7 @@ def _strip(prepared: Prepared, strip: StripTask) -> tuple[str, str, list[list[fl
         frames, columns = [], []
         for amount in amounts(prepared):
             rendering = (
-                baseline.edited(move(codes, strip.direction, amount), strip.layers)
+                edited(baseline, codes, [strip.direction], [amount], strip.layers)
                 if amount
                 else baseline.rendering
             )
@@ -227,9 +233,7 @@ def _baseline(prepared: Prepared, start: int) -> tuple[Pass, Tensor]:
 
 
 @torch.inference_mode()
-def _joint(
-    run: Run, prepared: Prepared, parts: list[JointPart], directions: list[NDArray[np.float32]]
-) -> None:
+def _joint(run: Run, prepared: Prepared, parts: list[JointPart], directions: list[Displacement]) -> None:
     """Write edits/joint.png: the samples, each edit by itself, all edits together (paper, fig. 4b)."""
     everywhere = {layer for part in parts for layer in prepared.groups[part.group]}
     rows = []
@@ -237,13 +241,10 @@ def _joint(
         baseline, codes = _baseline(prepared, start)
         columns = [to_pixels(baseline.rendering.pictures)]
         for part, direction in zip(parts, directions, strict=True):
-            columns.append(
-                to_pixels(
-                    baseline.edited(move(codes, direction, part.amount), prepared.groups[part.group]).pictures
-                )
-            )
-        together = move_jointly(codes, directions, [part.amount for part in parts])
-        columns.append(to_pixels(baseline.edited(together, everywhere).pictures))
+            alone = edited(baseline, codes, [direction], [part.amount], prepared.groups[part.group])
+            columns.append(to_pixels(alone.pictures))
+        together = edited(baseline, codes, directions, [part.amount for part in parts], everywhere)
+        columns.append(to_pixels(together.pictures))
         rows.append(np.stack(columns, axis=1))
     write_bytes(run.path / "edits/joint.png", png(tile(np.concatenate(rows))))
 

@@ -52,6 +52,7 @@ class Results(Run):
             statistics=tuple(rows),
             codes=stored.read("codes")[finite] if config.mixing > 0.0 else None,
             classes=classes_of(condition),
+            condition=condition,
         )
 
     @cached_property

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..errors import MismatchError
-from .contracts import Generator
-from .records import Boundary
+from .contracts import BoundaryLearner, Generator
+from .records import STYLES, Boundary
 
 
-def check_fits(boundary: Boundary, generator: Generator, *, styles: bool = False) -> None:
+def check_fits(boundary: Boundary, generator: Generator) -> None:
     """Refuse to apply a boundary to another generator or latent space.
-
-    Args:
-        boundary: boundary to apply.
-        generator: generator to apply it to.
-        styles: whether directions in s, which move styles instead of codes, can be applied here.
 
     Raises:
         MismatchError: the generator, the space or the shape of the normal differs.
@@ -24,8 +21,8 @@ def check_fits(boundary: Boundary, generator: Generator, *, styles: bool = False
             f"boundary '{boundary.name}' was learnt for generator {boundary.generator}; "
             f"this one is {generator.fingerprint} ({card.family}, {card.source})"
         )
-    if boundary.space == "s":
-        _check_styles(boundary, generator, styles)
+    if boundary.space == STYLES:
+        _check_styles(boundary, generator)
         return
     if boundary.space not in (generator.space, "w+"):
         raise MismatchError(
@@ -40,16 +37,56 @@ def check_fits(boundary: Boundary, generator: Generator, *, styles: bool = False
         )
 
 
-def _check_styles(boundary: Boundary, generator: Generator, styles: bool) -> None:
-    """Refuse a direction in s where codes are moved, or if the generator has other styles."""
-    if not styles:
-        raise MismatchError(
-            f"boundary '{boundary.name}' lies in space s: it moves style channels and not codes, "
-            "which only `manipulate` does"
-        )
+def _check_styles(boundary: Boundary, generator: Generator) -> None:
+    """Refuse a direction in s if the generator has other styles."""
     channels = sum(stratum.style_width or 0 for stratum in generator.strata if stratum.reads is not None)
     if boundary.normal.shape != (channels,):
         raise MismatchError(
             f"boundary '{boundary.name}' has a normal of shape {boundary.normal.shape}; "
             f"this generator has {channels} style channels in all"
         )
+
+
+def lie_in_styles(boundaries: Iterable[Boundary], purpose: str) -> bool:
+    """Return whether boundaries lie in s, which moves styles, and not in a space of codes.
+
+    Args:
+        boundaries: boundaries that are used together.
+        purpose: what for, in the message: "a joint edit".
+
+    Raises:
+        MismatchError: some lie in s and some in a space of codes; the message names one of each.
+
+    Example:
+        >>> import numpy as np
+        >>> w, s = (Boundary(f"a/{x}", "object", np.ones(1), np.zeros(()), x, "") for x in "ws")
+        >>> lie_in_styles([s, s], "a joint edit")
+        True
+        >>> lie_in_styles([w, s], "a joint edit")
+        Traceback (most recent call last):
+        ...
+        ganstrata.core.errors.MismatchError: a joint edit needs boundaries of one space: 'a/s' lies in s \
+(style channels), 'a/w' in w (codes)
+    """
+    first: dict[bool, Boundary] = {}
+    for boundary in boundaries:
+        first.setdefault(boundary.space == STYLES, boundary)
+    if len(first) == 2:
+        styled, coded = first[True], first[False]
+        raise MismatchError(
+            f"{purpose} needs boundaries of one space: '{styled.name}' lies in s (style channels), "
+            f"'{coded.name}' in {coded.space} (codes)"
+        )
+    return True in first
+
+
+def refusal_of_styles(learner: BoundaryLearner) -> str:
+    """Return why a learner cannot learn in s; empty if it can."""
+    if not learner.from_samples:
+        return "finds its directions in the generator and not in samples, so they lie in the space of codes"
+    if learner.layerwise:
+        return (
+            "learns a boundary per layer from codes; a boundary in s has channels of its own at every layer: "
+            "leave out per_layer, or learn in w"
+        )
+    return ""

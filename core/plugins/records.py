@@ -28,6 +28,8 @@ LEVELS = ("layout", "category", "attribute", "colour", "object")
 UNKNOWN = "unknown"
 SPACES = ("z", "w", "w+", "s")
 """Latent spaces in which a boundary may lie."""
+STYLES = "s"
+"""The space of style channels, where edits move styles and not codes."""
 
 
 @dataclass(frozen=True)

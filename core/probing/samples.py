@@ -38,6 +38,7 @@ class Samples:
         statistics: mean, standard deviation and so on of each concept, and whether it varies.
         codes: (N, L, D) with mixed styles; None where every layer has w.
         classes: classes of a conditional generator (N,); None for other generators.
+        condition: what the generator was conditioned on, a row per sample (N, ...), or None.
     """
 
     w: NDArray[np.float32]
@@ -46,6 +47,7 @@ class Samples:
     statistics: tuple[ConceptStats, ...]
     codes: NDArray[np.float32] | None = None
     classes: NDArray[np.int64] | None = None
+    condition: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         """Return N."""
@@ -117,7 +119,15 @@ class Samples:
         """Return the samples of these rows, which may repeat; statistics stay those of all samples."""
         codes = None if self.codes is None else self.codes[rows]
         classes = None if self.classes is None else self.classes[rows]
-        return replace(self, w=self.w[rows], scores=self.scores[rows], codes=codes, classes=classes)
+        condition = None if self.condition is None else self.condition[rows]
+        return replace(
+            self,
+            w=self.w[rows],
+            scores=self.scores[rows],
+            codes=codes,
+            classes=classes,
+            condition=condition,
+        )
 
 
 def scorers_by_alias(scorers: Scorers) -> dict[str, Scorer]:
@@ -247,6 +257,7 @@ def probe(
         statistics=tuple(statistics_of(scored, tables["scores"])),
         codes=tables.get("codes"),
         classes=classes_of(tables.get("condition")),
+        condition=tables.get("condition"),
     )
 
 

@@ -21,6 +21,7 @@ from ..runs.run import Run
 from ..storage.shards import Shards
 from .concept_stats import summarise
 from .samples import classes_of
+from .styles import styles_of_samples
 
 SHARD = 512  # approximate samples in a chunk: few files, and little is lost when a run is stopped
 
@@ -119,6 +120,18 @@ def read_scores(run: Run, prepared: Prepared) -> NDArray[np.float32]:
     """Read the scores of all concepts (N, C), columns as in prepared.concepts."""
     samples = open_samples(run)
     return np.concatenate([samples.read(f"scores/{alias}") for alias in prepared.scorers], axis=1)
+
+
+def read_styles(run: Run, prepared: Prepared) -> NDArray[np.float32]:
+    """Compute the styles of the stored samples, (N, S).
+
+    Raises:
+        UserError: the generator has no styles.
+    """
+    w, codes = read_latents(run, prepared)
+    stored = open_samples(run)
+    condition = stored.read("condition") if stored.has("condition") else None
+    return styles_of_samples(prepared.generator, w, codes, condition)
 
 
 def read_classes(run: Run, prepared: Prepared) -> NDArray[np.int64] | None:

@@ -15,10 +15,12 @@ from ..analyses.wording import point_sentences
 from ..editing.strips import GAP, read_index
 from ..figures.pages import page_script, page_style, templates
 from ..figures.pictures import Pixels, opaque
+from ..plugins.records import STYLES
 from ..runs.manifest import Work
 from ..runs.progress import duration
 from ..runs.run import Run
 from ..strata.layers import show_layers
+from ..strata.moves import unit_in_words
 from .content import ReportContent
 from .pictures import edit_views, joint_view, layer_sheet_views, sample_views
 from .sampling import sampling
@@ -85,6 +87,9 @@ def build_page(
         joint=joint_view(run, index),
         invariant=[concept for concept in run.concepts if not concept.varies],
         config_rescoring=run.config.rescoring,
+        space=run.config.learning.space,
+        spread=run.spread,
+        unit=unit_in_words(run.config.rescoring.distance_unit, styles=run.config.learning.space == STYLES),
         replicates=int(effects.replicates.max(initial=0)),
         sampling=sampling(effects, run.config.rescoring, run.batch, work),
         layer_sheets=layer_sheet_views(content.layers, run.record.generator.background),

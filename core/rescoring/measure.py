@@ -12,7 +12,7 @@ from torch import Tensor
 from ..plugins.records import Rendering
 from ..randomness import Stream
 from ..strata.composition import Pass
-from ..strata.moves import edit_direction, move
+from ..strata.displacements import displacement, edited
 from ..strata.scored_generator import ScoredGenerator
 from .sums import FIELDS, SIGNS, sums_of
 
@@ -56,12 +56,14 @@ def scores_along(
     normal: NDArray[np.floating],
     amount: float,
     layers: Sequence[int],
+    *,
+    styles: bool,
 ) -> Scores:
     """Score a batch again after a step along a unit normal n at the layers S: scores (N, C).
 
     The arguments are those of `_edited`.
     """
-    return scored.score(_edited(scored, baseline, normal, amount, layers))
+    return scored.score(_edited(scored, baseline, normal, amount, layers, styles=styles))
 
 
 def own_change_along(
@@ -71,13 +73,15 @@ def own_change_along(
     amount: float,
     layers: Sequence[int],
     column: int,
+    *,
+    styles: bool,
 ) -> Scores:
     """Return how the score of the concept of a column changes by a step along a unit normal, (N,).
 
     No other scorer runs, which saves most of the scoring. The other arguments are those of `_edited`.
     """
-    edited = _edited(scored, baseline, normal, amount, layers)
-    return scored.score_concept(edited, column) - baseline.scores[:, column]
+    rendering = _edited(scored, baseline, normal, amount, layers, styles=styles)
+    return scored.score_concept(rendering, column) - baseline.scores[:, column]
 
 
 def _edited(
@@ -86,23 +90,28 @@ def _edited(
     normal: NDArray[np.floating],
     amount: float,
     layers: Sequence[int],
+    *,
+    styles: bool,
 ) -> Rendering:
     """Render a batch again after a step along a unit normal n at the layers S.
 
         c'_l = c_l + amount scale_l n_l    for l in S
         c'_l = c_l                         elsewhere
 
-    scale is the generator's `layer_scale`: where truncation shrinks w, the step shrinks too.
+    scale is the generator's `layer_scale`: where truncation shrinks w, the step shrinks too. In s the styles
+    of the strata that read these layers are moved instead; see `displacement`.
 
     Args:
         scored: the generator with its scorers.
         baseline: the unedited batch.
-        normal: unit normal n, (D,), or one per layer, (L, D).
-        amount: signed length of the step, in units of w.
+        normal: unit normal n, (D,), or one per layer, (L, D), or in s (S,).
+        amount: signed length of the step, in units of w or s.
         layers: S.
+        styles: whether the normal lies in s.
     """
-    direction = edit_direction(normal, layers, scored.generator.layer_scale)  # (L, D)
-    return baseline.rendered.edited(move(baseline.codes, direction, amount), layers)
+    generator = scored.generator
+    unit = displacement(generator, normal, layers, generator.layer_scale, styles=styles)
+    return edited(baseline.rendered, baseline.codes, [unit], [amount], layers)
 
 
 def changes_along(
@@ -115,6 +124,7 @@ def changes_along(
     backward: Sequence[bool],
     column: int | None,
     count: int,
+    styles: bool,
 ) -> tuple[NDArray[np.float64], Scores]:
     """Move a batch along a direction at each layer set, and sum up how scores change.
 
@@ -127,12 +137,13 @@ def changes_along(
     Args:
         scored: the generator with its scorers.
         baseline: the unedited batch.
-        normal: unit normal n, (D,), or one per layer, (L, D).
-        step: lambda, in units of w.
+        normal: unit normal n, (D,), or one per layer, (L, D), or in s (S,).
+        step: lambda, in units of w or s.
         sets: S layer sets.
         backward: whether a boundary is moved backwards too, for each layer set, (S,).
         column: column of the boundary's own concept; None for a null direction.
         count: number of samples to use, from the start of the batch.
+        styles: whether the normal lies in s.
 
     Returns:
         Sums of `effects.FIELDS`, (S, 2, C, 5), and changes of the own concept, (S, 2, count). NaN where
@@ -143,10 +154,12 @@ def changes_along(
     for s, layers in enumerate(sets):
         both = column is not None and backward[s]
         for k, sign in enumerate(SIGNS if both else SIGNS[:1]):
-            edited = (
-                scores_along(scored, baseline, normal, sign * step, layers) if layers else baseline.scores
+            moved = (
+                scores_along(scored, baseline, normal, sign * step, layers, styles=styles)
+                if layers
+                else baseline.scores
             )
-            sums[s, k] = sums_of(baseline.scores[:count], edited[:count])
+            sums[s, k] = sums_of(baseline.scores[:count], moved[:count])
             if column is not None:
-                own[s, k] = edited[:count, column] - baseline.scores[:count, column]
+                own[s, k] = moved[:count, column] - baseline.scores[:count, column]
     return sums, own

@@ -16,16 +16,18 @@ from ..boundaries.targets import with_targets
 from ..errors import UserError, nearest
 from ..messages import listed
 from ..plugins.arguments import require, several
-from ..plugins.compatibility import check_fits
+from ..plugins.compatibility import check_fits, lie_in_styles
 from ..plugins.contracts import Generator
 from ..plugins.records import Boundaries, Boundary
 from ..probing.concept_stats import spread_of, statistics_of
 from ..probing.samples import Samples, Scorers, scored_generator
+from ..probing.styles import styles_of_samples
 from ..randomness import Stream
 from ..runs.manifest import ConceptStats
 from ..strata.layers import groups_of, layer_sets
 from ..strata.moves import own_layers
 from ..strata.scored_generator import ScoredGenerator
+from ..strata.styles import styles_of
 from .effects import BACKWARD, moved_backwards
 from .measure import Baseline, baseline_of, changes_along, own_change_along
 from .results import Effects, Sums
@@ -77,8 +79,9 @@ def rescore(
         scorers: the scorers F, with the same aliases as in `ganstrata.probe`.
         boundaries: one or several, for example from `ganstrata.learn`; each names a concept of the scorers. A
             boundary with `layers` is moved at those of a layer set that are among them.
-        probed: samples from `ganstrata.probe`, for the spread of w, the standard deviations of concepts, and
-            the targets of directions without labels. None measures the first two on the fresh samples.
+        probed: samples from `ganstrata.probe`, for the spread of w (or of the styles), the standard
+            deviations of concepts, and the targets of directions without labels. None measures the first two
+            on the fresh samples.
         layers: layer sets to move: `all` (required), `each` for single layers, `groups`, names of groups, or
             numbers.
         groups: layer groups by name; None for the generator's own.
@@ -100,7 +103,7 @@ def rescore(
     Raises:
         UserError: an argument has the wrong type, a number is out of range, a layer is unknown, or a
             boundary's concept has no scorer.
-        MismatchError: a boundary belongs to another generator or latent space.
+        MismatchError: a boundary belongs to another generator or latent space, or some lie in s and some not.
         GanstrataError: a plugin breaks its contract, or an image is not finite.
 
     Example:
@@ -129,10 +132,11 @@ def rescore(
     if "all" not in sets:
         raise UserError("layers must contain 'all': variation factors are decided at this layer set")
     backwards = moved_backwards(backward, sets)
-    spread, concepts = _statistics(scored, probed, samples)
+    styles = lie_in_styles(moved, "rescore()")
+    spread, concepts = _statistics(scored, probed, samples, styles=styles)
     step = distance * (spread if unit == "sd" else 1.0)
     layerwise = moved[0].normal.ndim == 2
-    null = random_directions(generator, null_directions, seed, layerwise=layerwise)
+    null = random_directions(generator, null_directions, seed, layerwise=layerwise, styles=styles)
     relearnt = boundaries.relearnt if isinstance(boundaries, Learnt) else None
     total = np.zeros((len(moved) + len(null), len(sets), 2, len(scored.concepts), len(FIELDS)))
     changes = np.full((len(moved), len(sets), 2, samples), np.nan)
@@ -156,6 +160,7 @@ def rescore(
                 backward=backwards,
                 column=column,
                 count=count,
+                styles=styles,
             )
             total[d] += sums
             if column is not None:
@@ -167,7 +172,13 @@ def rescore(
         ):
             steps = distance * (relearnt.spreads if unit == "sd" else np.ones(len(relearnt.spreads)))
             relearnt_changes[:, :, here] = _relearnt_changes(
-                scored, baseline, relearnt, columns, [own_layers(b, sets["all"]) for b in moved], steps
+                scored,
+                baseline,
+                relearnt,
+                columns,
+                [own_layers(b, sets["all"]) for b in moved],
+                steps,
+                styles=styles,
             )[:, :, :count]
     return Effects.of(
         Sums(total, changes, relearnt_changes, None if relearnt is None else relearnt.dilutions(moved)),
@@ -258,9 +269,9 @@ def _columns(boundaries: Boundaries, scored: ScoredGenerator) -> list[int]:
 
 
 def _statistics(
-    scored: ScoredGenerator, probed: Samples | None, samples: int
+    scored: ScoredGenerator, probed: Samples | None, samples: int, *, styles: bool
 ) -> tuple[float, Sequence[ConceptStats]]:
-    """Return the spread of w, and statistics of each concept's scores.
+    """Return the spread of w, or of the styles, and statistics of each concept's scores.
 
     They are those of the probing samples, or if there are none, of the samples that will be moved.
 
@@ -276,18 +287,21 @@ def _statistics(
                 f"`probed` has the concepts {listed(actual)}, but the scorers have {listed(expected)}; "
                 "give probe() and rescore() the same scorers"
             )
-        return probed.spread, probed.statistics
-    w, scores = [], []
+        if not styles:
+            return probed.spread, probed.statistics
+        at = styles_of_samples(scored.generator, probed.w, probed.codes, probed.condition)
+        return spread_of(at), probed.statistics
+    points, scores = [], []
     for start in range(0, samples, scored.batch):
-        latents, codes_of_w, codes = scored.draw(start, Stream.VERIFICATION)
-        w.append(codes_of_w.float().cpu().numpy())
+        latents, w, codes = scored.draw(start, Stream.VERIFICATION)
+        points.append((styles_of(scored.generator, codes) if styles else w).float().cpu().numpy())
         scores.append(
             scored.score(
                 scored.render(codes, latents.condition, latents.index, Stream.VERIFICATION).rendering
             )
         )
     statistics = statistics_of(scored, np.concatenate(scores)[:samples])
-    return spread_of(np.concatenate(w)[:samples]), statistics
+    return spread_of(np.concatenate(points)[:samples]), statistics
 
 
 def _relearnt_changes(
@@ -297,6 +311,8 @@ def _relearnt_changes(
     columns: Sequence[int],
     layers: Sequence[Sequence[int]],
     steps: Floats,
+    *,
+    styles: bool,
 ) -> Floats:
     """Return how each own concept changes along boundaries learnt from resampled samples, (M, B, N).
 
@@ -306,7 +322,8 @@ def _relearnt_changes(
         relearnt: M relearnt versions of each of B boundaries.
         columns: column of each boundary's concept, (B,).
         layers: layers to move, for each boundary.
-        steps: length of the step for each version, in units of w, (M,).
+        steps: length of the step for each version, in units of w or s, (M,).
+        styles: whether the boundaries lie in s.
 
     Returns:
         Changes (M, B, N); NaN where a boundary could not be learnt again.
@@ -314,6 +331,6 @@ def _relearnt_changes(
     changes = np.full((len(steps), len(columns), len(baseline.scores)), np.nan)
     for m, i in np.argwhere(relearnt.learnt):
         changes[m, i] = own_change_along(
-            scored, baseline, relearnt.normals[m, i], float(steps[m]), layers[i], columns[i]
+            scored, baseline, relearnt.normals[m, i], float(steps[m]), layers[i], columns[i], styles=styles
         )
     return changes

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from ..boundaries.files import load_boundaries
 from ..boundaries.null_directions import null_directions
 from ..boundaries.resampled import Resampled
-from ..errors import PictureError
+from ..errors import MismatchError, PictureError
 from ..plugins.compatibility import check_fits
-from ..plugins.records import Boundaries
+from ..plugins.records import STYLES, Boundaries
 from ..randomness import Stream
 from ..rounding import floor_share
 from ..runs.engine import Engine
@@ -50,11 +50,11 @@ from .work_units import (
 
 
 def step_length(prepared: Prepared, spread: float) -> float:
-    """Return lambda in units of w: the configured distance, times `spread` if distance_unit is `sd`.
+    """Return lambda in units of w or s: the configured distance, times `spread` if distance_unit is `sd`.
 
     Args:
         prepared: the run's plugins and settings.
-        spread: s_w = sqrt(trace Cov(w) / D) over the probing samples.
+        spread: s_w = sqrt(trace Cov(w) / D) over the probing samples, or s_s of their styles.
     """
     rescoring = prepared.config.rescoring
     return rescoring.distance * step_unit(rescoring.distance_unit, spread)
@@ -79,6 +79,7 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
     boundaries, _ = load_boundaries(run.path)
     for boundary in boundaries:
         check_fits(boundary, prepared.generator)
+    _check_space(run, boundaries)
     units = open_units(run)
     units.create(layout_of(prepared, len(boundaries)), directions_key(run, prepared))
     total, images = images_needed(prepared, len(boundaries)), 0
@@ -109,6 +110,20 @@ def rescore(run: Run, engine: Engine, progress: Progress) -> None:
         nonfinite=nonfinite,
         factors=effects.factor_names,
     )
+
+
+def _check_space(run: Run, boundaries: Boundaries) -> None:
+    """Refuse boundaries of another space than the run learns in, in which its steps have their length.
+
+    Raises:
+        MismatchError: names one of them.
+    """
+    for boundary in boundaries:
+        if (boundary.space == STYLES) != (run.config.learning.space == STYLES):
+            raise MismatchError(
+                f"{run.path}: boundary '{boundary.name}' lies in space {boundary.space}, but the run learns "
+                f"in {run.config.learning.space}; run `ganstrata learn {run.path}` again"
+            )
 
 
 def _check_share(prepared: Prepared, effects: Effects) -> int:
@@ -166,6 +181,7 @@ def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
             step_length(prepared, float(resampled.spreads[m])),
             layers,
             column,
+            styles=prepared.in_styles,
         )[:here]
     open_units(run).write(
         name_of(unit),
@@ -189,6 +205,7 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
         backward=unit.backward,
         column=column_of(prepared, boundaries[d].concept) if is_boundary else None,
         count=here,
+        styles=prepared.in_styles,
     )
     # The arrays of adaptive decisions have one layer set, `all`. Elsewhere sets that were not moved stay NaN.
     size, at = (1, (0,)) if unit.part == DECIDING else (len(sets), unit.sets)

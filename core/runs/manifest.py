@@ -100,6 +100,7 @@ class StageFacts(TypedDict, total=False):
         factors: names of the concepts whose boundaries were re-scored, in order.
         boundaries, skipped: number of concepts with a boundary, and without one.
         not_relearnt: boundary -> why resamplings could not learn it.
+        style_spread: s_s, the unit of a step in s, where boundaries were learnt there.
         work: of re-scoring.
     """
 
@@ -109,6 +110,7 @@ class StageFacts(TypedDict, total=False):
     boundaries: int
     skipped: int
     not_relearnt: dict[str, NotRelearnt]
+    style_spread: float
     work: Work | None
 
 
@@ -126,6 +128,7 @@ class StageRecord(_Part):
     boundaries: NonNegativeInt = 0
     skipped: NonNegativeInt = 0
     not_relearnt: dict[str, NotRelearnt] = {}
+    style_spread: NonNegativeFloat | None = None
     work: Work | None = None
 
 

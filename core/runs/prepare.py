@@ -18,12 +18,14 @@ from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, UserError, nearest
 from ..messages import listed
 from ..plugins.base import Plugin
+from ..plugins.compatibility import refusal_of_styles
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.own_classes import own_classes
-from ..plugins.records import Concept
+from ..plugins.records import STYLES, Concept
 from ..plugins.registry import Kind, registry
 from ..strata.layers import groups_of, layer_sets, parse_layers
 from ..strata.scored_generator import ScoredGenerator
+from ..strata.styles import require_styles
 from .loading import build
 from .spawning import end_if_imported_again
 
@@ -49,6 +51,11 @@ class Prepared(ScoredGenerator):
     sets: Mapping[str, tuple[int, ...]]
     device: torch.device
     memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def in_styles(self) -> bool:
+        """Whether boundaries are learnt and moved in s, the space of style channels."""
+        return self.config.learning.space == STYLES
 
     @property
     def edit_scale(self) -> NDArray[np.float32]:
@@ -121,6 +128,8 @@ def prepare(
                 "set it above 0",
             )
         )
+    if config.learning.space == STYLES:
+        faults += _faults_of_styles(config, generator, learner)
     if config.rescoring.null == "permuted" and not learner.supervised:
         faults.append(
             Fault(
@@ -297,6 +306,18 @@ def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dic
         except UserError as error:
             faults.append(Fault(("rescoring", "groups", name), str(error)))
     return groups
+
+
+def _faults_of_styles(config: RunConfig, generator: Generator, learner: BoundaryLearner) -> list[Fault]:
+    """Return why boundaries cannot be learnt in s; empty if they can."""
+    place, faults = ("learning", "space"), []
+    try:
+        require_styles(generator)
+    except UserError as error:
+        faults.append(Fault(place, f"{error}. Only w is possible with it"))
+    if reason := refusal_of_styles(learner):
+        faults.append(Fault(place, f"'{config.boundary.use}' {reason}"))
+    return faults
 
 
 def _choose(config: RunConfig, concepts: tuple[Concept, ...], faults: list[Fault]) -> tuple[int, ...]:

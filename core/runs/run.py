@@ -12,6 +12,7 @@ from typing import Any, Self, Unpack
 from ..config.schema import RunConfig
 from ..errors import RunError
 from ..messages import listed
+from ..plugins.records import STYLES
 from ..storage.disk import content_hash, write_text
 from ..storage.seal import sealed_text
 from ..strata.moves import step_unit
@@ -69,11 +70,24 @@ class Run:
 
     @property
     def spread(self) -> float:
-        """Spread s_w of w.
+        """Spread of the latents in which boundaries are learnt: s_w of w, or s_s of the styles.
 
         Raises:
-            RunError: the stage `synthesize` is not complete.
+            RunError: the stage `synthesize` is not complete, or for styles the stage `learn`.
         """
+        return self.spread_in(self.config.learning.space)
+
+    def spread_in(self, space: str) -> float:
+        """Return the unit of a step in a space for `distance_unit: sd`.
+
+        Args:
+            space: a space of boundaries. In s of a run that learns in w it is 1: nothing there has a spread.
+
+        Raises:
+            RunError: the stage `synthesize` is not complete, or for styles the stage `learn`.
+        """
+        if space == STYLES:
+            return self._style_spread()
         if self.record.spread is None:
             raise RunError(
                 f"{self.path}: the stage `synthesize` is not complete; "
@@ -81,10 +95,25 @@ class Run:
             )
         return self.record.spread
 
+    def _style_spread(self) -> float:
+        """Return s_s in a run that learns in s, else 1."""
+        if self.config.learning.space != STYLES:
+            return 1.0
+        learnt = self.record.stages.get("learn")
+        if learnt is None or learnt.style_spread is None:
+            raise RunError(
+                f"{self.path}: the stage `learn` is not complete; run `ganstrata learn {self.path}` first"
+            )
+        return learnt.style_spread
+
     @property
     def step_unit(self) -> float:
-        """Length in w of one unit of distance."""
-        return step_unit(self.config.rescoring.distance_unit, self.spread)
+        """Length of one unit of distance, in the space in which boundaries are learnt."""
+        return self.step_unit_in(self.config.learning.space)
+
+    def step_unit_in(self, space: str) -> float:
+        """Return the length of one unit of distance in a space; see `spread_in`."""
+        return step_unit(self.config.rescoring.distance_unit, self.spread_in(space))
 
     @property
     def concepts(self) -> list[ConceptStats]:

@@ -23,14 +23,14 @@ DEGENERATE = 1e-6  # relative length that counts as zero, in single precision
 
 
 def step_unit(distance_unit: Literal["sd", "raw"], spread: float) -> float:
-    """Return the unit of a step: how far in w a distance of 1 is.
+    """Return the unit of a step: how far in w, or in s, a distance of 1 is.
 
     Args:
         distance_unit: `rescoring.distance_unit` of the config.
-        spread: s_w = sqrt(trace Cov(w) / D), see core.probing.concept_stats.
+        spread: s_w = sqrt(trace Cov(w) / D), see core.probing.concept_stats, or s_s of the styles (N, S).
 
     Returns:
-        s_w for `sd`, 1 for `raw`.
+        The spread for `sd`, 1 for `raw`.
     """
     return spread if distance_unit == "sd" else 1.0
 
@@ -38,6 +38,17 @@ def step_unit(distance_unit: Literal["sd", "raw"], spread: float) -> float:
 def own_layers(boundary: Boundary, layers: Sequence[int]) -> tuple[int, ...]:
     """Return those of these layers that a boundary moves: all, or those among its own `layers`."""
     return tuple(layers) if boundary.layers is None else tuple(x for x in layers if x in boundary.layers)
+
+
+def unit_in_words(distance_unit: str, *, styles: bool) -> str:
+    """Return what distances are counted in: `sd` or `raw`, of w or of the styles.
+
+    >>> unit_in_words("sd", styles=False), unit_in_words("raw", styles=True)
+    ('standard deviations of w', 'units of s')
+    """
+    if distance_unit == "sd":
+        return f"standard deviations of {'the styles' if styles else 'w'}"
+    return f"units of {'s' if styles else 'w'}"
 
 
 def edit_direction(normal: Floats, layers: Sequence[int], scale: Floats) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from ..errors import RunError, UserError, nearest
 from ..figures.pictures import jpeg, png, tile, to_pixels
 from ..messages import visible
 from ..plugins.compatibility import check_fits
-from ..plugins.records import Boundaries, Boundary
+from ..plugins.records import STYLES, Boundaries, Boundary
 from ..randomness import Stream
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
@@ -26,7 +26,7 @@ from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import Finished, open_finished_run
 from ..storage.result_folder import add_files, check_outside_arrays
-from ..strata.moves import edit_direction, move
+from ..strata.displacements import Displacement, displacement, edited
 from .key import KEY, PAGE, Key, Question, shuffled
 from .page import build_page
 from .votes import NONE
@@ -66,14 +66,14 @@ class Task:
     Attributes:
         question: random name of the question.
         sample: index of the sample.
-        fields: for each row, the change of the codes by one unit, (L, D).
+        fields: for each row, the change by one unit.
         layers: for each row, the edited layers.
         amounts: number of units for each column.
     """
 
     question: str
     sample: int
-    fields: tuple[NDArray[np.float32], ...]
+    fields: tuple[Displacement, ...]
     layers: tuple[tuple[int, ...], ...]
     amounts: tuple[float, ...]
 
@@ -249,7 +249,17 @@ def _strips(
         return Task(
             question.id,
             question.sample,
-            tuple(edit_direction(boundary.normal, row, scale) * unit for row in layers),
+            tuple(
+                displacement(
+                    engine.prepared.generator,
+                    boundary.normal,
+                    row,
+                    scale,
+                    styles=boundary.space == STYLES,
+                    length=unit,
+                )
+                for row in layers
+            ),
             layers,
             key.amounts,
         )
@@ -274,7 +284,7 @@ def _render(prepared: Prepared, task: Task) -> tuple[str, list[tuple[str, bytes]
     rows = []
     for unit, layers in zip(task.fields, task.layers, strict=True):
         frames = [
-            (base.edited(move(codes, unit, amount), layers) if amount else base.rendering).images
+            (edited(base, codes, [unit], [amount], layers) if amount else base.rendering).images
             for amount in task.amounts
         ]
         rows.append(_encoded(to_pixels(torch.cat(frames))))

@@ -22,6 +22,7 @@ READ_BY: dict[str, Stage] = {
     "precision": "synthesize",
     "concepts": "learn",
     "boundary": "learn",
+    "learning": "learn",
     "conditions": "learn",
     "rescoring": "learn",  # permuted null directions and replicates are learnt with the boundaries
     "editing": "edit",

@@ -11,7 +11,7 @@ import pytest
 from ganstrata.core.boundaries.files import FILES, load_boundaries, save_boundaries
 from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.plugins.compatibility import check_fits
-from ganstrata.core.plugins.records import Boundaries, Boundary, ModelCard
+from ganstrata.core.plugins.records import Boundaries, Boundary, ModelCard, Stratum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
@@ -228,6 +228,7 @@ def test_tensors_of_another_shape_are_damaged(tmp_path, normal, offset):
 def generator(space="w", fingerprint="0123456789abcdef"):
     return SimpleNamespace(
         card=ModelCard("stylegan2", 64, layers=5, code_size=8, latent_size=8, source="here"),
+        strata=(Stratum("b4", 0, 4, style_width=3),),
         space=space,
         fingerprint=fingerprint,
     )
@@ -249,7 +250,7 @@ def test_what_fits_is_let_through():
         ),
         ({"space": "z"}, {}, ["'seen/0'", "space z", "in w"]),
         ({}, {"space": "z"}, ["space w", "in z"]),
-        ({"space": "s"}, {}, ["space s", "moves style channels"]),
+        ({"space": "s"}, {}, ["(8,)", "3 style channels"]),
         ({"layers": 4}, {}, ["(4, 8)", "(5, 8)"]),
         ({"normal": np.zeros(9, np.float32)}, {}, ["(9,)", "(8,)"]),
         ({"space": "w+"}, {}, ["(8,)", "(5, 8)"]),

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
+
+import ganstrata
 import numpy as np
 import pytest
 import torch
+from built_in_plugins import GENERATORS
 from closeness import assert_near
 from ganstrata import Boundary, Stream
-from ganstrata.core.errors import MismatchError
+from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.plugins.compatibility import check_fits
 from ganstrata.core.strata.composition import Pass
-from ganstrata.core.strata.styles import split_styles, style_strata
+from ganstrata.core.strata.displacements import displacement, edited
+from ganstrata.core.strata.styles import (
+    require_styles,
+    split_styles,
+    style_channels,
+    style_strata,
+    styles_at,
+    styles_of,
+)
 
 
 @torch.inference_mode()
@@ -39,15 +52,81 @@ def test_one_channel_touches_one_stratum(rooms) -> None:
     assert split[strata[1][0]].tolist() == [0.0, 0.0, 3.0] + [0.0] * (strata[1][1] - 3)
 
 
-def test_directions_in_s_fit_only_where_styles_move(rooms) -> None:
-    size = sum(width for _, width in style_strata(rooms))
+def test_directions_in_s_have_a_number_for_every_channel(rooms) -> None:
+    size = style_channels(rooms)
     normal = np.ones(size, np.float32) / np.float32(np.sqrt(size))
     boundary = Boundary("x/y", "colour", normal, np.float32(0.0), "s", rooms.fingerprint)
-    check_fits(boundary, rooms, styles=True)
-    with pytest.raises(
-        MismatchError, match="moves style channels and not codes, which only `manipulate` does"
-    ):
-        check_fits(boundary, rooms)
+    check_fits(boundary, rooms)
     short = Boundary("x/y", "colour", normal[:-1], np.float32(0.0), "s", rooms.fingerprint)
     with pytest.raises(MismatchError, match=f"this generator has {size} style channels in all"):
-        check_fits(short, rooms, styles=True)
+        check_fits(short, rooms)
+
+
+AFFINE = (
+    "BigGAN",
+    "BigGAN of one layer",
+    "lucidrains' StyleGAN2",
+    "MobileStyleGAN",
+    "R3GAN",
+    "R3GAN2",
+    "StyleGAN",
+    "StyleGAN2",
+    "StyleGAN3",
+    "StyleGAN-XL",
+)
+"""Families whose styles are affine in the codes, and make the whole picture."""
+
+
+@pytest.mark.parametrize("family", AFFINE)
+@torch.inference_mode()
+def test_a_step_of_the_styles_is_the_step_of_the_codes_that_makes_them(family: str, tmp_path: Path) -> None:
+    """Move w by d, and styles by the change that d makes in those of other codes: the pictures agree."""
+    name, make = GENERATORS[family]
+    generator = ganstrata.load_generator(name, device="cpu", **make(tmp_path))
+    require_styles(generator)
+    drawn = generator.sample(4, 0, 0, Stream.EDITING)
+    codes = generator.broadcast(generator.map(drawn.z, drawn.condition), drawn.condition).clone()
+    step = 0.3 * torch.from_numpy(np.random.default_rng(1).standard_normal(codes.shape[2]).astype(np.float32))
+    layers = range(generator.card.layers)
+    base = Pass(generator, codes, condition=drawn.condition, restarts=[0])
+    elsewhere = codes.flip(0)
+    change = styles_of(generator, elsewhere + step) - styles_of(generator, elsewhere)  # (4, S)
+    assert_near(change, change[:1].expand_as(change), 1e-4)  # one direction in s, whatever the codes
+    unit = displacement(generator, change[0].numpy(), layers, generator.layer_scale, styles=True)
+    by_style = edited(base, codes, [unit], [1.0], layers).images
+    by_code = base.edited(codes + step, layers).images
+    moved = (by_code - base.rendering.images).abs().max()
+    assert moved > 1e-4
+    assert (by_style - by_code).abs().max() < 0.01 * moved
+
+
+def test_styles_at_layers_keep_the_strata_that_read_them(rooms) -> None:
+    size = style_channels(rooms)
+    everywhere = styles_at(rooms, np.ones(size), range(rooms.card.layers))
+    assert sum(len(piece) for piece in everywhere.values()) == size
+    layer = styles_at(rooms, np.ones(size), [1])
+    assert {rooms.strata[s].name for s in layer} == {"b4.torgb", "b8.conv0"}
+
+
+def test_generators_without_styles_have_no_space_s(tmp_path: Path) -> None:
+    name, make = GENERATORS["ProgressiveGAN"]
+    plain = ganstrata.load_generator(name, device="cpu", **make(tmp_path))
+    with pytest.raises(UserError, match="has no style channels: no stratum has a style_width"):
+        require_styles(plain)
+
+
+@pytest.mark.parametrize(("family", "has"), [("StyleGAN-T", False), ("StyleGAN-T without texts", True)])
+def test_styles_that_depend_on_a_text_are_no_space(family: str, has: bool, tmp_path: Path) -> None:
+    name, make = GENERATORS[family]
+    generator = ganstrata.load_generator(name, device="cpu", **make(tmp_path))
+    with nullcontext() if has else pytest.raises(UserError, match="has no style channels"):
+        require_styles(generator)
+
+
+def test_a_style_of_another_width_than_declared_is_refused(tmp_path: Path, monkeypatch) -> None:
+    name, make = GENERATORS["StyleGAN2"]
+    generator = ganstrata.load_generator(name, device="cpu", **make(tmp_path))
+    for given, words in ((None, "no style"), (torch.zeros(1, 3), r"a style of shape \(1, 3\)")):
+        monkeypatch.setattr(generator, "style", lambda s, code, given=given: given)
+        with pytest.raises(UserError, match=rf"has no space s: style\(0, ...\) gives {words} for one code"):
+            require_styles(generator)
