@@ -101,8 +101,8 @@ def analysis() -> None:
     "--step",
     type=LENGTH,
     metavar="X",
-    help="Length of each move, in standard deviations of w, or as rescoring.distance_unit in the config "
-    "says.  [default: rescoring.distance]",
+    help="Length of each move, in standard deviations of w (of the styles with learning.space: s), or as "
+    "rescoring.distance_unit in the config says.  [default: rescoring.distance]",
 )
 @click.option(
     "--start",

@@ -59,8 +59,8 @@ from .streams import say, tell
     "--start",
     type=LENGTH,
     metavar="X",
-    help="First distance, in standard deviations of w, or as rescoring.distance_unit in the config says.  "
-    "[default: editing.start]",
+    help="First distance, in standard deviations of w (of the styles with learning.space: s), or as "
+    "rescoring.distance_unit in the config says.  [default: editing.start]",
 )
 @click.option("--end", type=LENGTH, metavar="X", help="Last distance.  [default: editing.end]")
 @click.option(

@@ -30,7 +30,7 @@ class ReadAndMoved:
         images: number of pictures behind the IoU.
         run: path of the run.
         scorer: its scorer whose concepts are the classes.
-        step: how far layers were moved, in units of w.
+        step: how far layers were moved, in units of w or s.
         record: generator, teacher, seed, extractor and provenance, for the index.
     """
 

@@ -24,8 +24,9 @@ class Resampled:
     """Hold the normals of B boundaries in M resamples.
 
     Attributes:
-        normals: (M, B, D), or (M, B, L, D) with one per layer; NaN where a boundary could not be learnt.
-        spreads: s_w of each resample (M,), the unit of its steps.
+        normals: (M, B, D), (M, B, L, D) with one per layer, or (M, B, S) in s; NaN where a
+            boundary could not be learnt.
+        spreads: s_w of each resample (M,), or s_s of its styles, the unit of its steps.
     """
 
     normals: NDArray[np.float32]
@@ -71,7 +72,7 @@ class Resampled:
                     f"the boundaries beside it need float32 of {expected}"
                 )
             if spreads.ndim != 1 or spreads.dtype != np.float64 or not np.isfinite(spreads).all():
-                raise ValueError("its spreads of w are not finite numbers, one for each resample")
+                raise ValueError("its spreads are not finite numbers, one for each resample")
             return cls(normals, spreads)
         except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
             reason = f"{type(error).__name__}: {visible(str(error), 200)}"

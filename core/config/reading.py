@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..errors import ConfigError, Fault, GanstrataError, UserError
 from ..messages import UPGRADE, shown, this_version
+from ..plugins.records import STYLES
 from ..plugins.registry import Kind, registry
 from .faults import describe
 from .limits import plain
@@ -150,6 +151,8 @@ def _validate(data: Mapping[str, Any], source: str, model: type[C]) -> C:
         faults += describe(error, model, data)
     for path, kind, name, options in _plugins(data):
         faults += check_options(kind, name, options, path)
+    if isinstance(config, RunConfig) and config.learning.space == STYLES and not faults:
+        faults += _faults_of_styles(config)
     if faults or config is None:
         first: dict[tuple[str | int, ...], Fault] = {}
         for fault in faults:
@@ -203,6 +206,16 @@ def check_options(kind: Kind, name: str, options: object, path: tuple[str | int,
     except GanstrataError as error:
         return [Fault((*path, "use"), str(error))]
     return option_faults(model, options, (*path, "with"), f"'{name}' (from {info.distribution})")
+
+
+def _faults_of_styles(config: RunConfig) -> list[Fault]:
+    """Return a fault if boundaries are to be learnt in s, but the generator's plugin gives no styles."""
+    from ..plugins.contracts import Generator  # imports torch
+
+    name = config.generator.use
+    if registry().info("generator", name).load().style is not Generator.style:
+        return []  # whether this network has styles is seen when it is loaded
+    return [Fault(("learning", "space"), f"the generator '{name}' has no style channels; only w is possible")]
 
 
 def option_faults(

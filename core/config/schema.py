@@ -153,7 +153,8 @@ class Rescoring(Section):
     )
     distance: float = Field(default=2.0, gt=0.0, le=FARTHEST, description="length of the step")
     distance_unit: Literal["sd", "raw"] = Field(
-        default="sd", description="sd: in standard deviations of w; raw: in units of w"
+        default="sd",
+        description="sd: in standard deviations of w, or of the styles in s; raw: in units of w, or of s",
     )
     layers: list[str] = Field(
         default=["all", "each", "groups"],

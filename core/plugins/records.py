@@ -302,7 +302,7 @@ class Boundary:
         concept: id of the concept, `alias/name`. That of a direction found without labels is its target, the
             concept whose scores correlate best with the distances of the samples; empty until that is known.
         level: level of the concept; empty without a concept.
-        normal: unit normal n (D,), or one per layer (L, D).
+        normal: unit normal n (D,), one per layer (L, D), or in s (S,).
         offset: offset b, or one per layer (L,).
         space: latent space, one of SPACES.
         generator: fingerprint of the generator.

@@ -73,7 +73,7 @@ class Effects(EffectArrays):
         null: FIELDS of the null directions at the positive step, (R, S, C, 5).
         null_mean, null_sd: mean and standard deviation of the null directions' effects on each concept at all
             layers, (C,). Undefined effects are left out.
-        step: lambda, in units of w.
+        step: lambda, in units of w or s.
         rate: false discovery rate of the variation factors.
         seed: seed of the resamplings.
         bootstrap: number of resamplings for each bootstrap interval.
@@ -127,7 +127,7 @@ class Effects(EffectArrays):
             sets: layers of each layer set by name; `all` must be among them.
             groups: layers of each named group.
             samples: K, the most samples taken.
-            step: lambda, in units of w.
+            step: lambda, in units of w or s.
             rate: false discovery rate of variation factors, in (0, 1).
             seed: seed of the resamplings.
             bootstrap: number of resamplings.

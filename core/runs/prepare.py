@@ -314,7 +314,7 @@ def _faults_of_styles(config: RunConfig, generator: Generator, learner: Boundary
     try:
         require_styles(generator)
     except UserError as error:
-        faults.append(Fault(place, f"{error}. Only w is possible with it"))
+        faults.append(Fault(place, f"{error}; only w is possible"))
     if reason := refusal_of_styles(learner):
         faults.append(Fault(place, f"'{config.boundary.use}' {reason}"))
     return faults

@@ -202,7 +202,7 @@ class Restless(ganstrata.BoundaryLearner):
 
 def test_a_learner_of_codes_may_not_return_directions_in_s(styled, samples) -> None:
     learner = Restless(ganstrata.PluginConfig(), torch.device("cpu"))
-    with pytest.raises(PluginBroken, match="lies in s, .* learnt from codes; set learning.space: s"):
+    with pytest.raises(PluginBroken, match=r"lies in s, .* learnt from codes; set learning.space: s"):
         ganstrata.learn(styled, samples, learner, concepts="seen/red", resamples=0)
 
 

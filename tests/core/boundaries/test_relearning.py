@@ -249,7 +249,7 @@ def test_an_effect_that_depends_on_the_learning_samples_is_not_a_factor(copied: 
         ),
         (
             save({"normals": np.zeros((4, 6, 16), np.float32), "spreads": np.full(4, np.nan)}),
-            "its spreads of w are not finite",
+            "its spreads are not finite",
         ),
         (None, "FileNotFoundError"),
     ],
