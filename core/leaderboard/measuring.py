@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..boundaries.null_directions import random_directions
 from ..config.schema import RunConfig
-from ..errors import DataError, GanstrataError
+from ..errors import ConfigError, DataError, Fault, GanstrataError
 from ..plugins.contracts import Generator
-from ..plugins.records import UNKNOWN
+from ..plugins.records import STYLES, UNKNOWN
 from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress
 from ..runs.provenance.records import digest
@@ -83,6 +83,9 @@ def measure(
     """
     progress = Progress(quiet=True) if progress is None else progress
     entries = parse_learners(request.learners)
+    if config.learning.space == STYLES:
+        reason = "must be w: a leaderboard compares learners in the space of the codes"
+        raise ConfigError(source, [Fault(("learning", "space"), reason)])
     scored, chosen, device = prepare_scored(config, source=source)
     judges = parse_judges(request.judges, [concept.name for concept in scored.concepts])
     work = Work(config, request, store, scored, device, progress)

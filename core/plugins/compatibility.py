@@ -82,8 +82,8 @@ def lie_in_styles(boundaries: Iterable[Boundary], purpose: str) -> bool:
 
 def refusal_of_styles(learner: BoundaryLearner) -> str:
     """Return why a learner cannot learn in s; empty if it can."""
-    if not learner.from_samples:
-        return "finds its directions in the generator and not in samples, so they lie in the space of codes"
+    if not learner.supervised:
+        return "finds directions without labels in the space of codes; learn in w"
     if learner.layerwise:
         return (
             "learns a boundary per layer from codes; a boundary in s has channels of its own at every layer: "

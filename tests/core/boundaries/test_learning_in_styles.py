@@ -20,6 +20,7 @@ from ganstrata.core.probing.styles import styles_of_samples
 from ganstrata.core.runs.facts import facts_of
 from ganstrata.core.runs.prepare import prepare
 
+SUPERVISED = ("linear_svm", "logistic", "ridge", "lda", "mean_difference", "an estimator")
 LAYERS = {"left": 1, "checks": 2, "stripes": 5, "red": 7}
 
 
@@ -45,7 +46,7 @@ def planted(concept: str) -> np.ndarray:
     return direction
 
 
-@pytest.mark.parametrize("name", [name for name in LEARNERS if "by layer" not in name])
+@pytest.mark.parametrize("name", SUPERVISED)
 def test_every_learner_finds_the_planted_channels(name: str, styled, samples) -> None:
     plugin, options = LEARNERS[name]
     learner = ganstrata.load_learner(plugin, device="cpu", positives=160, negatives=160, **options)
@@ -125,12 +126,12 @@ def test_constant_channels_get_nothing() -> None:
     latents = rng.standard_normal((400, 6)).astype(np.float32)
     latents[:, 2] = 40.0
     concept = ganstrata.Concept("a/b", "colour")
-    for name, (plugin, options) in LEARNERS.items():
-        if "by layer" not in name:
-            learner = ganstrata.load_learner(plugin, device="cpu", positives=100, negatives=100, **options)
-            (boundary,) = learner.learn(latents, latents[:, [0]] * 0.1 + 0.5, [concept], seed=0)
-            assert abs(boundary.normal[2]) < 1e-6, name
-            assert boundary.normal[0] > 0.9, name
+    for name in SUPERVISED:
+        plugin, options = LEARNERS[name]
+        learner = ganstrata.load_learner(plugin, device="cpu", positives=100, negatives=100, **options)
+        (boundary,) = learner.learn(latents, latents[:, [0]] * 0.1 + 0.5, [concept], seed=0)
+        assert abs(boundary.normal[2]) < 1e-6, name
+        assert boundary.normal[0] > 0.9, name
 
 
 def test_conditional_directions_leave_the_other_channel(styled, samples) -> None:
@@ -182,6 +183,9 @@ def test_spaces_and_learners_that_do_not_fit_are_refused(styled, samples, fakes)
     by_layer = ganstrata.load_learner("ridge", device="cpu", per_layer=True)
     with pytest.raises(UserError, match="learns a boundary per layer from codes"):
         ganstrata.learn(styled, samples, by_layer, space="s")
+    unlabelled = ganstrata.load_learner("pca", device="cpu", directions=2)
+    with pytest.raises(UserError, match="finds directions without labels in the space of codes"):
+        ganstrata.learn(styled, samples, unlabelled, space="s")
     plain = ganstrata.load_generator("fake_layers", device="cpu")
     with pytest.raises(UserError, match="has no style channels"):
         ganstrata.learn(plain, samples, ridge, space="s")

@@ -15,7 +15,7 @@ from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.boundaries.null_directions import null_directions
 from ganstrata.core.boundaries.resampled import Resampled
 from ganstrata.core.config.reading import validate
-from ganstrata.core.errors import MismatchError, RunError
+from ganstrata.core.errors import ConfigError, MismatchError, RunError
 from ganstrata.core.pipeline.perform import perform, resume
 from ganstrata.core.probing.styles import styles_of_samples
 from ganstrata.core.runs.prepare import prepare
@@ -75,7 +75,7 @@ def test_replicates_null_and_stored_files_lie_in_s(run: ganstrata.Results) -> No
     assert changes[:, :2, :32].mean() > 0.05
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_permuted_adaptive_runs_continue_with_any_number_of_workers(
     workers: int, fakes, config, tmp_path: Path
 ) -> None:
@@ -208,3 +208,8 @@ def test_config_check_refuses_a_generator_without_styles(invoke, config, written
     assert result.exit_code != 0
     assert "learning -> space" in result.output
     assert "has no style channels" in result.output
+
+
+def test_a_leaderboard_of_learners_in_s_is_refused(fakes, config) -> None:
+    with pytest.raises(ConfigError, match="learning -> space: must be w: a leaderboard compares learners in"):
+        ganstrata.leaderboard(in_styles(config), ["ridge"])
