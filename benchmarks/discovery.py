@@ -27,6 +27,7 @@ from ganstrata import Generator, Stream
 from ganstrata.core.runs.malloc import keep_freed_memory
 from ganstrata.plugins.boundaries.drawn import activations, draw, stratum_number
 from ganstrata.plugins.boundaries.pca import decompose
+from ganstrata.plugins.boundaries.spectrum import spectrum
 from measure import machine
 from numpy.typing import NDArray
 from worker import peak
@@ -90,7 +91,9 @@ def accuracy(generator: Generator, samples: int) -> list[float]:
         ]
     )  # (N, F)
     y -= y.mean(axis=0)
-    vectors = torch.linalg.svd(torch.from_numpy(y), full_matrices=False).Vh[:10].numpy()
+    _, left = spectrum(y.astype(np.float64) @ y.T)  # of the smaller of the two products, (N, N)
+    vectors = left[:10] @ y
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     found = decompose(generator, stratum, 10, samples, 0).components_
     return [abs(float(a @ b)) for a, b in zip(found, vectors, strict=True)]
 
