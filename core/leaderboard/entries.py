@@ -47,7 +47,7 @@ def parse_learners(texts: Sequence[str]) -> list[Entry]:
             )
         # Of a dotted path, the name at its end says enough.
         shown = [f"{key}: {str(value).rpartition(':')[2]}" for key, value in options.items()]
-        entry = Entry(", ".join([use, *shown]), use, options)
+        entry = Entry(visible(", ".join([use, *shown])), use, options)
         if entry.label in entries:
             raise UserError(f"learner '{visible(text)}' is given twice")
         entries[entry.label] = entry

@@ -68,17 +68,24 @@ def embedding(scored: ScoredGenerator, rendering: Rendering) -> tuple[str, Tenso
     """Return the features (N, F) in which pictures are compared, and what gave them, in words.
 
     They are those of the first scorer that embeds pictures, or else pixels, averaged down to at most 64.
+    Those of pictures that are not finite are NaN.
     """
+    words, features = _features(scored, rendering)
+    if rendering.finite is not None:
+        features = features.masked_fill(~rendering.finite[:, None].to(features.device), torch.nan)
+    return words, features
+
+
+def _features(scored: ScoredGenerator, rendering: Rendering) -> tuple[str, Tensor]:
     for alias, scorer in scored.scorers.items():
         features = scorer.embed(rendering)
         if features is not None:
             return f"the features of the scorer {alias} ({owner_of(scorer)})", features.float().flatten(1)
     height, width = rendering.images.shape[2:]
-    shrunk = max(height, width) / SIDE
-    size = (
-        (max(round(height / shrunk), 1), max(round(width / shrunk), 1)) if shrunk > 1.0 else (height, width)
-    )
-    return f"pixels ({size[0]} x {size[1]})", adaptive_avg_pool2d(rendering.images.float(), size).flatten(1)
+    shrink = max(height, width, SIDE) / SIDE
+    size = max(round(height / shrink), 1), max(round(width / shrink), 1)
+    pixels = adaptive_avg_pool2d(rendering.images.float(), size).flatten(1)
+    return f"pixels ({size[0]} x {size[1]})", pixels
 
 
 def squared_distances(one: Tensor, other: Tensor) -> Tensor:
@@ -183,6 +190,8 @@ def space_lengths(scored: ScoredGenerator, samples: int) -> SpaceLengths:
                 ends.append(embedding(scored, passed.rendering)[1])
             squared = squared_distances(*ends) / EPSILON**2
             parts[name].append(squared[:taken].cpu().numpy().astype(np.float32))
-    variance = torch.cat(origins).var(dim=0).sum()  # of which two independent pictures have twice
+    rows = torch.cat(origins)
+    # Two independent pictures are apart by twice the variance.
+    variance = rows[rows.isfinite().all(dim=1)].var(dim=0).sum()
     joined = {name: np.concatenate(batches) for name, batches in parts.items()}
     return SpaceLengths(2.0 * float(variance), **joined, measured_by=words)

@@ -24,7 +24,7 @@ class Cell(NamedTuple):
     @property
     def markdown(self) -> str:
         """Return the cell in Markdown."""
-        text = f"{self.value} {self.note}".strip()
+        text = f"{self.value} {self.note}".strip().replace("|", r"\|")
         return f"**{text}**" if self.strong else text
 
 

@@ -409,3 +409,40 @@ def test_pictures_are_compared_by_the_first_scorer_that_embeds_them(learners, mo
     words, features = moving.embedding(scored, rendering)
     assert "a" in words
     assert_near(features, 2.0 * rendering.images[:, 0].flatten(1))
+
+
+@pytest.mark.parametrize("generator", ["fake_grainy", "fake_classes"])
+def test_undefined_scores_fresh_noise_and_classes_take_part(fakes, config, monkeypatch, generator):
+    monkeypatch.setattr(of_projections, "FITS", 5)
+    config["generator"] = {"use": generator}
+    config["concepts"] = {"include": ["seen/left", "seen/red", "seen/half", "seen/constant"]}
+    config["synthesis"] |= {"samples": 160}
+    config["rescoring"] |= {"samples": 20, "null_directions": 4, "bootstrap": 100}
+    board = ganstrata.leaderboard(config, ["ridge", "mean_difference"], fresh=60, steps=(1.0, 2.0))
+    assert not board.left
+    assert [concept.name for concept in board.concepts] == ["seen/left", "seen/red", "seen/half"]
+    for m in MEASURES:
+        if m.name not in ("leak", "dependency_mean_1", "dependency_max_1"):
+            assert np.isfinite(board.estimates[m.name].value).all(), m.name
+    assert (board.single["target"][:, :2] > 0.5).all()
+
+
+def test_pictures_that_are_not_finite_are_left_out(learners, monkeypatch):
+    data = learners.config()
+    data["synthesis"] |= {"samples": 100, "allow_nonfinite": 0.5}
+    data["rescoring"] |= {"samples": 20, "null_directions": 3, "bootstrap": 100}
+    finish = learners.Factors.finish
+
+    def spoilt(self, state):
+        picture = finish(self, state).clone()
+        picture[3] = np.nan
+        return picture
+
+    whole = ganstrata.leaderboard(data, ["planted_truth"], fresh=50, steps=(1.0,))
+    monkeypatch.setattr(learners.Factors, "finish", spoilt)
+    board = ganstrata.leaderboard(data, ["planted_truth"], fresh=50, steps=(1.0,))
+    assert whole.settings["samples"] == 100
+    assert board.settings["samples"] == 99
+    for name in ("target", "path_length"):
+        assert values(board, name)[TRUTH] == pytest.approx(values(whole, name)[TRUTH], rel=0.2)
+    assert board.space[0].found.value[0] == pytest.approx(1.0, abs=0.5)
