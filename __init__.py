@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from .core.semantics.extractor import Extractor
     from .core.semantics.extractor_file import load_extractor, save_extractor
     from .core.semantics.learning.library import train_extractor
+    from .core.semantics.measuring.library import evaluate_extractor
+    from .core.semantics.painting.library import Painted, edit_by_painting, sample_by_painting
     from .core.storage.csv_tables import Table
     from .core.strata.composition import Pass, render
     from .core.strata.moves import edit_direction, move
@@ -113,6 +115,7 @@ _HOMES = {
     "MemoryExhausted": "errors",
     "MismatchError": "errors",
     "ModelCard": "plugins.records",
+    "Painted": "semantics.painting.library",
     "Part": "checkpoints.content",
     "Pass": "strata.composition",
     "PictureError": "errors",
@@ -140,7 +143,9 @@ _HOMES = {
     "accuracy": "boundaries.selection",
     "boundary_of": "boundaries.hyperplane",
     "dissect": "dissection.dissect",
+    "edit_by_painting": "semantics.painting.library",
     "edit_direction": "strata.moves",
+    "evaluate_extractor": "semantics.measuring.library",
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
     "leaderboard": "leaderboard.library",
@@ -162,6 +167,7 @@ _HOMES = {
     "render": "strata.composition",
     "rescore": "rescoring.rescore",
     "run": "pipeline.perform",
+    "sample_by_painting": "semantics.painting.library",
     "save_extractor": "semantics.extractor_file",
     "select_extremes": "boundaries.selection",
     "spread_of": "probing.concept_stats",
@@ -198,6 +204,7 @@ __all__ = [
     "MemoryExhausted",
     "MismatchError",
     "ModelCard",
+    "Painted",
     "Part",
     "Pass",
     "PictureError",
@@ -226,7 +233,9 @@ __all__ = [
     "accuracy",
     "boundary_of",
     "dissect",
+    "edit_by_painting",
     "edit_direction",
+    "evaluate_extractor",
     "hierarchy",
     "hookimpl",
     "leaderboard",
@@ -248,6 +257,7 @@ __all__ = [
     "render",
     "rescore",
     "run",
+    "sample_by_painting",
     "save_extractor",
     "select_extremes",
     "spread_of",

@@ -81,8 +81,8 @@ def agreement_command(
         --out agreement
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
-        from ..core.semantics.painting.conditioned import AgreementRequest
-        from ..core.semantics.painting.conditioned_folder import PAGE, agreement_into, sentences
+        from ..core.semantics.measuring.conditioned import AgreementRequest
+        from ..core.semantics.measuring.conditioned_folder import PAGE, agreement_into, sentences
         from ..core.semantics.painting.editing import Search
 
         search = Search(steps, learning_rate, stay=penalty, prior=penalty)

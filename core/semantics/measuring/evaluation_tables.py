@@ -11,7 +11,8 @@ from ...storage.csv_tables import Row, Table
 from ...storage.json_values import JsonObject, JsonValue
 from ..agreement import Measured
 from .comparison import Comparison
-from .evaluation import Reading
+from .evaluation import Evaluation, Reading
+from .quality import Quality
 
 NEVER = "never among the teacher's labels"
 NO_TRUTH = "agreement with the teacher is not accuracy"
@@ -35,7 +36,7 @@ def three(name: str) -> tuple[str, str, str]:
 def tables(found: Comparison) -> dict[str, Table]:
     """Return all tables by the name of their file, without the extension."""
     return {
-        "extractors": extractors_table(found),
+        "extractors": extractors_table(found.evaluation, found.quality),
         "classes": classes_table(found),
         "strata": strata_table(found),
         "table_1": table_1(found),
@@ -43,22 +44,22 @@ def tables(found: Comparison) -> dict[str, Table]:
     }
 
 
-def extractors_table(found: Comparison) -> Table:
+def extractors_table(evaluation: Evaluation, quality: Quality) -> Table:
     """Return a row per extractor: mean IoU per image and pooled, accuracy and gaps, with intervals."""
     rows: list[Row] = []
-    for reading in found.evaluation.readings:
-        scores, gap = found.quality.scores[reading.name], found.quality.gaps.get(reading.name)
+    for reading in evaluation.readings:
+        scores, gap = quality.scores[reading.name], quality.gaps.get(reading.name)
         rows.append(
             [
                 reading.name,
                 reading.extractor.architecture.head,
                 len(reading.extractor.heads),
-                found.evaluation.images,
-                int(found.evaluation.counted.sum()),
+                evaluation.images,
+                int(evaluation.counted.sum()),
                 *numbers(scores.mean_per_image),
                 *numbers(scores.mean_pooled),
                 *numbers(scores.accuracy),
-                found.quality.best_nonlinear or None,
+                quality.best_nonlinear or None,
                 *([np.nan] * 6 if gap is None else (*numbers(gap.per_image), *numbers(gap.pooled))),
             ]
         )

@@ -19,14 +19,22 @@ from ...storage.json_values import JsonObject
 from ...storage.result_folder import check_free, index_text, replace_folder
 from ...strata.layers import groups_of, layer_sets
 from ..annotation.legend import Legend, legend_beside
-from ..annotation.masks import label_png, painted_over, read_mask
+from ..annotation.masks import label_png, read_mask
 from ..nearest import nearest_planes
-from ..teacher import UNKNOWN
 from .code_spaces import CodeSpace, SpaceName
 from .colour_strokes import read_colour_strokes
 from .defaults import EMPHASIS
 from .edit_measures import ColourChange, LabelChange, colour_change, label_change
-from .editing import Found, Objective, Renderer, Search, by_colours, by_labels, search_codes
+from .editing import (
+    Found,
+    Objective,
+    Renderer,
+    Search,
+    by_colours,
+    by_labels,
+    painted_target,
+    search_codes,
+)
 from .painted_page import edit_page
 from .studio import COMMAND, Studio, codes_file, legend_files, pictures_of
 
@@ -137,15 +145,12 @@ def _by_labels(studio: Studio, request: PaintRequest, before: Rendering) -> _Tas
     mask = read_mask(request.strokes, legend, studio.size, resize=request.resize)
     with torch.no_grad():
         current = predictor.labels(before, studio.size)[0].cpu().numpy()
-    new = (mask != UNKNOWN) & (mask != current)
-    if not new.any():
+    target, painted = (x.to(before.images.device) for x in painted_target(current, mask))
+    if not bool(painted.any()):
         raise UserError(
             f"{request.strokes}: every painted pixel has its class already, so there is nothing to edit. "
             "Paint another class over the current labels, which the command writes without --strokes"
         )
-    target, painted = (
-        torch.from_numpy(x).to(before.images.device)[None] for x in (painted_over(current, mask), new)
-    )
     return _Task(by_labels(predictor, target, painted, request.emphasis), painted, target, None)
 
 

@@ -22,8 +22,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import DataError, ShapeError, UserError
@@ -31,6 +33,7 @@ from ...plugins.contracts import Generator
 from ...plugins.records import Latents, Rendering
 from ...randomness import Stream, noise_seed
 from ...strata.composition import Pass
+from ..annotation.masks import Labels, painted_over
 from ..predictors import Predictor
 from ..teacher import UNKNOWN
 from .code_spaces import CodeSpace
@@ -108,6 +111,17 @@ def penalties(variables: Tensor, start: Tensor, search: Search) -> Tensor:
     stay = (variables - start).square().flatten(1).sum(1)
     prior = variables.square().flatten(1).sum(1) / variables.shape[1]
     return search.stay * stay + search.prior * prior
+
+
+def painted_target(current: NDArray[np.integer], strokes: Labels) -> tuple[Tensor, Tensor]:
+    """Return the wanted labels (1, H, W), and which pixels are painted with another class, (1, H, W), bool.
+
+    Args:
+        current: labels (H, W) of the picture now.
+        strokes: painted classes (H, W), UNKNOWN where nothing is painted.
+    """
+    new = (strokes != UNKNOWN) & (strokes != current)
+    return torch.from_numpy(painted_over(current, strokes))[None], torch.from_numpy(new)[None]
 
 
 def by_labels(

@@ -24,13 +24,12 @@ from .code_spaces import SpaceName
 from .defaults import CANDIDATES
 from .editing import Search
 from .painted_page import sample_page
-from .sampling import Sampling, best_candidates, sample_like
+from .sampling import Sampling, best_candidates, sample_like, searched_at_once
 from .studio import PredictorName, Studio, codes_file, legend_files, pictures_of
 
 INDEX = "sample.json"
 PAGE = "sample.html"
 COMMAND = "ganstrata segment sample"
-GRADIENTS = 8  # a picture that is searched takes the memory of about so many that are only rendered
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def sample(studio: Studio, request: SampleRequest, progress: Progress | None = N
     target = torch.from_numpy(mask).to(device)
     card, n = studio.generator.card, request.n
     whole = auto_batch(card.height, device, card.width)
-    batch = max(1, whole // GRADIENTS)
+    batch = searched_at_once(whole)
     progress = progress or Progress(quiet=True)
     with progress.stage("candidates", total=-(-n * request.candidates // whole)) as on_step:
         candidates = best_candidates(

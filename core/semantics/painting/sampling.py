@@ -24,6 +24,8 @@ from ..teacher import UNKNOWN
 from .code_spaces import CodeSpace, SpaceName
 from .editing import Found, OnStep, Renderer, Search, by_labels, search_codes
 
+GRADIENTS = 8  # a picture that is searched takes the memory of about so many that are only rendered
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -67,6 +69,15 @@ def count_matching(predicted: Tensor, target: Tensor) -> Tensor:
     [1, 0]
     """
     return ((predicted == target) & (target != UNKNOWN)).flatten(1).sum(dim=1)
+
+
+def searched_at_once(rendered: int) -> int:
+    """Return how many pictures may be searched at once, where so many may be rendered.
+
+    >>> searched_at_once(64), searched_at_once(2)
+    (8, 1)
+    """
+    return max(1, rendered // GRADIENTS)
 
 
 @torch.no_grad()

@@ -17,15 +17,15 @@ from ganstrata.core.runs.progress import Progress
 from ganstrata.core.semantics.agreement import semantic_agreement
 from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
 from ganstrata.core.semantics.extractor_file import save_extractor
-from ganstrata.core.semantics.painting import conditioned
-from ganstrata.core.semantics.painting.conditioned import (
+from ganstrata.core.semantics.measuring import conditioned
+from ganstrata.core.semantics.measuring.conditioned import (
     BASELINE,
     Agreement,
     AgreementRequest,
     measure_agreement,
     open_predictors,
 )
-from ganstrata.core.semantics.painting.conditioned_folder import (
+from ganstrata.core.semantics.measuring.conditioned_folder import (
     INDEX,
     PAGE,
     sentences,

@@ -28,12 +28,11 @@ from ...statistics import Floats, bootstrap_weights
 from ..agreement import Measured, Overlaps, overlaps, picture_mious, relative_gap, semantic_agreement
 from ..extractor import Extractor
 from ..learning.folder import open_other, open_segmentation
+from ..painting.defaults import CANDIDATES, PICTURES, TARGETS
+from ..painting.editing import Found, Search
+from ..painting.sampling import best_candidates, sample_like, searched_at_once
 from ..predictors import Predictor
 from ..subject import Subject
-from .defaults import CANDIDATES, PICTURES, TARGETS
-from .editing import Found, Search
-from .sample_stage import GRADIENTS
-from .sampling import best_candidates, sample_like
 
 BASELINE = "teacher"
 RESAMPLINGS = 1000
@@ -214,7 +213,7 @@ def _sampled(
             target,
             candidates,
             request.search,
-            batch=max(1, whole // GRADIENTS),
+            batch=searched_at_once(whole),
             seed=samples.seed,
             precision=samples.precision,
         )
