@@ -15,6 +15,7 @@ from .segment_options import (
     device_option,
     folder_argument,
     learning_rate_option,
+    out_option,
     penalty_option,
     steps_option,
 )
@@ -53,7 +54,7 @@ from .streams import say
 @learning_rate_option
 @penalty_option
 @click.option("--no-baseline", is_flag=True, help="Do not sample by the teacher as well, which is slower.")
-@click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
+@out_option
 @device_option
 @quiet_option
 def agreement_command(
@@ -72,8 +73,8 @@ def agreement_command(
 ) -> None:
     """Measure how well sampled pictures agree with the masks that they are sampled for.
 
-    The masks are the teacher's labels of new pictures. The extractor of DIR, others, and the teacher itself
-    lead the sampling; the teacher judges. Writes a table like the paper's table 3, a chart and a page.
+    The masks are the teacher's labels of new pictures. The extractor of FOLDER, others, and the teacher
+    itself lead the sampling; the teacher judges. Writes a table like the paper's table 3, a chart and a page.
 
     \b
     Example:

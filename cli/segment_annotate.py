@@ -73,13 +73,13 @@ def annotate_command(
     say(
         f"{quantity(count, 'picture')} and {quantity(len(folder.legend.names), 'class', 'classes')} "
         f"in {out}. Paint in the colours of classes.png, and save sample-K as mask-K.png. Then: "
-        f"ganstrata segment learn {out} --out DIR"
+        f"ganstrata segment learn {out} --out FOLDER"
     )
 
 
 @click.command("learn")
 @click.argument("folder", type=PATH)
-@click.option("--out", required=True, type=PATH, metavar="DIR", help="A new segmentation folder.")
+@click.option("--out", required=True, type=PATH, metavar="FOLDER", help="A new segmentation folder.")
 @click.option(
     "--method",
     type=click.Choice(["lda", "ridge", "gradient"]),
@@ -103,9 +103,9 @@ def learn_command(
 ) -> None:
     """Learn an extractor from painted masks.
 
-    FOLDER is one of `ganstrata segment annotate`. DIR works with `segment edit` and `segment sample`, and its
-    extractor as a scorer. It has no teacher, so `segment eval` refuses it, unless the classes of FOLDER are
-    those of a teacher in its config.
+    FOLDER is one of `ganstrata segment annotate`. What is written works with `segment edit` and `segment
+    sample`, and its extractor as a scorer. It has no teacher, so `segment eval` refuses it, unless the
+    classes of FOLDER are those of a teacher in its config.
 
     \b
     Example:

@@ -15,6 +15,7 @@ from .segment_options import (
     device_option,
     folder_argument,
     learning_rate_option,
+    out_option,
     penalty_option,
     resize_option,
     steps_option,
@@ -68,7 +69,7 @@ space_option = click.option(
     help="Move only these layers, such as 0-6, or a group; the later ones hold colours.  [default: all]",
 )
 @resize_option
-@click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
+@out_option
 @device_option
 @quiet_option
 def edit_command(
@@ -153,7 +154,7 @@ def edit_command(
 @learning_rate_option
 @penalty_option
 @resize_option
-@click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
+@out_option
 @device_option
 @quiet_option
 def sample_command(

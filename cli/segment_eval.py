@@ -15,7 +15,7 @@ from .streams import say
 
 
 @click.command("eval")
-@click.argument("folders", metavar="DIR...", type=PATH, nargs=-1, required=True)
+@click.argument("folders", metavar="FOLDER...", type=PATH, nargs=-1, required=True)
 @click.option(
     "--images",
     type=number_from(2, 1_000_000),
@@ -25,7 +25,7 @@ from .streams import say
     help="Number of new pictures, the same for all.",
 )
 @click.option(
-    "--out", type=PATH, metavar="FOLDER", help="Folder to write.  [default: evaluation in the first DIR]"
+    "--out", type=PATH, metavar="FOLDER", help="Folder to write.  [default: evaluation in the first FOLDER]"
 )
 @click.option(
     "--select",
@@ -46,7 +46,7 @@ def eval_command(
 ) -> None:
     """Compare extractors with their teacher, and with each other.
 
-    Each DIR is a folder of `ganstrata segment train`. All must be of the same generator, teacher and classes.
+    Each FOLDER is one of `ganstrata segment train`. All must be of the same generator, teacher and classes.
     Writes tables like the paper's 1 and 5, charts, masks beside each other, a page, and evaluation.json.
 
     \b

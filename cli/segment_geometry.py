@@ -8,14 +8,18 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, number_from, quiet_option
-from .segment_options import device_option, folder_argument
+from .options import number_from, quiet_option
+from .segment_options import (
+    device_option,
+    folder_argument,
+    out_option,
+)
 from .streams import say
 
 
 @click.command("geometry")
 @folder_argument
-@click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
+@out_option
 @click.option(
     "--per-image",
     type=number_from(1, 1_000_000),
@@ -72,7 +76,7 @@ def geometry_command(
     """Measure how the features of classes lie on the unit sphere.
 
     Writes the mean cosines of the features of each two classes, as in the paper's figure 9, and how well the
-    nearest class centre labels pixels without training, beside the extractor of DIR, as in its figure 4.
+    nearest class centre labels pixels without training, beside the extractor of FOLDER, as in its figure 4.
 
     \b
     Example:

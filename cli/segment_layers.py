@@ -34,7 +34,7 @@ from .streams import say
     metavar="N",
     help="Number of new pictures from which classes are read.",
 )
-@click.option("--out", type=PATH, metavar="FOLDER", help="Folder to write.  [default: layers in DIR]")
+@click.option("--out", type=PATH, metavar="FOLDER", help="Folder to write.  [default: layers in FOLDER]")
 @device_option
 @quiet_option
 def layers_command(
@@ -48,7 +48,7 @@ def layers_command(
 ) -> None:
     """Say of each class in which stratum it can be read, and at which layer it can be moved.
 
-    DIR is a folder of `ganstrata segment train` with LSE or NSE-1, best trained with training.layerwise_loss.
+    FOLDER is one of `ganstrata segment train` with LSE or NSE-1, best trained with training.layerwise_loss.
     The run needs boundaries of the classes, and effects of single layers. Writes read_and_moved.svg, both
     sides on one axis of layers with intervals, its numbers, classes.csv and read_and_moved.json.
 

@@ -8,7 +8,8 @@ from ..core.semantics.painting.defaults import CANDIDATES, LEARNING_RATE, PENALT
 from .options import PATH, Limited, number_from
 
 DEVICES = "auto|cpu|cuda|cuda:N"
-folder_argument = click.argument("folder", metavar="DIR", type=PATH)
+folder_argument = click.argument("folder", metavar="FOLDER", type=PATH)
+out_option = click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
 set_option = click.option(
     "--set",
     "overrides",
@@ -17,7 +18,7 @@ set_option = click.option(
     help="Change one value of the config; may be repeated.",
 )
 device_option = click.option(
-    "--device", metavar=DEVICES, help="Where to compute.  [default: as in the config, or in that of DIR]"
+    "--device", metavar=DEVICES, help="Where to compute.  [default: as in the config, or in that of FOLDER]"
 )
 resize_option = click.option(
     "--resize", is_flag=True, help="Accept a PNG of another size; each pixel takes the nearest."

@@ -67,7 +67,7 @@ class Shots(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 @click.option(
     "--full",
     type=PATH,
-    metavar="DIR",
+    metavar="FOLDER",
     help="Folder of `ganstrata segment train`, whose extractor counts as 100 %.",
 )
 @set_option

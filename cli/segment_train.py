@@ -14,7 +14,13 @@ from .streams import say
 
 @click.command("train")
 @click.argument("config", type=PATH)
-@click.option("--out", required=True, type=PATH, help="The segmentation folder, new or unfinished.")
+@click.option(
+    "--out",
+    required=True,
+    type=PATH,
+    metavar="FOLDER",
+    help="The segmentation folder, new or unfinished.",
+)
 @set_option
 @device_option
 @quiet_option
