@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
+from ..messages import this_version
 from .markup import visible_signs
 from .pictures import Pixels, jpeg, opaque
 from .svg import STYLE
@@ -16,7 +19,7 @@ from .svg import STYLE
 
 @cache  # a template is compiled once per process, which takes longer than filling it in
 def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
-    """Return the templates of a package; they escape every value that they show.
+    """Return the templates of a package, and of this one; they escape every value that they show.
 
     Callers may add filters to them, which all pages of the package then have.
 
@@ -25,7 +28,7 @@ def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
         lstrip_blocks: whether to remove the space before a block.
     """
     environment = Environment(
-        loader=PackageLoader(package, ""),
+        loader=ChoiceLoader([PackageLoader(package, ""), PackageLoader(__package__, "")]),
         autoescape=select_autoescape(["html", "j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -35,7 +38,25 @@ def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
         ),  # Markup is safe already
     )
     environment.filters["number"] = number
+    environment.filters["percent"] = percent
     return environment
+
+
+def framed(package: str, template: str, values: Mapping[str, object], style: str = "") -> str:
+    """Return a page as HTML, one file that needs no network, whose template fills in `frame.html.j2`.
+
+    Args:
+        package: package that holds the template.
+        template: name of its file.
+        values: what the template shows, besides style, script and version.
+        style: style sheet in addition to that of every page.
+    """
+    frame = {
+        "style": Markup(page_style() + style),
+        "script": Markup(page_script()),
+        "version": this_version(),
+    }
+    return templates(package).get_template(template).render(**frame, **values)
 
 
 def asset(package: str, name: str) -> str:
@@ -61,6 +82,15 @@ def data_uri(picture: Pixels, background: str = "#ffffff") -> str:
 def png_uri(content: bytes) -> str:
     """Return the bytes of a PNG to embed in a page."""
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+
+
+def percent(share: float | None) -> str:
+    """Write a share in percent, without the sign: a dash where there is none.
+
+    >>> percent(0.1234), percent(None)
+    ('12.3', '–')
+    """
+    return number(None if share is None else 100.0 * share, 1)
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -13,9 +13,8 @@ from markupsafe import Markup
 from ...figures.axes import Axes
 from ...figures.figure import Figure
 from ...figures.masks import comparison
-from ...figures.pages import page_script, page_style, png_uri, templates
+from ...figures.pages import framed, png_uri
 from ...figures.svg import Canvas
-from ...messages import this_version
 from ...runs.progress import Progress
 from ...statistics import sample_means
 from ...storage.csv_tables import Row, Table
@@ -79,18 +78,19 @@ def write_agreement(found: Agreement, out: Path) -> None:
     files = {f"{name}.csv": table.csv.encode() for name, table in tables(found).items()}
     files[f"{chart.name}.svg"] = chart.file.encode()
     files["samples.png"] = sheet(found)
-    page = templates(__package__).get_template("conditioned.html.j2").render(
-        style=Markup(page_style()),
-        script=Markup(page_script()),
-        version=this_version(),
-        found=found,
-        model=found.subject.generator.card.source,
-        sentences=sentences(found),
-        rows=tables(found)["table_3"].rows,
-        baseline=BASELINE,
-        chart=Markup(chart.inline),
-        sheet=png_uri(files["samples.png"]),
-    )  # fmt: skip
+    page = framed(
+        __package__,
+        "conditioned.html.j2",
+        {
+            "found": found,
+            "model": found.subject.generator.card.source,
+            "sentences": sentences(found),
+            "rows": tables(found)["table_3"].rows,
+            "baseline": BASELINE,
+            "chart": Markup(chart.inline),
+            "sheet": png_uri(files["samples.png"]),
+        },
+    )
     files[PAGE] = page.encode()
     replace_folder(out, INDEX, {**files, INDEX: index_text(as_data(found), files)})
 

@@ -9,8 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ...figures.figure import Figure
-from ...figures.pages import page_script, page_style, png_uri, templates
-from ...messages import this_version
+from ...figures.pages import framed, png_uri
 from .comparison import Comparison
 from .evaluation_tables import numbers, remark, sentences
 
@@ -65,23 +64,20 @@ def build_page(found: Comparison, charts: list[Figure], sheets: Mapping[str, byt
         charts: as `evaluation_figures.figures` gives them.
         sheets: as `evaluation_figures.mask_sheets` gives them.
     """
-    return (
-        templates(__package__)
-        .get_template("evaluation.html.j2")
-        .render(
-            style=Markup(page_style()),
-            script=Markup(page_script()),
-            version=this_version(),
-            found=found,
-            stated=found.stated,
-            sentences=sentences(found),
-            rows=_extractors(found),
-            classes=_classes(found),
-            names=[reading.name for reading in found.evaluation.readings],
-            class_chart=Markup(charts[0].inline),
-            strata=_strata(found, charts[1:], sheets),
-            sheets={name: png_uri(content) for name, content in sheets.items()},
-        )
+    return framed(
+        __package__,
+        "evaluation.html.j2",
+        {
+            "found": found,
+            "stated": found.stated,
+            "sentences": sentences(found),
+            "rows": _extractors(found),
+            "classes": _classes(found),
+            "names": [reading.name for reading in found.evaluation.readings],
+            "class_chart": Markup(charts[0].inline),
+            "strata": _strata(found, charts[1:], sheets),
+            "sheets": {name: png_uri(content) for name, content in sheets.items()},
+        },
     )
 
 

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from ...errors import UserError
 from ...figures.figure import Figure
 from ...figures.matrices import heat
-from ...figures.pages import page_script, page_style, templates
-from ...messages import listed, quantity, this_version
+from ...figures.pages import framed
+from ...messages import listed, quantity
 from ...runs.progress import Progress
 from ...statistics import Floats
 from ...storage.csv_tables import Row, Table
@@ -128,16 +128,17 @@ def files_of(found: Geometry) -> dict[str, bytes]:
     chart = cosine_chart(found)
     files = {f"{name}.csv": table.csv.encode() for name, table in tables(found).items()}
     files["cosines.svg"] = chart.file.encode()
-    page = templates(__package__).get_template("geometry.html.j2").render(
-        style=Markup(page_style()),
-        script=Markup(page_script()),
-        version=this_version(),
-        found=found,
-        model=found.subject.generator.card.source,
-        sentences=sentences(found),
-        rows=tables(found)["centres"].rows,
-        chart=Markup(chart.inline),
-    )  # fmt: skip
+    page = framed(
+        __package__,
+        "geometry.html.j2",
+        {
+            "found": found,
+            "model": found.subject.generator.card.source,
+            "sentences": sentences(found),
+            "rows": tables(found)["centres"].rows,
+            "chart": Markup(chart.inline),
+        },
+    )
     files[PAGE] = page.encode()
     return files | {INDEX: index_text(as_data(found), files)}
 

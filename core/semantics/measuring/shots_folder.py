@@ -7,8 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from ...config.segment_schema import SegmentConfig
-from ...figures.pages import page_script, page_style, templates
-from ...messages import this_version
+from ...figures.pages import framed
 from ...runs.lock import locked
 from ...runs.progress import Progress
 from ...storage.result_folder import add_files, index_text, read_index, recover
@@ -54,18 +53,15 @@ def files_of(found: Measurement) -> dict[str, bytes]:
     chart = curve(found)
     files = {f"{name}.csv": table.csv.encode() for name, table in tables(found).items()}
     files[f"{chart.name}.svg"] = chart.file.encode()
-    page = (
-        templates(__package__)
-        .get_template("shots.html.j2")
-        .render(
-            style=Markup(page_style()),
-            script=Markup(page_script()),
-            version=this_version(),
-            found=found,
-            sentences=sentences(found),
-            rows=rows_of(found),
-            full=found.quality.scores.get(FULL),
-            chart=Markup(chart.inline),
-        )
+    page = framed(
+        __package__,
+        "shots.html.j2",
+        {
+            "found": found,
+            "sentences": sentences(found),
+            "rows": rows_of(found),
+            "full": found.quality.scores.get(FULL),
+            "chart": Markup(chart.inline),
+        },
     )
     return files | {PAGE: page.encode()}

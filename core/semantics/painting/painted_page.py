@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from markupsafe import Markup
 from torch import Tensor
 
 from ...figures.masks import hexadecimal
-from ...figures.pages import asset, data_uri, number, page_script, page_style, templates
+from ...figures.pages import asset, data_uri, framed, number
 from ...figures.pictures import Pixels
 from ...figures.sheets import enlarged
-from ...messages import this_version
 from ..annotation.legend import UNKNOWN_COLOUR, Legend
 from ..nearest import nearest_pixels, nearest_planes
 from .studio import Studio, pictures_of
@@ -196,29 +194,24 @@ def _page(
     """Fill in the template."""
     occurring = torch.unique(torch.cat([x.flatten().cpu() for x in shown])).tolist()
     model = studio.generator.card.source
-    values: dict[str, Any] = {
-        "style": Markup(page_style() + asset(__package__, "painted.css")),
-        "script": Markup(page_script()),
-        "version": this_version(),
+    values = {
         "title": f"{heading} {model}",
         "model": model,
         "legend": [
             {"name": legend.names[i], "colour": hexadecimal(legend.colours[i])} for i in occurring if i >= 0
         ],
         "fingerprint": studio.generator.fingerprint,
+        "kind": kind,
+        "heading": heading,
+        "lead": lead,
+        "groups": groups,
+        "heads": heads,
+        "rows": rows,
+        "index": index,
+        "codes": codes,
+        "terms": terms,
     }
-    return templates(__package__).get_template("painted.html.j2").render(
-        **values,
-        kind=kind,
-        heading=heading,
-        lead=lead,
-        groups=groups,
-        heads=heads,
-        rows=rows,
-        index=index,
-        codes=codes,
-        terms=terms,
-    )  # fmt: skip
+    return framed(__package__, "painted.html.j2", values, asset(__package__, "painted.css"))
 
 
 def coloured(labels: Tensor, legend: Legend) -> Pixels:
