@@ -36,7 +36,8 @@ def refuse_unused(
     for (section, field), usual in FEW.items():
         value = getattr(getattr(config, section), field)
         if value != usual:
-            mend = "leave it out" if usual is None else f"leave it out, or set it to {usual}"
+            usually = "null" if usual is None else usual
+            mend = f"leave it out, or give --set {section}.{field}={usually}"
             faults.append(Fault((section, field), f"is {value}, which `{command}` does not follow; {mend}"))
     if config.training.method not in methods:
         allowed = " or ".join(methods)

@@ -103,6 +103,8 @@ def test_shots_are_measured_and_said(invoke, config, tmp_path, monkeypatch):
         "2",
         "--images",
         "9",
+        "--set",
+        "training.images=null",
     )
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -157,6 +159,13 @@ def test_pictures_are_annotated_learnt_and_suggested(invoke, config, tmp_path):
     paint, seg = tmp_path / "paint", tmp_path / "seg"
     result = invoke(
         "segment", "annotate", str(config), "-n", "2", "--classes", "dark, light", "--out", str(paint)
+    )
+    assert result.exit_code == 2
+    assert "training -> images: is 50" in result.stderr
+    assert "--set training.images=null" in result.stderr
+    result = invoke(
+        *("segment", "annotate", str(config), "-n", "2", "--classes", "dark, light"),
+        *("--out", str(paint), "--set", "training.images=null"),
     )
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith(f"2 pictures and 2 classes in {paint}.")

@@ -149,7 +149,7 @@ def test_other_numbers_of_pictures_change_none_that_are_taken(tmp_path):
 @pytest.mark.parametrize(
     ("section", "change", "message"),
     [
-        ("extractor", {"head": "NSE-1"}, "extractor -> head: is NSE-1, .* set it to LSE"),
+        ("extractor", {"head": "NSE-1"}, "extractor -> head: is NSE-1, .* --set extractor.head=LSE"),
         ("extractor", {"layer_weights": "softplus"}, "extractor -> layer_weights: is softplus"),
         ("training", {"images": 60}, "training -> images: is 60"),
         ("training", {"layerwise_loss": 0.1}, "training -> layerwise_loss: is 0.1"),
