@@ -121,7 +121,7 @@ def test_an_interrupted_folder_is_not_there(tmp_path, monkeypatch, there):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"extractor": {"head": "NSE-1"}}, r"extractor -> head: is NSE-1, which .* does not follow; .*head=LSE"),
+        ({"extractor": {"head": "NSE-1"}}, r"-> head: is NSE-1, which .* does not follow; .*head=LSE"),
         ({"extractor": {"layer_weights": "softplus"}}, "extractor -> layer_weights: is softplus"),
         ({"extractor": {"kernel": 3}}, "extractor -> kernel: is 3"),
         ({"training": {"images": 60}}, "training -> images: is 60, .*; leave it out"),
