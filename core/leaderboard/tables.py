@@ -121,10 +121,17 @@ def chance_rows(board: Board, measures: Sequence[Measure]) -> list[list[Cell]]:
         kinds.setdefault(key, []).append(e)
     rows = []
     for key, learners in kinds.items():
-        names = ", ".join(board.rows[e].label for e in learners)
-        note = f"(as for {names})" if len(kinds) > 1 else ""
+        places = dict.fromkeys(_place(board, e) for e in learners)
+        note = f"(at {'; '.join(places)})" if len(kinds) > 1 else ""
         rows.append([Cell("random directions", note), *(cell_of(chance) for chance in key)])
     return rows
+
+
+def _place(board: Board, e: int) -> str:
+    """Return where a learner's directions are moved, and whether they have a normal per layer."""
+    row = board.rows[e]
+    shape = ", a normal per layer" if any(boundary.normal.ndim == 2 for boundary in row.boundaries) else ""
+    return (row.where or "all layers") + shape
 
 
 def _alike(one: Sequence[Chance], other: Sequence[Chance]) -> bool:

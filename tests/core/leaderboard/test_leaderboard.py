@@ -359,7 +359,7 @@ def test_tables_files_and_page_show_the_same_numbers(learners, tmp_path):
     assert text.endswith("<!-- measured: end -->\nafter\n")
     assert "old" not in text
     assert "| unlabelled (unsupervised, 4 sets of layers) |" in text
-    assert "| random directions (as for elsewhere) |" in text
+    assert "| random directions (at layer 3) |" in text
     assert "Left out: `refusing`: these samples will not do" in text
     for table in text.split("###")[1:]:
         lines = [line for line in table.splitlines() if line.startswith("|")]
