@@ -25,7 +25,7 @@ from .streams import say, tell
     "--keep",
     multiple=True,
     metavar="NAME",
-    help="A boundary whose concept stays unchanged (conditional edit); may be repeated.",
+    help="A boundary whose concept, or target, stays unchanged (conditional edit); may be repeated.",
 )
 @click.option(
     "--mode",
@@ -137,7 +137,8 @@ def manipulate(
     """Move pictures along boundaries of RUN_DIR, and write them as strips, grids, films or a page.
 
     LAYERS are numbers such as 6-11, or a group; the default is the boundary's own layers, or all. AMOUNT
-    replaces --end for one boundary and scales its other steps.
+    replaces --end for one boundary and scales its other steps. NAME may be a direction found without labels,
+    such as sefa/0; --search then follows the score of its target.
 
     \b
     Examples:
@@ -176,5 +177,7 @@ def manipulate(
     for strip in result.strips:
         for part, row in zip(strip.parts, strip.distances, strict=True):
             distances = " ".join(f"{value:+.2f}" for value in row)
-            say(f"{part.boundary.name}, {part.where}, steps in {result.unit_in_words}: {distances}")
+            target = f" (target {part.boundary.concept})" if part.boundary.direction else ""
+            steps = f"steps in {result.unit_in_words}"
+            say(clean(f"{part.boundary.name}{target}, {part.where}, {steps}: {distances}"))
     say(f"In {result.path}: {', '.join(result.files)}")

@@ -420,3 +420,4 @@ def ganstrata_register_scorers(register) -> None:
 def ganstrata_register_boundaries(register) -> None:
     register("fake_per_layer", f"{HERE}_svm:PerLayer", "a boundary per layer")
     register("fake_axes", f"{HERE}:Axes", "knows the planted directions")
+    register("fake_found", f"{HERE}_svm:Found", "boundaries and directions without labels")

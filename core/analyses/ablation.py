@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..boundaries.selection import Extremes
+from ..errors import UserError
 from ..rescoring.results import Effects
 from ..rescoring.tables import ranked
 from ..statistics import rank_correlation, share_interval
@@ -125,7 +126,13 @@ def compare_rankings(source: LabelledRun, request: AnalysisRequest) -> Ablation:
     """
     effects = source.effects
     name, at = select_layer_set(effects, request.layers)
-    selected = select_boundaries(effects, request, by_strength(effects, at))
+    requested = select_boundaries(effects, request, by_strength(effects, at))
+    selected = [i for i in requested if not effects.boundaries[i].direction]
+    if not selected:
+        raise UserError(
+            "all of these directions were found without labels, so no accuracy ranks them; "
+            "use `ganstrata analysis ranking`"
+        )
     concepts = tuple(scored_concept(effects, i, at, source.run.config.boundary.options) for i in selected)
     scores = np.array([[score[0] for score in concept.scores] for concept in concepts])  # (F, 3)
     agreements = tuple(

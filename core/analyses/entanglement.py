@@ -28,11 +28,12 @@ class PairEffect(NamedTuple):
     Attributes:
         boundary, boundary_level: name and level of the boundary.
         concept, concept_level: name and level of the concept.
-        own: whether it is the concept of the boundary.
+        own: whether it is the concept of the boundary, or the target of a direction found without labels.
         mean_in_sd, low, high: mean change in sd units with its 95 % interval.
         q_value: corrected p value, see `q_values`.
         significant: whether it is below the false discovery rate.
-        cosine: between the normals of the boundary and of the concept's own boundary; NaN without one.
+        cosine: between the normals of the boundary and of the one learnt from the concept's labels; NaN if
+            there is none.
     """
 
     boundary: str
@@ -66,7 +67,8 @@ class Entanglement:
         at: its position.
         rows: positions of the M boundaries, in the order to show.
         conditional: positions of the conditional directions.
-        explained: what cosines between the M normals explain.
+        explained: what cosines explain, between the normals that were learnt from labels.
+        unmoved: names of the boundaries that move none of these layers, which are left out.
         pairs: effects of all these directions on all scored concepts.
         requested: those of `pairs` whose concept was asked for.
     """
@@ -78,6 +80,7 @@ class Entanglement:
     explained: Explained
     pairs: tuple[PairEffect, ...]
     requested: tuple[PairEffect, ...]
+    unmoved: tuple[str, ...] = ()
 
     @property
     def beyond(self) -> list[PairEffect]:
@@ -94,11 +97,13 @@ class Entanglement:
 def q_values(effects: Effects, at: int) -> Floats:
     """Return p values at a layer set, corrected for the false discovery rate, (B, C).
 
-    Own concepts are one family of tests, and all other pairs of the run are another.
+    Own concepts are one family of tests, and all other pairs of the run are another. Boundaries that move
+    none of these layers have no test there.
     Source: Benjamini and Hochberg (1995).
     """
     q = np.array(effects.q[:, at, 0])
-    others = np.ones(q.shape, dtype=bool)
+    q[~effects.reached[:, at]] = np.nan
+    others = np.ones(q.shape, dtype=bool) & effects.reached[:, [at]]
     others[np.arange(len(q)), effects.own] = False
     q[others] = benjamini_hochberg(effects.p[:, at, 0][others])
     return q
@@ -186,7 +191,8 @@ def entangle(source: LabelledRun, request: AnalysisRequest) -> Entanglement:
     """
     effects = source.effects
     name, at = select_layer_set(effects, request.layers)
-    selected = select_boundaries(effects, request, by_strength(effects, at, conditional=True))
+    requested_rows = select_boundaries(effects, request, by_strength(effects, at, conditional=True))
+    selected = [i for i in requested_rows if effects.reached[i, at]]
     rows = [i for i in selected if not effects.boundaries[i].given][: request.top]
     names = {effects.boundaries[i].unconditional_name for i in rows}
     conditional = tuple(
@@ -195,13 +201,11 @@ def entangle(source: LabelledRun, request: AnalysisRequest) -> Entanglement:
         if effects.boundaries[i].given
         and (request.top is None or effects.boundaries[i].unconditional_name in names)
     )
-    own = [int(effects.own[i]) for i in rows]
-    values = effects.in_sd[rows, at, 0][:, own]
-    cosine = cosines(effects, rows, effects.sets[name]) if rows else np.zeros((0, 0))
     if request.cluster:
-        order = clustered(values)
-        rows = [rows[k] for k in order]
-        values, cosine = values[np.ix_(order, order)], cosine[np.ix_(order, order)]
+        rows = [rows[k] for k in clustered(_between(effects, rows, at))]
+    labelled = [i for i in rows if not effects.boundaries[i].direction]
+    cosine = cosines(effects, labelled, effects.sets[name]) if labelled else np.zeros((0, 0))
+    values = _between(effects, labelled, at)
     share = explained(values, cosine, resamplings=effects.bootstrap, seed=effects.seed)
     pairs = _pairs(effects, [*rows, *conditional], at)
     requested = tuple(
@@ -210,14 +214,30 @@ def entangle(source: LabelledRun, request: AnalysisRequest) -> Entanglement:
         if (not request.concepts or any(fnmatchcase(pair.concept, pattern) for pattern in request.concepts))
         and (not request.levels or pair.concept_level in request.levels)
     )
-    return Entanglement(name, at, tuple(rows), conditional, Explained(len(rows), *share), pairs, requested)
+    return Entanglement(
+        name,
+        at,
+        tuple(rows),
+        conditional,
+        Explained(len(labelled), *share),
+        pairs,
+        requested,
+        tuple(effects.boundaries[i].name for i in requested_rows if i not in selected),
+    )
+
+
+def _between(effects: Effects, rows: Sequence[int], at: int) -> Floats:
+    """Return the effects of these boundaries on the concepts of all of them, in sd units, (M, M)."""
+    return np.asarray(effects.in_sd[list(rows), at, 0][:, effects.own[list(rows)]])
 
 
 def _pairs(effects: Effects, rows: Sequence[int], at: int) -> tuple[PairEffect, ...]:
     """Return the effects of these boundaries on every scored concept."""
     q = q_values(effects, at)
     layers = list(effects.sets.values())[at]
-    with_boundary = {int(effects.own[i]): i for i in by_strength(effects, at)}
+    with_boundary = {
+        int(effects.own[i]): i for i in by_strength(effects, at) if not effects.boundaries[i].direction
+    }
     pairs = []
     for i in rows:
         boundary = effects.boundaries[i]

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..figures import matrices as figures
 from ..figures.figure import Figure
+from ..messages import listed
 from ..rescoring.results import Effects
 from ..storage.csv_tables import Table
 from .entanglement import (
@@ -63,15 +64,15 @@ def printed(result: Entanglement) -> Table:
 def matrix_figure(effects: Effects, order: Sequence[int], at: int) -> Figure:
     """Draw the effect of each boundary (row) on each concept (column) as a heat map.
 
-    Conditional directions are the last rows. The columns are the concepts of the other boundaries.
+    Conditional directions are the last rows. The columns are the concepts or targets of the others.
     """
     rows = [
         *[i for i in order if not effects.boundaries[i].given],
         *[i for i in order if effects.boundaries[i].given],
     ]
-    columns = [int(effects.own[i]) for i in rows if not effects.boundaries[i].given] or sorted(
-        {int(effects.own[i]) for i in rows}
-    )
+    # Several directions found without labels may have one target.
+    own = dict.fromkeys(int(effects.own[i]) for i in rows if not effects.boundaries[i].given)
+    columns = list(own) or sorted({int(effects.own[i]) for i in rows})
     values = effects.in_sd[rows, at, 0][:, columns]
     marks = q_values(effects, at)[rows][:, columns] < effects.rate
     names, concepts = (
@@ -110,27 +111,37 @@ def sentences_of(result: Entanglement, effects: Effects) -> list[str]:
         f"Moved at {in_words(result.set_name, effects)}: {count} of {result.tested} "
         f"effects on other concepts go beyond null directions at a false discovery rate of {effects.rate:g}"
         + (f"; the {PRINTED} largest are printed." if count > PRINTED else "."),
-        _explained(result.explained),
+        *_unmoved(result.unmoved),
+        *_explained(result.explained, effects),
         *constant_sentences(effects),
     ]
 
 
-def _explained(share: Explained) -> str:
+def _unmoved(names: Sequence[str]) -> list[str]:
+    """Name the directions that have none of these layers among their own."""
+    return (
+        [f"Not moved there, because they have other layers of their own: {listed(names)}."] if names else []
+    )
+
+
+def _explained(share: Explained, effects: Effects) -> list[str]:
     """Say what share of the side effects the cosines explain, and whether that is more than half."""
     concepts, value, low, high = share
     if np.isnan(value):
+        if concepts == 0 and any(boundary.direction for boundary in effects.boundaries):
+            return []  # directions found without labels are no concept's own
         many = "" if concepts == 1 else "s"
-        return (
+        return [
             f"With {concepts} concept{many}, the share that cosines explain is not computed; "
             f"it needs {MIN_CONCEPTS}."
-        )
+        ]
     if low > 0.5:
         verdict = "so the angle between normals explains most of it"
     elif high < 0.5:
         verdict = "so the angle between normals does not explain most of it"
     else:
         verdict = "so it is open whether the angle between normals explains most of it"
-    return (
+    return [
         f"Cosines between normals account for {bracketed(value, low, high)} of the squared effects "
         f"on other concepts with a boundary, {verdict}."
-    )
+    ]

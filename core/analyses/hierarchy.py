@@ -54,7 +54,7 @@ class RunHierarchy:
         label: of the run.
         effects: of the run.
         hierarchy: of the variation factors that were asked for.
-        levels: of all boundaries that were asked for.
+        levels: of all boundaries that were asked for and may move all layers.
     """
 
     label: str
@@ -71,6 +71,17 @@ class RunHierarchy:
 def levels_of_factors(effects: Effects, hierarchy: Hierarchy) -> list[str]:
     """Return the level of each variation factor, (F,)."""
     return [effects.boundaries.of(name).level for name in hierarchy.factors]
+
+
+def levels_that_show(effects: Effects, rows: Sequence[int] | None = None) -> list[str]:
+    """Return the levels of the boundaries that may move all layers, so that they show where a level acts.
+
+    Args:
+        effects: of the run.
+        rows: positions of the boundaries; None for all.
+    """
+    candidates = range(len(effects.boundaries)) if rows is None else rows
+    return [effects.boundaries[i].level for i in candidates if effects.free[i]]
 
 
 def groups_at_once(effects: Effects, hierarchy: Hierarchy) -> Estimate | None:
@@ -153,7 +164,7 @@ def hierarchies_of(sources: Sequence[LabelledRun], request: AnalysisRequest) -> 
             source.label,
             source.effects,
             _hierarchy_of(source, rows),
-            tuple(source.effects.boundaries[i].level for i in all_rows),
+            tuple(levels_that_show(source.effects, all_rows)),
         )
         for source, rows, all_rows in zip(sources, shared_rows(sources, strongest), selected, strict=True)
     ]
@@ -161,7 +172,7 @@ def hierarchies_of(sources: Sequence[LabelledRun], request: AnalysisRequest) -> 
 
 def _top(effects: Effects, rows: Sequence[int], top: int | None) -> list[int]:
     """Return the `top` strongest variation factors of each level, or all of them."""
-    factors = [i for i in rows if effects.factors[i]]
+    factors = [i for i in rows if effects.factors[i] and (effects.free[i] or not effects.free[rows].any())]
     if top is None:
         return factors
     selected: list[int] = []

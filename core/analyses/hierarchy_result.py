@@ -25,9 +25,10 @@ from .hierarchy import (
 from .labelled_runs import LabelledRun, check_comparable
 from .request import AnalysisRequest, request_record
 from .result import AnalysisResult
+from .sentences import of_own_layers
 from .sentences import order as order_sentences
 from .sentences import peaks as peak_sentences
-from .wording import bracketed
+from .wording import bracketed, named, target_of
 
 
 def hierarchy(sources: Sequence[LabelledRun], request: AnalysisRequest) -> AnalysisResult:
@@ -62,16 +63,21 @@ def printed(runs: Sequence[RunHierarchy]) -> Table:
                 "" if concept else bracketed(groups.value[m, g], groups.low[m, g], groups.high[m, g])
                 for g in range(len(run.hierarchy.group_names))
             ]
-            rows.append([run.label, level, concept, bracketed(value, low, high), *shares])
+            shown = named(run.effects, concept) if concept else ""
+            rows.append([run.label, level, shown, bracketed(value, low, high), *shares])
     columns = ["run", "level", "concept", "mean depth", *runs[0].hierarchy.group_names]
     return Table(columns, rows) if len(runs) > 1 else Table(columns[1:], [row[1:] for row in rows])
 
 
 def depths_table(runs: Sequence[RunHierarchy]) -> Table:
-    """Return depths.csv: mean depths, with the number of layers of the generator."""
+    """Return depths.csv: mean depths, number of layers of the generator, and targets of directions."""
     return Table(
-        ("run", *Depth._fields, "layers"),
-        [(run.label, *depth, run.hierarchy.curve.value.shape[1]) for run in runs for depth in run.depths],
+        ("run", *Depth._fields, "layers", "target"),
+        [
+            (run.label, *depth, run.hierarchy.curve.value.shape[1], target_of(run.effects, depth.concept))
+            for run in runs
+            for depth in run.depths
+        ],
     )
 
 
@@ -152,7 +158,11 @@ def sentences_of(runs: Sequence[RunHierarchy]) -> list[str]:
     """Say where each level peaks and in which order they come, and what several runs have in common."""
     sentences = []
     for run in runs:
-        conclusions = [*peak_sentences(run.hierarchy, run.levels), *order_sentences(run.hierarchy)]
+        conclusions = [
+            *peak_sentences(run.hierarchy, run.levels),
+            *of_own_layers(run.effects),
+            *order_sentences(run.hierarchy),
+        ]
         sentences += [f"{run.label}: {line}" for line in conclusions] if len(runs) > 1 else conclusions
     return [*sentences, *_shared_peaks(runs)] if len(runs) > 1 else sentences
 

@@ -51,6 +51,8 @@ class LayerEffect:
         target: change of the boundary's own concept in sd units, with its 95 % interval.
         levels: side effects on the other concepts of each level.
         elsewhere: side effect on the concepts of all other levels.
+        target_name: id of the target of a direction found without labels, which is its own concept; empty for
+            other boundaries.
     """
 
     name: str
@@ -61,6 +63,12 @@ class LayerEffect:
     target: tuple[float, float, float]
     levels: Mapping[str, SideEffect]
     elsewhere: SideEffect
+    target_name: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name, with the target if it has one."""
+        return f"{self.name} ({self.target_name})" if self.target_name else self.name
 
 
 def layer_effect(
@@ -93,6 +101,7 @@ def layer_effect(
         elsewhere=side_effect(effects, other_levels, at, beyond)
         if other_levels
         else SideEffect(np.nan, np.nan, np.nan, np.nan, 0, 0),
+        target_name=boundary.concept if boundary.direction else "",
     )
 
 
@@ -101,14 +110,20 @@ def significant_effects(
 ) -> tuple[NDArray[np.bool_], list[ConceptEffect]]:
     """Test the effects on other concepts at some layer sets against null directions.
 
-    The p values of all tests together are corrected for the false discovery rate.
+    The p values of all tests together are corrected for the false discovery rate. There is no test where a
+    boundary moves nothing.
 
     Returns:
         Which effects are significant, (B, S, C), and the effects of these boundaries on every concept.
     """
     names = list(effects.sets)
     tests = [
-        (i, s, j) for i in rows for s in sets for j in range(len(effects.concepts)) if j != effects.own[i]
+        (i, s, j)
+        for i in rows
+        for s in sets
+        if effects.reached[i, s]
+        for j in range(len(effects.concepts))
+        if j != effects.own[i]
     ]
     index = tuple(np.array([test[k] for test in tests], dtype=np.int64) for k in range(3))
     q = benjamini_hochberg(effects.p[index[0], index[1], 0, index[2]])
@@ -117,7 +132,7 @@ def significant_effects(
     table: list[ConceptEffect] = []
     for i in rows:
         boundary = effects.boundaries[i]
-        for s in sets:
+        for s in (s for s in sets if effects.reached[i, s]):
             for j, concept in enumerate(effects.concepts):
                 mean, low, high = in_sd_with_interval(effects, i, s, j)
                 is_own = bool(j == effects.own[i])

@@ -26,7 +26,8 @@ from ..statistics import bootstrap_means, bootstrap_weights, interval
 from ..storage.json_values import JsonObject
 from ..storage.result_folder import index_text, replace_folder
 from ..strata.displacements import displacement
-from ..strata.layers import layer_sets
+from ..strata.layers import layer_sets, layers_in_words
+from ..strata.moves import own_layers
 from .objects_passes import Batch, BatchTransitions, Start, samples_with, segment_hops
 from .objects_record import (
     FOLDER,
@@ -85,6 +86,13 @@ def follow_objects(
     boundaries = boundaries_named(run, engine, request.along)
     alias = _segmenter(prepared, request.segmenter)
     set_name, layers = _layers(prepared, request.layers or strongest_group(effects, request.along))
+    moved = [own_layers(boundary, layers) for boundary in boundaries]
+    for boundary, own in zip(boundaries, moved, strict=True):
+        if not own:
+            raise LayerError(
+                f"'{boundary.name}' moves {layers_in_words(boundary.layers or ())} alone, none of which is "
+                f"at the layers {set_name}; give others with --layers"
+            )
     step = prepared.config.rescoring.distance if request.step is None else request.step
     if step == 0.0 or not math.isfinite(step):
         raise UserError(f"--step {step:g}: give a length other than 0")
@@ -101,12 +109,12 @@ def follow_objects(
             displacement(
                 prepared.generator,
                 boundary.normal,
-                layers,
+                own,
                 prepared.edit_scale,
                 styles=boundary.space == STYLES,
                 length=step * unit,
             )
-            for boundary in boundaries
+            for boundary, own in zip(boundaries, moved, strict=True)
         )
         tasks = [
             Batch(at, tuple(indices[at : at + prepared.batch]), alias, layers, fields, columns)
@@ -155,18 +163,19 @@ def _segmenter(prepared: Prepared, alias: str | None) -> str:
 def strongest_group(effects: Effects, along: Sequence[str]) -> str:
     """Return the layer group where boundaries change their own concepts most, by re-scoring.
 
-    That is the group with the largest effect in sd units, averaged over the boundaries.
+    That is the group with the largest effect in sd units, averaged over the boundaries, of those at which
+    each of them moves something.
 
     Args:
         effects: effects of the run.
         along: names of the boundaries.
 
     Returns:
-        The name of the group; `all` if no group was re-scored, or the effects are unknown.
+        The name of the group; `all` if there is no such group, or the effects are unknown.
     """
     names, sets = [boundary.name for boundary in effects.boundaries], list(effects.sets)
-    groups = [group for group in effects.groups if group in sets]
     rows = [names.index(name) for name in along]
+    groups = [g for g in effects.groups if g in sets and effects.reached[rows, sets.index(g)].all()]
     columns = [sets.index(group) for group in groups]
     means = effects.in_sd[rows][:, columns, 0][range(len(rows)), :, effects.own[rows]].mean(axis=0)  # (G,)
     return "all" if np.isnan(means).all() else groups[int(np.nanargmax(means))]

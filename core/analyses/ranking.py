@@ -33,6 +33,7 @@ class RunRanking:
         place_low, place_high: 95 % interval of the place, counted from 1, (F,).
         null_gaps: see `Effects.null_gaps`.
         null_directions: number of null directions.
+        meanings: meaning of each direction found without labels, by name.
     """
 
     label: str
@@ -42,6 +43,7 @@ class RunRanking:
     place_high: Floats
     null_gaps: Mapping[str, int]
     null_directions: int
+    meanings: Mapping[str, str]
 
 
 class Agreement(NamedTuple):
@@ -81,8 +83,12 @@ class Ranking:
 
 
 def strengths(effects: Effects, at: int) -> Floats:
-    """Return each boundary's effect on its own concept at a layer set, in sd units, (B,)."""
-    return np.asarray(effects.in_sd[np.arange(len(effects.own)), at, 0, effects.own])
+    """Return each boundary's effect on its own concept at a layer set, in sd units, (B,).
+
+    It is NaN for a boundary that moves none of these layers.
+    """
+    values = effects.in_sd[np.arange(len(effects.own)), at, 0, effects.own]
+    return np.where(effects.reached[:, at], values, np.nan)
 
 
 def by_strength(effects: Effects, at: int, *, conditional: bool = False) -> list[int]:
@@ -99,6 +105,7 @@ def places(effects: Effects, rows: Sequence[int], at: int) -> tuple[Floats, Floa
         Low and high place, each (len(rows),).
     """
     changes = effects.changes[list(rows)][:, at, 0]  # (F, K)
+    changes = np.where(effects.reached[list(rows), at][:, None], changes, np.nan)
     weights = bootstrap_weights(changes.shape[1], effects.bootstrap, effects.seed)
     means = bootstrap_means(changes, weights)  # (R, F)
     order = np.where(np.isnan(means), np.inf, -means).argsort(axis=1, kind="stable").argsort(axis=1)
@@ -137,14 +144,19 @@ def _run_ranking(source: LabelledRun, rows: Sequence[int], set_name: str, at: in
         place_high=high,
         null_gaps=effects.null_gaps(at),
         null_directions=len(effects.null),
+        meanings={direction.direction: direction.words for direction in effects.directions()},
     )
 
 
 def _agreement(run: RunRanking, other: RunRanking, top: int | None) -> Agreement:
-    """Compare the rankings of two runs: the concepts shown, and the ranks of all that both have."""
-    both = {row.name for row in run.concepts[:top]} & {row.name for row in other.concepts[:top]}
-    first, second = ({row.name: row.value for row in ranking.concepts} for ranking in (run, other))
+    """Compare the rankings of two runs: the concepts shown, and the ranks of all that both have.
+
+    Directions found without labels are left out: those of two runs may have one name and nothing in common.
+    """
+    a, b = ([row for row in ranking.concepts if not row.target] for ranking in (run, other))
+    both = {row.name for row in a[:top]} & {row.name for row in b[:top]}
+    first, second = ({row.name: row.value for row in rows} for rows in (a, b))
     names = [name for name in first if name in second]
     correlation = rank_correlation(np.array([first[n] for n in names]), np.array([second[n] for n in names]))
-    shown = min(len(run.concepts[:top]), len(other.concepts[:top]))
+    shown = min(len(a[:top]), len(b[:top]))
     return Agreement(run.label, other.label, shown, len(both), len(names), *correlation)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..figures import rankings as figures
 from ..figures.figure import Figure
-from ..figures.rankings import RankedConcept
+from ..figures.rankings import NOT_MOVED, RankedConcept
 from ..messages import quantity
 from ..storage.csv_tables import Table
 from .labelled_runs import LabelledRun, check_comparable
@@ -46,7 +46,7 @@ def ranking(sources: Sequence[LabelledRun], request: AnalysisRequest) -> Analysi
             for run in result.runs
             for sentence in null_gaps(run.null_gaps, run.null_directions)
         ),
-        *map(_agreement, result.agreements),
+        *(_agreement(pair) for pair in result.agreements if pair.shown),
     ]
     tables = {"places": places_table(result)}
     if len(result.runs) > 1:
@@ -58,7 +58,10 @@ def ranking(sources: Sequence[LabelledRun], request: AnalysisRequest) -> Analysi
 def printed(result: Ranking) -> Table:
     """Return the printed table: the concepts to show, with the interval of their places."""
     several = len(result.runs) > 1
-    columns = ["place", "concept", "level", "change in sd", "q", "factor", "places in 95 %"]
+    found = any(row.target for run in result.runs for row in run.concepts[: result.top])
+    of_directions = ["target", "meaning"] if found else []
+    first = "direction" if found else "concept"
+    columns = ["place", first, *of_directions, "level", "change in sd", "q", "factor", "places in 95 %"]
     rows = []
     for run in result.runs:
         spans = zip(run.concepts[: result.top], run.place_low, run.place_high, strict=False)
@@ -66,11 +69,12 @@ def printed(result: Ranking) -> Table:
             cells = [
                 str(place),
                 row.name,
+                *([row.target, run.meanings.get(row.name, "")] if found else []),
                 row.level,
-                bracketed(row.value, row.low, row.high),
+                bracketed(row.value, row.low, row.high) if row.is_moved else NOT_MOVED,
                 plain(row.q, 3),
                 "yes" if row.is_factor else "no",
-                f"{low:.0f} to {high:.0f}",
+                f"{low:.0f} to {high:.0f}" if row.is_moved else "",
             ]
             rows.append([run.label, *cells] if several else cells)
     return Table(["run", *columns] if several else columns, rows)
@@ -79,9 +83,16 @@ def printed(result: Ranking) -> Table:
 def places_table(result: Ranking) -> Table:
     """Return places.csv: every concept with its numbers and the interval of its place."""
     return Table(
-        ("run", "place", "concept", "level", *figures.NUMBERS, "place_low", "place_high"),
+        (
+            *("run", "place", "concept", "level"),
+            *figures.NUMBERS,
+            *("place_low", "place_high", "target", "meaning"),
+        ),
         [
-            (run.label, place, row.name, row.level, *row.numbers, low, high)
+            (
+                *(run.label, place, row.name, row.level, *row.numbers, low, high),
+                *(row.target, run.meanings.get(row.name, "")),
+            )
             for run in result.runs
             for place, (row, low, high) in enumerate(
                 zip(run.concepts, run.place_low, run.place_high, strict=True), start=1

@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..plugins.records import LEVELS
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
+from ..strata.layers import show_layers
 from .layer_effects import ConceptEffect, LayerEffect, layer_effect, significant_effects
 from .request import AnalysisRequest, select_boundaries, select_layer_set
 
@@ -20,9 +21,10 @@ class LayerComparison:
     """Hold the effects of boundaries at right and at wrong layers.
 
     Attributes:
-        rows: effects by boundary, the right layers first.
+        rows: effects by boundary, the right layers first, without layers at which it moves nothing.
         peak_share: for each boundary whose right layers are the peak of its level, the share of resamplings
-            that have the peak there.
+            that have the peak there. Those of a direction with layers of its own are the group of these
+            where it changes its target most.
         groups: layer groups that were compared.
         concepts: effects on every concept.
     """
@@ -66,6 +68,29 @@ def default_rows(effects: Effects, candidates: Sequence[int], top: int) -> list[
     return rows
 
 
+def _check_reached(effects: Effects, rows: Sequence[int], name: str | None) -> None:
+    """Refuse right layers at which a direction moves nothing.
+
+    Raises:
+        UserError: names the first such direction, and its layers.
+    """
+    for i in rows:
+        layers = effects.boundaries[i].layers
+        if name is not None and layers is not None and not effects.reached[i, list(effects.sets).index(name)]:
+            raise UserError(
+                f"--layers {name}: {effects.boundaries[i].name} moves layers {show_layers(layers)} alone, "
+                "and none of them is there"
+            )
+
+
+def _own_group(effects: Effects, i: int, groups: Sequence[str]) -> str:
+    """Return the group where a direction with layers of its own changes its target most; else `all`."""
+    names = list(effects.sets)
+    reached = [group for group in groups if effects.reached[i, names.index(group)]]
+    changes = {group: effects.in_sd[i, names.index(group), 0, effects.own[i]] for group in reached}
+    return max(reached, key=lambda group: np.nan_to_num(changes[group], nan=-np.inf), default="all")
+
+
 def compare(effects: Effects, request: AnalysisRequest) -> LayerComparison:
     """Compare the right layers of boundaries with all other layer groups and with all layers.
 
@@ -90,23 +115,25 @@ def compare(effects: Effects, request: AnalysisRequest) -> LayerComparison:
     peaks = {} if effects.missing_hierarchy() else right_layers(effects.hierarchy())
     right_set = None if request.layers is None else select_layer_set(effects, request.layers)[0]
     if right_set is None:
-        unknown = sorted({effects.boundaries[i].level for i in rows} - peaks.keys())
+        unknown = sorted({effects.boundaries[i].level for i in rows if effects.free[i]} - peaks.keys())
         if unknown:
             raise UserError(
                 f"single layers do not show where {' and '.join(unknown)} peaks; "
                 "give the right layers with --layers"
             )
+    _check_reached(effects, rows, right_set)
     shown = dict.fromkeys([*groups, *([right_set] if right_set else []), "all"])
     beyond, pairs = significant_effects(effects, rows, [names.index(name) for name in shown])
     compared: list[LayerEffect] = []
     peak_share: dict[str, float] = {}
     for i in rows:
         boundary = effects.boundaries[i]
-        right = right_set or peaks[boundary.level][0]
-        if right_set is None:
+        right = right_set or (peaks[boundary.level][0] if effects.free[i] else _own_group(effects, i, groups))
+        if right_set is None and effects.free[i]:
             peak_share[boundary.name] = peaks[boundary.level][1]
         compared += [
             layer_effect(effects, i, names.index(name), beyond, is_right=name == right)
             for name in dict.fromkeys([right, *groups, "all"])
+            if effects.reached[i, names.index(name)]
         ]
     return LayerComparison(tuple(compared), peak_share, tuple(groups), tuple(pairs))

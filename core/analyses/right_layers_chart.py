@@ -25,7 +25,7 @@ def layer_effects(rows: Sequence[LayerEffect], levels: Sequence[str]) -> Figure:
     Grey bars are null directions; pale bars are layers other than the right ones.
     """
     words = 52.0 + text_width([_layers(row) for row in rows])
-    columns = ["own concept", *levels]
+    columns = ["own concept", *levels]  # of a direction found without labels, its target
     cell = max(96.0, (760.0 - words) / max(len(columns), 1))
     blocks = [[row for row in rows if row.name == name] for name in dict.fromkeys(row.name for row in rows)]
     bottom = TOP + sum(HEAD + LINE * len(block) + GAP for block in blocks)
@@ -48,7 +48,7 @@ def layer_effects(rows: Sequence[LayerEffect], levels: Sequence[str]) -> Figure:
         canvas.text(axes[c].x(0.0), 18, title, css="strong" if c == 0 else "soft strong")
     y = TOP
     for block in blocks:
-        canvas.text(8, y + 16, block[0].name, css="strong")
+        canvas.text(8, y + 16, block[0].label, css="strong")
         y += HEAD
         start = y
         for row in block:

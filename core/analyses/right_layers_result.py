@@ -15,6 +15,7 @@ from ..rescoring.results import Effects
 from ..runs.run import Run
 from ..storage.csv_tables import Table
 from ..storage.result_folder import read_index
+from ..strata.layers import layers_in_words
 from .labelled_runs import LabelledRun
 from .layer_effects import ConceptEffect, LayerEffect
 from .request import AnalysisRequest, request_record
@@ -66,6 +67,7 @@ def layers(source: LabelledRun, request: AnalysisRequest) -> AnalysisResult:
 def printed(result: LayerComparison) -> Table:
     """Return the printed table: the change of the own concept and of each level, by layer set."""
     rows = []
+    found = any(row.target_name for row in result.rows)
     for row in result.rows:
         cells = [
             f"{bracketed(side_effect.value, side_effect.low, side_effect.high)} ({plain(side_effect.random)})"
@@ -73,10 +75,11 @@ def printed(result: LayerComparison) -> Table:
             else "–"
             for level in result.levels
         ]
-        rows.append([row.name, row.set_name, "right" if row.is_right else "", bracketed(*row.target), *cells])
-    return Table(
-        ["concept", "layers", "", "own concept", *(f"{level} (random)" for level in result.levels)], rows
-    )
+        rows.append(
+            [row.label, row.set_name, "right" if row.is_right else "", bracketed(*row.target), *cells]
+        )
+    first, own = ("direction", "target") if found else ("concept", "own concept")
+    return Table([first, "layers", "", own, *(f"{level} (random)" for level in result.levels)], rows)
 
 
 def sides_table(result: LayerComparison) -> Table:
@@ -84,7 +87,7 @@ def sides_table(result: LayerComparison) -> Table:
     rows: list[tuple[str | float, ...]] = []
     for row in result.rows:
         head = (row.name, row.level, row.set_name, row.is_right)
-        rows.append((*head, "own concept", *row.target, float("nan"), 1, ""))
+        rows.append((*head, "own concept", *row.target, float("nan"), 1, "", row.target_name))
         rows += [
             (
                 *head,
@@ -95,11 +98,12 @@ def sides_table(result: LayerComparison) -> Table:
                 side_effect.random,
                 side_effect.concepts,
                 side_effect.beyond,
+                row.target_name,
             )
             for of, side_effect in [*row.levels.items(), ("all other levels", row.elsewhere)]
         ]
     columns = ("boundary", "boundary_level", "layers", "right", "of", "value", "low", "high", "random")
-    return Table((*columns, "concepts", "beyond_random"), rows)
+    return Table((*columns, "concepts", "beyond_random", "target"), rows)
 
 
 def figure_of(result: LayerComparison) -> Figure:
@@ -112,12 +116,24 @@ def sentences_of(result: LayerComparison, effects: Effects) -> list[str]:
     sentences: list[str] = []
     for name in result.names:
         sentences += _boundary_sentences(effects, result.of(name), result.peak_share)
+        sentences += _unmoved(effects, name, result.groups)
     return [
         *sentences,
         *_wrong_layer_sentences(effects, result.rows, result.groups),
         *point_sentences(effects, [(row.name, row.set_name) for row in result.rows]),
         *constant_sentences(effects),
     ]
+
+
+def _unmoved(effects: Effects, name: str, groups: Sequence[str]) -> list[str]:
+    """Say at which groups a direction with layers of its own is not moved."""
+    i, sets = effects.boundaries.names.index(name), list(effects.sets)
+    missing = [group for group in groups if not effects.reached[i, sets.index(group)]]
+    layers = effects.boundaries[i].layers
+    if layers is None or not missing:
+        return []
+    where = f"the {', '.join(missing)} layers"
+    return [f"{name} moves {layers_in_words(layers)} alone, so it is not moved at {where}."]
 
 
 def _boundary_sentences(
@@ -137,18 +153,22 @@ def _boundary_sentences(
         if row is not right and row is not whole
     ]
     if right is not whole:
-        wrong.append(f"{bracketed(*whole.target)} at all layers")
+        wrong.append(f"{bracketed(*whole.target)} at {_all_of(effects, whole)}")
+    who = f"{right.target_name} along {right.name}" if right.target_name else right.name
+    others = f"; by {', '.join(wrong)}" if wrong else ""
     sentences = [
-        f"{right.name} rises by {bracketed(*right.target)} standard deviations "
-        f"at {in_words(right.set_name, effects)}{peak}; by {', '.join(wrong)}."
+        f"{who} rises by {bracketed(*right.target)} standard deviations "
+        f"at {in_words(right.set_name, effects)}{peak}{others}."
     ]
     best = max(
         (row for row in rows if row is not whole),
         key=lambda row: -np.inf if np.isnan(row.target[0]) else row.target[0],
+        default=right,
     )
     if best is not right and best.target[1] > right.target[2]:
+        itself = right.target_name or f"{right.name} itself"
         sentences.append(
-            f"{right.name} itself rises most at {in_words(best.set_name, effects)}: "
+            f"{itself} rises most at {in_words(best.set_name, effects)}: "
             f"--layers {best.set_name} may be a better choice."
         )
     here, everywhere = right.elsewhere, whole.elsewhere
@@ -162,10 +182,16 @@ def _boundary_sentences(
         )
         sentences.append(
             f"Concepts of other levels change by {bracketed(here.value, here.low, here.high)} there and by "
-            f"{bracketed(everywhere.value, everywhere.low, everywhere.high)} at all layers "
+            f"{bracketed(everywhere.value, everywhere.low, everywhere.high)} at {_all_of(effects, whole)} "
             f"(null directions: {plain(here.random)} and {plain(everywhere.random)}), {verdict}."
         )
     return sentences
+
+
+def _all_of(effects: Effects, row: LayerEffect) -> str:
+    """Name all layers, or all of those that a direction moves."""
+    is_free = effects.free[effects.boundaries.names.index(row.name)]
+    return "all layers" if is_free else "all of its layers"
 
 
 NONE_BEYOND = "no level more than null directions do"

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from ..messages import quantity
+from ..messages import listed, quantity
 from ..plugins.records import Boundary
 from ..rescoring.hierarchy import Hierarchy
+from ..rescoring.results import Effects
 from ..runs.manifest import NotRelearnt
 from ..runs.stages import Stage
 from ..statistics import LEAST_NULL
@@ -106,6 +107,16 @@ def order(hierarchy: Hierarchy) -> list[str]:
         verb = "is" if expected == observed else "is not"
         sentences.append(f"The paper's order, {', '.join(expected)}, {verb} the order of these depths.")
     return sentences
+
+
+def of_own_layers(effects: Effects) -> list[str]:
+    """Name the variation factors that say nothing of other layers, because they move their own alone."""
+    factors = effects.ranking()
+    names = [effects.boundaries[i].name for i in factors if effects.factors[i] and not effects.free[i]]
+    if not names:
+        return []
+    they, their = ("it moves", "its") if len(names) == 1 else ("they move", "their")
+    return [f"Left out of this, because {they} layers of {their} own alone: {listed(names)}."]
 
 
 def null_gaps(gaps: Mapping[str, int], directions: int) -> list[str]:
@@ -210,12 +221,44 @@ def not_relearnt(missing: Mapping[str, NotRelearnt], resamples: int) -> list[str
     return sentences
 
 
-def factor_summary(factors: Sequence[str], candidates: int, rate: float) -> str:
-    """Say how many of the candidate concepts are variation factors, and name the strongest."""
+def factor_summary(
+    factors: Sequence[str], candidates: int, rate: float, nouns: tuple[str, str] = ("concept", "concepts")
+) -> str:
+    """Say how many of the candidate concepts are variation factors, and name the strongest.
+
+    Args:
+        factors: names of the variation factors, strongest first.
+        candidates: number of boundaries.
+        rate: false discovery rate.
+        nouns: what one and several candidates are called; see `wording.nouns`.
+
+    >>> factor_summary(["sefa/3"], 8, 0.05, ("direction", "directions"))
+    '1 of 8 directions is a variation factor at a false discovery rate of 0.05; the strongest is sefa/3.'
+    """
     tested = f"at a false discovery rate of {rate:g}"
+    of = quantity(candidates, *nouns)
     if not factors:
-        return f"None of {quantity(candidates, 'concept')} is a variation factor {tested}."
+        return f"None of {of} is a variation factor {tested}."
     verb = "is a variation factor" if len(factors) == 1 else "are variation factors"
+    return f"{len(factors)} of {of} {verb} {tested}; the strongest is {factors[0]}."
+
+
+def naming_summary(named: int, directions: int, by_chance: int, null: int, rate: float) -> str:
+    """Say how many directions found without labels are named, and how many null directions would be.
+
+    Args:
+        named: directions that move a concept beyond chance.
+        directions: all directions.
+        by_chance: null directions that the same rule names; see `named_by_chance`.
+        null: all null directions.
+        rate: false discovery rate.
+
+    >>> print(naming_summary(6, 8, 0, 12, 0.05).split("; ")[1])
+    the same rule names 0 of 12 null directions.
+    """
+    verb, has = ("moves a concept", "has") if named == 1 else ("move concepts", "have")
     return (
-        f"{len(factors)} of {quantity(candidates, 'concept')} {verb} {tested}; the strongest is {factors[0]}."
+        f"{named} of {quantity(directions, 'direction')} found without labels {verb} beyond chance, at a "
+        f"false discovery rate of {rate:g} over all directions and concepts, and so {has} "
+        f"a meaning in words; the same rule names {by_chance} of {quantity(null, 'null direction')}."
     )

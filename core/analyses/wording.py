@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..plugins.records import Boundary
 from ..rescoring.results import Effects
 from ..statistics import NO_SPREAD, most_unseen, without_spread
 
@@ -16,6 +17,29 @@ def constant_sentences(effects: Effects) -> list[str]:
     if not names:
         return []
     return [f"These concepts do not vary here, so their changes have no unit: {', '.join(names)}."]
+
+
+def nouns(boundaries: Iterable[Boundary]) -> tuple[str, str]:
+    """Return what one and several boundaries are called: concepts, directions found without labels, or both.
+
+    >>> nouns([Boundary("a/x", "colour", np.ones(1), np.zeros(1), "w", "")])
+    ('concept', 'concepts')
+    """
+    kinds = {bool(boundary.direction) for boundary in boundaries}
+    if kinds == {True}:
+        return "direction", "directions"
+    return ("concept or direction", "concepts and directions") if True in kinds else ("concept", "concepts")
+
+
+def target_of(effects: Effects, name: str) -> str:
+    """Return the target of the direction with this name; empty for a boundary that was learnt from labels."""
+    return next((b.concept for b in effects.boundaries if b.name == name and b.direction), "")
+
+
+def named(effects: Effects, name: str) -> str:
+    """Return the name of a boundary, with the target of a direction found without labels in brackets."""
+    target = target_of(effects, name)
+    return f"{name} ({target})" if target else name
 
 
 def bracketed(value: float, low: float, high: float, digits: int = 2) -> str:
@@ -66,6 +90,8 @@ def point_sentences(effects: Effects, shown: Iterable[tuple[str, str]]) -> list[
     for name, set_name in shown:
         i, s = names.index(name), sets.index(set_name)
         at = (i, s, 0, int(effects.own[i]))
+        if not effects.reached[i, s]:
+            continue
         if effects.count[at] and without_spread(effects.mean[at], effects.low[at], effects.high[at]):
             place = name if set_name == "all" else f"{name} at {in_words(set_name, effects)}"
             groups.setdefault((int(effects.count[at]), bool(effects.mean[at] == 0.0)), []).append(place)

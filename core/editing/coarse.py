@@ -90,10 +90,12 @@ def measure(
     """
     for part in parts:
         if part.column is None:
-            raise UserError(
-                f"--search: no scorer of this run scores {part.boundary.concept}; "
-                "give --start and --end instead"
+            what = (
+                f"no scorer of this run scores {part.boundary.concept}"
+                if part.boundary.concept
+                else f"'{part.boundary.name}' has no target whose score could be followed"
             )
+            raise UserError(f"--search: {what}; give --start and --end instead")
     styles = parts[0].in_styles
     random = random_directions(
         prepared.generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False, styles=styles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..figures.pages import asset, data_uri, page_script, page_style, templates
 from ..figures.sheets import enlarged
 from ..plugins.records import STYLES
 from ..rescoring.results import concept_units
+from ..rescoring.stored_effects import read_effects
 from ..runs.manifest import ConceptStats
 from ..runs.run import Run
 from ..strata.layers import show_layers
@@ -67,9 +68,18 @@ class SampleView:
 
 @dataclass(frozen=True)
 class PartView:
-    """Hold a boundary that is moved along: where, and its first and last distance."""
+    """Hold a boundary that is moved along: where, and its first and last distance.
+
+    Attributes:
+        boundary, where: name and layers.
+        target: concept by which a direction found without labels is judged; empty for other boundaries.
+        meaning: what such a direction moves beyond chance; empty where it was not re-scored.
+        first, last: distances.
+    """
 
     boundary: str
+    target: str
+    meaning: str
     where: str
     first: float
     last: float
@@ -105,6 +115,7 @@ def build_page(run: Run, edited: Sequence[Edited], record: EditRecord) -> str:
     environment = templates(__package__)
     environment.filters["signed"] = signed
     space = STYLES if record.styles else "w"
+    meanings = meanings_of(run, record)
     return environment.get_template("page.html.j2").render(
         style=Markup(page_style() + asset(__package__, "page.css")),
         script=Markup(page_script() + asset(__package__, "page.js")),
@@ -114,16 +125,28 @@ def build_page(run: Run, edited: Sequence[Edited], record: EditRecord) -> str:
         short_unit="sd" if record.unit == "sd" else f"in {space}",
         space=space,
         strips=[
-            _strip(record.source.names, each, run.concepts, run.record.generator.background)
+            _strip(record.source.names, each, run.concepts, run.record.generator.background, meanings)
             for each in edited
         ],
     )
 
 
+def meanings_of(run: Run, record: EditRecord) -> dict[str, str]:
+    """Return what directions of the run that were found without labels mean, by name, if it was re-scored."""
+    found = [part for strip in record.strips for part in strip.parts if part.boundary.direction]
+    if not found or record.boundaries.name != "run" or not run.is_done("rescore"):
+        return {}
+    return {direction.direction: direction.words for direction in read_effects(run).directions()}
+
+
 def _strip(
-    names: Sequence[str], each: Edited, concepts: Sequence[ConceptStats], background: str
+    names: Sequence[str],
+    each: Edited,
+    concepts: Sequence[ConceptStats],
+    background: str,
+    meanings: Mapping[str, str],
 ) -> StripView:
-    """Return what the template shows of one strip."""
+    """Return what the template shows of one strip; `meanings` are those of directions, by name."""
     own = [part.column for part in each.strip.parts if part.column is not None]
     rows = []
     for k, name in enumerate(names):
@@ -139,7 +162,17 @@ def _strip(
         name=each.strip.name,
         mode=each.strip.mode,
         level=each.strip.parts[0].boundary.level,
-        parts=tuple(PartView(part.boundary.name, part.where, row[0], row[-1]) for part, row in parts),
+        parts=tuple(
+            PartView(
+                part.boundary.name,
+                part.boundary.concept if part.boundary.direction else "",
+                meanings.get(part.boundary.name, ""),
+                part.where,
+                row[0],
+                row[-1],
+            )
+            for part, row in parts
+        ),
         labels=each.strip.labels,
         rows=tuple(rows),
         searches=tuple(

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..boundaries.files import load_boundaries
 from ..errors import PictureError
 from ..figures.pictures import png, tile, to_pixels
-from ..plugins.records import STYLES, Rendering
+from ..plugins.records import STYLES, Boundary, Rendering
 from ..randomness import Stream
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
@@ -28,6 +28,7 @@ from ..storage.disk import make_folder, write_bytes, write_text
 from ..storage.filenames import file_stem
 from ..strata.composition import Pass
 from ..strata.displacements import Displacement, displacement, edited
+from ..strata.moves import own_layers
 
 TABLE = "edits/edits.csv"
 INDEX = "edits/edits.json"
@@ -70,7 +71,7 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
     if not run.is_done("edit"):
         return False
     boundaries, _ = load_boundaries(run.path)
-    strips = {strip_name(name, set_name) for name in boundaries.names for set_name in shown_sets(prepared)}
+    strips = {strip_name(b.name, set_name) for b in boundaries for set_name in moved_sets(prepared, b)}
     return strips <= set(run.record.stages["edit"].files)
 
 
@@ -93,6 +94,12 @@ def strip_name(boundary: str, set_name: str) -> str:
 def shown_sets(prepared: Prepared) -> dict[str, tuple[int, ...]]:
     """Return the layer sets that get a strip: all layers, and the groups."""
     return {"all": tuple(range(prepared.generator.card.layers)), **prepared.groups}
+
+
+def moved_sets(prepared: Prepared, boundary: Boundary) -> dict[str, tuple[int, ...]]:
+    """Return those of the shown sets at which a boundary moves something, with the layers that it moves."""
+    own = {name: own_layers(boundary, layers) for name, layers in shown_sets(prepared).items()}
+    return {name: layers for name, layers in own.items() if layers}
 
 
 def edit(run: Run, engine: Engine, progress: Progress) -> None:
@@ -118,7 +125,7 @@ def edit(run: Run, engine: Engine, progress: Progress) -> None:
             int(effects.own[b]),
         )
         for b, boundary in enumerate(effects.boundaries)
-        for name, layers in shown_sets(prepared).items()
+        for name, layers in moved_sets(prepared, boundary).items()
     ]
     scores: dict[tuple[str, str], list[list[float]]] = {}
     with progress.stage("edit", total=len(strips)) as step:
@@ -173,8 +180,12 @@ def joint_parts(effects: Effects, amount: float) -> list[JointPart]:
         boundary = effects.boundaries[i]
         if not effects.factors[i] or boundary.level in parts or not groups:
             continue
-        means = {g: effects.mean[i, list(effects.sets).index(g), 0, effects.own[i]] for g in groups}
-        best = max(groups, key=lambda g: -np.inf if np.isnan(means[g]) else means[g])
+        at = {g: list(effects.sets).index(g) for g in groups}
+        moved = [g for g in groups if effects.reached[i, at[g]]]
+        if not moved:
+            continue
+        means = {g: effects.mean[i, at[g], 0, effects.own[i]] for g in moved}
+        best = max(moved, key=lambda g: -np.inf if np.isnan(means[g]) else means[g])
         parts[boundary.level] = JointPart(i, boundary.name, boundary.level, best, amount)
     return sorted(parts.values(), key=lambda part: groups.index(part.group))
 

@@ -52,6 +52,22 @@ def opaque(pictures: Pixels, background: str = "#ffffff") -> Pixels:
     return np.asarray(over(colour, alpha, ground) + 0.5).astype(np.uint8)
 
 
+def reduced(pictures: Pixels, longest: int) -> Pixels:
+    """Return pictures (..., H, W, C) whose longer side has at most so many pixels; small ones stay.
+
+    >>> reduced(np.zeros((2, 3, 64, 32, 1), np.uint8), 16).shape
+    (2, 3, 16, 8, 1)
+    """
+    height, width, channels = pictures.shape[-3:]
+    if max(height, width) <= longest:
+        return pictures
+    factor = longest / max(height, width)
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    flat = pictures.reshape(-1, height, width, channels)
+    small = np.stack([from_image(to_image(one).resize(size, Image.Resampling.LANCZOS)) for one in flat])
+    return small.reshape(*pictures.shape[:-3], *small.shape[1:])
+
+
 def to_image(picture: Pixels) -> Image.Image:
     """Return a picture (H, W, C), or (H, W) for grey, as Pillow's image of mode L, RGB or RGBA."""
     return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)

@@ -15,6 +15,7 @@ from .svg import Canvas, text_width
 
 ABREAST = 3  # panels in a row at most
 LINE = 22.0  # height of a row of a panel
+NOT_MOVED = "not moved there"
 NUMBERS = (
     "mean_in_sd",
     "low",
@@ -42,6 +43,8 @@ class RankedConcept:
         null_low, null_high: mean +- 2 sd of null directions.
         q: p value after Benjamini and Hochberg's correction.
         is_factor: whether the concept is a variation factor.
+        target: concept by which a direction found without labels is judged; empty for other boundaries.
+        is_moved: whether the boundary moves any of the layers; if not, all numbers are NaN.
     """
 
     name: str
@@ -55,6 +58,13 @@ class RankedConcept:
     null_high: float
     q: float
     is_factor: bool
+    target: str = ""
+    is_moved: bool = True
+
+    @property
+    def label(self) -> str:
+        """The name, with the target if it has one."""
+        return f"{self.name} ({self.target})" if self.target else self.name
 
     @property
     def numbers(self) -> tuple[float | bool, ...]:
@@ -104,7 +114,7 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
 
     Grey bands are the null distribution, mean +- 2 sd.
     """
-    left, right, line = 24.0 + text_width([r.name for r in rows]), 700.0, 26.0
+    left, right, line = 24.0 + text_width([r.label for r in rows]), 700.0, 26.0
     factors, others = [r for r in rows if r.is_factor], [r for r in rows if not r.is_factor]
     sections = [
         (title, part)
@@ -118,22 +128,26 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
     canvas = Canvas(760, height)
     axes = Axes(canvas, left=left, right=right, top=8, bottom=height - 34.0, x=_span(rows))
     axes.x_grid()
-    title = "change of the concept in its standard deviations"
+    is_of_target = any(r.target for r in rows)
+    title = f"change of the {'target or concept' if is_of_target else 'concept'} in its standard deviations"
     canvas.text((left + right) / 2, height - 2, title, css="soft", anchor="middle")
     y = 20.0
     for title, part in sections:
         canvas.text(8, y + 4, title, css="soft strong")
         y += 26.0
         for row in part:
-            canvas.text(left - 10, y + 4, row.name, anchor="end")
+            canvas.text(left - 10, y + 4, row.label, anchor="end")
             _bar(axes, row, y, 12.0)
-            if np.isfinite(row.value):
+            if not row.is_moved:
+                canvas.text(max(axes.x(0.0), left) + 8, y + 4, NOT_MOVED, css="soft")
+            elif np.isfinite(row.value):
                 canvas.text(axes.x(max(row.value, *row.ends)) + 8, y + 4, f"{row.value:.2f}", css="soft")
             y += line
         y += 4.0
     axes.vertical(0.0, "axis")
     names = ", ".join(r.name for r in factors) or "none"
-    description = f"Concepts ranked by re-scoring. Variation factors: {names}."
+    what = "Directions and concepts" if is_of_target else "Concepts"
+    description = f"{what} ranked by re-scoring. Variation factors: {names}."
     table = Table(("boundary", "level", *NUMBERS), [(r.name, r.level, *r.numbers) for r in rows])
     return Figure("ranking", canvas, description, table)
 
@@ -144,7 +158,7 @@ def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
     Concepts that are not variation factors are pale.
     """
     everything = [row for _, rows in panels for row in rows]
-    words = 16.0 + text_width([row.name for row in everything])
+    words = 16.0 + text_width([row.label for row in everything])
     bars, across = 190.0, min(len(panels), ABREAST)
     width = words + bars + 64.0
     height = 60.0 + LINE * max((len(rows) for _, rows in panels), default=0)
@@ -167,7 +181,7 @@ def rankings(panels: Sequence[tuple[str, Sequence[RankedConcept]]]) -> Figure:
         for place, row in enumerate(rows):
             y = top + 40.0 + LINE * place
             _bar(axes, row, y, 10.0)
-            canvas.text(left - 8, y + 4, row.name, anchor="end", css="" if row.is_factor else "soft")
+            canvas.text(left - 8, y + 4, row.label, anchor="end", css="" if row.is_factor else "soft")
             number = "–" if np.isnan(row.value) else f"{row.value:.2f}".replace("-", "−")
             canvas.text(axes.right + 8, y + 4, number, css="soft")
             table.append([label, place + 1, row.name, row.level, *row.numbers])

@@ -21,7 +21,10 @@ from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
 from ..rescoring.tables import ranked
 from ..runs.run import Run
+from .directions import Directions, directions_of
 from .rows import ConceptRow, ConditionRow, concept_row, condition_rows
+
+DRAWN = 40  # directions found without labels in a figure, the strongest; the tables have all
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,14 @@ class ReportContent:
         effects: effects of the run.
         hierarchy: None where layers were not moved one by one, or no concept is a variation factor.
         figures: by name.
-        concepts: a row per learnt boundary, strongest first.
+        concepts: a row per boundary, strongest first.
         conditions: a row per conditional direction.
         skipped: why a concept has no boundary, by its name.
         objects: result of `ganstrata analysis objects`, if it was run.
         layers: result of `ganstrata analysis layers`, if it was run.
         depths: mean depths of levels and concepts.
+        directions: directions found without labels; None if there are none.
+        undrawn: number of directions that are too many for the figures.
     """
 
     effects: Effects
@@ -49,6 +54,8 @@ class ReportContent:
     objects: Objects | None = None
     layers: StoredComparison | None = None
     depths: Sequence[Depth] = ()
+    directions: Directions | None = None
+    undrawn: int = 0
 
 
 def gather(run: Run) -> ReportContent:
@@ -56,19 +63,40 @@ def gather(run: Run) -> ReportContent:
     effects = read_effects(run)
     _, skipped = load_boundaries(run.path)
     order = effects.ranking()
+    shown = _drawn(effects, order)
+    labelled = [i for i in order if not effects.boundaries[i].direction]
     everywhere = effects.all_set
-    drawn = {"ranking": figures.ranking([ranked(effects, i, everywhere) for i in order])}
+    drawn = {"ranking": figures.ranking([ranked(effects, i, everywhere) for i in shown])}
     hierarchy = None if effects.missing_hierarchy() else effects.hierarchy()
     if hierarchy is not None:
         drawn |= figures_for(effects, hierarchy)
-    drawn["entanglement"] = matrix_figure(effects, effects.ranking(conditional=True), everywhere)
-    drawn["cosines"] = cosine_figure(effects, order)
-    drawn["ablation"] = figure_of([scored_concept(effects, i, everywhere) for i in order])
+    conditional = [i for i in effects.ranking(conditional=True) if effects.boundaries[i].given]
+    drawn["entanglement"] = matrix_figure(effects, [*shown, *conditional], everywhere)
+    drawn["cosines"] = cosine_figure(effects, shown)
+    if labelled:
+        drawn["ablation"] = figure_of([scored_concept(effects, i, everywhere) for i in labelled])
     layers = read_layers(run, effects)
     if layers is not None and layers.comparison is not None:
         drawn["layers"] = layers_figure(layers.comparison)
     depths = [] if hierarchy is None else depth_rows(hierarchy, levels_of_factors(effects, hierarchy))
-    rows = [concept_row(effects, i) for i in order]
+    words = {direction.row: direction.words for direction in effects.directions()}
     return ReportContent(
-        effects, hierarchy, drawn, rows, condition_rows(effects), skipped, read_objects(run), layers, depths
+        effects,
+        hierarchy,
+        drawn,
+        [concept_row(effects, i, words.get(i, "")) for i in order],
+        condition_rows(effects),
+        skipped,
+        read_objects(run),
+        layers,
+        depths,
+        directions_of(effects),
+        len(order) - len(shown),
     )
+
+
+def _drawn(effects: Effects, order: Sequence[int]) -> list[int]:
+    """Return the boundaries learnt from labels, and the DRAWN first directions found without, in order."""
+    found = [i for i in order if effects.boundaries[i].direction]
+    left_out = set(found[DRAWN:])
+    return [i for i in order if i not in left_out]

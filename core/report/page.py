@@ -10,10 +10,11 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ..analyses import objects_result, sentences
+from ..analyses.hierarchy import levels_that_show
 from ..analyses.undecided import undecided
-from ..analyses.wording import point_sentences
+from ..analyses.wording import nouns, point_sentences
 from ..editing.strips import GAP, read_index
-from ..figures.pages import page_script, page_style, templates
+from ..figures.pages import asset, page_script, page_style, templates
 from ..figures.pictures import Pixels, opaque
 from ..plugins.records import STYLES
 from ..runs.manifest import Work
@@ -22,6 +23,7 @@ from ..runs.run import Run
 from ..strata.layers import show_layers
 from ..strata.moves import unit_in_words
 from .content import ReportContent
+from .directions import direction_views
 from .pictures import edit_views, joint_view, layer_sheet_views, sample_views
 from .sampling import sampling
 
@@ -48,11 +50,15 @@ def build_page(
     environment = templates(__package__)
     environment.filters |= {"percent": _percent, "layers": show_layers, "duration": duration}
     manifest, effects = run.manifest, content.effects
-    candidates = sum(not b.given for b in effects.boundaries)
+    candidates = [b for b in effects.boundaries if not b.given]
+    called = nouns(candidates)
     index = read_index(run)
+    directions = (
+        [] if content.directions is None else direction_views(run, effects, content.directions, index)
+    )
     return environment.get_template("report.html.j2").render(
-        style=Markup(page_style()),
-        script=Markup(page_script()),
+        style=Markup(page_style() + (asset(__package__, "directions.css") if directions else "")),
+        script=Markup(page_script() + (asset(__package__, "directions.js") if directions else "")),
         manifest=manifest,
         model=run.record.generator.title,
         generator=run.record.generator,
@@ -60,8 +66,14 @@ def build_page(
         differences=differences,
         images=sum(stage.images for stage in run.record.stages.values()),
         seconds=sum(stage.seconds for stage in run.record.stages.values()),
-        headline=sentences.factor_summary(effects.factor_names, candidates, effects.rate),
-        peaks=sentences.peaks(content.hierarchy, [b.level for b in effects.boundaries])
+        headline=sentences.factor_summary(effects.factor_names, len(candidates), effects.rate, called),
+        called=called,
+        directions=directions,
+        are_labelled=any(not b.direction for b in candidates),
+        peaks=[
+            *sentences.peaks(content.hierarchy, levels_that_show(effects)),
+            *sentences.of_own_layers(effects),
+        ]
         if content.hierarchy is not None
         else [],
         order=sentences.order(content.hierarchy) if content.hierarchy is not None else [],

@@ -108,14 +108,14 @@ def sample_views(
 
 
 def edit_views(run: Run, effects: Effects, index: StripIndex) -> list[EditView]:
-    """Show each variation factor, a sheet per sample (paper, fig. 3c)."""
+    """Show each variation factor that was learnt from labels, a sheet per sample (paper, fig. 3c)."""
     names = list(effects.groups) or ["all"]
     sets = tuple(
         LayerSetView(s, show_layers(effects.sets[s] if s in effects.sets else effects.groups[s]))
         for s in names
     )
     views = []
-    for name in effects.factor_names:
+    for name in (name for name in effects.factor_names if not effects.boundaries.of(name).direction):
         strips = [
             split_strip(
                 read_stored((run.path / strip_name(name, s)).read_bytes()),

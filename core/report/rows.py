@@ -34,6 +34,8 @@ class ConceptRow:
         undefined: pairs without a score.
         facts: of the learner.
         stats: of the concept's scores.
+        target: concept by which a direction found without labels is judged; empty for other boundaries.
+        words: meaning of such a direction.
     """
 
     name: str
@@ -55,6 +57,8 @@ class ConceptRow:
     undefined: float
     facts: Mapping[str, Any]
     stats: ConceptStats
+    target: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ class ConditionRow:
     effects: tuple[ConditionEffect, ...]
 
 
-def concept_row(effects: Effects, i: int) -> ConceptRow:
-    """Return what boundary i does to its own concept."""
+def concept_row(effects: Effects, i: int, words: str = "") -> ConceptRow:
+    """Return what boundary i does to its own concept; `words` are the meaning of a direction."""
     boundary, j = effects.boundaries[i], int(effects.own[i])
 
     def at_all(array: Floats, sign: int = 0) -> float:
@@ -112,6 +116,8 @@ def concept_row(effects: Effects, i: int) -> ConceptRow:
         undefined=at_all(effects.undefined),
         facts=boundary.facts,
         stats=effects.concepts[j],
+        target=boundary.concept if boundary.direction else "",
+        words=words,
     )
 
 

@@ -46,6 +46,9 @@ def report(run: Run, engine: Engine, progress: Progress, *, differences: Sequenc
             write_text(folder / f"{name}.svg", figure.file)
             write_text(folder / f"{name}.csv", figure.csv)
             files += [f"figures/{name}.svg", f"figures/{name}.csv"]
+        for name, table in ({} if content.directions is None else content.directions.tables).items():
+            write_text(folder / f"{name}.csv", table.csv)
+            files.append(f"figures/{name}.csv")
         step(1)
         pictures, scores = _first(prepared, count), read_scores(run, prepared)[:count]
         page = build_page(run, content, pictures, scores, work, differences=differences)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..statistics import benjamini_hochberg
-from .results import Effects
+from ..statistics import benjamini_hochberg, mean_p_value, null_p_value
+from .sums import moments_of, null_means
+
+if TYPE_CHECKING:
+    from .results import Effects
 
 UNNAMED = "unnamed"
 SHOWN = 3  # concepts in the words of a name
@@ -61,6 +66,33 @@ class NamedDirection:
         return ", ".join(words) + (f" and {left} more" if left > 0 else "")
 
 
+@dataclass(frozen=True)
+class NamingTests:
+    """Hold the tests that give directions their names.
+
+    Attributes:
+        rows: positions of the D directions among the boundaries.
+        columns: positions of the V concepts that vary.
+        q: p values after Benjamini and Hochberg's correction over all D V pairs, (D, V).
+    """
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    q: NDArray[np.float64]
+
+
+def naming_tests(effects: Effects) -> NamingTests:
+    """Test each pair of a direction without labels and a concept that varies, at the layer set `all`.
+
+    Args:
+        effects: of any boundaries; those that were learnt from labels, and conditional ones, are left out.
+    """
+    rows = tuple(i for i, b in enumerate(effects.boundaries) if b.direction and not b.given)
+    columns = tuple(j for j, concept in enumerate(effects.concepts) if concept.varies)
+    p = effects.p[np.ix_(rows, [effects.all_set], [0], columns)]
+    return NamingTests(rows, columns, benjamini_hochberg(p.reshape(-1)).reshape(len(rows), len(columns)))
+
+
 def named_directions(effects: Effects) -> list[NamedDirection]:
     """Name each direction that was found without labels.
 
@@ -71,16 +103,32 @@ def named_directions(effects: Effects) -> list[NamedDirection]:
     Args:
         effects: of any boundaries; those that were learnt from labels, and conditional ones, are left out.
     """
-    rows = [i for i, b in enumerate(effects.boundaries) if b.direction and not b.given]
-    columns = [j for j, concept in enumerate(effects.concepts) if concept.varies]
-    if not rows or not columns:
-        return []
-    at = np.ix_(rows, [effects.all_set], [0], columns)
-    q = benjamini_hochberg(effects.p[at].reshape(-1)).reshape(len(rows), len(columns))
+    tests = naming_tests(effects)
     return [
-        NamedDirection(i, effects.boundaries[i].direction, _moves(effects, i, columns, q[k].tolist()))
-        for k, i in enumerate(rows)
+        NamedDirection(i, effects.boundaries[i].direction, _moves(effects, i, tests.columns, q.tolist()))
+        for i, q in zip(tests.rows, tests.q, strict=True)
     ]
+
+
+def named_by_chance(effects: Effects) -> int:
+    """Return how many of the null directions the rule of `named_directions` would name.
+
+    Each null direction takes the place of one found without labels: it is compared with the other null
+    directions and with zero, and the p values of all pairs of a null direction and a concept that varies are
+    corrected together. A null direction has no target, so every test is two-sided.
+
+    Args:
+        effects: of any boundaries.
+    """
+    columns = [j for j, concept in enumerate(effects.concepts) if concept.varies]
+    null = effects.null[:, effects.all_set, columns]  # (R, V, 5)
+    moments, means = moments_of(null), null_means(null)
+    against_zero = mean_p_value(moments.mean, moments.error, moments.count, two_sided=True)
+    p = np.stack(
+        [null_p_value(means[r], np.delete(means, r, axis=0), two_sided=True) for r in range(len(means))]
+    )
+    q = benjamini_hochberg(np.maximum(p, against_zero).reshape(-1)).reshape(p.shape)
+    return int((q < effects.rate).any(axis=1).sum())  # never for NaN
 
 
 def _moves(

@@ -17,8 +17,10 @@ from ..figures.notebook import data_frame
 from ..plugins.records import LEVELS, Boundaries
 from ..runs.manifest import ConceptStats
 from ..statistics import null_moments
+from ..strata.moves import own_layers
 from .effects import EffectArrays, effects_of, effects_of_looks, over_learning, variation_factors
 from .hierarchy import Hierarchy, hierarchy_of
+from .naming import NamedDirection, named_directions
 from .sums import null_means, samples_used
 from .tables import html_of, ranked, rows_of
 
@@ -203,7 +205,22 @@ class Effects(EffectArrays):
     @property
     def moved(self) -> NDArray[np.bool_]:
         """Whether each boundary was moved, forwards and backwards, at each layer set, (B, S, 2)."""
-        return self.pairs > 0
+        return (self.pairs > 0) & self.reached[..., None]
+
+    @property
+    def reached(self) -> NDArray[np.bool_]:
+        """Whether each layer set has a layer that the boundary moves, (B, S); elsewhere effects are 0."""
+        rows = [
+            [bool(own_layers(boundary, layers)) for layers in self.sets.values()]
+            for boundary in self.boundaries
+        ]
+        return np.array(rows, dtype=bool).reshape(len(self.boundaries), len(self.sets))
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Whether each boundary may move all layers, (B,), so that it can show in which of them it acts."""
+        every = self.sets["all"]
+        return np.array([len(own_layers(b, every)) == len(every) for b in self.boundaries], dtype=bool)
 
     @property
     def units(self) -> Floats:
@@ -268,8 +285,11 @@ class Effects(EffectArrays):
                 "single layers were not re-scored, so there is no hierarchy: rescore() needs "
                 "layers=['all', 'each'], and a run needs rescoring.layers: [all, each, groups]"
             )
-        if not any(self.factors[i] for i in (self.ranking() if rows is None else rows)):
+        factors = [i for i in (self.ranking() if rows is None else rows) if self.factors[i]]
+        if not factors:
             return "none of the requested concepts is a variation factor, so layers cannot be compared"
+        if not self.free[factors].any():
+            return "all these directions move layers of their own alone, so layers cannot be compared"
         return ""
 
     def hierarchy(self, rows: Sequence[int] | None = None) -> Hierarchy:
@@ -277,7 +297,8 @@ class Effects(EffectArrays):
 
         Args:
             rows: positions of the boundaries to use; None for all but conditional directions. Only variation
-                factors count.
+                factors count, and of these only boundaries that may move all layers: one that moves layers
+                of its own alone says nothing of the others.
 
         Raises:
             UserError: single layers were not moved, or none of the boundaries is a variation factor.
@@ -286,7 +307,8 @@ class Effects(EffectArrays):
         if missing:
             raise UserError(missing)
         layers = self.single_layers()
-        rows = [i for i in (self.ranking() if rows is None else rows) if self.factors[i]]
+        usable = self.factors & self.free
+        rows = [i for i in (self.ranking() if rows is None else rows) if usable[i]]
         return hierarchy_of(
             self.changes[rows][:, layers, 0],  # (F, L, K)
             [self.boundaries[i].name for i in rows],
@@ -296,6 +318,10 @@ class Effects(EffectArrays):
             bootstrap=self.bootstrap,
             seed=self.seed,
         )
+
+    def directions(self) -> list[NamedDirection]:
+        """Name the directions that were found without labels by what they move (see `named_directions`)."""
+        return named_directions(self)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of rescoring.csv, one per boundary, layer set, sign and concept that was moved."""

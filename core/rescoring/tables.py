@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..figures.notebook import html_table
 from ..figures.rankings import RankedConcept
@@ -38,10 +42,14 @@ class EffectRow(NamedTuple):
     low_total: float
     high_total: float
     no_spread: bool
+    target: str
 
 
 def rows_of(effects: Effects) -> list[EffectRow]:
-    """Return a row per boundary, layer set, sign and concept; none for steps that were not taken."""
+    """Return a row per boundary, layer set, sign and concept.
+
+    There is none for steps that were not taken, and none for sets without a layer that the boundary moves.
+    """
     rows: list[EffectRow] = []
     moved = effects.moved
     for i, boundary in enumerate(effects.boundaries):
@@ -77,6 +85,7 @@ def rows_of(effects: Effects) -> list[EffectRow]:
                             no_spread=bool(
                                 without_spread(effects.mean[at], effects.low[at], effects.high[at])
                             ),
+                            target=boundary.concept,
                         )
                     )
     return rows
@@ -99,38 +108,49 @@ def in_sd_with_interval(effects: Effects, i: int, at: int, j: int) -> tuple[floa
 def ranked(effects: Effects, i: int, at: int) -> RankedConcept:
     """Return the effect of one boundary on its own concept at a layer set, in sd units.
 
-    The null distribution is shown as mean -+ 2 sd of the effects of the null directions.
+    The null distribution is shown as mean -+ 2 sd of the effects of the null directions. All numbers are NaN
+    if the boundary moves none of these layers.
 
     Args:
         effects: effects of all boundaries.
         i: position of the boundary.
         at: position of the layer set.
     """
-    j = int(effects.own[i])
-    unit = float(effects.units[j])
+    j, boundary, is_moved = int(effects.own[i]), effects.boundaries[i], bool(effects.reached[i, at])
+    unit = float(effects.units[j]) if is_moved else nan
     _, centre, spread = (float(moment) for moment in null_moments(null_means(effects.null[:, at, j]) / unit))
+
+    def in_sd(array: NDArray[np.float64]) -> float:
+        return float(array[i, at, 0, j]) / unit
+
     return RankedConcept(
-        name=effects.boundaries[i].name,
-        level=effects.boundaries[i].level,
-        value=float(effects.in_sd[i, at, 0, j]),
-        low=float(effects.low[i, at, 0, j]) / unit,
-        high=float(effects.high[i, at, 0, j]) / unit,
-        low_total=float(effects.low_total[i, at, 0, j]) / unit,
-        high_total=float(effects.high_total[i, at, 0, j]) / unit,
+        name=boundary.name,
+        level=boundary.level,
+        value=in_sd(effects.mean),
+        low=in_sd(effects.low),
+        high=in_sd(effects.high),
+        low_total=in_sd(effects.low_total),
+        high_total=in_sd(effects.high_total),
         null_low=centre - 2.0 * spread,
         null_high=centre + 2.0 * spread,
-        q=float(effects.q[i, at, 0, j]),
+        q=float(effects.q[i, at, 0, j]) if is_moved else nan,
         is_factor=bool(effects.factors[i]),
+        target=boundary.concept if boundary.direction else "",
+        is_moved=is_moved,
     )
 
 
 def html_of(effects: Effects) -> str:
     """Return an HTML table of the boundaries, strongest first.
 
-    Its columns are the effect at all layers in sd, its intervals, p and q.
+    Its columns are the effect at all layers in sd, its intervals, p and q. If some were found without labels,
+    their targets and meanings follow the names.
     """
+    meanings = {direction.direction: direction.words for direction in effects.directions()}
+    of_directions = ("target", "meaning") if any(b.direction for b in effects.boundaries) else ()
     heads = (
         "boundary",
+        *of_directions,
         "level",
         "effect in sd",
         "over verification samples",
@@ -142,9 +162,11 @@ def html_of(effects: Effects) -> str:
     cells = []
     for i in effects.ranking():
         row, p = ranked(effects, i, effects.all_set), effects.p[i, effects.all_set, 0, effects.own[i]]
+        boundary = effects.boundaries[i]
         cells.append(
             (
                 row.name,
+                *((boundary.concept, meanings.get(boundary.name, "")) if of_directions else ()),
                 row.level,
                 f"{row.value:.2f}",
                 f"[{row.interval}]",

@@ -27,6 +27,8 @@ from ..runs.run import Run
 from ..runs.session import Finished, open_finished_run
 from ..storage.result_folder import add_files, check_outside_arrays
 from ..strata.displacements import Displacement, displacement, edited
+from ..strata.layers import layers_in_words
+from .asked import Asked, default_words
 from .key import KEY, PAGE, Key, Question, shuffled
 from .page import build_page
 from .votes import NONE
@@ -101,27 +103,19 @@ def make_study(path: Path, out: Path, request: StudyRequest, *, progress: Progre
                 f"{path} has a layer group '{NONE}', which is what raters choose if no row fits; "
                 "rename it in rescoring.groups in the config of a new run"
             )
-        chosen = _select_boundaries(read_effects(run), request, path)
+        effects = read_effects(run)
+        words = default_words(effects)
+        chosen = _select_boundaries(effects, request, words, path)
         for boundary in chosen:
             check_fits(boundary, prepared.generator)
         seed = secrets.randbits(48) if request.seed is None else request.seed
         amounts = tuple(float(a) for a in _amounts(run, request.steps))
-        key = _key(finished, chosen, groups, amounts, request, seed)
+        key = _key(finished, chosen, groups, amounts, request, words, seed)
         strips = _strips(run, engine, key, chosen, progress)
         card = prepared.generator.card
     page = build_page(key, strips, (card.height, card.width))
     add_files(out, {KEY: key.text.encode(), PAGE: page.encode()})
     return key
-
-
-def plain_words(name: str) -> str:
-    """Return what the page calls a boundary: its concept in words, without the scorer.
-
-    >>> plain_words("category/bedroom-vs-living_room"), plain_words("a/far_horizon|a/clouds")
-    ('bedroom rather than living room', 'far horizon')
-    """
-    concept = name.split("|", 1)[0].split("/", 1)[-1]
-    return " ".join(concept.replace("-vs-", " rather than ").replace("_", " ").split())
 
 
 def _check(request: StudyRequest, out: Path) -> None:
@@ -145,11 +139,17 @@ def _check(request: StudyRequest, out: Path) -> None:
         raise RunError(f"{out} is a file; give a folder as --out")
 
 
-def _select_boundaries(effects: Effects, request: StudyRequest, path: Path) -> Boundaries:
+def _select_boundaries(
+    effects: Effects, request: StudyRequest, known_words: Mapping[str, Asked], path: Path
+) -> Boundaries:
     """Return the boundaries that match the patterns, or the variation factors.
 
+    Directions with layers of their own, and those without words, are taken only if no pattern is given or one
+    has a wildcard; they are then left out.
+
     Raises:
-        UserError: a name is unknown, words cannot be shown, or there are no or too many boundaries.
+        UserError: a name is unknown, words cannot be shown, there are no or too many boundaries, or one that
+            was named cannot be asked about.
     """
     known = effects.boundaries
     for pattern in request.concepts:
@@ -169,6 +169,13 @@ def _select_boundaries(effects: Effects, request: StudyRequest, path: Path) -> B
         if request.concepts
         else Boundaries(known.of(name) for name in effects.factor_names)
     )
+    askable = _askable(effects, chosen, request, known_words)
+    if not askable:
+        raise UserError(
+            f"{path} has no direction to ask about among these: they move layers of their own alone, or have "
+            "no meaning, for which --words NAME=TEXT helps"
+        )
+    chosen = askable
     for name, words in request.words.items():
         if name not in chosen.names:
             raise UserError(f"--words {name}=...: this study does not ask about {name}; add it to --concepts")
@@ -183,6 +190,29 @@ def _select_boundaries(effects: Effects, request: StudyRequest, path: Path) -> B
             f"the {POOL} samples that a study draws from; give fewer strips, or fewer --concepts"
         )
     return chosen
+
+
+def _askable(
+    effects: Effects, chosen: Boundaries, request: StudyRequest, known_words: Mapping[str, Asked]
+) -> Boundaries:
+    """Return the boundaries that may move every layer group, and have words.
+
+    Raises:
+        UserError: one that does not was given by its name.
+    """
+    found = []
+    for boundary in chosen:
+        fault = ""
+        if not effects.free[effects.boundaries.names.index(boundary.name)]:
+            layers = layers_in_words(boundary.layers or ())
+            fault = f"it moves {layers} alone, and a study compares all layer groups"
+        elif boundary.name not in known_words and boundary.name not in request.words:
+            fault = f"it is unnamed: say what raters are to look for, with --words {boundary.name}=TEXT"
+        if fault and boundary.name in request.concepts:
+            raise UserError(f"--concepts {boundary.name}: {fault}")
+        if not fault:
+            found.append(boundary)
+    return Boundaries(found)
 
 
 def _amounts(run: Run, steps: int) -> NDArray[np.float64]:
@@ -203,6 +233,7 @@ def _key(
     groups: dict[str, tuple[int, ...]],
     amounts: tuple[float, ...],
     request: StudyRequest,
+    words: Mapping[str, Asked],
     seed: int,
 ) -> Key:
     """Return the key, with the questions in random order and under random names.
@@ -217,8 +248,8 @@ def _key(
         Question(
             "unnamed",
             b.name,
-            b.level,
-            request.words.get(b.name, plain_words(b.name)),
+            words[b.name].level if b.name in words and b.name not in request.words else b.level,
+            request.words.get(b.name) or words[b.name].words,
             int(next(samples)),
             order,
         )

@@ -164,16 +164,19 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
 
 
 def _concepts(study: Study) -> str:
-    """Return the content of concepts.csv: the share of each layer group, by boundary."""
+    """Return the content of concepts.csv: the share of each layer group, by boundary, and what was asked."""
     names = [*study.key.groups, NONE]
-    level_of = {row.boundary: row.level for row in study.key.questions}
+    asked = {row.boundary: row for row in study.key.questions}
     rows: list[Row] = []
     for concept, result in study.concepts.items():
         rows += [
-            [concept, level_of[concept], name, result.votes, result.value[g], result.low[g], result.high[g]]
+            [
+                *(concept, asked[concept].level, name, result.votes),
+                *(result.value[g], result.low[g], result.high[g], asked[concept].words),
+            ]
             for g, name in enumerate(names)
         ]
-    return Table(("boundary", "level", "group", "votes", "share", "low", "high"), rows).csv
+    return Table(("boundary", "level", "group", "votes", "share", "low", "high", "words"), rows).csv
 
 
 def _ballots(study: Study) -> str:

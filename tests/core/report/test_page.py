@@ -7,7 +7,6 @@ import json
 import re
 from collections import Counter
 from copy import deepcopy
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,51 +21,7 @@ from ganstrata.core.report.page import _percent
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.seal import sealed_text
-
-VOID = {"meta", "img", "input", "br", "link", "hr"}
-
-
-class Page(HTMLParser):
-    """Collects elements, and checks that they are closed in order."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []  # what a reader sees, one entry per text
-        self.cells: list[list[list[str]]] = []  # per table, per row
-        self.feed(path.read_text(encoding="utf-8"))
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), f"an attribute of <{tag}> is given twice"
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.cells.append([])
-        if tag == "tr":
-            self.cells[-1].append([])
-        if tag in ("td", "th"):
-            self.cells[-1][-1].append("")
-
-    def handle_startendtag(self, tag, attrs) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data) -> None:
-        if "style" in self.open or "script" in self.open:
-            return
-        self.words.append(data)
-        if "td" in self.open or "th" in self.open:
-            self.cells[-1][-1][-1] += data
-
-    def all(self, *tags: str) -> list[dict[str, str]]:
-        return [attributes for tag, attributes in self.elements if tag in tags]
+from html_pages import Page
 
 
 @pytest.fixture(scope="session")

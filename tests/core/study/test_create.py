@@ -15,7 +15,8 @@ from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.engine import Engine
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
-from ganstrata.core.study.create import StudyRequest, make_study, plain_words
+from ganstrata.core.study.asked import plain_words
+from ganstrata.core.study.create import StudyRequest, make_study
 from ganstrata.core.study.key import KEY, PAGE, Key
 from ganstrata.core.study.page import build_page
 from PIL import Image
