@@ -178,6 +178,6 @@ def manipulate(
         for part, row in zip(strip.parts, strip.distances, strict=True):
             distances = " ".join(f"{value:+.2f}" for value in row)
             target = f" (target {part.boundary.concept})" if part.boundary.direction else ""
-            steps = f"steps in {result.unit_in_words}"
-            say(clean(f"{part.boundary.name}{target}, {part.where}, {steps}: {distances}"))
+            unit = f"steps in {result.unit_in_words}"
+            say(clean(f"{part.boundary.name}{target}, {part.where}, {unit}: {distances}"))
     say(f"In {result.path}: {', '.join(result.files)}")
