@@ -128,5 +128,17 @@ LEARNERS: Mapping[str, tuple[str, Config]] = {
     "ica": ("ica", {"directions": 4}),
     "random": ("random", {}),
     "infogan": ("infogan", {}),
+    "joint": ("joint", {"directions": 3, "steps": 3, "batch": 4}),
+    "steer": ("steer", {"edits": ["zoom", "red"], "steps": 3, "batch": 4}),
+    "assessor": (
+        "assessor",
+        {
+            "scorer": {"use": "hue", "with": {"soft": True}},
+            "concepts": ["red"],
+            "steps": 3,
+            "batch": 4,
+        },
+    ),
+    "sae": ("sae", {"atoms": 3, "dictionary": 20, "active": 3, "steps": 5, "batch": 32}),
     "an estimator": ("sklearn", {"estimator": "sklearn.linear_model:LogisticRegression"}),
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ..config.schema import Condition
 from ..conformance import random_state
 from ..conformance.learned import check_learned, check_repeated
+from ..device import resolve_precision
 from ..errors import DataError, PluginBroken, UserError, nearest
 from ..figures.notebook import html_table
 from ..messages import listed
@@ -49,6 +51,8 @@ class LearningTask:
         concepts: concepts of the C columns of `scores`.
         classes: classes of a conditional generator (N,), for learners that compare within classes.
         styles: whether the latents are styles, and the boundaries lie in s.
+        precision: number format of the passes of learners that train.
+        on_share: called with the share of their work that is done.
     """
 
     learner: BoundaryLearner
@@ -58,6 +62,8 @@ class LearningTask:
     concepts: Sequence[Concept]
     classes: NDArray[np.int64] | None
     styles: bool = False
+    precision: str = "fp32"
+    on_share: Callable[[float], None] = lambda _: None
 
     def without(self, names: Collection[str]) -> LearningTask:
         """Return the same task without the concepts of these names."""
@@ -71,8 +77,10 @@ class LearningTask:
 
     def fit(self, seed: int) -> Fit:
         """Return a function of latents, scores and concepts that calls the learner and checks its result."""
-        fit = partial(_checked, self.learner, self.generator, seed, styles=self.styles)
-        return fit if self.classes is None else partial(fit, classes=self.classes)
+        more: dict[str, Any] = {} if self.classes is None else {"classes": self.classes}
+        if self.learner.trains:
+            more |= {"precision": self.precision, "on_share": self.on_share}
+        return partial(_checked, self.learner, self.generator, seed, styles=self.styles, **more)
 
     def learn(self, seed: int) -> tuple[Boundaries, dict[str, str]]:
         """Learn boundaries.
@@ -135,6 +143,7 @@ def learn(
     conditions: Sequence[Condition] = (),
     resamples: int = 12,
     seed: int = 0,
+    precision: str = "fp32",
 ) -> Learnt:
     """Learn a boundary for each concept that varies: a unit normal n and an offset b.
 
@@ -152,6 +161,7 @@ def learn(
         resamples: how often the boundaries are learnt again from resampled samples (bootstrap). The intervals
             of effects then include the variance due to learning. 0 for none.
         seed: seed of the learner's random choices and of the resampling.
+        precision: fp32, bf16, or on CUDA fp16, in which the generator runs for learners that train.
 
     Raises:
         UserError: an argument has the wrong type, a pattern matches no concept, or the learner does not fit
@@ -191,6 +201,7 @@ def learn(
         [samples.concepts[j] for j in columns],
         classes,
         styles,
+        resolve_precision(precision, generator.device),
     )
     unconditional, refused = task.learn(seed)
     skipped |= refused
@@ -287,21 +298,22 @@ def _checked(
     concepts: Sequence[Concept],
     *,
     styles: bool,
-    classes: NDArray[np.int64] | None = None,
+    **more: Any,
 ) -> Boundaries:
     """Call the learner and check its result against the contract.
 
     The global random generators are seeded, in case the learner draws from them. A learner need not know of
-    s: it learns from styles as from codes, and its boundaries are marked as those of s.
+    s: it learns from styles as from codes, and its boundaries are marked as those of s. `more` are
+    arguments of those learners that take them.
 
     Raises:
         PluginBroken: the learner changed its input, or its result breaks the contract.
     """
-    within = {} if classes is None else {"classes": classes}
-    inputs = {"latents": latents, "scores": scores, **within}
+    inputs = {"latents": latents, "scores": scores}
+    inputs |= {name: values for name, values in more.items() if isinstance(values, np.ndarray)}
     before = {name: digest(torch.from_numpy(values)) for name, values in inputs.items()}
     with random_state.seeded(seed):
-        returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **within)
+        returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **more)
     for name, values in inputs.items():
         if digest(torch.from_numpy(values)) != before[name]:
             raise PluginBroken(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..probing.stage import read_classes, read_finite, read_latents, read_scores
 from ..runs.engine import Engine
 from ..runs.manifest import StageFacts
 from ..runs.prepare import Prepared
-from ..runs.progress import Progress
+from ..runs.progress import Progress, Step
 from ..runs.run import Run
 from .files import FILES, save_boundaries
 from .learn import LearningTask, conditional_directions, learn_from_resample, reason_invariant, reasons
@@ -26,6 +27,7 @@ from .relearning import learn_again
 from .resampled import RESAMPLED_FILE
 
 Floats = NDArray[np.float32]
+PERCENT = 100  # progress of a learner that trains
 
 
 def learn(run: Run, engine: Engine, progress: Progress) -> None:
@@ -44,16 +46,20 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
     chosen = [prepared.concepts[j] for j in prepared.chosen]
     skipped = {c.name: reason_invariant(statistics[c.name]) for c in chosen if not statistics[c.name].varies}
     columns = [j for j in prepared.chosen if prepared.concepts[j].name not in skipped]
-    with progress.stage("learn", total=len(columns) * (1 + prepared.learning_resamples)) as step:
+    trains = prepared.learner.trains
+    total = PERCENT if trains else len(columns)  # of the work on all samples
+    with progress.stage("learn", total=total * (1 + prepared.learning_resamples)) as step:
         w, codes = read_latents(run, prepared)
         finite = read_finite(run, prepared)
         task = _read(run, prepared, columns, w, codes)
         spanned = task.latents if task.styles else w[finite]  # the latents whose spread is the unit of steps
+        if trains:
+            task = replace(task, on_share=partial(_step_to, step))
         unconditional, refused = task.learn(seed)
         skipped |= refused
         if not unconditional:
             raise DataError(f"no boundary could be learnt:\n{reasons(skipped)}")
-        task = task.without(refused)
+        task = replace(task.without(refused), on_share=_ignore)
         if prepared.config.checks:
             task.check_repeats(seed)
         files: tuple[str, ...] = FILES
@@ -72,7 +78,7 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
             files = (*files, NULL_FILE)
         _check_conditions(conditions, unconditional, skipped)
         boundaries = Boundaries([*unconditional, *conditional_directions(unconditional, conditions)])
-        step(len(columns))
+        step(max(total - step.done, 0))
         if prepared.learning_resamples:
             relearnt = learn_again(
                 partial(learn_from_resample, task, conditions, boundaries),
@@ -80,7 +86,7 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
                 spanned,
                 count=prepared.learning_resamples,
                 seed=seed,
-                done=lambda: step(len(columns)),
+                done=lambda: step(total),
             )
             relearnt.resampled.save(run.path)
             files, facts = (*files, RESAMPLED_FILE), {"not_relearnt": relearnt.missing}
@@ -89,6 +95,15 @@ def learn(run: Run, engine: Engine, progress: Progress) -> None:
     if task.styles:
         facts["style_spread"] = spread_of(spanned)
     run.finish("learn", seconds=step.seconds, files=files, **facts)
+
+
+def _step_to(step: Step, share: float) -> None:
+    """Show the share of a training that is done; a bar never goes back."""
+    step(max(min(int(PERCENT * share), PERCENT) - step.done, 0))
+
+
+def _ignore(share: float) -> None:
+    """Show nothing: how far learning again is, its stage counts itself."""
 
 
 def _read(
@@ -111,6 +126,7 @@ def _read(
         concepts,
         classes,
         prepared.in_styles,
+        prepared.precision,
     )
 
 

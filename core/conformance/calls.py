@@ -40,6 +40,8 @@ def _check_call(plugin: Plugin, contract: type[Plugin], name: str) -> None:
     by_name = [parameter.name for parameter in given if parameter.kind is Parameter.KEYWORD_ONLY]
     if name == "learn" and isinstance(plugin, BoundaryLearner) and plugin.within_classes:
         by_name.append("classes")
+    if name == "learn" and isinstance(plugin, BoundaryLearner) and plugin.trains:
+        by_name += ["precision", "on_share"]
     actual = signature(own)
     try:
         actual.bind(*by_place, **dict.fromkeys(by_name))

@@ -307,17 +307,22 @@ class BoundaryLearner(Plugin[ConfigT]):
             set it according to the config.
         within_classes: whether learn() takes `classes` (N,), the classes that a conditional generator drew,
             and compares only samples of the same class.
+        trains: whether learn() trains by passes through the generator. It then takes `precision` (fp32, bf16
+            or fp16), in which these are to be computed, and `on_share`, a function that it calls with the
+            share of its work that is done, from 0 to 1.
     """
 
     noun = "boundary learner"
     relief = "give fewer synthesis.samples"
     guarded = (
-        "layerwise", "supervised", "from_samples", "within_classes", "check", "check_generator", "learn",
+        "layerwise", "supervised", "from_samples", "within_classes", "trains",
+        "check", "check_generator", "learn",
     )  # fmt: skip
     supervised: ClassVar[bool] = True
     from_samples: bool = True
     layerwise: bool = False
     within_classes: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
 
     def check(self, samples: int) -> None:
         """Refuse a number of samples before a run begins. Default: accept any.

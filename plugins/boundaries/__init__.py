@@ -11,6 +11,12 @@ def ganstrata_register_boundaries(register: Register) -> None:
     """Register the names only; a class is imported when it is built."""
     here = "ganstrata.plugins.boundaries"
     register(
+        "assessor",
+        f"{here}.assessor:Assessor",
+        "without labels: directions that raise concepts of any scorer with gradients",
+    )
+    register("joint", f"{here}.joint:Joint", "without labels: directions that a network can tell apart")
+    register(
         "lda",
         f"{here}.lda:Lda",
         "linear discriminant with a shrunk covariance on the highest and lowest scores",
@@ -31,6 +37,7 @@ def ganstrata_register_boundaries(register: Register) -> None:
     register("pca", f"{here}.pca:Pca", "without labels: principal components of codes or of a feature map")
     register("random", f"{here}.random_directions:Random", "without labels: random ones, for comparison")
     register("ridge", f"{here}.ridge:Ridge", "ridge regression on all scores, all concepts at once")
+    register("sae", f"{here}.sae:Sae", "without labels: atoms of a sparse dictionary of codes")
     register(
         "sefa",
         f"{here}.sefa:Sefa",
@@ -46,3 +53,4 @@ def ganstrata_register_boundaries(register: Register) -> None:
         f"{here}.estimator:Estimator",
         "any linear estimator of scikit-learn's kind, by its module or file",
     )
+    register("steer", f"{here}.steer:Steer", "without labels: directions that imitate zoom, shift, colour")

@@ -43,10 +43,11 @@ class Direction(NamedTuple):
     vector: NDArray[np.float64]  # (D,), of any length but 0
     facts: Mapping[str, Any]
     offset: float = 0.0
+    space: str | None = None  # None for that of the generator's codes
 
 
-class UnlabelledLearner(BoundaryLearner):
-    """Find directions without labels; subclasses implement `find`.
+class DirectionLearner(BoundaryLearner):
+    """Move directions at chosen layers, under names of one method.
 
     Attributes:
         method: first part of the names of the directions, as in `sefa/0`.
@@ -75,6 +76,27 @@ class UnlabelledLearner(BoundaryLearner):
         count = generator.card.layers
         return tuple(range(count)) if self.config.layers == ALL else parse_layers(self.config.layers, count)
 
+    def boundaries(self, generator: Generator, found: Iterable[Direction]) -> Boundaries:
+        """Return directions as boundaries that move the chosen layers."""
+        chosen = self.chosen_layers(generator)
+        layers = None if len(chosen) == generator.card.layers else chosen
+        return Boundaries(
+            Boundary.unlabelled(
+                f"{self.method}/{direction.name}",
+                direction.vector,
+                generator,
+                offset=direction.offset,
+                space=direction.space,
+                layers=layers,
+                facts=direction.facts,
+            )
+            for direction in found
+        )
+
+
+class UnlabelledLearner(DirectionLearner):
+    """Find directions without labels; subclasses implement `find`."""
+
     def learn(
         self,
         latents: NDArray[np.float32],
@@ -100,19 +122,7 @@ class UnlabelledLearner(BoundaryLearner):
         if generator is None:
             raise DataError(f"{self.method} needs the generator: give learn() generator=...")
         self.check_generator(generator)
-        chosen = self.chosen_layers(generator)
-        layers = None if len(chosen) == generator.card.layers else chosen
-        return Boundaries(
-            Boundary.unlabelled(
-                f"{self.method}/{found.name}",
-                found.vector,
-                generator,
-                offset=found.offset,
-                layers=layers,
-                facts=found.facts,
-            )
-            for found in self.find(generator, latents, seed)
-        )
+        return self.boundaries(generator, self.find(generator, latents, seed))
 
     @abstractmethod
     def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterable[Direction]:
