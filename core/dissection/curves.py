@@ -64,6 +64,14 @@ class CurvePoint:
     rank: float
     q: float = np.nan
 
+    def acts(self, rate: float) -> bool:
+        """Return whether the units do more than random ones, and more than nothing in other pictures too.
+
+        Random sets are measured on the same pictures, so that q says nothing of other pictures; the interval
+        does.
+        """
+        return self.q < rate and (self.high < 1.0 if self.kind == KINDS[0] else self.low > 0.0)
+
 
 @dataclass(frozen=True)
 class Place:

@@ -217,7 +217,7 @@ class Dissection:
         name = next(m.name for m in self.units.maps if m.stratum == stratum)
         said = []
         for kind, did in ((KINDS[0], "switching off"), (KINDS[1], "painting in")):
-            points = [p for p in self.curves.points if p.kind == kind and p.q < self.request.rate]
+            points = [p for p in self.curves.points if p.kind == kind and p.acts(self.request.rate)]
             effect = "removes it" if kind == KINDS[0] else "adds it"
             single = sorted({self.classes[p.label] for p in points if len(p.units) == 1})
             any_size = sorted({self.classes[p.label] for p in points})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ganstrata
 import numpy as np
 import pytest
@@ -198,6 +200,9 @@ def test_curves_rank_the_class_s_units_against_random_ones():
     assert ablation.low < ablation.value < ablation.high
     assert ablation.p < 1e-3
     assert ablation.rank == pytest.approx(1 / 6)
+    assert ablation.acts(0.05)
+    assert not replace(ablation, high=1.01).acts(0.05)  # in other pictures it may do nothing
+    assert not insertion.acts(0.05)
     assert (insertion.value, insertion.p, effect.p) == (0.0, 1.0, 1.0)
 
 
