@@ -82,6 +82,8 @@ def save_boundaries(boundaries: Boundaries, folder: Path, skipped: Mapping[str, 
     rows: list[JsonObject] = []
     for i, boundary in enumerate(boundaries):
         tensors[f"{i:04d}.normal"] = np.ascontiguousarray(boundary.normal, dtype=np.float32)
+        if boundary.slope is not None:
+            tensors[f"{i:04d}.slope"] = np.ascontiguousarray(boundary.slope, dtype=np.float32)
         tensors[f"{i:04d}.offset"] = np.atleast_1d(np.asarray(boundary.offset, dtype=np.float32))
         rows.append(
             {
@@ -172,6 +174,11 @@ def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Bound
             f"boundary {key} has a normal {normal.dtype} {normal.shape[:4]} "
             f"and an offset {offset.dtype} {offset.shape[:4]} in {FILES[0]}"
         )
+    slope = tensors.get(f"{key}.slope")
+    if slope is not None and (slope.shape, slope.dtype) != (normal.shape, normal.dtype):
+        raise ValueError(
+            f"boundary {key} has a slope {slope.dtype} {slope.shape[:4]} in {FILES[0]}, unlike its normal"
+        )
     return Boundary(
         concept=row.concept,
         level=row.level,
@@ -183,4 +190,5 @@ def _boundary(row: _Row, key: str, tensors: Mapping[str, NDArray[Any]]) -> Bound
         given=tuple(row.given),
         facts=row.facts,
         direction=row.direction,
+        slope=slope,
     )

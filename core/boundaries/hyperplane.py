@@ -48,6 +48,7 @@ def boundary_of(
     offset: Floats | float,
     generator: Generator | None,
     facts: Mapping[str, Any],
+    slope: Floats | None = None,
 ) -> Boundary:
     """Build the boundary of a concept.
 
@@ -57,6 +58,7 @@ def boundary_of(
         offset: b, or one per layer (L,).
         generator: gives space and fingerprint; without one the space is w, and the fingerprint is empty.
         facts: numbers about the boundary, such as its held-out accuracy.
+        slope: unit vector along which the concept rises, where the normal is another one.
     """
     space = "w+" if np.ndim(normal) == 2 else (generator.space if generator is not None else "w")
     return Boundary(
@@ -67,4 +69,5 @@ def boundary_of(
         space=space,
         generator=generator.fingerprint if generator is not None else "",
         facts=dict(facts),
+        slope=None if slope is None else np.asarray(slope, dtype=np.float32),
     )

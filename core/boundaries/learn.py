@@ -377,7 +377,7 @@ def conditional_directions(boundaries: Boundaries, conditions: Sequence[Conditio
             )
         normal = conditioned(
             primal.normal,
-            [boundaries.of(name).normal for name in condition.keep],
+            [boundaries.of(name).to_keep for name in condition.keep],
             name=condition.edit,
             names=condition.keep,
         )

@@ -175,7 +175,11 @@ def _fault(boundary: Boundary, generator: Generator, styles: bool) -> str:
             f"in {generator.space}, and its fingerprint is {generator.fingerprint}: "
             "Boundary(..., space=generator.space, generator=generator.fingerprint)"
         )
-    return _fault_of_facts(boundary.facts) or _fault_of_hyperplane(boundary, generator)
+    return (
+        _fault_of_facts(boundary.facts)
+        or _fault_of_slope(boundary)
+        or _fault_of_hyperplane(boundary, generator)
+    )
 
 
 def _fault_of_facts(facts: object) -> str:
@@ -202,6 +206,21 @@ def _fault_of_facts(facts: object) -> str:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
                 expected = "a share from 0 to 1" if name in SHARES else "a count"
                 return f"has {shown(value)} for {name} in its facts; {expected} was expected"
+    return ""
+
+
+def _fault_of_slope(boundary: Boundary) -> str:
+    """Return what is wrong with the slope, if there is one; empty if nothing is."""
+    slope: object = boundary.slope
+    if slope is None:
+        return ""
+    if not isinstance(slope, np.ndarray) or slope.dtype.kind != "f":
+        return f"has {shown(slope)} for slope; an array of floats like the normal, or None, was expected"
+    if not isinstance(boundary.normal, np.ndarray) or slope.shape != boundary.normal.shape:
+        return f"has a slope of shape {slope.shape}, unlike its normal"
+    lengths = np.linalg.norm(slope.astype(np.float64), axis=-1)
+    if not bool(np.all(np.abs(lengths - 1.0) <= UNIT)):
+        return "has a slope whose length is not 1: divide by np.linalg.norm(slope)"
     return ""
 
 

@@ -252,7 +252,7 @@ def _check_styles(parts: Sequence[EditPart], request: EditRequest) -> None:
 
 
 def conditional(boundary: Boundary, conditions: list[Boundary]) -> Boundary:
-    """Project the normals of other boundaries out of that of a boundary (method C, conditional).
+    """Project the normals or slopes of other boundaries out of a boundary's normal (method C, conditional).
 
     A boundary with a normal per layer is projected layer by layer. The offset is divided by the cosine
     between the new and the old normal, as for the conditions of a run.
@@ -266,7 +266,7 @@ def conditional(boundary: Boundary, conditions: list[Boundary]) -> Boundary:
             f"'{boundary.name}' and what it is to keep must all have one normal, or all one per layer"
         )
     names = [other.name for other in conditions]
-    rows, others = np.atleast_2d(boundary.normal), [np.atleast_2d(other.normal) for other in conditions]
+    rows, others = np.atleast_2d(boundary.normal), [np.atleast_2d(other.to_keep) for other in conditions]
     normal = np.stack(
         [
             conditioned(row, [other[i] for other in others], name=boundary.name, names=names)

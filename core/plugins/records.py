@@ -310,6 +310,9 @@ class Boundary:
         given: names of the concepts on which the direction is conditioned, so that it leaves them unchanged.
         facts: training counts, accuracies and settings, for reports.
         direction: the own name of a direction that was found without labels, such as `sefa/0`; else empty.
+        slope: unit vector of the shape of the normal along which the learner found that the concept rises,
+            where the normal is another one; None where it is the normal. What keeps the concept is orthogonal
+            to it.
     """
 
     concept: str
@@ -322,6 +325,7 @@ class Boundary:
     given: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     direction: str = ""
+    slope: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @classmethod
     def unlabelled(
@@ -368,6 +372,11 @@ class Boundary:
             facts=dict(facts or {}),
             direction=name,
         )
+
+    @property
+    def to_keep(self) -> NDArray[np.float32]:
+        """Return the vector to which directions that keep the concept are orthogonal: slope or normal."""
+        return self.normal if self.slope is None else self.slope
 
     @property
     def unconditional_name(self) -> str:

@@ -65,6 +65,7 @@ class Hyperplane(NamedTuple):
     coefficients: NDArray[np.float64]  # (D,), of any length
     intercept: float
     facts: Facts
+    slope: NDArray[np.float64] | None = None  # (D,), of any length; None where it is the coefficients
 
 
 class LinearFit(NamedTuple):
@@ -73,6 +74,7 @@ class LinearFit(NamedTuple):
     normal: NDArray[np.float64]  # (D,), of length 1
     offset: float
     facts: Facts  # accuracies, counts, convergence
+    slope: NDArray[np.float64] | None = None  # (D,), of length 1; None where it is the normal
 
 
 @dataclass(frozen=True)
@@ -156,13 +158,20 @@ class Learner(BoundaryLearner):
             ) from error
         boundaries = []
         for concept, layers in zip(concepts, fits, strict=True):
-            normals, offsets, facts = zip(*layers, strict=True)
+            normals, offsets, facts, slopes = zip(*layers, strict=True)
             if flat:
-                boundaries.append(boundary_of(concept, normals[0], offsets[0], generator, facts[0]))
+                boundaries.append(
+                    boundary_of(concept, normals[0], offsets[0], generator, facts[0], slopes[0])
+                )
             else:
                 boundaries.append(
                     boundary_of(
-                        concept, np.stack(normals), np.array(offsets), generator, {"layers": list(facts)}
+                        concept,
+                        np.stack(normals),
+                        np.array(offsets),
+                        generator,
+                        {"layers": list(facts)},
+                        None if slopes[0] is None else np.stack(slopes),
                     )
                 )
         return Boundaries(boundaries)
@@ -207,7 +216,9 @@ def evaluate_hyperplanes(
         for k, selection in enumerate(selections[start : start + BLOCK_COLUMNS]):
             normal, offset = normalised[start + k]
             facts = _selection_facts(products[:, k] + np.float32(offset), selection)
-            fits.append(LinearFit(normal, offset, facts | hyperplanes[start + k].facts))
+            plane = hyperplanes[start + k]
+            slope = None if plane.slope is None else plane.slope / np.linalg.norm(plane.slope)
+            fits.append(LinearFit(normal, offset, facts | plane.facts, slope))
     return fits
 
 

@@ -86,7 +86,7 @@ def fit_scores(
         hyperplanes = [fit.plane for fit in fits]
         if combine is not None:
             hyperplanes = [
-                Hyperplane(v, -float(v @ fit.centre), fit.plane.facts)
+                Hyperplane(v, -float(v @ fit.centre), fit.plane.facts, fit.plane.coefficients)
                 for v, fit in zip(combine(fits), fits, strict=True)
             ]
         by_layer.append(evaluate_hyperplanes(samples.layer(layer), hyperplanes, ordered, names))

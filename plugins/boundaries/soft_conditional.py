@@ -26,7 +26,8 @@ class SoftConditional(Learner):
     t b_j.n is how many standard deviations concept j is predicted to change. With `restraint: 0` n_i is the
     direction of the regression. As it grows, n_i becomes the conditional direction that keeps all other
     concepts of the run, which often has little effect left. So a boundary depends on which other concepts are
-    learnt. The shrinkage keeps directions where codes vary and the generator responds.
+    learnt. The shrinkage keeps directions where codes vary and the generator responds. b_i is stored as the
+    slope of the boundary, from which conditional directions of other concepts are made.
 
     Source: Hoerl and Kennard (1970) for the slopes; Yang, Shen and Zhou (IJCV 2021) for conditional
     directions. The compromise between the two is new here.

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.plugins.records import Concept
+from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
+from ganstrata.core.boundaries.learn import conditional_directions
+from ganstrata.core.config.schema import Condition
+from ganstrata.core.editing.directions import conditional
+from ganstrata.core.plugins.records import Boundaries, Concept
 from ganstrata.plugins.boundaries.ridge import Ridge
 from ganstrata.plugins.boundaries.soft_conditional import SoftConditional
 
@@ -115,3 +121,29 @@ def test_scores_that_do_not_vary_are_refused():
     scores[:, 1] = 0.25
     with pytest.raises(ganstrata.DataError, match="a/y"):
         learner().learn(w, scores, CONCEPTS)
+
+
+def test_conditional_directions_keep_the_concept_by_its_slope_and_not_by_its_restrained_normal():
+    w, scores = world(0.8, noise=0.05)
+    learnt = learner(shrinkage=0.01, restraint=4.0).learn(w, scores, CONCEPTS)
+    slope = np.eye(D)[0]  # a/x is the first axis of w
+    assert learnt.of("a/x").slope @ slope > 0.99
+    assert abs(learnt.of("a/y").normal @ slope) > 0.03
+    (kept,) = conditional_directions(learnt, [Condition(edit="a/y", keep=["a/x"])])
+    assert abs(kept.normal @ slope) < 0.01
+    by_hand = conditional(learnt.of("a/y"), [learnt.of("a/x")])  # as `manipulate --keep` does
+    np.testing.assert_allclose(by_hand.normal, kept.normal, atol=1e-6)
+    plain = replace(learnt.of("a/x"), slope=None)
+    assert abs(conditional(learnt.of("a/y"), [plain]).normal @ slope) > 0.02
+
+
+def test_slopes_are_stored_with_their_boundaries(tmp_path):
+    w, scores = world(0.8)
+    learnt = learner(per_layer=True).learn(np.stack([w, w], axis=1), scores, CONCEPTS)
+    save_boundaries(learnt, tmp_path)
+    for one, other in zip(load_boundaries(tmp_path)[0], learnt, strict=True):
+        assert other.slope.shape == (2, D)
+        np.testing.assert_array_equal(one.slope, other.slope)
+    save_boundaries(Boundaries([replace(learnt[0], slope=learnt[0].slope[:1])]), tmp_path)
+    with pytest.raises(ganstrata.UserError, match="boundary 0000 has a slope float32"):
+        load_boundaries(tmp_path)
