@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import ganstrata
@@ -38,10 +39,11 @@ STRATUM = "b8.conv1"
 
 
 class Method(NamedTuple):
-    """Hold a learner with its options."""
+    """Hold a learner with its options, and those with which it has little to do."""
 
     learner: str
     options: dict[str, Any]
+    little: Mapping[str, Any] = MappingProxyType({})
 
 
 METHODS: dict[str, Method] = {
@@ -53,6 +55,9 @@ METHODS: dict[str, Method] = {
     f"pca of {STRATUM}, 2,000 drawn": Method("pca", {"samples": 2000, "stratum": STRATUM}),
     "ica": Method("ica", {}),
     "random": Method("random", {}),
+    "joint": Method("joint", {"directions": 10}, {"directions": 2, "steps": 1, "batch": 2}),
+    "steer, eight edits": Method("steer", {}, {"edits": ["zoom"], "steps": 1}),
+    "sae": Method("sae", {"atoms": 10}, {"steps": 1}),
 }
 """What is measured, by its name in the table; a later method is one more line."""
 
@@ -68,7 +73,7 @@ class Cost(NamedTuple):
 
 def measured(method: Method, generator: Generator, latents: NDArray[np.float32]) -> Cost:
     """Return the cost of finding ten directions from codes (N, D)."""
-    few = {**method.options, **({"samples": FEW} if "samples" in method.options else {})}
+    few = {**method.options, **({"samples": FEW} if "samples" in method.options else {}), **method.little}
     took: list[float] = []
 
     def find(options: dict[str, Any], codes: NDArray[np.float32]) -> None:

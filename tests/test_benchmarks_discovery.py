@@ -31,7 +31,8 @@ def test_every_method_of_the_table_finds_directions(
 ) -> None:
     codes = discovery.codes_of(rooms, 100)
     for method in discovery.METHODS.values():
-        options = {**method.options, **({"samples": 40} if "samples" in method.options else {})}
+        samples = {"samples": 40} if "samples" in method.options else {}
+        options = {**method.options, **samples, **method.little}
         cost = discovery.measured(discovery.Method(method.learner, options), rooms, codes)
         assert cost.seconds > 0.0
         assert cost.memory is None or cost.memory >= 0
