@@ -52,13 +52,12 @@ if TYPE_CHECKING:
     from .core.pipeline.results import Results, open_run
     from .core.plugins.analysis import Analysis
     from .core.plugins.base import PluginConfig
+    from .core.plugins.boundary import Boundaries, Boundary
     from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
     from .core.plugins.hookspecs import hookimpl
     from .core.plugins.own_classes import register
     from .core.plugins.prior_codes import PriorCode
     from .core.plugins.records import (
-        Boundaries,
-        Boundary,
         Concept,
         Inputs,
         Latents,
@@ -92,8 +91,8 @@ _HOMES = {
     "Analysis": "plugins.analysis",
     "AnalysisResult": "analyses.result",
     "Board": "leaderboard.board",
-    "Boundaries": "plugins.records",
-    "Boundary": "plugins.records",
+    "Boundaries": "plugins.boundary",
+    "Boundary": "plugins.boundary",
     "BoundaryLearner": "plugins.contracts",
     "CheckpointError": "errors",
     "Concept": "plugins.records",

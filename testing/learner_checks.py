@@ -11,8 +11,8 @@ from ..core.conformance import random_state
 from ..core.conformance.learned import check_learned, check_repeated
 from ..core.errors import DataError
 from ..core.messages import visible
+from ..core.plugins.boundary import Boundaries
 from ..core.plugins.contracts import BoundaryLearner
-from ..core.plugins.records import Boundaries
 from .kit import DoesNotApply, NotConforming
 from .planted import NOISE, SAMPLES, Floats, Planted, flat, planted
 from .subject import Subject

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from ..messages import listed, quantity
-from ..plugins.records import Boundary
+from ..plugins.boundary import Boundary
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
 from ..runs.manifest import NotRelearnt

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..plugins.records import Boundary
+from ..plugins.boundary import Boundary
 from ..rescoring.results import Effects
 from ..statistics import NO_SPREAD, most_unseen, without_spread
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..errors import ConfigError, Fault, nearest
+from ..plugins.boundary import Boundary
 from ..plugins.compatibility import check_fits
-from ..plugins.records import Boundary
 from ..runs.engine import Engine
 from ..runs.run import Run
 from .files import load_boundaries

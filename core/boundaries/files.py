@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 from ..config.faults import describe
 from ..errors import UserError
 from ..messages import visible
-from ..plugins.records import Boundaries, Boundary
+from ..plugins.boundary import Boundaries, Boundary
 from ..runs.run import Run
 from ..storage.disk import read_bytes, write_bytes, write_text
 from ..storage.json_values import JsonObject

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..plugins.boundary import Boundary
 from ..plugins.contracts import Generator
-from ..plugins.records import Boundary, Concept
+from ..plugins.records import Concept
 
 Floats = NDArray[np.floating]
 

@@ -23,9 +23,10 @@ from ..figures.notebook import html_table
 from ..messages import listed
 from ..plugins.arguments import require, several
 from ..plugins.base import owner_of
+from ..plugins.boundary import STYLES, Boundaries, Boundary
 from ..plugins.compatibility import refusal_of_styles
 from ..plugins.contracts import BoundaryLearner, Generator
-from ..plugins.records import STYLES, Boundaries, Boundary, Concept
+from ..plugins.records import Concept
 from ..plugins.scoring import digest
 from ..probing.samples import Samples
 from ..probing.styles import styles_of_samples

@@ -10,8 +10,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from ..errors import RunError
+from ..plugins.boundary import Boundaries
 from ..plugins.contracts import Generator
-from ..plugins.records import Boundaries, Concept
+from ..plugins.records import Concept
 from ..randomness import Stream, Use, normals
 from ..runs.prepare import Prepared
 from ..runs.run import Run

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..plugins.records import Boundaries
+from ..plugins.boundary import Boundaries
 from ..probing.concept_stats import spread_of
 from ..runs.manifest import NotRelearnt
 from .learning_variance import resampled_rows

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save
 
 from ..errors import RunError
 from ..messages import visible
-from ..plugins.records import Boundaries
+from ..plugins.boundary import Boundaries
 from ..storage.disk import write_bytes
 from .learning_variance import dilution
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..config.schema import Condition
 from ..errors import DataError, nearest
 from ..messages import listed, visible
-from ..plugins.records import Boundaries
+from ..plugins.boundary import Boundaries
 from ..probing.concept_stats import spread_of
 from ..probing.stage import read_classes, read_finite, read_latents, read_scores, read_styles
 from ..runs.engine import Engine

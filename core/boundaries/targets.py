@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..errors import DataError
+from ..plugins.boundary import STYLES, Boundaries, Boundary
 from ..plugins.contracts import Generator
-from ..plugins.records import STYLES, Boundaries, Boundary, Concept
+from ..plugins.records import Concept
 from ..strata.styles import styles_of
 
 Floats = NDArray[np.float32]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..errors import ConfigError, Fault, GanstrataError, UserError
 from ..messages import UPGRADE, shown, this_version
-from ..plugins.records import STYLES
+from ..plugins.boundary import STYLES
 from ..plugins.registry import Kind, registry
 from .faults import describe
 from .limits import plain

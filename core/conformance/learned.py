@@ -12,10 +12,11 @@ import numpy as np
 from ..errors import MismatchError, PluginBroken
 from ..messages import listed, shown, visible
 from ..plugins.base import owner_of
+from ..plugins.boundary import SPACES, STYLES, Boundaries, Boundary
 from ..plugins.compatibility import check_fits
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.failures import one_line
-from ..plugins.records import LEVELS, SPACES, STYLES, Boundaries, Boundary, Concept
+from ..plugins.records import LEVELS, Concept
 from ..storage import name_rules
 from .random_state import ADVICE
 

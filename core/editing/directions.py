@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..boundaries.files import FILES, boundaries_in, load_boundaries
 from ..errors import DataError, LayerError, UserError, nearest
+from ..plugins.boundary import STYLES, Boundaries, Boundary
 from ..plugins.compatibility import check_fits, lie_in_styles
 from ..plugins.contracts import Generator
-from ..plugins.records import STYLES, Boundaries, Boundary
 from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import file_hash

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..figures.pages import asset, data_uri, page_script, page_style, templates
 from ..figures.sheets import enlarged
-from ..plugins.records import STYLES
+from ..plugins.boundary import STYLES
 from ..rescoring.results import concept_units
 from ..rescoring.stored_effects import read_effects
 from ..runs.manifest import ConceptStats

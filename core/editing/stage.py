@@ -14,7 +14,8 @@ from torch import Tensor
 from ..boundaries.files import load_boundaries
 from ..errors import PictureError
 from ..figures.pictures import png, tile, to_pixels
-from ..plugins.records import STYLES, Boundary, Rendering
+from ..plugins.boundary import STYLES, Boundary
+from ..plugins.records import Rendering
 from ..randomness import Stream
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects

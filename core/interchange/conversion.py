@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import MismatchError, UserError
 from ..messages import quantity, visible
-from ..plugins.records import LEVELS, Boundary
+from ..plugins.boundary import Boundary
+from ..plugins.records import LEVELS
 from ..storage.name_rules import fault_of
 from ..strata.layers import parse_layers, show_layers
 from .assumed import AssumedGenerator

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..boundaries.files import boundaries_in
 from ..errors import RunError, UserError, nearest
 from ..messages import visible
-from ..plugins.records import Boundaries, Boundary
+from ..plugins.boundary import Boundaries, Boundary
 from ..runs.run import Run
 from ..storage.disk import write_bytes
 from ..storage.filenames import file_stem

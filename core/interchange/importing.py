@@ -13,7 +13,8 @@ from pathlib import Path
 from ..boundaries.files import FILES, save_boundaries
 from ..errors import ConfigError, Fault, RunError, UserError, nearest
 from ..messages import visible
-from ..plugins.records import LEVELS, Boundaries, Boundary
+from ..plugins.boundary import Boundaries, Boundary
+from ..plugins.records import LEVELS
 from ..storage.name_rules import fault_of
 from ..storage.result_folder import staged
 from .arrangement import FORMS, Sizes

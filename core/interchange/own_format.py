@@ -22,7 +22,7 @@ from ..checkpoints.values import OWN
 from ..config.faults import describe as faults_of
 from ..errors import DataError, UserError
 from ..messages import quantity, shown, visible
-from ..plugins.records import Boundaries
+from ..plugins.boundary import Boundaries
 from .arrays import as_array, describe
 from .foreign import LONGEST, MOST, ForeignBoundary, normalised
 

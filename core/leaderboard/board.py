@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..plugins.records import Boundaries, Concept
+from ..plugins.boundary import Boundaries
+from ..plugins.records import Concept
 from ..statistics import share_interval
 from .estimates import Chance, Estimate
 from .judging import Judged

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError, nearest
-from ..plugins.records import Boundary
+from ..plugins.boundary import Boundary
 from ..statistics import bootstrap_weights
 from ..strata.layers import layers_in_words
 from .board import Board, Row

@@ -11,8 +11,8 @@ import numpy as np
 from ..boundaries.learn import LearningTask
 from ..boundaries.targets import correlations
 from ..errors import DataError
+from ..plugins.boundary import Boundaries
 from ..plugins.contracts import BoundaryLearner, Generator
-from ..plugins.records import Boundaries
 from ..plugins.registry import registry
 from ..runs.loading import build
 from .entries import Entry

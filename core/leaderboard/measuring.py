@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ..boundaries.null_directions import random_directions
 from ..config.schema import RunConfig
 from ..errors import ConfigError, DataError, Fault, GanstrataError
+from ..plugins.boundary import STYLES
 from ..plugins.contracts import Generator
-from ..plugins.records import STYLES, UNKNOWN
+from ..plugins.records import UNKNOWN
 from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress
 from ..runs.provenance.records import digest

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ..boundaries.targets import distances
 from ..config.schema import RunConfig
 from ..errors import DataError
+from ..plugins.boundary import Boundary
 from ..plugins.contracts import Generator
-from ..plugins.records import Boundary, Concept
+from ..plugins.records import Concept
 from ..probing.concept_stats import summarise
 from ..randomness import Stream
 from ..rescoring.results import concept_units

@@ -14,7 +14,7 @@ from ..boundaries.null_directions import random_directions
 from ..config.schema import RunConfig
 from ..config.schema import Use as Used
 from ..errors import DataError
-from ..plugins.records import Boundaries, Boundary
+from ..plugins.boundary import Boundaries, Boundary
 from ..runs.progress import Progress
 from ..runs.provenance.describe import environment_of, plugin_record
 from ..runs.provenance.records import digest

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import MismatchError
+from .boundary import STYLES, Boundary
 from .contracts import BoundaryLearner, Generator
-from .records import STYLES, Boundary
 
 
 def check_fits(boundary: Boundary, generator: Generator) -> None:

@@ -21,22 +21,12 @@ from torch import Tensor
 
 from ..randomness import Stream, Use, normals
 from .base import ConfigT, Plugin, owner_of
+from .boundary import Boundaries
 from .checked_methods import checked_broadcast, checked_map, checked_sample, with_checked_input
 from .classes import check_labels, checked_logits
 from .config_contents import canonical_text
 from .prior_codes import PriorCode
-from .records import (
-    Boundaries,
-    Concept,
-    Inputs,
-    Latents,
-    Match,
-    ModelCard,
-    Rendering,
-    State,
-    StatedAccuracy,
-    Stratum,
-)
+from .records import Concept, Inputs, Latents, Match, ModelCard, Rendering, State, StatedAccuracy, Stratum
 from .shapes import check_shape
 
 if TYPE_CHECKING:

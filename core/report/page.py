@@ -16,7 +16,7 @@ from ..analyses.wording import nouns, point_sentences
 from ..editing.strips import GAP, read_index
 from ..figures.pages import asset, page_script, page_style, templates
 from ..figures.pictures import Pixels, opaque
-from ..plugins.records import STYLES
+from ..plugins.boundary import STYLES
 from ..runs.manifest import Work
 from ..runs.progress import duration
 from ..runs.run import Run

@@ -16,9 +16,9 @@ from ..boundaries.targets import with_targets
 from ..errors import UserError, nearest
 from ..messages import listed
 from ..plugins.arguments import require, several
+from ..plugins.boundary import Boundaries, Boundary
 from ..plugins.compatibility import check_fits, lie_in_styles
 from ..plugins.contracts import Generator
-from ..plugins.records import Boundaries, Boundary
 from ..probing.concept_stats import spread_of, statistics_of
 from ..probing.samples import Samples, Scorers, scored_generator
 from ..probing.styles import styles_of_samples

@@ -14,7 +14,8 @@ from ..errors import UserError
 from ..figures import rankings
 from ..figures.figure import Figure
 from ..figures.notebook import data_frame
-from ..plugins.records import LEVELS, Boundaries
+from ..plugins.boundary import Boundaries
+from ..plugins.records import LEVELS
 from ..runs.manifest import ConceptStats
 from ..statistics import null_moments
 from ..strata.moves import own_layers

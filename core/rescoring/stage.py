@@ -22,8 +22,8 @@ from ..boundaries.files import load_boundaries
 from ..boundaries.null_directions import null_directions
 from ..boundaries.resampled import Resampled
 from ..errors import MismatchError, PictureError
+from ..plugins.boundary import STYLES, Boundaries
 from ..plugins.compatibility import check_fits
-from ..plugins.records import STYLES, Boundaries
 from ..randomness import Stream
 from ..rounding import floor_share
 from ..runs.engine import Engine

@@ -12,7 +12,7 @@ from ..boundaries.files import FILES
 from ..boundaries.learning_variance import replicate_samples
 from ..boundaries.null_directions import NULL_FILE
 from ..boundaries.resampled import RESAMPLED_FILE, Resampled
-from ..plugins.records import Boundaries
+from ..plugins.boundary import Boundaries
 from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import file_hash

@@ -18,10 +18,11 @@ from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, UserError, nearest
 from ..messages import listed
 from ..plugins.base import Plugin
+from ..plugins.boundary import STYLES
 from ..plugins.compatibility import refusal_of_styles
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.own_classes import own_classes
-from ..plugins.records import STYLES, Concept
+from ..plugins.records import Concept
 from ..plugins.registry import Kind, registry
 from ..strata.layers import groups_of, layer_sets, parse_layers
 from ..strata.scored_generator import ScoredGenerator

@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack
 from ..config.schema import RunConfig
 from ..errors import RunError
 from ..messages import listed
-from ..plugins.records import STYLES
+from ..plugins.boundary import STYLES
 from ..storage.disk import content_hash, write_text
 from ..storage.seal import sealed_text
 from ..strata.moves import step_unit

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import DataError, LayerError
 from ..messages import quantity
-from ..plugins.records import Boundary
+from ..plugins.boundary import Boundary
 
 Floats = NDArray[np.floating]
 DEGENERATE = 1e-6  # relative length that counts as zero, in single precision

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ..errors import RunError, UserError, nearest
 from ..figures.pictures import jpeg, png, tile, to_pixels
 from ..messages import visible
+from ..plugins.boundary import STYLES, Boundaries, Boundary
 from ..plugins.compatibility import check_fits
-from ..plugins.records import STYLES, Boundaries, Boundary
 from ..randomness import Stream
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects

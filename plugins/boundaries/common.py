@@ -18,9 +18,10 @@ from sklearn.exceptions import ConvergenceWarning
 from ...core.boundaries.hyperplane import boundary_of, normalise_hyperplane
 from ...core.boundaries.selection import Extremes, Selection, accuracy
 from ...core.errors import DataError
+from ...core.plugins.boundary import Boundaries
 from ...core.plugins.contracts import BoundaryLearner, Generator
 from ...core.plugins.failures import one_line
-from ...core.plugins.records import Boundaries, Concept
+from ...core.plugins.records import Concept
 
 BLOCK_COLUMNS = 16  # boundaries evaluated in one matrix product over all codes
 

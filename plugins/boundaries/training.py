@@ -22,8 +22,9 @@ from ...core.conformance.random_state import seeded
 from ...core.device import auto_batch
 from ...core.errors import DataError, UserError
 from ...core.plugins.base import owner_of
+from ...core.plugins.boundary import Boundaries
 from ...core.plugins.contracts import Generator
-from ...core.plugins.records import Boundaries, Concept, Latents, Rendering
+from ...core.plugins.records import Concept, Latents, Rendering
 from ...core.probing.concept_stats import spread_of
 from ...core.randomness import Stream, noise_seed
 from ...core.strata.composition import Pass

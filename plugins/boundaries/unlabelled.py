@@ -13,8 +13,9 @@ from pydantic import Field
 from ...core.errors import DataError
 from ...core.messages import quantity
 from ...core.plugins.base import PluginConfig
+from ...core.plugins.boundary import Boundaries, Boundary
 from ...core.plugins.contracts import BoundaryLearner, Generator
-from ...core.plugins.records import Boundaries, Boundary, Concept
+from ...core.plugins.records import Concept
 from ...core.strata.layers import parse_layers
 
 ALL = "all"

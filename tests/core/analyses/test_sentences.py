@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from ganstrata.core.analyses.sentences import factor_summary, fewer_extremes, null_gaps, order, peaks
-from ganstrata.core.plugins.records import LEVELS, Boundary
+from ganstrata.core.plugins.boundary import Boundary
+from ganstrata.core.plugins.records import LEVELS
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
 
 GROUPS = {"bottom": (0,), "lower": (1,), "upper": (2,), "top": (3,)}

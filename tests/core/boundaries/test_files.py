@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from ganstrata.core.boundaries.files import FILES, load_boundaries, save_boundaries
 from ganstrata.core.errors import MismatchError, UserError
+from ganstrata.core.plugins.boundary import Boundaries, Boundary
 from ganstrata.core.plugins.compatibility import check_fits
-from ganstrata.core.plugins.records import Boundaries, Boundary, ModelCard, Stratum
+from ganstrata.core.plugins.records import ModelCard, Stratum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file

@@ -15,8 +15,9 @@ from ganstrata.core.checkpoints import Part, read_checkpoint
 from ganstrata.core.checkpoints.convert import convert
 from ganstrata.core.checkpoints.detect import Examined
 from ganstrata.core.errors import CheckpointError, GanstrataError, PluginBroken, UserError
+from ganstrata.core.plugins.boundary import Boundary
 from ganstrata.core.plugins.compatibility import check_fits
-from ganstrata.core.plugins.records import Boundary, Match
+from ganstrata.core.plugins.records import Match
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor

@@ -17,7 +17,7 @@ from ganstrata.core.editing.sources import find_source
 from ganstrata.core.editing.steps import strips_of
 from ganstrata.core.errors import LayerError, UserError
 from ganstrata.core.figures.pictures import to_pixels
-from ganstrata.core.plugins.records import Boundaries
+from ganstrata.core.plugins.boundary import Boundaries
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.strata.composition import Pass
 from ganstrata.core.strata.styles import style_strata

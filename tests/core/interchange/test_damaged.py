@@ -20,7 +20,7 @@ from ganstrata.core.interchange.directions import read_directions
 from ganstrata.core.interchange.own_format import write_own
 from ganstrata.core.interchange.scores import read_scores
 from ganstrata.core.messages import MESSAGE
-from ganstrata.core.plugins.records import Boundaries, Boundary
+from ganstrata.core.plugins.boundary import Boundaries, Boundary
 
 COUNT = 40  # damaged files of each kind
 READERS: tuple[Callable[[Path], Any], ...] = (

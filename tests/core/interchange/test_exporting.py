@@ -13,7 +13,7 @@ from ganstrata.core.errors import RunError, UserError
 from ganstrata.core.interchange.assumed import AssumedGenerator
 from ganstrata.core.interchange.exporting import export_boundaries, export_samples
 from ganstrata.core.interchange.importing import ImportOptions, import_boundaries, write_imported
-from ganstrata.core.plugins.records import Boundaries, Boundary
+from ganstrata.core.plugins.boundary import Boundaries, Boundary
 from ganstrata.core.runs.run import Run
 
 GENERATOR = AssumedGenerator("f" * 16, "w", 4, 6, "StyleGAN, some.pth")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ganstrata.core.boundaries.files import save_boundaries
 from ganstrata.core.config.schema import RunConfig
-from ganstrata.core.plugins.records import Boundaries, Boundary
+from ganstrata.core.plugins.boundary import Boundaries, Boundary
 from ganstrata.core.rescoring.stored_effects import read_effects, write_table
 from ganstrata.core.rescoring.sums import FIELDS, sums_of
 from ganstrata.core.rescoring.tables import EffectRow

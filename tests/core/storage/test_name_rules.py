@@ -20,7 +20,8 @@ from ganstrata.core.figures.pages import templates
 from ganstrata.core.figures.svg import Canvas
 from ganstrata.core.interchange.assumed import AssumedGenerator
 from ganstrata.core.interchange.importing import ImportOptions, import_boundaries
-from ganstrata.core.plugins.records import Boundaries, Boundary, Concept
+from ganstrata.core.plugins.boundary import Boundaries, Boundary
+from ganstrata.core.plugins.records import Concept
 from ganstrata.core.runs.loading import load_scorer
 from ganstrata.core.storage.csv_tables import csv_text, name_in
 from ganstrata.core.storage.name_rules import fault_of

@@ -12,7 +12,8 @@ from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.boundaries.learn import conditional_directions
 from ganstrata.core.config.schema import Condition
 from ganstrata.core.editing.directions import conditional
-from ganstrata.core.plugins.records import Boundaries, Concept
+from ganstrata.core.plugins.boundary import Boundaries
+from ganstrata.core.plugins.records import Concept
 from ganstrata.plugins.boundaries.ridge import Ridge
 from ganstrata.plugins.boundaries.soft_conditional import SoftConditional
 
