@@ -31,7 +31,7 @@ def forecast(prepared: Prepared, workers: int) -> str:
         workers: number of processes.
     """
     config = prepared.config
-    boundaries = len(prepared.chosen) + len(config.conditions)
+    boundaries = prepared.learner.expected(len(prepared.chosen)) + len(config.conditions)
     probing, verifying = config.synthesis.samples, rescoring.images_needed(prepared, boundaries)
     editing = boundaries * len(edit.shown_sets(prepared)) * edit.images_of_strip(prepared)
     total = probing + verifying + editing

@@ -306,7 +306,7 @@ class BoundaryLearner(Plugin[ConfigT]):
     relief = "give fewer synthesis.samples"
     guarded = (
         "layerwise", "supervised", "from_samples", "within_classes", "trains",
-        "check", "check_generator", "learn",
+        "check", "check_generator", "expected", "learn",
     )  # fmt: skip
     supervised: ClassVar[bool] = True
     from_samples: bool = True
@@ -327,6 +327,14 @@ class BoundaryLearner(Plugin[ConfigT]):
         Raises:
             UserError: the learner reads weights or layers that this generator does not have.
         """
+
+    def expected(self, concepts: int) -> int:
+        """Return how many boundaries learn() will return, for forecasts. Default: one per concept.
+
+        Args:
+            concepts: number of concepts to learn.
+        """
+        return concepts
 
     @abstractmethod
     def learn(

@@ -92,6 +92,10 @@ class Joint(TrainedLearner):
     config: Config
     method = "joint"
 
+    def expected(self, concepts: int) -> int:
+        """Return the number of directions in the config."""
+        return self.config.directions
+
     def check_generator(self, generator: Generator) -> None:
         """Refuse a generator with fewer dimensions than directions, or without the layers of the config.
 

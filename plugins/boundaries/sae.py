@@ -123,6 +123,10 @@ class Sae(TrainedLearner):
     config: Config
     method = "sae"
 
+    def expected(self, concepts: int) -> int:
+        """Return the number of atoms that become directions."""
+        return self.config.atoms
+
     def train(self, course: Course) -> Iterator[Direction]:
         """Return sae/0, sae/1, ..., those that fire most often first."""
         vectors = Vectors.of(course)

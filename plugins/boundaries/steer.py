@@ -57,6 +57,10 @@ class Steer(TrainedLearner):
     config: Config
     method = "steer"
 
+    def expected(self, concepts: int) -> int:
+        """Return the number of edits."""
+        return len(self.config.edits)
+
     def train(self, course: Course) -> Iterator[Direction]:
         """Return steer/EDIT for each edit, in the order of the config."""
         edits, source = self.config.edits, numbers(course.seed)

@@ -98,6 +98,10 @@ class DirectionLearner(BoundaryLearner):
 class UnlabelledLearner(DirectionLearner):
     """Find directions without labels; subclasses implement `find`."""
 
+    def expected(self, concepts: int) -> int:
+        """Return the number of directions in the config; one per concept if it names none."""
+        return self.config.directions if isinstance(self.config, Settings) else concepts
+
     def learn(
         self,
         latents: NDArray[np.float32],

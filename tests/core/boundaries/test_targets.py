@@ -12,8 +12,11 @@ from fakes import PLANTED
 from ganstrata import Boundaries, Boundary, Concept, DataError, PluginBroken, UserError
 from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.boundaries.targets import correlations, distances, matched, with_targets
+from ganstrata.core.config.reading import validate
+from ganstrata.core.pipeline.forecast import forecast
 from ganstrata.core.rescoring.naming import named_directions
 from ganstrata.core.rescoring.stored_effects import read_effects
+from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
 
 CONCEPTS = [Concept("a/x", "colour"), Concept("a/y", "layout"), Concept("a/z", "object")]
@@ -114,6 +117,9 @@ class Rotated(ganstrata.BoundaryLearner):
     from_samples = False
     calls = 0
 
+    def expected(self, concepts):
+        return 5
+
     def learn(self, latents, scores, concepts, *, generator=None, seed=0):
         type(self).calls += 1
         found = [axis(generator, i, -1.0) for i in range(4)]
@@ -172,6 +178,13 @@ def test_directions_without_labels_go_through_a_run_and_get_names(
     for i, concept in enumerate(PLANTED):
         assert f"+seen/{concept}" in named[f"found/{i}"]
     assert named["found/12"] == "unnamed"
+
+
+def test_the_forecast_counts_the_directions_and_not_the_concepts(fakes, register, config) -> None:
+    register("boundary", "rotated", Rotated)
+    text = forecast(prepare(validate(settings(config, "rotated"), "x")), 1)
+    assert "5 boundaries" in text
+    assert "resampling" not in text  # what does not depend on the samples is not learnt again
 
 
 def test_directions_are_matched_when_they_are_found_in_resampled_samples(
