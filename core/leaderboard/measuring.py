@@ -91,7 +91,9 @@ def measure(
     judges = parse_judges(request.judges, [concept.name for concept in scored.concepts])
     work = Work(config, request, store, scored, device, progress)
     shared = sampled(scored, work.drawn(), chosen, judges)
-    moves_key = digest([work.key, shared.columns, config.rescoring.samples, request.path])
+    # Columns alone do not tell which of them are learnt, and which only judge.
+    learnt = [concept.name for concept in shared.concepts]
+    moves_key = digest([work.key, learnt, shared.columns, config.rescoring.samples, request.path])
     space = work.space()
     kept: dict[str, tuple[Learned, Moved]] = {}
     left: dict[str, str] = {}

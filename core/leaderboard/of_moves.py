@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..statistics import benjamini_hochberg, null_p_value
+from ..rescoring.sums import moments_of, sums_of
+from ..statistics import benjamini_hochberg, mean_p_value, null_p_value, sample_means
 from .estimates import Chance, chance_of, over_concepts
 from .metrics.dependency import AMOUNTS, at_amount, sizes_on_the_way
 from .metrics.effects import chance_changes, effects, mean_changes
@@ -149,11 +150,16 @@ def chance(paths: Paths) -> dict[str, Chance]:
 
 
 def q_values(paths: Paths) -> Floats:
-    """Return q values of the effects on own concepts against random directions at the same layers, (B,)."""
-    p = []
-    for b, null in enumerate(paths.null_changes):
-        effect = np.nanmean(paths.changes[b, -1, :, b])
-        p.append(
-            float(null_p_value(np.array(effect), np.nanmean(null[:, -1, :, b], axis=1), two_sided=False))
-        )
-    return benjamini_hochberg(np.array(p))
+    """Return q values of the effects on own concepts, (B,).
+
+    As in re-scoring, an effect has to be larger than those of random directions at the same layers, and than
+    zero in other samples too: p is the larger of both, one-sided.
+    """
+    own = np.stack([paths.changes[b, -1, :, b] for b in range(len(paths.changes))], axis=1)  # (K, B)
+    found = moments_of(sums_of(np.zeros_like(own), own))  # each (B,)
+    against_null = [
+        null_p_value(found.mean[b], sample_means(null[:, -1, :, b]), two_sided=False)
+        for b, null in enumerate(paths.null_changes)
+    ]
+    against_zero = mean_p_value(found.mean, found.error, found.count, two_sided=False)
+    return benjamini_hochberg(np.maximum(np.array(against_null), against_zero))

@@ -18,7 +18,7 @@ FIELDS = ("count", "sum", "squares", "clipped", "made_undefined")
 SIGNS = (1.0, -1.0)
 
 
-def sums_of(baseline: NDArray[np.float32], edited: NDArray[np.float32]) -> Floats:
+def sums_of(baseline: NDArray[np.floating], edited: NDArray[np.floating]) -> Floats:
     """Sum up the changes between two arrays of scores.
 
     With delta_k = edited_k - baseline_k for each sample k and concept (see `measure.changes_along`), the sums

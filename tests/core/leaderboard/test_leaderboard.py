@@ -13,7 +13,7 @@ import pytest
 from closeness import assert_near
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import DataError, RunError, UserError
-from ganstrata.core.leaderboard import moving, of_projections, work
+from ganstrata.core.leaderboard import moving, of_moves, of_projections, work
 from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.folder import leaderboard_into
 from ganstrata.core.leaderboard.measures import MEASURES
@@ -320,6 +320,33 @@ def test_what_was_computed_is_kept_and_what_it_stands_on_is_in_its_key(learners,
         file.write_bytes(file.read_bytes()[:-1])
     run("ridge", correlation=0.1)
     assert counted == ["draw", "learned", "moved", "moved"]
+
+
+def test_a_concept_that_only_judges_now_is_not_one_that_an_earlier_call_learnt(learners, tmp_path):
+    def run(store: Store, *judges: str) -> Any:
+        config = validate(learners.config(judges=[{}, {"noise": 0.3}]), "test")
+        return board_of(measure(config, BoardRequest(("ridge",), (2.0,), fresh=50, judges=judges), store))
+
+    assert len(run(Store(tmp_path)).concepts) == 8
+    after, alone = (run(store, "a/four,b/four") for store in (Store(tmp_path), Store(None)))
+    # The columns of both calls are the same; the last one only judges in the second.
+    assert [concept.name for concept in after.concepts] == [concept.name for concept in alone.concepts]
+    assert_near(after.estimates["target"].value, alone.estimates["target"].value)
+
+
+def test_an_effect_that_one_sample_makes_beats_no_null():
+    samples = 20
+    rng = np.random.default_rng(0)
+    changes, null = np.zeros((2, 2, samples, 2)), np.zeros((12, 2, samples, 2))
+    changes[0, 1, 0, 0] = 1.0  # one sample jumps
+    changes[1, 1, :, 1] = rng.normal(1.0, 0.1, samples)
+    null[:, 1] = rng.normal(0.0, 1e-9, (12, samples, 2))  # random directions do next to nothing
+    paths = of_moves.Paths(
+        changes, np.ones((2, samples)), [null, null], [np.ones((12, samples))] * 2, (0.0, 2.0)
+    )
+    one, all_of_them = of_moves.q_values(paths)
+    assert one > 0.1
+    assert all_of_them < 1e-6
 
 
 def test_an_interrupted_comparison_goes_on_where_it_stopped(learners, tmp_path, counted, monkeypatch):
