@@ -58,10 +58,10 @@ class Assessor(TrainedLearner):
             min_length=1, examples=[["red"]], description="names of its concepts, each for a direction"
         )
         steps: int = Field(
-            default=100, ge=1, le=10_000_000, description="of the training; the paper: 100,000"
+            default=200, ge=1, le=10_000_000, description="of the training; the paper: 100,000"
         )
         batch: int = Field(default=16, ge=1, le=65_536, description="samples in a step; the paper: 4")
-        rate: float = Field(default=0.05, gt=0.0, le=10.0, description="of Adam; the paper: 0.0002")
+        rate: float = Field(default=0.01, gt=0.0, le=10.0, description="of Adam; the paper: 0.0002")
 
         @field_validator("scorer")
         @classmethod

@@ -94,6 +94,7 @@ def test_an_assessor_finds_the_direction_of_its_concept(planted) -> None:
         scorer={"use": "planted_judge", "with": {"inverted": ["three"]}},
         concepts=["two", "three"],
         steps=60,
+        rate=0.05,
     )
     assert [boundary.name for boundary in found] == ["assessor/two", "assessor/three"]
     table = cosines(found, np.eye(12)[:4])
@@ -105,7 +106,8 @@ def test_an_assessor_finds_the_direction_of_its_concept(planted) -> None:
 
 def test_an_assessor_leaves_out_samples_whose_score_is_undefined(fakes) -> None:
     layers = ganstrata.load_generator("fake_layers", device="cpu")
-    (found,) = learnt("assessor", layers, scorer={"use": "fake_readings"}, concepts=["half"], steps=40)
+    scorer = {"use": "fake_readings"}
+    (found,) = learnt("assessor", layers, scorer=scorer, concepts=["half"], steps=40, rate=0.05)
     assert found.normal[0] > 0.8  # `half` reads `left`, in half of the pictures
 
 
