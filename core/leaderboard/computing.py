@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError, nearest
 from ..plugins.boundary import Boundary
 from ..statistics import bootstrap_weights
 from ..strata.layers import layers_in_words
 from .board import Board, Row
+from .entries import require_known
 from .estimates import estimate
 from .judging import Judged, judged
 from .learning import SHARE
@@ -38,11 +38,7 @@ def board_of(measured: Measured) -> Board:
     """
     config, sampled, request = measured.config, measured.sampled, measured.request
     labels, names = list(measured.learned), [concept.name for concept in sampled.concepts]
-    if request.baseline is not None and request.baseline not in labels:
-        raise UserError(
-            f"baseline '{request.baseline}' is none of the learners that were compared."
-            f"{nearest(request.baseline, labels)} They are {', '.join(labels)}"
-        )
+    require_known(request.baseline, labels)
     resamples, seed, samples = config.rescoring.bootstrap, config.synthesis.seed, config.rescoring.samples
     weights = bootstrap_weights(samples, resamples, seed)
     concepts = bootstrap_weights(len(names), resamples, seed + 1)

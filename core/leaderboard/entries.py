@@ -30,6 +30,8 @@ def parse_learners(texts: Sequence[str]) -> list[Entry]:
     ['ridge', 'ridge, alpha: 1000']
     >>> parse_learners(["sklearn:{estimator: sklearn.linear_model:SGDClassifier}"])[0].label
     'sklearn, estimator: SGDClassifier'
+    >>> parse_learners(["assessor:{scorer: {use: hue, with: {soft: true}}, concepts: [red, blue]}"])[0].label
+    'assessor, scorer: hue, concepts: red blue'
     """
     if not texts:
         raise UserError("no learner is given; give one or more, such as linear_svm ridge sefa")
@@ -45,13 +47,34 @@ def parse_learners(texts: Sequence[str]) -> list[Entry]:
                 f"learner '{visible(text)}': options are written as name:{{option: value}}, "
                 'such as "ridge:{alpha: 1000}"'
             )
-        # Of a dotted path, the name at its end says enough.
-        shown = [f"{key}: {str(value).rpartition(':')[2]}" for key, value in options.items()]
+        shown = [f"{key}: {_in_words(value)}" for key, value in options.items()]
         entry = Entry(visible(", ".join([use, *shown])), use, options)
         if entry.label in entries:
             raise UserError(f"learner '{visible(text)}' is given twice")
         entries[entry.label] = entry
     return list(entries.values())
+
+
+def _in_words(value: object) -> str:
+    """Return the value of an option in few words: of a plugin its name, of a dotted path that at its end."""
+    if isinstance(value, dict) and "use" in value:
+        return str(value["use"])
+    if isinstance(value, list):
+        return " ".join(map(_in_words, value))
+    return str(value).rpartition(":")[2] if isinstance(value, str) else str(value)
+
+
+def require_known(baseline: str | None, labels: Sequence[str]) -> None:
+    """Require that the baseline, if one is named, is among the learners.
+
+    Raises:
+        UserError: it is not.
+    """
+    if baseline is not None and baseline not in labels:
+        raise UserError(
+            f"baseline '{visible(baseline)}' is none of the learners that are compared."
+            f"{nearest(baseline, labels)} They are {', '.join(labels)}"
+        )
 
 
 def parse_judges(texts: Sequence[str], known: Sequence[str]) -> list[tuple[str, ...]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,12 @@ from ..boundaries.null_directions import random_directions
 from ..config.schema import RunConfig
 from ..errors import ConfigError, DataError, Fault, GanstrataError
 from ..plugins.boundary import STYLES
-from ..plugins.contracts import Generator
+from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.records import UNKNOWN
 from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress
 from ..runs.provenance.records import digest
-from .entries import parse_judges, parse_learners
+from .entries import parse_judges, parse_learners, require_known
 from .learning import Learned
 from .moving import Moved, SpaceLengths
 from .request import BoardRequest
@@ -84,31 +85,30 @@ def measure(
     """
     progress = Progress(quiet=True) if progress is None else progress
     entries = parse_learners(request.learners)
+    require_known(request.baseline, [entry.label for entry in entries])
     if config.learning.space == STYLES:
         reason = "must be w: a leaderboard compares learners in the space of the codes"
         raise ConfigError(source, [Fault(("learning", "space"), reason)])
     scored, chosen, device = prepare_scored(config, source=source)
     judges = parse_judges(request.judges, [concept.name for concept in scored.concepts])
     work = Work(config, request, store, scored, device, progress)
+    left: dict[str, str] = {}
+    learners: dict[str, BoundaryLearner] = {}
+    for entry in entries:  # before samples are drawn, which takes long
+        with _or_left_out(entry.label, left, progress):
+            learners[entry.label] = work.built(entry)
+    _require_some(learners, left)
     shared = sampled(scored, work.drawn(), chosen, judges)
     # Columns alone do not tell which of them are learnt, and which only judge.
     learnt = [concept.name for concept in shared.concepts]
     moves_key = digest([work.key, learnt, shared.columns, config.rescoring.samples, request.path])
     space = work.space()
     kept: dict[str, tuple[Learned, Moved]] = {}
-    left: dict[str, str] = {}
     for entry in entries:
-        try:
-            kept[entry.label] = work.learner(entry, shared, moves_key)
-        except Exception as error:  # the other learners continue, whatever one does wrong
-            left[entry.label] = (
-                str(error) if isinstance(error, GanstrataError) else f"{type(error).__name__}: {error}"
-            )
-            progress.say(f"{entry.label} is left out: {left[entry.label]}")
-    if not kept:
-        raise DataError(
-            "no learner is left:\n" + "\n".join(f"  {label}: {reason}" for label, reason in left.items())
-        )
+        if entry.label in learners:
+            with _or_left_out(entry.label, left, progress):
+                kept[entry.label] = work.learner(entry, learners[entry.label], shared, moves_key)
+    _require_some(kept, left)
     kinds = {NullKind.of(boundary) for one, _ in kept.values() for boundary in one.boundaries}
     nulls = {kind: work.null(kind, shared, moves_key) for kind in sorted(kinds, key=repr)}
     card, count = scored.generator.card, config.rescoring.null_directions * len(shared.concepts)
@@ -127,6 +127,27 @@ def measure(
         random_normals=normals,
         space=space,
         judges=judges,
-        left=left,
+        left={entry.label: left[entry.label] for entry in entries if entry.label in left},
         generator=scored.generator,
     )
+
+
+@contextmanager
+def _or_left_out(label: str, left: dict[str, str], progress: Progress) -> Iterator[None]:
+    """Leave a learner out if it fails: the others continue, whatever one does wrong."""
+    try:
+        yield
+    except Exception as error:
+        left[label] = str(error) if isinstance(error, GanstrataError) else f"{type(error).__name__}: {error}"
+        progress.say(f"{label} is left out: {left[label]}")
+
+
+def _require_some(learners: Collection[str], left: Mapping[str, str]) -> None:
+    """Require that a learner is left.
+
+    Raises:
+        DataError: none is.
+    """
+    if not learners:
+        reasons = "\n".join(f"  {label}: {reason}" for label, reason in left.items())
+        raise DataError(f"no learner is left:\n{reasons}")

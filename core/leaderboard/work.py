@@ -15,6 +15,7 @@ from ..config.schema import RunConfig
 from ..config.schema import Use as Used
 from ..errors import DataError
 from ..plugins.boundary import STYLES, Boundaries, Boundary
+from ..plugins.contracts import BoundaryLearner
 from ..runs.progress import Progress
 from ..runs.provenance.describe import environment_of, plugin_record
 from ..runs.provenance.records import digest
@@ -106,13 +107,23 @@ class Work:
         known: dict[str, Any] = {**stored.arrays, **stored.facts}
         return SpaceLengths(**known)
 
-    def learner(self, entry: Entry, shared: Sampled, moves_key: str) -> tuple[Learned, Moved]:
+    def built(self, entry: Entry) -> BoundaryLearner:
+        """Build a learner.
+
+        Raises:
+            GanstrataError: it cannot be had, or not for this generator or so many samples.
+        """
+        synthesis = self.config.synthesis
+        return built(entry, self.scored.generator, synthesis.samples, mixed=synthesis.mixing > 0.0)
+
+    def learner(
+        self, entry: Entry, learner: BoundaryLearner, shared: Sampled, moves_key: str
+    ) -> tuple[Learned, Moved]:
         """Return a learner's boundaries and what moving along them changes.
 
         Raises:
-            GanstrataError: the learner cannot be had, or refuses the samples, or breaks the contract.
+            GanstrataError: the learner refuses the samples, or breaks the contract.
         """
-        learner = built(entry, self.scored.generator, len(shared.w), mixed=shared.codes is not None)
         used = Used.model_validate({"use": entry.use, "with": options_of(entry)})
         key = digest([moves_key, plugin_record("boundary", used, learner).model_dump()])
         name = f"learner-{digest(entry.label)[:12]}"

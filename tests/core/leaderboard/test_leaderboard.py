@@ -295,6 +295,19 @@ def counted(monkeypatch):
     return done
 
 
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ({"learners": ("rigde",)}, "No boundary learner named 'rigde'"),
+        ({"learners": ("ridge",), "baseline": "rigde"}, "Did you mean 'ridge'"),
+    ],
+)
+def test_a_mistake_is_told_before_samples_are_drawn(learners, tmp_path, counted, request_, said):
+    with pytest.raises(UserError, match=said):
+        measure(validate(learners.config(), "test"), BoardRequest(**request_), Store(tmp_path))
+    assert counted == []
+
+
 def test_what_was_computed_is_kept_and_what_it_stands_on_is_in_its_key(learners, tmp_path, counted):
     def run(*names: str, steps: tuple[float, ...] = (1.0, 2.0), **options: Any) -> Any:
         config = validate(learners.config(**options), "test")
