@@ -168,7 +168,7 @@ def _learn(subject: Subject, samples: Planted, learner: BoundaryLearner | None =
         returned = learner.learn(
             samples.latents, samples.scores, samples.concepts, generator=flat(), seed=0, **classes
         )
-    return check_learned(returned, learner, samples.concepts, flat())
+    return check_learned(returned, learner, samples.concepts, flat(), styles=learner.in_styles)
 
 
 def _cosines(learnt: Boundaries, samples: Planted) -> Floats:

@@ -16,6 +16,7 @@ from ..core.plugins.contracts import BoundaryLearner, Generator
 from ..core.plugins.prior_codes import PriorCode
 from ..core.plugins.records import Concept, ModelCard, State, Stratum
 from ..core.plugins.scoring import digest
+from ..core.strata.styles import style_channels
 from .subject import CPU
 
 SAMPLES, WIDTH, LAYERS = 6000, 16, 3
@@ -29,9 +30,9 @@ class Planted:
     """Hold samples whose scores rise along known directions.
 
     Attributes:
-        latents: (N, D), or (N, L, D) for learners of w+.
+        latents: (N, D), (N, L, D) for learners of w+, or (N, S) for those of style channels.
         scores: (N, C), between 0 and 1.
-        directions: orthogonal unit vectors (C, D), the same at every layer.
+        directions: orthogonal unit vectors (C, D) or (C, S), the same at every layer.
     """
 
     latents: Floats
@@ -56,8 +57,9 @@ class Planted:
 def planted(learner: BoundaryLearner, concepts: int = 1) -> Planted:
     """Draw samples for a learner, the same at every call."""
     random = np.random.default_rng(1)
-    directions = np.linalg.qr(random.standard_normal((WIDTH, concepts)))[0].T  # (C, D)
-    shape = (SAMPLES, LAYERS, WIDTH) if learner.layerwise else (SAMPLES, WIDTH)
+    width = style_channels(flat()) if learner.in_styles else WIDTH
+    directions = np.linalg.qr(random.standard_normal((width, concepts)))[0].T  # (C, D)
+    shape = (SAMPLES, LAYERS, WIDTH) if learner.layerwise else (SAMPLES, width)
     latents = random.standard_normal(shape)
     along = latents @ directions.T  # (N, C) or (N, L, C)
     signal = along.sum(axis=1) / np.sqrt(LAYERS) if learner.layerwise else along
@@ -78,14 +80,19 @@ class _Flat(Generator):
         super().__init__(config, device)
         self.card = ModelCard("planted", 8, LAYERS, WIDTH, WIDTH, licence="none", source="ganstrata.testing")
         self.prior_codes = (PriorCode("kind", 0, 3, categorical=True), PriorCode("size", 3, 4))
-        self.strata = tuple(Stratum(f"layer{i}", i, 8) for i in range(LAYERS))
+        self.strata = tuple(Stratum(f"layer{i}", i, 8, style_width=2 * WIDTH) for i in range(LAYERS))
 
     def stratum(
         self, s: int, state: State, code: torch.Tensor | None, style: torch.Tensor | None = None
     ) -> State:
-        """Add the code to what is there."""
+        """Add the code to what is there, and what half of the style channels were moved by."""
         assert code is not None
-        return State(code if state.x is None else state.x + code)
+        added = code if style is None else code + (style - self.style(s, code))[:, :WIDTH]
+        return State(added if state.x is None else state.x + added)
+
+    def style(self, s: int, code: torch.Tensor) -> torch.Tensor:
+        """Return the style (N, 2 WIDTH)."""
+        return code @ self.style_weights(s).T
 
     def style_weights(self, s: int) -> torch.Tensor:
         """Return weights (2 WIDTH, WIDTH) of full rank, for learners that factorise them."""

@@ -24,7 +24,7 @@ from ..messages import listed
 from ..plugins.arguments import require, several
 from ..plugins.base import owner_of
 from ..plugins.boundary import STYLES, Boundaries, Boundary
-from ..plugins.compatibility import refusal_of_styles
+from ..plugins.compatibility import refusal_of_space
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.records import Concept
 from ..plugins.scoring import digest
@@ -227,15 +227,15 @@ def _check_space(space: str, learner: BoundaryLearner) -> None:
     """Refuse a space in which no learner, or not this one, can learn.
 
     Raises:
-        UserError: there is no such space, or the learner cannot learn in s.
+        UserError: there is no such space, or the learner cannot learn in it.
     """
     if space not in ("w", STYLES):
         raise UserError(
             f"space={space!r}: boundaries are learnt in 'w', the space of the codes, or in 's', that of "
             "style channels"
         )
-    if space == STYLES and (reason := refusal_of_styles(learner)):
-        raise UserError(f"space='s': the {owner_of(learner)} {reason}")
+    if reason := refusal_of_space(learner, space):
+        raise UserError(f"space='{space}': the {owner_of(learner)} {reason}")
 
 
 def reasons(skipped: Mapping[str, str]) -> str:

@@ -80,8 +80,12 @@ def lie_in_styles(boundaries: Iterable[Boundary], purpose: str) -> bool:
     return True in first
 
 
-def refusal_of_styles(learner: BoundaryLearner) -> str:
-    """Return why a learner cannot learn in s; empty if it can."""
+def refusal_of_space(learner: BoundaryLearner, space: str) -> str:
+    """Return why a learner cannot learn in a space, `w` or `s`; empty if it can."""
+    if learner.in_styles:
+        return "" if space == STYLES else "finds directions in style channels alone; learn in s"
+    if space != STYLES:
+        return ""
     if not learner.supervised:
         return "finds directions without labels in the space of codes; learn in w"
     if learner.layerwise:

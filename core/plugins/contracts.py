@@ -300,12 +300,14 @@ class BoundaryLearner(Plugin[ConfigT]):
         trains: whether learn() trains by passes through the generator. It then takes `precision` (fp32, bf16
             or fp16), in which these are to be computed, and `on_share`, a function that it calls with the
             share of its work that is done, from 0 to 1.
+        in_styles: whether the learner finds directions in s alone, the space of style channels. It needs
+            `learning.space: s`, and is given styles (N, S).
     """
 
     noun = "boundary learner"
     relief = "give fewer synthesis.samples"
     guarded = (
-        "layerwise", "supervised", "from_samples", "within_classes", "trains",
+        "layerwise", "supervised", "from_samples", "within_classes", "trains", "in_styles",
         "check", "check_generator", "expected", "learn",
     )  # fmt: skip
     supervised: ClassVar[bool] = True
@@ -313,6 +315,7 @@ class BoundaryLearner(Plugin[ConfigT]):
     layerwise: bool = False
     within_classes: ClassVar[bool] = False
     trains: ClassVar[bool] = False
+    in_styles: ClassVar[bool] = False
 
     def check(self, samples: int) -> None:
         """Refuse a number of samples before a run begins. Default: accept any.
@@ -349,7 +352,7 @@ class BoundaryLearner(Plugin[ConfigT]):
         """Learn one boundary per concept, or find directions without labels if `supervised` is False.
 
         Args:
-            latents: codes (N, D), or (N, L, D) if the learner is layerwise.
+            latents: codes (N, D), (N, L, D) if the learner is layerwise, or styles (N, S) in space s.
             scores: scores (N, C).
             concepts: the concepts of the columns of the scores.
             generator: the generator in whose space the boundaries lie; None outside a run.

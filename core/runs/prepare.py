@@ -19,7 +19,7 @@ from ..errors import ConfigError, Fault, UserError, nearest
 from ..messages import listed
 from ..plugins.base import Plugin
 from ..plugins.boundary import STYLES
-from ..plugins.compatibility import refusal_of_styles
+from ..plugins.compatibility import refusal_of_space
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.own_classes import own_classes
 from ..plugins.records import Concept
@@ -129,8 +129,7 @@ def prepare(
                 "set it above 0",
             )
         )
-    if config.learning.space == STYLES:
-        faults += _faults_of_styles(config, generator, learner)
+    faults += _faults_of_space(config, generator, learner)
     if config.rescoring.null == "permuted" and not learner.supervised:
         faults.append(
             Fault(
@@ -309,14 +308,15 @@ def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dic
     return groups
 
 
-def _faults_of_styles(config: RunConfig, generator: Generator, learner: BoundaryLearner) -> list[Fault]:
-    """Return why boundaries cannot be learnt in s; empty if they can."""
+def _faults_of_space(config: RunConfig, generator: Generator, learner: BoundaryLearner) -> list[Fault]:
+    """Return why boundaries cannot be learnt in the space of the config; empty if they can."""
     place, faults = ("learning", "space"), []
-    try:
-        require_styles(generator)
-    except UserError as error:
-        faults.append(Fault(place, f"{error}; only w is possible"))
-    if reason := refusal_of_styles(learner):
+    if config.learning.space == STYLES:
+        try:
+            require_styles(generator)
+        except UserError as error:
+            faults.append(Fault(place, f"{error}; only w is possible"))
+    if reason := refusal_of_space(learner, config.learning.space):
         faults.append(Fault(place, f"'{config.boundary.use}' {reason}"))
     return faults
 

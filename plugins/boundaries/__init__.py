@@ -49,6 +49,11 @@ def ganstrata_register_boundaries(register: Register) -> None:
         "regression on all scores; each direction is held back where it would move the other concepts",
     )
     register(
+        "style_channels",
+        f"{here}.style_channels:StyleChannels",
+        "without labels, in s: style channels of exemplars of a concept, or that act on one class of pixels",
+    )
+    register(
         "sklearn",
         f"{here}.estimator:Estimator",
         "any linear estimator of scikit-learn's kind, by its module or file",

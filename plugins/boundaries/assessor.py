@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
 
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from ...core.config.reading import check_options
-from ...core.config.schema import Use
 from ...core.errors import ConfigError, DataError, Fault, UserError, nearest
 from ...core.messages import listed, visible
 from ...core.plugins.base import owner_of
-from ...core.plugins.contracts import Generator, Scorer
+from ...core.plugins.contracts import Generator
 from ...core.probing.samples import scored_generator
 from ...core.randomness import Stream
-from ...core.runs.loading import build
+from .nested import UsedScorer, built_scorer
 from .training import Course, Descent, Drawn, TrainedLearner, numbers
 from .unlabelled import Direction, Layers
 
@@ -50,7 +47,7 @@ class Assessor(TrainedLearner):
     class Config(Layers):
         """Set the scorer, the concepts, the layers that directions move, and the training."""
 
-        scorer: Use = Field(
+        scorer: UsedScorer = Field(
             examples=[{"use": "hue", "with": {"soft": True}}],
             description="any scorer whose scores have gradients, with its config: {use: ..., with: {...}}",
         )
@@ -62,13 +59,6 @@ class Assessor(TrainedLearner):
         )
         batch: int = Field(default=16, ge=1, le=65_536, description="samples in a step; the paper: 4")
         rate: float = Field(default=0.01, gt=0.0, le=10.0, description="of Adam; the paper: 0.0002")
-
-        @field_validator("scorer")
-        @classmethod
-        def _check_scorer(cls, used: Use) -> Use:
-            if faults := check_options("scorer", used.use, used.options, ()):
-                raise ValueError("; ".join(map(str, faults)))
-            return used
 
         @field_validator("concepts")
         @classmethod
@@ -82,9 +72,7 @@ class Assessor(TrainedLearner):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        self.scorer = cast(
-            "Scorer", build("scorer", config.scorer.use, config.scorer.options, device=str(device))
-        )
+        self.scorer = built_scorer(config.scorer, device)
         names = [concept.name for concept in self.scorer.concepts]
         faults = [
             Fault(

@@ -1,0 +1,192 @@
+"""Hold what learners of style channels share: which channels count, and how much they vary.
+
+Shapes: N samples, S style channels of all strata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ...core.errors import DataError
+from ...core.messages import listed
+from ...core.plugins.base import PluginConfig, owner_of
+from ...core.plugins.contracts import BoundaryLearner, Generator
+from ...core.probing.concept_stats import spread_of
+from ...core.storage.name_rules import fault_of
+from ...core.strata.layers import parse_layers
+from ...core.strata.styles import require_styles, style_channels, style_strata
+from .unlabelled import ALL
+
+STILL = 1e-6  # standard deviation of a channel, relative to the spread of all, below which it does not vary
+
+
+class ChannelSettings(PluginConfig):
+    """Set which style channels count."""
+
+    layers: str = Field(
+        default=ALL,
+        examples=["2-7"],
+        description="layers whose style channels count: `all`, or numbers such as `0-1` or `0,2,5-7`",
+    )
+    to_rgb: bool = Field(
+        default=False, description="whether channels count that only turn a feature map into colours (ToRGB)"
+    )
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Represent a style channel.
+
+    Attributes:
+        position: its coordinate in s, from 0 to S - 1.
+        stratum: number of its stratum.
+        number: its number within the stratum.
+        layer: layer that the stratum reads.
+        label: stratum and number, as in `b16.conv1/23`.
+    """
+
+    position: int
+    stratum: int
+    number: int
+    layer: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Styles:
+    """Hold the styles of samples.
+
+    Attributes:
+        values: (N, S).
+    """
+
+    values: NDArray[np.float32]
+
+    @cached_property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean mu of each channel, (S,)."""
+        return np.asarray(self.values.mean(axis=0, dtype=np.float64))
+
+    @cached_property
+    def sd(self) -> NDArray[np.float64]:
+        """Standard deviation sigma of each channel, (S,)."""
+        return np.asarray(self.values.std(axis=0, ddof=1, dtype=np.float64))
+
+    @cached_property
+    def spread(self) -> float:
+        """Spread s_s, the unit of a step in s."""
+        return spread_of(self.values)
+
+    def varies(self, channel: Channel) -> bool:
+        """Return whether a channel differs between samples."""
+        return bool(self.sd[channel.position] > STILL * self.spread)
+
+    def facts(self, channel: Channel, generator: Generator) -> dict[str, Any]:
+        """Return where a channel is, its standard deviation, and how many of these one step is."""
+        sigma = float(self.sd[channel.position])
+        return {
+            "stratum": generator.strata[channel.stratum].name,
+            "channel": channel.number,
+            "sigma": round(sigma, 6),
+            "step_in_sigma": round(self.spread / sigma, 4),
+        }
+
+
+def channels_of(
+    generator: Generator, layers: Sequence[int], *, to_rgb: bool, largest: int | None = None
+) -> tuple[Channel, ...]:
+    """Return the style channels of strata that read one of the layers, in the order of s.
+
+    Args:
+        generator: gives the strata.
+        layers: numbers of layers.
+        to_rgb: whether strata count that leave no feature map.
+        largest: height or width in pixels of the largest output that counts; None for any.
+    """
+    names = [stratum.name for stratum in generator.strata]
+    channels, position = [], 0
+    for s, width in style_strata(generator):
+        stratum = generator.strata[s]
+        layer = stratum.reads
+        small = largest is None or max(stratum.size, stratum.height) <= largest
+        if small and layer is not None and layer in layers and (to_rgb or stratum.is_feature):
+            # A name may occur twice, or hold characters that separate names.
+            usable = names.count(stratum.name) == 1 and not fault_of(f"channel/{stratum.name}/{width}")
+            place = stratum.name if usable else str(s)
+            channels += [Channel(position + u, s, u, layer, f"{place}/{u}") for u in range(width)]
+        position += width
+    return tuple(channels)
+
+
+class ChannelLearner(BoundaryLearner):
+    """Find directions in the space of style channels; subclasses implement `learn`.
+
+    A direction names its channels, so it is the same in all resamples, and is not learnt again from them.
+    """
+
+    Config = ChannelSettings
+    config: ChannelSettings
+    supervised = False
+    in_styles = True
+    from_samples = False
+    trains = True
+
+    def check_generator(self, generator: Generator) -> None:
+        """Refuse a generator without styles, or without any at the layers of the config.
+
+        Raises:
+            UserError: it has no styles.
+            LayerError: a layer does not exist.
+            DataError: no style channel counts.
+        """
+        require_styles(generator)
+        self.channels(generator)
+
+    def channels(self, generator: Generator) -> tuple[Channel, ...]:
+        """Return the channels that count.
+
+        Raises:
+            LayerError: a layer does not exist.
+            DataError: there are none.
+        """
+        count = generator.card.layers
+        layers = range(count) if self.config.layers == ALL else parse_layers(self.config.layers, count)
+        found = channels_of(generator, layers, to_rgb=self.config.to_rgb, largest=self.largest)
+        if not found:
+            having = [generator.strata[s].name for s, _ in style_strata(generator)]
+            size = "" if self.largest is None else f" up to {self.largest} px"
+            raise DataError(
+                f"no style channel counts with layers: {self.config.layers} and to_rgb: "
+                f"{str(self.config.to_rgb).lower()}{size}; strata with styles are {listed(having, 30)}"
+            )
+        return found
+
+    @property
+    def largest(self) -> int | None:
+        """Return the size of the largest feature map whose channels count; None for any."""
+        return None
+
+    def required(self, latents: NDArray[np.float32], generator: Generator | None) -> tuple[Styles, Generator]:
+        """Return the styles of the samples and the generator.
+
+        Raises:
+            DataError: there is no generator, there are fewer than two samples, or the latents are no styles.
+        """
+        if generator is None:
+            raise DataError(f"{owner_of(self)} needs the generator: give learn() generator=...")
+        self.check_generator(generator)
+        if latents.ndim != 2 or latents.shape[1] != style_channels(generator):
+            raise DataError(
+                f"{owner_of(self)} needs styles (N, {style_channels(generator)}), but was given latents of "
+                f"shape {latents.shape}; learn in s (learning.space: s)"
+            )
+        if len(latents) < 2 or not np.isfinite(latents).all():
+            raise DataError("styles of at least two samples are needed, without NaN and infinity")
+        return Styles(latents), generator
