@@ -64,7 +64,11 @@ def list_boundaries(path: Path, as_json: bool) -> None:
     help="The generator of the boundaries: a checkpoint, bundled:NAME, or a run directory.",
 )
 @click.option(
-    "--out", required=True, type=PATH, help="A folder for boundaries.safetensors and boundaries.json."
+    "--out",
+    required=True,
+    type=PATH,
+    metavar="FOLDER",
+    help="A folder for boundaries.safetensors and boundaries.json.",
 )
 @click.option(
     "--space",
@@ -152,7 +156,13 @@ def import_boundaries(
 
 @boundaries.command("export")
 @run_dir_argument
-@click.option("--out", required=True, type=PATH, help="A folder for the files; nothing in it is overwritten.")
+@click.option(
+    "--out",
+    required=True,
+    type=PATH,
+    metavar="FOLDER",
+    help="A folder for the files; nothing in it is overwritten.",
+)
 @click.option(
     "--as",
     "form",

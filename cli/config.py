@@ -25,7 +25,13 @@ def config() -> None:
 
 @config.command("check")
 @click.argument("file", type=PATH)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value, as in a run.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value, as in a run; may be repeated.",
+)
 def check(file: Path, overrides: tuple[str, ...]) -> None:
     """Check the config FILE without running it.
 
@@ -58,7 +64,7 @@ def check(file: Path, overrides: tuple[str, ...]) -> None:
 
 
 @config.command("schema")
-@click.option("--out", type=PATH, help="The file to write.  [default: print it]")
+@click.option("--out", type=PATH, metavar="FILE", help="The file to write.  [default: print it]")
 @click.option("--segment", is_flag=True, help="Configs of `ganstrata segment`, not of runs.")
 def schema(out: Path | None, segment: bool) -> None:
     """Write the JSON Schema of configs, with the options of all installed plugins.

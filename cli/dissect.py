@@ -10,8 +10,7 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, Limited, number_from, quiet_option
-from .segment_options import DEVICES, set_option
+from .options import PATH, Limited, config_device_option, number_from, quiet_option, set_option
 from .streams import say
 
 SIZES = "1,2,4,8,16"
@@ -140,7 +139,7 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     help="What units are set to that are switched off.",
 )
 @set_option
-@click.option("--device", metavar=DEVICES, help="Where to compute.  [default: as in the config]")
+@config_device_option
 @quiet_option
 def dissect(
     source: Path,

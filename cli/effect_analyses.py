@@ -55,7 +55,7 @@ def shared_options(name: str, *, top: str, layers: str | None, several: bool = F
         ),
         click.option("--top", type=number_from(1, 1_000_000), metavar="N", help=top),
         *([click.option("--layers", metavar="SET", help=layers)] if layers else []),
-        click.option("--out", type=PATH, metavar="DIR", help=f"Folder to write.  [default: {where}]"),
+        click.option("--out", type=PATH, metavar="FOLDER", help=f"Folder to write.  [default: {where}]"),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
     ]
 

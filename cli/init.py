@@ -23,7 +23,7 @@ BUNDLED, REMOTE = "bundled:", ("hf:", "https:", "http:")  # as in core.checkpoin
 
 @click.command()
 @click.argument("file", default="bundled:rooms")
-@click.option("--out", type=PATH, help="The config to write.  [default: <name of FILE>.yaml]")
+@click.option("--out", type=PATH, metavar="FILE", help="The config to write.  [default: <name of FILE>.yaml]")
 def init(file: str, out: Path | None) -> None:
     """Write a commented config that runs for the checkpoint FILE.
 

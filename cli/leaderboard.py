@@ -8,7 +8,7 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, number_from, quiet_option
+from .options import PATH, config_device_option, number_from, quiet_option, set_option
 from .streams import say
 
 
@@ -38,13 +38,22 @@ def _numbers(_: click.Context, parameter: click.Parameter, value: str | None) ->
     help="Learners to compare, as NAME or 'NAME:{option: value}'; the first is the baseline.",
 )
 @click.option(
-    "--out", type=PATH, help="Folder to write, new or of an earlier call.  [default: leaderboards/<config>]"
+    "--out",
+    type=PATH,
+    metavar="FOLDER",
+    help="Folder to write, new or of an earlier call.  [default: leaderboards/<name of the config>]",
 )
 @click.option(
-    "--samples", type=number_from(1, 10**8), metavar="N", help="Samples to learn from.  [default: config's]"
+    "--samples",
+    type=number_from(1, 10**8),
+    metavar="N",
+    help="Samples to learn from.  [default: as in the config]",
 )
 @click.option(
-    "--verify", type=number_from(8, 10**8), metavar="K", help="Samples that are moved.  [default: config's]"
+    "--verify",
+    type=number_from(8, 10**8),
+    metavar="K",
+    help="Samples that are moved.  [default: as in the config]",
 )
 @click.option(
     "--fresh",
@@ -59,26 +68,34 @@ def _numbers(_: click.Context, parameter: click.Parameter, value: str | None) ->
     help="Steps in standard deviations of w, rising; effects are those of the last.  [default: -2,-1,1,2]",
 )
 @click.option(
-    "--null", type=number_from(3, 100_000), metavar="M", help="Random directions.  [default: config's]"
+    "--null",
+    type=number_from(3, 100_000),
+    metavar="M",
+    help="Random directions to compare with.  [default: as in the config]",
 )
-@click.option("--seed", type=number_from(0, 2**63 - 1), metavar="S", help="Seed.  [default: config's]")
+@click.option(
+    "--seed",
+    type=number_from(0, 2**63 - 1),
+    metavar="S",
+    help="Seed of everything random.  [default: as in the config]",
+)
 @click.option(
     "--judges",
     multiple=True,
     metavar="CONCEPT,CONCEPT...",
     help="Concepts of several scorers that mean the same: the first is learnt, all judge; may be repeated.",
 )
-@click.option("--baseline", metavar="LABEL", help="Learner with which the others are compared.")
+@click.option(
+    "--baseline", metavar="LABEL", help="Learner with which the others are compared.  [default: the first]"
+)
 @click.option(
     "--page",
     type=PATH,
     metavar="FILE",
     help="A page in Markdown whose tables, between two marks, are replaced too.",
 )
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value of the config."
-)
-@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
+@set_option
+@config_device_option
 @quiet_option
 def leaderboard(
     config: Path,

@@ -81,7 +81,7 @@ from .streams import say, tell
 @click.option(
     "--boundaries",
     type=PATH,
-    metavar="DIR",
+    metavar="FOLDER",
     help="Use boundaries from elsewhere: boundaries.json and .safetensors.",
 )
 @click.option(
@@ -107,7 +107,7 @@ from .streams import say, tell
     help="Steps per second in films.",
 )
 @click.option(
-    "--out", type=PATH, metavar="DIR", help="Folder to write.  [default: RUN_DIR/manipulations/NAMES.MODE]"
+    "--out", type=PATH, metavar="FOLDER", help="Folder to write.  [default: RUN_DIR/manipulations/NAMES.MODE]"
 )
 @device_option
 @quiet_option

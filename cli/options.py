@@ -1,4 +1,4 @@
-"""Define what several commands share: types of options, and RUN_DIR, --device and --quiet."""
+"""Define what several commands share: types of options, and RUN_DIR, --set, --device and --quiet."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ class Limited(click.ParamType):  # type: ignore[type-arg]  # generic since click
 
 
 PATH = UserPath()
+DEVICES = "auto|cpu|cuda|cuda:N"
 FARTHEST = 10**6  # as core.config.schema has it for steps; it is not imported, because help must be quick
 LENGTH = Limited(float, -FARTHEST, FARTHEST)
 
@@ -76,6 +77,16 @@ def number_from(least: int, most: int) -> Limited:
 
 run_dir_argument = click.argument("run_dir", type=PATH)
 device_option = click.option(
-    "--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: as in the run's config]"
+    "--device", metavar=DEVICES, help="Where to compute.  [default: as in the run's config]"
+)
+config_device_option = click.option(
+    "--device", metavar=DEVICES, help="Where to compute.  [default: as in the config]"
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value of the config; may be repeated.",
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")

@@ -36,7 +36,11 @@ SECTIONS = {"generator": "generator", "scorer": "scorers", "boundary": "boundary
 )
 @click.option("--as", "alias", help="Which scorer of the config, if several use the plugin: its `as`.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one option of the plugin."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one option of the plugin; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(

@@ -13,7 +13,7 @@ import click
 from ..core.plugins.registry import Kind, PluginInfo, registry
 from .computing import computing
 from .errors import reported
-from .options import PATH, run_dir_argument
+from .options import DEVICES, PATH, run_dir_argument
 
 PASSING = (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit)
 OUTPUT = (errno.EPIPE, errno.ENOSPC)  # the output has no reader, or no room
@@ -97,15 +97,19 @@ def analysis_of_plugin(info: PluginInfo) -> click.Command:
     parameters = [
         run_dir_argument,
         click.option(
-            "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set an option of the analysis."
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set an option of the analysis; may be repeated.",
         ),
         click.option(
             "--out",
             type=PATH,
-            metavar="DIR",
+            metavar="FOLDER",
             help=f"Folder to write.  [default: analysis/{info.name} in the run]",
         ),
-        click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute.  [default: auto]"),
+        click.option("--device", metavar=DEVICES, help="Where to compute.  [default: auto]"),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
     ]
     for parameter in reversed(parameters):

@@ -51,7 +51,7 @@ WORDS: dict[Kind, Words] = {
 @click.command()
 @click.argument("kind", type=click.Choice((*KINDS, LEARNER)))
 @click.argument("name")
-@click.option("--out", type=PATH, help="The folder to write.  [default: ganstrata-NAME]")
+@click.option("--out", type=PATH, metavar="FOLDER", help="The folder to write.  [default: ganstrata-NAME]")
 def new(kind: str, name: str, out: Path | None) -> None:
     """Write a distribution with a plugin of KIND called NAME: class, hook, tests, README, run and CI file.
 

@@ -9,21 +9,17 @@ import click
 from .computing import computing
 from .errors import reported
 from .init import is_checkpoint, name_of
-from .options import PATH, quiet_option
+from .options import PATH, config_device_option, quiet_option, set_option
 from .streams import say
 
 
 @click.command()
 @click.argument("config", metavar="CONFIG|FILE")
-@click.option("--out", type=PATH, help="The run directory.  [default: runs/<name of the config>]")
 @click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change one value of the config; may be repeated.",
+    "--out", type=PATH, metavar="FOLDER", help="The run directory.  [default: runs/<name of the config>]"
 )
-@click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="Where to compute; overrides the config.")
+@set_option
+@config_device_option
 @quiet_option
 def run(config: str, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
     """Run all stages of CONFIG (YAML, TOML or JSON): synthesize, learn, rescore, edit and report.

@@ -5,18 +5,10 @@ from __future__ import annotations
 import click
 
 from ..core.semantics.painting.defaults import CANDIDATES, LEARNING_RATE, PENALTY, STEPS
-from .options import PATH, Limited, number_from
+from .options import DEVICES, PATH, Limited, number_from
 
-DEVICES = "auto|cpu|cuda|cuda:N"
 folder_argument = click.argument("folder", metavar="FOLDER", type=PATH)
 out_option = click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
-set_option = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change one value of the config; may be repeated.",
-)
 device_option = click.option(
     "--device", metavar=DEVICES, help="Where to compute.  [default: as in the config, or in that of FOLDER]"
 )

@@ -8,8 +8,8 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, number_from, quiet_option
-from .segment_options import device_option, set_option, with_device
+from .options import PATH, number_from, quiet_option, set_option
+from .segment_options import device_option, with_device
 from .streams import say
 
 MOST_SHOTS = 1000

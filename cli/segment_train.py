@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from .computing import computing
-from .options import PATH, quiet_option
-from .segment_options import device_option, set_option, with_device
+from .options import PATH, quiet_option, set_option
+from .segment_options import device_option, with_device
 from .streams import say
 
 

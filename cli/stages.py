@@ -26,7 +26,11 @@ def _run_stage(run_dir: Path, stage: Stage, quiet: bool) -> None:
 @run_dir_argument
 @click.option("--config", type=PATH, help="Start a new run of this config in RUN_DIR.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="With --config: change one value of it."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="With --config: change one value of it; may be repeated.",
 )
 @quiet_option
 def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], quiet: bool) -> None:

@@ -26,7 +26,9 @@ def study() -> None:
 
 @study.command("make")
 @run_dir_argument
-@click.option("--out", required=True, type=PATH, help="A new folder, for study.html and key.json.")
+@click.option(
+    "--out", required=True, type=PATH, metavar="FOLDER", help="A new folder, for study.html and key.json."
+)
 @click.option(
     "--concepts",
     multiple=True,
@@ -102,7 +104,9 @@ def make_command(
 @study.command("read")
 @click.argument("study_dir", type=PATH)
 @click.argument("votes", nargs=-1, required=True, type=PATH)
-@click.option("--out", required=True, type=PATH, help="A folder for the figure and the tables.")
+@click.option(
+    "--out", required=True, type=PATH, metavar="FOLDER", help="A folder for the figure and the tables."
+)
 def read_command(study_dir: Path, votes: tuple[Path, ...], out: Path) -> None:
     """Compute the share of VOTES for each layer group, and how far people agree.
 

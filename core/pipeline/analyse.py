@@ -84,7 +84,7 @@ def analyse_runs(
     if len({path.resolve() for path in paths}) < len(paths):
         raise UserError("the same run is named twice")
     if len(paths) > 1 and request.out is None:
-        raise UserError(f"{len(paths)} runs: give --out DIR, the folder for their common figure")
+        raise UserError(f"{len(paths)} runs: give --out FOLDER, the folder for their common figure")
     target = paths[0] / "analysis" / name if request.out is None else request.out
     if request.out is not None:
         check_free(target, f"{name}.json", f"analysis {name}")
