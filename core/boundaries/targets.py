@@ -125,14 +125,21 @@ def correlations(values: NDArray[np.float64], scores: Floats) -> NDArray[np.floa
     array([-1.,  0.])
     """
     known = ~np.isnan(scores)
-    count = np.maximum(known.sum(axis=0), 1)  # (C,)
-    x = np.where(known, values[:, None], 0.0)
-    y = np.where(known, scores, 0.0).astype(np.float64)
-    x = np.where(known, x - x.sum(axis=0) / count, 0.0)
-    y = np.where(known, y - y.sum(axis=0) / count, 0.0)
+    x, y = _about_means(values[:, None], known), _about_means(scores, known)
     size = np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
-    varies = size > 1e-12 * np.maximum(count, 1) * max(float(np.square(values).max(initial=0.0)), 1e-300)
-    return np.where(varies, (x * y).sum(axis=0) / np.where(varies, size, 1.0), 0.0)
+    return np.where(size > 0.0, (x * y).sum(axis=0) / np.where(size > 0.0, size, 1.0), 0.0)
+
+
+def _about_means(values: NDArray[np.floating], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return columns (N, C), or one for all, without their means and from -1 to 1; 0 where not known.
+
+    A column whose numbers differ by no more than rounding is 0. What that is depends on their size.
+    """
+    whole = np.where(known, values, 0.0).astype(np.float64)
+    apart = np.where(known, whole - whole.sum(axis=0) / np.maximum(known.sum(axis=0), 1), 0.0)
+    most, size = np.abs(apart).max(axis=0, initial=0.0), np.abs(whole).max(axis=0, initial=0.0)
+    varies = most > 1e-12 * size
+    return np.where(varies, apart / np.where(varies, most, 1.0), 0.0)
 
 
 def matched(again: Boundaries, before: Boundaries) -> Boundaries:

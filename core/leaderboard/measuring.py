@@ -18,6 +18,7 @@ from ..plugins.records import UNKNOWN
 from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress
 from ..runs.provenance.records import digest
+from ..storage.disk import DiskError
 from .entries import parse_judges, parse_learners, require_known
 from .learning import Learned
 from .moving import Moved, SpaceLengths
@@ -137,6 +138,8 @@ def _or_left_out(label: str, left: dict[str, str], progress: Progress) -> Iterat
     """Leave a learner out if it fails: the others continue, whatever one does wrong."""
     try:
         yield
+    except DiskError:
+        raise  # it is not the learner's fault, and no other could be kept either
     except Exception as error:
         left[label] = str(error) if isinstance(error, GanstrataError) else f"{type(error).__name__}: {error}"
         progress.say(f"{label} is left out: {left[label]}")

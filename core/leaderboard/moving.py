@@ -163,7 +163,7 @@ def space_lengths(scored: ScoredGenerator, samples: int) -> SpaceLengths:
         baseline = scored.render(codes, latents.condition, latents.index, Stream.VERIFICATION)
         words, origin = embedding(scored, baseline.rendering)
         origins.append(origin[:taken].cpu().double())
-        towards = w.roll(-1, 0) - w  # (N, D)
+        towards = scored.draw(start + 1, Stream.VERIFICATION)[1] - w  # to the next sample, (N, D)
         random = torch.from_numpy(
             normals(scored.seed, Stream.NULL, Use.JITTER, range(start, start + len(w)), w.shape[1])
         ).to(w)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boundaries.selection import Extremes, accuracy, select_extremes
+from ..boundaries.selection import Extremes, select_extremes
 from ..errors import DataError
-from ..statistics import bootstrap_weights
+from ..statistics import bootstrap_weights, resampled_means
 from .estimates import chance_of, over_concepts
 from .metrics.dci import completeness, disentanglement, informativeness, weights_of_codes
 from .metrics.exclusivity import information_gaps
@@ -86,7 +86,7 @@ def numbers_of_projections(
     """Compute the numbers of a learner.
 
     Disentanglement and completeness are resampled over samples alone, because a concept that is drawn twice
-    would never be told apart from itself; accuracy over concepts alone.
+    would never be told apart from itself.
 
     Args:
         projected: on its directions, with their offsets.
@@ -110,7 +110,6 @@ def numbers_of_projections(
     }
     shapes = [shape_of(projected, scores, row) for row in known]
     drawn |= {name: np.array([shape[name] for shape in shapes]) for name in shapes[0]}
-    drawn["accuracy"] = over_concepts(np.broadcast_to(single["accuracy"], concepts.shape), concepts)
     rows = []
     for other in random:
         of_random = {
@@ -140,12 +139,14 @@ def by_concept(
         for b, ends in enumerate(scores.quarters)
     ]
     right = [
-        np.nan if ends is None else accuracy(projected.fresh[ends.rows, b], ends.labels)
+        np.full(len(weights), np.nan)
+        if ends is None
+        else resampled_means(sides[ends.rows, b] == (ends.labels == 1), weights[:, ends.rows])
         for b, ends in enumerate(scores.fifths)
     ]
     pair = (projected.fresh, scores.fresh)
     return {
-        "accuracy": np.array([right], dtype=np.float64),
+        "accuracy": np.stack(right, axis=1),
         "separability": np.stack(apart, axis=1),
         "informativeness": informativeness(projected.known, scores.known, pair, weights),
         "gap": information_gaps(projected.fresh, scores.fresh, weights[:fits]),

@@ -27,7 +27,7 @@ from .request import BoardRequest
 from .sampled import Drawn, Sampled, draw
 from .store import Store
 
-FORMAT = 1  # of what is stored; rises when a number is computed otherwise
+FORMAT = 2  # of what is stored; rises when a number is computed otherwise
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,7 @@ def _to_store(found: Learned, change: Moved) -> tuple[dict[str, NDArray[Any]], d
         "normals": np.stack([boundary.normal for boundary in found.boundaries]),
         "offsets": np.stack([boundary.offset for boundary in found.boundaries]),
         **change._asdict(),
+        **{f"slope-{b}": one.slope for b, one in enumerate(found.boundaries) if one.slope is not None},
     }
     rows = [
         {
@@ -198,8 +199,11 @@ def _from_store(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) ->
             layers=None if row["layers"] is None else tuple(row["layers"]),
             facts=row["facts"],
             direction=row["direction"],
+            slope=arrays.get(f"slope-{b}"),
         )
-        for row, normal, offset in zip(facts["boundaries"], arrays["normals"], arrays["offsets"], strict=True)
+        for b, (row, normal, offset) in enumerate(
+            zip(facts["boundaries"], arrays["normals"], arrays["offsets"], strict=True)
+        )
     )
     found = Learned(boundaries, facts["supervised"], facts["milliseconds"])
     return found, Moved(arrays["changes"], arrays["squared"])

@@ -157,11 +157,15 @@ def _folder_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def disk_error(error: OSError, path: Path) -> GanstrataError:
+class DiskError(GanstrataError):
+    """Represent a file that cannot be written, such as on a full disk."""
+
+
+def disk_error(error: OSError, path: Path) -> DiskError:
     """Return the error to raise for a failed write: its reason and what to do."""
     reason = error.strerror or str(error)
     cure = next(
         (words for numbers, words in _CURES if error.errno in numbers),
         "when that is fixed, run the same command again",
     )
-    return GanstrataError(f"cannot write {path}: {reason}. Earlier results are kept: {cure}.")
+    return DiskError(f"cannot write {path}: {reason}. Earlier results are kept: {cure}.")

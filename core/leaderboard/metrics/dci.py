@@ -27,12 +27,15 @@ def weights_of_codes(codes: Floats, factors: Floats, counts: Floats | None = Non
         counts: how often each sample counts, (N,); once by default.
 
     Returns:
-        (B, C); 0 where a code or a factor does not vary.
+        (B, C); 0 where a code or a factor does not vary, or a factor is never defined.
     """
     counts = np.ones(len(codes)) if counts is None else counts
     columns = []
     for factor in factors.T:
         weight = counts * ~np.isnan(factor)
+        if not weight.any():
+            columns.append(np.zeros(codes.shape[1]))
+            continue
         x = standardised(codes, weight)
         y = standardised(np.where(np.isnan(factor), 0.0, factor)[:, None], weight)
         total = weight.sum()
@@ -53,9 +56,14 @@ def weights_of_codes(codes: Floats, factors: Floats, counts: Floats | None = Non
 
 def standardised(values: Floats, weight: Floats) -> Floats:
     """Return columns (N, B) with weighted mean 0 and variance 1; 0 for a column that does not vary."""
-    mean = weight @ values / weight.sum()
-    spread = np.sqrt(weight @ (values - mean) ** 2 / weight.sum())
+    mean, spread = _mean_and_spread(values, weight)
     return np.asarray((values - mean) / np.where(spread > 0.0, spread, np.inf))
+
+
+def _mean_and_spread(values: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Return weighted mean and standard deviation of columns (N, B), each (B,)."""
+    mean = weight @ values / weight.sum()
+    return mean, np.sqrt(weight @ (values - mean) ** 2 / weight.sum())
 
 
 def disentanglement(importance: Floats) -> float:
@@ -95,7 +103,8 @@ def informativeness(codes: Floats, factors: Floats, fresh: tuple[Floats, Floats]
 
         I = 1 - sum (y - prediction)^2 / sum (y - mean)^2
 
-    The source reports the error; this is 1 less the error's share of the variance.
+    The source reports the error; this is 1 less the error's share of the variance. Samples with an undefined
+    factor are left out of its fit and of its judgement.
 
     Args:
         codes: (N, B), to fit.
@@ -104,13 +113,21 @@ def informativeness(codes: Floats, factors: Floats, fresh: tuple[Floats, Floats]
         weights: how often each fresh sample counts, (R, N').
 
     Returns:
-        (R, C); below 0 where the prediction is worse than the mean.
+        (R, C); below 0 where the prediction is worse than the mean, NaN where the factor does not vary.
     """
     coefficients, (new, truth) = weights_of_codes(codes, factors), fresh
-    mean, spread = np.nanmean(factors, axis=0), np.nanstd(factors, axis=0)
-    inside = np.where(codes.std(axis=0) > 0.0, codes.std(axis=0), np.inf)
-    predicted = mean + spread * ((new - codes.mean(axis=0)) / inside @ coefficients)  # (N', C)
+    predicted, middle = np.full(truth.shape, np.nan), np.zeros(truth.shape[1])
+    for j, factor in enumerate(factors.T):
+        known = ~np.isnan(factor)
+        if known.any():
+            # As the lasso had them: where a factor is defined may depend on the codes.
+            each = known.astype(np.float64)
+            centre, inside = _mean_and_spread(codes, each)
+            mean, spread = _mean_and_spread(np.where(known, factor, 0.0)[:, None], each)
+            within = (new - centre) / np.where(inside > 0.0, inside, np.inf)
+            predicted[:, j] = mean + spread * (within @ coefficients[:, j])
+            middle[j] = float(mean[0])
     error = resampled_means(((truth - predicted) ** 2).T, weights)  # (R, C)
-    about = resampled_means((truth**2).T, weights) - resampled_means(truth.T, weights) ** 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(1.0 - error / about)
+    about_middle = (truth - middle).T  # so that no digits cancel
+    about = resampled_means(about_middle**2, weights) - resampled_means(about_middle, weights) ** 2
+    return np.where(about > 0.0, 1.0 - error / np.where(about > 0.0, about, 1.0), np.nan)

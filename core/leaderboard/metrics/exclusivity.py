@@ -20,6 +20,8 @@ def binned(values: Floats) -> NDArray[np.int64]:
         values: (N,).
     """
     known = ~np.isnan(values)
+    if not known.any():
+        return np.full(values.shape, -1)
     count = int(min(MOST_BINS, max(2, np.sqrt(known.sum() / IN_A_CELL))))
     edges = np.unique(np.quantile(values[known], np.linspace(0.0, 1.0, count + 1)[1:-1]))
     return np.where(known, np.searchsorted(edges, np.where(known, values, 0.0), side="right"), -1)

@@ -83,6 +83,18 @@ def test_correlations_leave_out_what_is_undefined_and_what_does_not_vary() -> No
     np.testing.assert_array_equal(correlations(values, np.full((50, 1), 0.3, np.float32)), 0.0)
 
 
+@pytest.mark.parametrize("size", [1e-20, 1e-6, 1e20])
+def test_correlations_do_not_depend_on_units(size: float) -> None:
+    rng = np.random.default_rng(1)
+    values, scores = rng.standard_normal(50), rng.standard_normal((50, 2)).astype(np.float32)
+    wanted = correlations(values, scores)
+    assert np.abs(wanted).max() > 0.1
+    np.testing.assert_allclose(correlations(values, (size * scores).astype(np.float32)), wanted, atol=1e-5)
+    np.testing.assert_allclose(correlations(size * values, scores), wanted, atol=1e-9)
+    # a constant whose mean is rounded
+    np.testing.assert_array_equal(correlations(values, np.full((50, 1), size * 0.3)), 0.0)
+
+
 def test_distances_of_codes_use_the_layers_of_the_direction(generator: ganstrata.Generator) -> None:
     codes = np.random.default_rng(2).standard_normal((5, 8, 16)).astype(np.float32)
     plain = axis(generator, 3, layers=(1, 6), offset=3.0)

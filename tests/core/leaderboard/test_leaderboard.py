@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import xml.etree.ElementTree as ET
 from typing import Any
 
 import ganstrata
 import numpy as np
 import pytest
+import torch
 from closeness import assert_near
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import DataError, RunError, UserError
-from ganstrata.core.leaderboard import moving, of_moves, of_projections, work
+from ganstrata.core.leaderboard import moving, of_moves, of_projections, store, work
 from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.folder import leaderboard_into
 from ganstrata.core.leaderboard.measures import MEASURES
 from ganstrata.core.leaderboard.measuring import measure
 from ganstrata.core.leaderboard.request import BoardRequest
 from ganstrata.core.leaderboard.store import Store
+from ganstrata.core.storage.disk import DiskError, disk_error
 from ganstrata.plugins.boundaries.linear_svm import LinearSVM
 
 TRUTH, IDLE, LEAKING = "planted_truth", "planted_truth, idle: 60", "planted_truth, leak: 30"
@@ -360,6 +364,62 @@ def test_an_effect_that_one_sample_makes_beats_no_null():
     one, all_of_them = of_moves.q_values(paths)
     assert one > 0.1
     assert all_of_them < 1e-6
+
+
+def test_a_learner_from_the_store_is_the_one_that_was_kept(learners, tmp_path):
+    config = validate(learners.config(correlation=0.5), "test")
+    request = BoardRequest(("soft_conditional", "ridge"), (2.0,), fresh=50)
+    first, again = (board_of(measure(config, request, Store(tmp_path))) for _ in range(2))
+    for row, same in zip(first.rows, again.rows, strict=True):
+        for one, other in zip(row.boundaries, same.boundaries, strict=True):
+            assert (one.slope is None) == (row.label == "ridge")
+            assert_near(one.to_keep, other.to_keep)
+
+
+def test_a_disk_that_is_full_stops_the_comparison_and_blames_no_learner(learners, tmp_path, monkeypatch):
+    write = store.write_bytes
+
+    def full(path, content):
+        if path.name.startswith("learner-"):
+            raise disk_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), path)
+        write(path, content)
+
+    config, out = validate(learners.config(), "test"), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_bytes", full)
+        with pytest.raises(DiskError, match=r"cannot write .*learner-.*: No space left on device"):
+            leaderboard_into(config, out, BoardRequest(("ridge", "lda"), (2.0,), fresh=50))
+    assert not (out / "leaderboard.html").exists()
+
+
+def test_numbers_of_the_space_do_not_depend_on_the_batch(learners):
+    def lengths(batch: int) -> list[float]:
+        data = learners.config()
+        data["synthesis"] |= {"batch_size": batch, "samples": 60}
+        board = ganstrata.leaderboard(data, ["planted_truth"], verify=10, fresh=20, null=3, steps=(1.0,))
+        return [float(number.found.value[0]) for number in board.space]
+
+    whole = lengths(100)
+    assert whole[0] > 0.5
+    assert lengths(1) == pytest.approx(whole, rel=0.01)  # differences of 0.001 in single precision
+    assert lengths(7) == pytest.approx(whole, rel=0.01)
+
+
+def test_a_concept_without_a_score_in_fresh_samples_takes_part_as_far_as_it_can(learners, monkeypatch):
+    undefined = tuple(ganstrata.Concept(name, "attribute", may_be_undefined=True) for name in learners.NAMES)
+    whole = learners.Judge.score
+
+    def rare(self, rendering):
+        scores = whole(self, rendering)
+        return scores.where(scores > torch.tensor([-9.0, 0.0, 2.0, 2.2]), torch.nan)
+
+    monkeypatch.setattr(learners.Judge, "concepts", undefined)
+    monkeypatch.setattr(learners.Judge, "score", rare)
+    some = {"verify": 8, "fresh": 20, "null": 3, "steps": (1.0,)}
+    board = ganstrata.leaderboard(learners.config(), ["planted_truth"], **some)
+    assert [concept.name for concept in board.concepts][:2] == ["a/one", "a/two"]
+    assert np.isnan(board.single["accuracy"][0, -1])
+    assert np.isfinite(board.estimates["accuracy"].value).all()
 
 
 def test_an_interrupted_comparison_goes_on_where_it_stopped(learners, tmp_path, counted, monkeypatch):

@@ -200,3 +200,30 @@ def test_on_the_front_is_who_is_beaten_by_nobody():
     gain, cost = np.array([3.0, 2.0, 2.0, 1.0, np.nan]), np.array([0.5, 0.1, 0.2, 0.1, 0.0])
     assert pareto_front(gain, cost) == [0, 1]
     assert pareto_front(np.array([1.0, 1.0]), np.array([0.2, 0.2])) == [0, 1]
+
+
+def test_a_factor_that_some_codes_leave_undefined_is_fitted_and_judged_where_it_is_defined():
+    rng = np.random.default_rng(0)
+    codes, new = rng.standard_normal((4000, 2)), rng.standard_normal((2000, 2))
+
+    def read(rows, noise):
+        return np.where(rows[:, :1] > 0.5, 7.0 + 3.0 * rows[:, :1] + noise[:, None], np.nan)
+
+    factor, truth = read(codes, rng.standard_normal(4000)), read(new, rng.standard_normal(2000))
+    found = informativeness(codes, factor, (new, truth), np.ones((1, 2000)))
+    known = ~np.isnan(truth[:, 0])
+    wanted = np.corrcoef(new[known, 0], truth[known, 0])[0, 1] ** 2
+    assert found[0, 0] == pytest.approx(wanted, abs=0.03)
+
+
+def test_a_factor_that_is_never_defined_has_no_numbers_and_spoils_no_others():
+    rng = np.random.default_rng(0)
+    codes, every = rng.standard_normal((300, 2)), np.ones((1, 300))
+    factors = np.column_stack([codes[:, 0], np.full(300, np.nan)])
+    assert weights_of_codes(codes, factors)[:, 1].tolist() == [0.0, 0.0]
+    found = informativeness(codes, factors, (codes, factors), every)
+    assert found[0, 0] > 0.9
+    assert np.isnan(found[0, 1])
+    gaps = information_gaps(codes, factors, every)
+    assert gaps[0, 0] > 0.5
+    assert np.isnan(gaps[0, 1])
