@@ -94,10 +94,7 @@ class LearningTask:
         if self.learner.supervised:
             return _learn(self.fit(seed), self.latents, self.scores, self.concepts)
         found = self.fit(seed)(self.latents, self.scores, self.concepts)
-        targeted = with_targets(
-            found, self.latents, self.scores, self.concepts, self.generator, styles=self.styles
-        )
-        return targeted, {}
+        return with_targets(found, self.latents, self.scores, self.concepts), {}
 
     def check_repeats(self, seed: int) -> None:
         """Learn one concept twice, the first that can be learnt, and compare.

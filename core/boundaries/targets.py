@@ -12,18 +12,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..errors import DataError
-from ..plugins.boundary import STYLES, Boundaries, Boundary
-from ..plugins.contracts import Generator
+from ..plugins.boundary import Boundaries, Boundary
 from ..plugins.records import Concept
-from ..strata.styles import styles_of
 
 Floats = NDArray[np.float32]
-BATCH = 1024  # samples whose styles are computed at once
 
 
 def with_targets(
@@ -31,9 +27,6 @@ def with_targets(
     latents: Floats,
     scores: Floats,
     concepts: Sequence[Concept],
-    generator: Generator,
-    *,
-    styles: bool = False,
 ) -> Boundaries:
     """Return the boundaries, each direction without labels with its target and in its positive sense.
 
@@ -43,11 +36,9 @@ def with_targets(
 
     Args:
         boundaries: learnt boundaries and directions without labels; those that have a concept stay.
-        latents: w (N, D), codes (N, L, D), or styles (N, S).
+        latents: w (N, D), codes (N, L, D), or styles (N, S), in the space of the directions.
         scores: (N, C), NaN where a concept is undefined.
         concepts: concepts of the C columns.
-        generator: the generator, which computes the styles for directions in s.
-        styles: whether the latents are styles.
 
     Raises:
         DataError: no score varies together with anything, so there is nothing to judge a direction by.
@@ -61,7 +52,7 @@ def with_targets(
         if boundary.concept:
             found.append(boundary)
             continue
-        r = correlations(distances(boundary, latents, generator, styles=styles), scores)  # (C,)
+        r = correlations(distances(boundary, latents), scores)  # (C,)
         j = int(np.abs(r).argmax())
         sign = np.float32(-1.0 if r[j] < 0.0 else 1.0)
         found.append(
@@ -77,21 +68,15 @@ def with_targets(
     return Boundaries(found)
 
 
-def distances(
-    boundary: Boundary, latents: Floats, generator: Generator, *, styles: bool = False
-) -> NDArray[np.float64]:
+def distances(boundary: Boundary, latents: Floats) -> NDArray[np.float64]:
     """Return n.x + b of each sample (N,), averaged over the boundary's layers where it has one per layer.
 
     Args:
-        boundary: in the space of the latents, or in s.
+        boundary: in the space of the latents.
         latents: w (N, D), codes (N, L, D), or styles (N, S); codes of which w is asked are averaged over the
             layers.
-        generator: computes the styles for a boundary in s.
-        styles: whether the latents are styles.
     """
     normal, offset = boundary.normal.astype(np.float64), np.asarray(boundary.offset, dtype=np.float64)
-    if boundary.space == STYLES and not styles:
-        return _style_products(normal, latents, generator) + float(offset)
     if normal.ndim == 2:
         layers = list(range(len(normal)) if boundary.layers is None else boundary.layers)
         by_layer = latents if latents.ndim == 3 else latents[:, None].repeat(len(normal), axis=1)
@@ -101,19 +86,6 @@ def distances(
         layers = list(range(latents.shape[1]) if boundary.layers is None else boundary.layers)
         latents = latents[:, layers].mean(axis=1)
     return np.asarray(latents.astype(np.float64) @ normal + float(offset))
-
-
-@torch.inference_mode()
-def _style_products(
-    normal: NDArray[np.float64], latents: Floats, generator: Generator
-) -> NDArray[np.float64]:
-    """Return n.s (N,) with the styles s of the samples, in blocks of samples and without storing them."""
-    total = np.zeros(len(latents))
-    for start in range(0, len(latents), BATCH):
-        part = torch.from_numpy(np.array(latents[start : start + BATCH])).to(generator.device)
-        codes = part if part.ndim == 3 else generator.broadcast(part)
-        total[start : start + len(part)] = styles_of(generator, codes).double().cpu().numpy() @ normal
-    return total
 
 
 def correlations(values: NDArray[np.float64], scores: Floats) -> NDArray[np.float64]:

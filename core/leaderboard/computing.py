@@ -130,7 +130,6 @@ def _of_projections(measured: Measured, label: str, scores: Reading, concepts: F
     for start in range(0, len(normals), count):
         known, fresh = (
             _distances(
-                measured,
                 [replace(some, normal=n, offset=zero, layers=None) for n in normals[start : start + count]],
                 *part,
             )
@@ -138,23 +137,22 @@ def _of_projections(measured: Measured, label: str, scores: Reading, concepts: F
         )
         middle = np.median(known, axis=0)  # half of the samples on either side
         random.append(Projected(known - middle, fresh - middle))
-    projected = Projected(*(_distances(measured, boundaries, *part) for part in parts))
+    projected = Projected(*(_distances(boundaries, *part) for part in parts))
     return numbers_of_projections(projected, random, scores, concepts, measured.config.synthesis.seed)
 
 
 def _distances(
-    measured: Measured,
     boundaries: Sequence[Boundary],
     w: NDArray[np.float32],
     codes: NDArray[np.float32] | None,
 ) -> Floats:
     """Return the signed distances of samples from boundaries, (N, B)."""
-    return np.stack([distances_of(boundary, w, codes, measured.generator) for boundary in boundaries], axis=1)
+    return np.stack([distances_of(boundary, w, codes) for boundary in boundaries], axis=1)
 
 
 def _row(measured: Measured, label: str) -> Row:
     found, sampled = measured.learned[label], measured.sampled
-    along = _distances(measured, found.boundaries, sampled.w, sampled.codes).std(axis=0) / sampled.spread
+    along = _distances(found.boundaries, sampled.w, sampled.codes).std(axis=0) / sampled.spread
     sets = sorted({boundary.layers for boundary in found.boundaries if boundary.layers is not None})
     some = f"{len(sets)} sets of layers" if len(sets) > 1 else "".join(map(layers_in_words, sets))
     return Row(label, found.supervised, found.boundaries, along, found.milliseconds, some)

@@ -63,6 +63,8 @@ def built(entry: Entry, generator: Generator, samples: int, *, mixed: bool) -> B
     learner = cast(
         "BoundaryLearner", build("boundary", entry.use, options_of(entry), device=str(generator.device))
     )
+    if learner.in_styles:
+        raise DataError("finds directions in style channels, along which samples are not moved here")
     learner.check(samples)
     learner.check_generator(generator)
     if learner.layerwise and not mixed:
@@ -90,12 +92,12 @@ def learned(learner: BoundaryLearner, generator: Generator, sampled: Sampled, se
     ordered = (
         Boundaries(by_name[concept.name] for concept in sampled.concepts)
         if all(concept.name in by_name for concept in sampled.concepts)
-        else matched(found, generator, sampled)
+        else best_for_concepts(found, sampled)
     )
     return Learned(ordered, type(learner).supervised, 1000.0 * seconds / len(found))
 
 
-def matched(found: Boundaries, generator: Generator, sampled: Sampled) -> Boundaries:
+def best_for_concepts(found: Boundaries, sampled: Sampled) -> Boundaries:
     """Return, for each concept, the direction whose distances correlate best with its scores.
 
     Either sign is allowed. The boundary is placed so that half of the samples lie on either side.
@@ -103,7 +105,7 @@ def matched(found: Boundaries, generator: Generator, sampled: Sampled) -> Bounda
     Raises:
         DataError: no direction varies together with a concept.
     """
-    projected = [distances_of(boundary, sampled.w, sampled.codes, generator) for boundary in found]
+    projected = [distances_of(boundary, sampled.w, sampled.codes) for boundary in found]
     agreement = np.stack([correlations(values, sampled.scores) for values in projected])  # (J, B)
     chosen = []
     for concept, column in zip(sampled.concepts, agreement.T, strict=True):

@@ -13,7 +13,7 @@ from ..boundaries.null_directions import random_directions
 from ..config.schema import RunConfig
 from ..errors import ConfigError, DataError, Fault, GanstrataError
 from ..plugins.boundary import STYLES
-from ..plugins.contracts import BoundaryLearner, Generator
+from ..plugins.contracts import BoundaryLearner
 from ..plugins.records import UNKNOWN
 from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress
@@ -45,7 +45,6 @@ class Measured:
         space: path lengths of the space.
         judges: groups of concepts that mean the same.
         left: learners that were left out, with the reason.
-        generator: the generator.
     """
 
     config: RunConfig
@@ -59,7 +58,6 @@ class Measured:
     space: SpaceLengths
     judges: Sequence[tuple[str, ...]]
     left: Mapping[str, str]
-    generator: Generator
 
 
 def measure(
@@ -129,7 +127,6 @@ def measure(
         space=space,
         judges=judges,
         left={entry.label: left[entry.label] for entry in entries if entry.label in left},
-        generator=scored.generator,
     )
 
 

@@ -13,7 +13,6 @@ from ..boundaries.targets import distances
 from ..config.schema import RunConfig
 from ..errors import DataError
 from ..plugins.boundary import Boundary
-from ..plugins.contracts import Generator
 from ..plugins.records import Concept
 from ..probing.concept_stats import summarise
 from ..randomness import Stream
@@ -158,15 +157,12 @@ def sampled(
     )
 
 
-def distances_of(
-    boundary: Boundary, w: Floats, codes: Floats | None, generator: Generator
-) -> NDArray[np.float64]:
+def distances_of(boundary: Boundary, w: Floats, codes: Floats | None) -> NDArray[np.float64]:
     """Return the signed distances of samples from a boundary (N,): of codes, if it has a normal per layer.
 
     Args:
         boundary: the boundary.
         w: (N, D).
         codes: (N, L, D) where styles are mixed, else None: every layer has w.
-        generator: the generator of the samples.
     """
-    return distances(boundary, codes if codes is not None and boundary.normal.ndim == 2 else w, generator)
+    return distances(boundary, codes if codes is not None and boundary.normal.ndim == 2 else w)

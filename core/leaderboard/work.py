@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from ..boundaries.null_directions import random_directions
 from ..config.schema import RunConfig
 from ..config.schema import Use as Used
-from ..errors import DataError
-from ..plugins.boundary import STYLES, Boundaries, Boundary
+from ..plugins.boundary import Boundaries, Boundary
 from ..plugins.contracts import BoundaryLearner
 from ..runs.progress import Progress
 from ..runs.provenance.describe import environment_of, plugin_record
@@ -132,8 +131,6 @@ class Work:
             self.progress.say(f"{entry.label}: read from an earlier call")
             return _from_store(stored.arrays, stored.facts)
         found = learned(learner, self.scored.generator, shared, self.config.synthesis.seed)
-        if any(boundary.space == STYLES for boundary in found.boundaries):
-            raise DataError("its directions lie in space s, along which samples are not moved here")
         directions = [Direction(boundary.normal, boundary.layers) for boundary in found.boundaries]
         change = self._moved(directions, shared, entry.label)
         self.store.put(name, key, *_to_store(found, change))

@@ -125,14 +125,15 @@ def rescore(
         require("rescore()", "probed", probed, Samples, "ganstrata.probe")
     _check_numbers(samples, distance, unit, backward, null_directions, rate, bootstrap)
     scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision)
-    moved = _targeted(_boundaries(boundaries), probed, generator)
+    given = _boundaries(boundaries)
+    styles = lie_in_styles(given, "rescore()")
+    moved = _targeted(given, probed, generator, styles=styles)
     columns = _columns(moved, scored)
     layer_groups = groups_of(generator, groups)
     sets = layer_sets(several(layers), layer_groups, generator.card.layers)
     if "all" not in sets:
         raise UserError("layers must contain 'all': variation factors are decided at this layer set")
     backwards = moved_backwards(backward, sets)
-    styles = lie_in_styles(moved, "rescore()")
     spread, concepts = _statistics(scored, probed, samples, styles=styles)
     step = distance * (spread if unit == "sd" else 1.0)
     layerwise = moved[0].normal.ndim == 2
@@ -228,7 +229,9 @@ def _boundaries(boundaries: Boundary | Iterable[Boundary]) -> Boundaries:
     return Boundaries(given)
 
 
-def _targeted(boundaries: Boundaries, probed: Samples | None, generator: Generator) -> Boundaries:
+def _targeted(
+    boundaries: Boundaries, probed: Samples | None, generator: Generator, *, styles: bool
+) -> Boundaries:
     """Return the boundaries with targets for directions without labels that have none yet.
 
     Raises:
@@ -243,9 +246,12 @@ def _targeted(boundaries: Boundaries, probed: Samples | None, generator: Generat
             "give rescore() samples from ganstrata.probe as `probed`, or find it with ganstrata.learn"
         )
     varying = [j for j, row in enumerate(probed.statistics) if row.varies]
-    latents = probed.w if probed.codes is None else probed.codes
+    if styles:
+        latents = styles_of_samples(generator, probed.w, probed.codes, probed.condition)
+    else:
+        latents = probed.w if probed.codes is None else probed.codes
     concepts = [probed.concepts[j] for j in varying]
-    return with_targets(boundaries, latents, probed.scores[:, varying], concepts, generator)
+    return with_targets(boundaries, latents, probed.scores[:, varying], concepts)
 
 
 def _columns(boundaries: Boundaries, scored: ScoredGenerator) -> list[int]:

@@ -44,7 +44,6 @@ class Direction(NamedTuple):
     vector: NDArray[np.float64]  # (D,), of any length but 0
     facts: Mapping[str, Any]
     offset: float = 0.0
-    space: str | None = None  # None for that of the generator's codes
 
 
 class DirectionLearner(BoundaryLearner):
@@ -87,7 +86,6 @@ class DirectionLearner(BoundaryLearner):
                 direction.vector,
                 generator,
                 offset=direction.offset,
-                space=direction.space,
                 layers=layers,
                 facts=direction.facts,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,29 @@ def test_directions_found_in_w_are_no_single_channel(styled, samples) -> None:
     moved = np.concatenate([styled.style_weights(s).numpy() @ codes[0].numpy() for s in range(8)])
     assert np.linalg.norm(moved) == pytest.approx(1.0, abs=1e-5)
     assert moved[2 * LAYERS["red"]] > 0.9  # that is the channel, since each channel has one direction in w
+
+
+def test_a_direction_in_s_of_ones_own_is_judged_by_the_styles_of_the_samples(
+    styled, samples, readings, monkeypatch
+) -> None:
+    conditions = []
+    original = styled.broadcast
+    monkeypatch.setattr(
+        type(styled),
+        "broadcast",
+        lambda self, w, condition=None: (conditions.append(condition), original(w))[1],
+    )
+    given = replace(samples, condition=np.arange(len(samples.w)))
+    found = ganstrata.Boundary.unlabelled("mine/0", -planted("red"), styled, space="s")
+    effects = ganstrata.rescore(
+        styled, readings, found, probed=given, samples=8, null_directions=3, layers="all"
+    )
+    (boundary,) = effects.boundaries
+    assert boundary.concept == "seen/red"
+    np.testing.assert_array_equal(boundary.normal, planted("red"))
+    # Truncation may depend on the condition of each sample.
+    asked = [c for c in conditions if c is not None]
+    np.testing.assert_array_equal(np.unique(np.concatenate(asked)), given.condition)
 
 
 def test_effects_are_at_the_layer_of_the_channel_alone(styled, samples, readings) -> None:

@@ -57,7 +57,6 @@ def test_targets_are_the_concepts_that_correlate_best_in_either_sense(
         w,
         scores,
         CONCEPTS,
-        generator,
     )
     assert [(b.name, b.concept, b.level) for b in found] == [
         ("found/0", "a/x", "colour"),
@@ -68,9 +67,9 @@ def test_targets_are_the_concepts_that_correlate_best_in_either_sense(
     np.testing.assert_array_equal(found[2].normal, np.eye(16, dtype=np.float32)[5])
     assert all(0.6 < b.facts["target_correlation"] < 0.8 for b in found)
     assert found[1].layers == (2,)
-    assert with_targets(found, w, -scores, CONCEPTS, generator) is found  # those that have one keep it
+    assert with_targets(found, w, -scores, CONCEPTS) is found  # those that have one keep it
     with pytest.raises(DataError, match="no concept varies"):
-        with_targets(Boundaries([axis(generator, 0)]), w, scores[:, :0], [], generator)
+        with_targets(Boundaries([axis(generator, 0)]), w, scores[:, :0], [])
 
 
 def test_correlations_leave_out_what_is_undefined_and_what_does_not_vary() -> None:
@@ -98,13 +97,9 @@ def test_correlations_do_not_depend_on_units(size: float) -> None:
 def test_distances_of_codes_use_the_layers_of_the_direction(generator: ganstrata.Generator) -> None:
     codes = np.random.default_rng(2).standard_normal((5, 8, 16)).astype(np.float32)
     plain = axis(generator, 3, layers=(1, 6), offset=3.0)
-    np.testing.assert_allclose(
-        distances(plain, codes, generator), codes[:, [1, 6], 3].mean(axis=1) + 1.0, atol=1e-6
-    )
+    np.testing.assert_allclose(distances(plain, codes), codes[:, [1, 6], 3].mean(axis=1) + 1.0, atol=1e-6)
     by_layer = Boundary.unlabelled("p", np.eye(16)[:8], generator, layers=(0, 4))
-    np.testing.assert_allclose(
-        distances(by_layer, codes, generator), (codes[:, 0, 0] + codes[:, 4, 4]) / 2.0, atol=1e-6
-    )
+    np.testing.assert_allclose(distances(by_layer, codes), (codes[:, 0, 0] + codes[:, 4, 4]) / 2.0, atol=1e-6)
 
 
 def test_components_found_in_another_order_and_sense_keep_their_names(

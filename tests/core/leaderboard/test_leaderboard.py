@@ -223,18 +223,20 @@ def test_learners_that_fail_are_named_and_stop_no_others(compare):
         "infinite",
         "nobody",
         "perlayer",
+        "style_channels",
         "sklearn:{estimator: nowhere:Nothing}",
         "ridge:{alpah: 1}",
     )
     assert [row.label for row in board.rows] == ["ridge"]
     assert list(board.left) == [
-        *("refusing", "failing", "infinite", "nobody", "perlayer"),
+        *("refusing", "failing", "infinite", "nobody", "perlayer", "style_channels"),
         *("sklearn, estimator: Nothing", "ridge, alpah: 1"),
     ]
     assert board.left["refusing"] == "these samples will not do"
     assert "ZeroDivisionError: by zero" in board.left["failing"]
     assert "finite" in board.left["infinite"]
     assert "synthesis.mixing" in board.left["perlayer"]
+    assert "samples are not moved here" in board.left["style_channels"]
     assert "alpha" in board.left["ridge, alpah: 1"]
 
 
