@@ -26,7 +26,8 @@ import torch
 from checkpoints import make
 from ganstrata import Generator, Stream
 from ganstrata.core.runs.malloc import keep_freed_memory
-from ganstrata.plugins.boundaries.drawn import activations, draw, stratum_number
+from ganstrata.core.strata.names import stratum_number
+from ganstrata.plugins.boundaries.drawn import activations, draw
 from ganstrata.plugins.boundaries.pca import decompose
 from ganstrata.plugins.boundaries.spectrum import spectrum
 from measure import machine
@@ -57,7 +58,7 @@ METHODS: dict[str, Method] = {
     "random": Method("random", {}),
     "joint": Method("joint", {"directions": 10}, {"directions": 2, "steps": 1, "batch": 2}),
     "steer, eight edits": Method("steer", {}, {"edits": ["zoom"], "steps": 1}),
-    "sae": Method("sae", {"atoms": 10}, {"steps": 1}),
+    "sae": Method("sae", {"directions": 10}, {"steps": 1}),
 }
 """What is measured, by its name in the table; a later method is one more line."""
 
@@ -88,7 +89,7 @@ def measured(method: Method, generator: Generator, latents: NDArray[np.float32])
 
 def accuracy(generator: Generator, samples: int) -> list[float]:
     """Return |cosine| of ten incremental components of a stratum with those of all samples at once."""
-    stratum = stratum_number(generator, STRATUM)
+    stratum = stratum_number(generator.strata, STRATUM)
     y = np.concatenate(
         [
             activations(generator, stratum, latents, w, 0).cpu().numpy()

@@ -139,7 +139,7 @@ LEARNERS: Mapping[str, tuple[str, Config]] = {
             "batch": 4,
         },
     ),
-    "sae": ("sae", {"atoms": 3, "dictionary": 20, "active": 3, "steps": 5, "batch": 32}),
+    "sae": ("sae", {"directions": 3, "dictionary": 20, "active": 3, "steps": 5, "batch": 32}),
     "soft_conditional": ("soft_conditional", {}),
     "style_channels": ("style_channels", {}),
     "an estimator": ("sklearn", {"estimator": "sklearn.linear_model:LogisticRegression"}),

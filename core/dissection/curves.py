@@ -6,7 +6,7 @@ Shapes: N pictures, M classes, S sets of units, R random sets of each size.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -199,8 +199,7 @@ def curve_points(
     for kind in KINDS:
         found = []
         for i, m in enumerate(labels):
-            for k in range(sizes if kind != KINDS[2] else 1):
-                k = k if kind != KINDS[2] else sizes - 1
+            for k in range(sizes) if kind != KINDS[2] else (sizes - 1,):
                 value, low, high = _measured(kind, shares, i * sizes + k, m, weights)
                 null = np.array(
                     [_value(kind, shares, s, m) for s in range(len(labels) * sizes + k, len(sets), sizes)]
@@ -216,9 +215,7 @@ def curve_points(
                     CurvePoint(kind, m, units, value, low, high, float(centre), *ends, float(p), float(rank))
                 )
         q = benjamini_hochberg(np.array([point.p for point in found]))
-        points += [
-            CurvePoint(**{**vars(point), "q": float(each)}) for point, each in zip(found, q, strict=True)
-        ]
+        points += [replace(point, q=float(each)) for point, each in zip(found, q, strict=True)]
     return points
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..figures.pictures import Pixels
@@ -12,12 +12,13 @@ from ..semantics.record import record_of
 from ..semantics.subject import Subject
 from ..storage.json_values import JsonObject
 from ..storage.result_folder import check_free, index_text, replace_folder
+from ..strata.names import stratum_number
 from .charts import figures
 from .dissect import dissected
 from .page import build_page, listed_units
 from .request import DissectRequest
 from .result import Dissection
-from .source import numbers_of, open_subject
+from .source import open_subject
 from .strips import strips
 
 INDEX = "dissection.json"
@@ -57,8 +58,7 @@ def dissect_into(
     check_free(out, INDEX, "ganstrata dissect")
     subject = open_subject(source, scorer=scorer, strata=strata, overrides=overrides, device=device)
     if curve_stratum is not None:
-        (number,) = numbers_of(subject.generator.strata, [curve_stratum])
-        request = DissectRequest(**{**vars(request), "curve_stratum": number})
+        request = replace(request, curve_stratum=stratum_number(subject.generator.strata, curve_stratum))
     found = dissected(subject.samples, request, progress)
     shown = strips(subject.samples, found.units, [one.row for one in listed_units(found)], progress)
     replace_folder(out, INDEX, files_of(found, subject, shown))

@@ -12,11 +12,11 @@ from ..config.segment_schema import SegmentConfig, TrainingSection
 from ..errors import MismatchError, UserError, nearest
 from ..messages import listed, visible
 from ..plugins.contracts import Segmenter
-from ..plugins.records import Stratum
 from ..plugins.registry import registry
 from ..runs.run import Run
 from ..semantics.feature_maps import choose_strata
 from ..semantics.subject import Subject, build_subject
+from ..strata.names import stratum_number
 
 
 def open_subject(
@@ -59,7 +59,8 @@ def open_subject(
         )
     if not strata:
         return subject
-    chosen = choose_strata(subject.generator.strata, numbers_of(subject.generator.strata, strata))
+    possible = subject.generator.strata
+    chosen = choose_strata(possible, [stratum_number(possible, one) for one in strata])
     return replace(subject, samples=replace(subject.samples, strata=chosen))
 
 
@@ -109,29 +110,3 @@ def segment_config_of(
         precision=config.precision,
         checks=config.checks,
     )
-
-
-def numbers_of(strata: Sequence[Stratum], wanted: Sequence[str]) -> list[int]:
-    """Return the numbers of strata that are named by number or by name.
-
-    Raises:
-        UserError: there is no stratum of that name.
-
-    >>> strata = [Stratum("b4", 0, 4), Stratum("b8.conv0", 1, 8)]
-    >>> numbers_of(strata, ["b8.conv0", "0"])
-    [1, 0]
-    """
-    names = [stratum.name for stratum in strata]
-    found = []
-    for text in wanted:
-        if text in names:
-            found.append(names.index(text))
-        elif text.isdecimal():
-            found.append(int(text))
-        else:
-            maps = [stratum.name for stratum in strata if stratum.is_feature]
-            raise UserError(
-                f"there is no stratum '{visible(text)}'.{nearest(text, names)} Those with feature maps are "
-                f"{listed(maps, 30)}; their numbers are allowed as well"
-            )
-    return found

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ...core.errors import UserError, nearest
-from ...core.messages import listed
 from ...core.plugins.contracts import Generator
 from ...core.plugins.records import Inputs, Latents
 from ...core.randomness import Stream, noise_seed
@@ -55,20 +53,3 @@ def activations(generator: Generator, stratum: int, latents: Latents, w: Tensor,
     maps: dict[int, Tensor] = {}
     advance(generator, begun(generator, inputs), codes, 0, stratum + 1, maps, {stratum})
     return maps[stratum].float().flatten(1)
-
-
-def stratum_number(generator: Generator, text: str) -> int:
-    """Return the number of the stratum with this name or number whose output is a feature map.
-
-    Raises:
-        UserError: there is none.
-    """
-    names = {stratum.name: s for s, stratum in enumerate(generator.strata) if stratum.is_feature}
-    numbers = {str(s): s for s in names.values()}
-    found = names.get(text, numbers.get(text))
-    if found is None:
-        raise UserError(
-            f"stratum: '{text}' is no feature map of this generator.{nearest(text, names)} "
-            f"There are {listed(list(names))}, or their numbers"
-        )
-    return found

@@ -14,7 +14,8 @@ from ...core.device import auto_batch
 from ...core.errors import DataError
 from ...core.messages import quantity
 from ...core.plugins.contracts import Generator
-from .drawn import activations, draw, stratum_number
+from ...core.strata.names import stratum_number
+from .drawn import activations, draw
 from .spectrum import Floats, Moments, rank_of, spectrum
 from .unlabelled import Direction, Settings, UnlabelledLearner, check_dimensions
 
@@ -86,7 +87,7 @@ class Pca(UnlabelledLearner):
         super().check_generator(generator)
         check_dimensions(self.config.directions, generator)
         if self.config.stratum:
-            stratum_number(generator, self.config.stratum)
+            stratum_number(generator.strata, self.config.stratum)
 
     def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
         """Return the components, with standard deviation and share of the variance."""
@@ -114,7 +115,7 @@ class Pca(UnlabelledLearner):
 
     def _of_activations(self, generator: Generator, seed: int) -> Iterator[Direction]:
         """Yield the directions in w of the components of a stratum's activations."""
-        stratum, count = stratum_number(generator, self.config.stratum), self.config.directions
+        stratum, count = stratum_number(generator.strata, self.config.stratum), self.config.directions
         decomposition = decompose(generator, stratum, count, self.config.samples, seed)
         fresh = range(self.config.samples, self.config.samples + min(self.config.samples, REGRESSED))
         slopes, moments = regress(generator, stratum, decomposition, fresh, seed)

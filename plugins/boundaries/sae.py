@@ -47,7 +47,7 @@ class Autoencoder(nn.Module):
         return activations @ self.unit_atoms()
 
     def unit_atoms(self) -> Tensor:
-        """The atoms at length 1, (J, S)."""
+        """Return the atoms at length 1, (J, S)."""
         return nn.functional.normalize(self.atoms, dim=1)
 
 
@@ -102,8 +102,8 @@ class Sae(TrainedLearner):
     class Config(Layers):
         """Set the dictionary, the layers that atoms move, and the training."""
 
-        atoms: int = Field(
-            default=16, ge=1, le=4096, description="directions: the atoms that fire most often"
+        directions: int = Field(
+            default=16, ge=1, le=4096, description="number of directions: the atoms that fire most often"
         )
         dictionary: int = Field(default=256, ge=2, le=65_536, description="number of atoms that are trained")
         active: int = Field(default=8, ge=1, le=4096, description="most atoms that make up one code")
@@ -113,9 +113,9 @@ class Sae(TrainedLearner):
 
         @model_validator(mode="after")
         def _check_sizes(self) -> Sae.Config:
-            if max(self.atoms, self.active) > self.dictionary:
+            if max(self.directions, self.active) > self.dictionary:
                 raise ValueError(
-                    f"`atoms` ({self.atoms}) and `active` ({self.active}) must be at most "
+                    f"`directions` ({self.directions}) and `active` ({self.active}) must be at most "
                     f"`dictionary` ({self.dictionary})"
                 )
             return self
@@ -125,7 +125,7 @@ class Sae(TrainedLearner):
 
     def expected(self, concepts: int) -> int:
         """Return the number of atoms that become directions."""
-        return self.config.atoms
+        return self.config.directions
 
     def train(self, course: Course) -> Iterator[Direction]:
         """Return sae/0, sae/1, ..., those that fire most often first."""
@@ -156,7 +156,7 @@ class Sae(TrainedLearner):
             error = error + (x - model.centre - model.decoded(fired)).square().sum()
             total = total + x.square().sum()
         course.on_share(1.0)
-        order = fires.argsort(descending=True, stable=True)[: self.config.atoms]
+        order = fires.argsort(descending=True, stable=True)[: self.config.directions]
         facts = {
             "variance_explained": round(1.0 - float(error / total), 4),
             "active_atoms": round(float(fires.sum()) / HELD_OUT, 4),

@@ -25,9 +25,7 @@ from .nested import UsedScorer, built_scorer
 from .training import OnShare
 
 METHOD = "channel"  # first part of the names of directions
-NARROW = (
-    1e-3  # standard deviation among exemplars, in those of all samples, that is the smallest in the score
-)
+NARROW = 1e-3  # least standard deviation among exemplars that the score divides by, in those of all samples
 
 
 class StyleChannels(ChannelLearner):

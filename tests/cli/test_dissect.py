@@ -118,7 +118,7 @@ def test_the_config_of_a_run_and_the_run_give_what_their_segmenter_sees(invoke, 
     ("arguments", "words"),
     [
         (("--stratum", "s9"), "there is no stratum 's9'"),
-        (("--stratum", "99"), "strata 99 have no feature map"),
+        (("--stratum", "99"), "there is no stratum '99'"),
         (("--stratum", "3", "--curve-stratum", "s4"), "curve_stratum 4 is not among the strata"),
         (("--scorer", "other"), "--scorer chooses one of several of a run"),
         (("--threshold", "best"), "'best' is not iqr, iou, or a share"),

@@ -114,7 +114,7 @@ def test_an_assessor_leaves_out_samples_whose_score_is_undefined(fakes) -> None:
 def test_a_dictionary_holds_sparse_atoms_that_components_do_not() -> None:
     sparse = generator("Sparse")
     truth = sparse.atoms.numpy()  # type: ignore[attr-defined]
-    found = learnt("sae", sparse, atoms=16, dictionary=24, active=2, steps=500, batch=128, rate=0.02)
+    found = learnt("sae", sparse, directions=16, dictionary=24, active=2, steps=500, batch=128, rate=0.02)
     best = cosines(found, truth).max(axis=0)  # of each planted atom
     w = sparse.map(torch.randn(4000, 16, generator=torch.Generator().manual_seed(0))).numpy()
     components = np.linalg.svd(w - w.mean(axis=0), full_matrices=False)[2]
@@ -170,7 +170,7 @@ def test_a_generator_without_gradients_is_refused(use: str) -> None:
         ("steer", {"edits": ["zoom", "zoom"]}, ConfigError, "an edit is named twice"),
         ("steer", {"edits": ["spin"]}, ConfigError, "edits"),
         ("steer", {"edits": []}, ConfigError, "edits"),
-        ("sae", {"atoms": 9, "dictionary": 8}, ConfigError, "must be at most `dictionary`"),
+        ("sae", {"directions": 9, "dictionary": 8}, ConfigError, "must be at most `dictionary`"),
         ("assessor", {"scorer": {"use": "hue"}, "concepts": ["rde"]}, ConfigError, "Did you mean 'red'"),
         ("assessor", {"scorer": {"use": "heu"}, "concepts": ["red"]}, Exception, "heu"),
         (
