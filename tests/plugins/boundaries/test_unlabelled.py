@@ -231,7 +231,7 @@ def test_what_data_cannot_give_is_refused(spread: Generator) -> None:
             learnt(name, spread, np.full((50, WIDTH), np.nan, np.float32), directions=1)
         with pytest.raises(DataError, match="8 samples cannot have 8 components"):
             ganstrata.load_learner(name, directions=8).check(8)
-    with pytest.raises(ganstrata.UserError, match=r"'s9' is no feature map.* There are s0, s1"):
+    with pytest.raises(ganstrata.UserError, match=r"no stratum 's9' .* There are s0, s1"):
         learnt("pca", spread, stratum="s9", samples=100)
 
 
