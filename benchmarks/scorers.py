@@ -22,7 +22,7 @@ import scorer_models
 import torch
 from ganstrata.core.plugins.scoring import checked_scores
 from ganstrata.core.runs.malloc import keep_freed_memory
-from ganstrata.plugins.scorers.preprocessing import normalised, resized
+from ganstrata.plugins.shared.preprocessing import normalised, resized
 from measure import arguments, machine
 from PIL import Image
 from torch import Tensor, nn

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...core.config.schema import Level
 from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
-from .networks.huggingface import LIBRARY, HubConfig, load
+from ..shared.huggingface import LIBRARY, HubConfig, load
 
 
 class ImageClassifier(Scorer):

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...core.checkpoints import locate, read_checkpoint
 from ...core.plugins.contracts import Segmenter
 from ...core.plugins.records import Concept, Rendering
-from .networks.huggingface import LIBRARY, HubConfig
+from ..shared.huggingface import LIBRARY, HubConfig
 from .networks.planar import LabelOrder
 from .networks.segmenters import (
     SegmentationModel,

@@ -24,8 +24,8 @@ from ....core.plugins.records import Rendering
 from ....core.storage.disk import read_bytes
 from ....core.storage.name_rules import fault_of
 from ....core.storage.paths import user_path
+from ...shared.preprocessing import centre_cropped, normalised, resized
 from ..bundles import COUNTER, load_network
-from ..preprocessing import centre_cropped, normalised, resized
 from .resnet import ResNet, infer
 
 SIZE = 224

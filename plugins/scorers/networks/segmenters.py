@@ -16,9 +16,9 @@ from ....core.checkpoints import Checkpoint
 from ....core.errors import CheckpointError
 from ....core.messages import shown
 from ....core.plugins.records import Rendering, StatedAccuracy
+from ...shared.huggingface import HubConfig, Loaded, installed, load, model_source, unique
 from ..surfaces import ARCHITECTURE, load_surfaces
 from .faces import is_face_parser, load_face_parser
-from .huggingface import HubConfig, Loaded, installed, load, model_source, unique
 from .planar import LabelOrder, is_planar, load_planar
 
 LABELS = Path(__file__).resolve().parents[1] / "labels"

@@ -18,9 +18,9 @@ from PIL import Image
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 import hub_models  # noqa: E402 - needs transformers
-from ganstrata.plugins.scorers import text  # noqa: E402
-from ganstrata.plugins.scorers.networks.huggingface import preparation_of  # noqa: E402
 from ganstrata.plugins.scorers.networks.segmenters import labelled  # noqa: E402
+from ganstrata.plugins.shared import embeddings  # noqa: E402
+from ganstrata.plugins.shared.huggingface import preparation_of  # noqa: E402
 
 CONCEPTS = [
     {"name": "clutter", "present": "a cluttered room", "absent": "a tidy room"},
@@ -306,10 +306,10 @@ def test_a_tokenizer_that_splits_sentences_differently_counts_as_another_checkpo
             "text", model=hub("clip"), concepts=CONCEPTS[:1], device="cpu"
         ).checkpoint
 
-    before, own = checkpoint(), text.tokenizer
+    before, own = checkpoint(), embeddings.tokenizer
     assert checkpoint() == before
     monkeypatch.setattr(
-        text,
+        embeddings,
         "tokenizer",
         lambda config: lambda texts, **more: own(config)([f"the {words}" for words in texts], **more),
     )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from closeness import assert_near
-from ganstrata.plugins.scorers import preprocessing
-from ganstrata.plugins.scorers.preprocessing import (
+from ganstrata.plugins.shared import preprocessing
+from ganstrata.plugins.shared.preprocessing import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     centre_cropped,

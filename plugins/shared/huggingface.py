@@ -18,13 +18,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ....core.device import for_inference
-from ....core.errors import CheckpointError
-from ....core.messages import shown
-from ....core.plugins.base import PluginConfig
-from ....core.storage.name_rules import fault_of
-from ....core.storage.paths import user_path
-from ..preprocessing import Mode, centre_cropped, normalised, resized
+from ...core.device import for_inference
+from ...core.errors import CheckpointError
+from ...core.messages import shown
+from ...core.plugins.base import PluginConfig
+from ...core.storage.name_rules import fault_of
+from ...core.storage.paths import user_path
+from .preprocessing import Mode, centre_cropped, normalised, resized
 
 LIBRARY = ("transformers",)  # the distribution on whose version the numbers depend
 INSTALL = "pip install 'ganstrata[transformers]'"
@@ -191,7 +191,7 @@ def installed() -> Any:
         return import_module("transformers")
     except ImportError as error:
         raise CheckpointError(
-            f"this scorer needs the package transformers, which is not installed ({error}): {INSTALL}"
+            f"this plugin needs the package transformers, which is not installed ({error}): {INSTALL}"
         ) from None
 
 

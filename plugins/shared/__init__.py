@@ -1,0 +1,1 @@
+"""Hold what plugins of several families share."""
