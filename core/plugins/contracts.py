@@ -300,6 +300,8 @@ class BoundaryLearner(Plugin[ConfigT]):
         trains: whether learn() trains by passes through the generator. It then takes `precision` (fp32, bf16
             or fp16), in which these are to be computed, and `on_share`, a function that it calls with the
             share of its work that is done, from 0 to 1.
+        checkpoint: hash of the weights of networks that it uses. Boundaries are learnt again when it changes.
+        packages: distributions whose version affects them, besides those that its own distribution requires.
         in_styles: whether the learner finds directions in s alone, the space of style channels. It needs
             `learning.space: s`, and is given styles (N, S).
     """
@@ -316,6 +318,8 @@ class BoundaryLearner(Plugin[ConfigT]):
     within_classes: ClassVar[bool] = False
     trains: ClassVar[bool] = False
     in_styles: ClassVar[bool] = False
+    checkpoint: str = ""
+    packages: tuple[str, ...] = ()
 
     def check(self, samples: int) -> None:
         """Refuse a number of samples before a run begins. Default: accept any.

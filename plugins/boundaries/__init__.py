@@ -59,3 +59,8 @@ def ganstrata_register_boundaries(register: Register) -> None:
         "any linear estimator of scikit-learn's kind, by its module or file",
     )
     register("steer", f"{here}.steer:Steer", "without labels: directions that imitate zoom, shift, colour")
+    register(
+        "text",
+        f"{here}.text:Text",
+        "without labels, in s: the style channels that change pictures as a sentence says",
+    )

@@ -73,6 +73,7 @@ class Assessor(TrainedLearner):
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
         self.scorer = built_scorer(config.scorer, device)
+        self.checkpoint, self.packages = self.scorer.checkpoint, self.scorer.packages
         names = [concept.name for concept in self.scorer.concepts]
         faults = [
             Fault(

@@ -2,17 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ...core.device import auto_batch
 from ...core.plugins.contracts import Generator
 from ...core.plugins.records import Inputs, Latents
 from ...core.randomness import Stream, noise_seed
-from ...core.strata.composition import advance, begun
+from ...core.strata.composition import Pass, advance, begun
+from .training import OnShare
 
 BLOCK = 1024  # samples that are mapped at once
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Draw and render pictures with states from which edits of styles begin.
+
+    Attributes:
+        generator: generator of the pictures.
+        pictures: how many.
+        seed: seed of samples and of fresh noise.
+        precision: fp32, bf16 or fp16.
+        on_share: called with the share of the work that is done.
+    """
+
+    generator: Generator
+    pictures: int
+    seed: int
+    precision: str = "fp32"
+    on_share: OnShare = lambda _: None
+
+    def batches(
+        self, most: int, features: Sequence[int] = (), restarts: Sequence[int] = (0,)
+    ) -> Iterator[tuple[Pass, Tensor]]:
+        """Yield rendered pictures with their codes (n, L, D).
+
+        Args:
+            most: pictures in a batch, or fewer.
+            features: strata whose feature maps are collected.
+            restarts: strata from which edits may begin.
+        """
+        generator = self.generator
+        batch = min(auto_batch(generator.card.height, generator.device, generator.card.width), most)
+        for latents, w in draw(generator, range(self.pictures), self.seed, batch):
+            # Inference tensors cannot be used with gradients, so they are copied.
+            condition = None if latents.condition is None else latents.condition.clone()
+            with torch.inference_mode(False), torch.no_grad():
+                codes = generator.broadcast(w.clone(), condition)
+                rendered = Pass(
+                    generator,
+                    codes,
+                    condition=condition,
+                    index=latents.index.clone(),
+                    noise=noise_seed(self.seed, Stream.LEARNING),
+                    precision=self.precision,
+                    features=features,
+                    restarts=restarts,
+                )
+            yield rendered, codes
 
 
 def draw(

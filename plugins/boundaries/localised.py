@@ -19,8 +19,7 @@ Shapes: n pictures, K channels, M classes, P = R x R pixels of a map.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,67 +28,19 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...core.device import auto_batch
 from ...core.errors import UserError
 from ...core.plugins.base import owner_of
-from ...core.plugins.contracts import Generator, Segmenter
+from ...core.plugins.contracts import Segmenter
 from ...core.plugins.records import Rendering
-from ...core.randomness import Stream, noise_seed
 from ...core.strata.composition import Pass
 from ...core.strata.styles import style_strata
 from .channels import Channel
-from .drawn import draw
-from .training import OnShare
+from .drawn import Drawing
 
 SHARE, AHEAD = 0.5, 0.25  # the paper's thresholds
 RARE = 4  # pictures that must show a class, since a share of fewer says nothing
 STEPS = 1e5  # values of a map, relative to its largest, that are told apart: equal ones differ by rounding
 BYTES = 2**28  # of the maps of a batch
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """Draw and render pictures with states from which edits of styles begin.
-
-    Attributes:
-        generator: generator of the pictures.
-        pictures: how many.
-        seed: seed of samples and of fresh noise.
-        precision: fp32, bf16 or fp16.
-        on_share: called with the share of the work that is done.
-    """
-
-    generator: Generator
-    pictures: int
-    seed: int
-    precision: str = "fp32"
-    on_share: OnShare = lambda _: None
-
-    def batches(self, most: int, features: Sequence[int] = ()) -> Iterator[tuple[Pass, Tensor]]:
-        """Yield rendered pictures with their codes (n, L, D).
-
-        Args:
-            most: pictures in a batch, or fewer.
-            features: strata whose feature maps are collected.
-        """
-        generator = self.generator
-        batch = min(auto_batch(generator.card.height, generator.device, generator.card.width), most)
-        for latents, w in draw(generator, range(self.pictures), self.seed, batch):
-            # Inference tensors cannot be used with gradients, so they are copied.
-            condition = None if latents.condition is None else latents.condition.clone()
-            with torch.inference_mode(False), torch.no_grad():
-                codes = generator.broadcast(w.clone(), condition)
-                rendered = Pass(
-                    generator,
-                    codes,
-                    condition=condition,
-                    index=latents.index.clone(),
-                    noise=noise_seed(self.seed, Stream.LEARNING),
-                    precision=self.precision,
-                    features=features,
-                    restarts=[0],
-                )
-            yield rendered, codes
 
 
 class Shares(NamedTuple):

@@ -20,7 +20,8 @@ from ...core.plugins.contracts import Generator, Segmenter
 from ...core.plugins.records import Concept
 from ...core.probing.samples import scored_generator
 from .channels import Channel, ChannelLearner, ChannelSettings, Styles
-from .localised import Drawing, class_shares, localised_channels
+from .drawn import Drawing
+from .localised import class_shares, localised_channels
 from .nested import UsedScorer, built_scorer
 from .training import OnShare
 
@@ -87,6 +88,7 @@ class StyleChannels(ChannelLearner):
                     "config of boundary 'style_channels'", [Fault(("segmenter", "use"), reason)]
                 )
             self._segmenter = scorer
+            self.checkpoint, self.packages = scorer.checkpoint, scorer.packages
 
     def check(self, samples: int) -> None:
         """Refuse a run in which half of the samples or more would be exemplars.

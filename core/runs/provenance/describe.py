@@ -125,7 +125,7 @@ def _weights(built: Plugin | None) -> str:
     """Return the digests of the weights that a plugin gives; empty if it has none."""
     if isinstance(built, Generator):
         return " ".join(filter(None, (built.card.sha256, built.card.weights)))
-    return built.checkpoint if isinstance(built, Scorer) else ""
+    return built.checkpoint if isinstance(built, Scorer | BoundaryLearner) else ""
 
 
 def _packages(owner: str, built: Plugin | None, imported: set[str]) -> dict[str, str]:

@@ -1,0 +1,72 @@
+"""Keep what is dear to compute between runs, in the cache folder of the user's system.
+
+A file is named by the hash of everything that its content depends on, so it is never out of date.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from .disk import make_folder, write_bytes
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+def cache_folder() -> Path:
+    """Return the folder of this package in the cache of the user's system; it need not exist.
+
+    It is `$XDG_CACHE_HOME/ganstrata` or `~/.cache/ganstrata`; `~/Library/Caches/ganstrata` on macOS and
+    `%LOCALAPPDATA%/ganstrata` on Windows.
+    """
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "ganstrata"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "ganstrata"
+    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "ganstrata"
+    return Path.home() / ".cache" / "ganstrata"
+
+
+def read_cached(kind: str, key: str, shapes: Mapping[str, tuple[int, ...]]) -> Arrays | None:
+    """Return stored arrays, or None if there are none, or a file that does not hold them whole.
+
+    Args:
+        kind: folder within the cache.
+        key: hash of everything that the arrays depend on.
+        shapes: shape of each array.
+    """
+    try:
+        arrays = load_file(_path(kind, key))
+    except (OSError, SafetensorError):
+        return None
+    found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    if found != {name: (shape, np.dtype(np.float32)) for name, shape in shapes.items()}:
+        return None
+    return arrays if all(np.isfinite(array).all() for array in arrays.values()) else None
+
+
+def write_cached(kind: str, key: str, arrays: Arrays) -> Path:
+    """Store arrays under their key in one step, and return the path.
+
+    Raises:
+        GanstrataError: the disk is full or the folder cannot be written.
+    """
+    path = _path(kind, key)
+    make_folder(path.parent)
+    # Two processes may compute the same: each writes a file of its own, and the last one takes the name.
+    own = path.with_name(f"{path.name}.{os.getpid()}")
+    write_bytes(own, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    own.replace(path)
+    return path
+
+
+def _path(kind: str, key: str) -> Path:
+    return cache_folder() / kind / f"{key}.safetensors"
