@@ -10,10 +10,11 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, Limited, config_device_option, number_from, quiet_option, set_option
+from .options import PATH, Counts, Limited, config_device_option, number_from, quiet_option, set_option
 from .streams import say
 
 SIZES = "1,2,4,8,16"
+MOST_UNITS = 100_000
 
 
 class Threshold(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
@@ -34,27 +35,6 @@ class Threshold(click.ParamType):  # type: ignore[type-arg]  # generic since cli
         if not 0.0 < share < 1.0:
             self.fail(f"'{value}' is not iqr, iou, or a share above 0 and below 1.", param, ctx)
         return share
-
-
-class Sizes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
-    """Represent rising whole numbers, separated by commas, or `none`."""
-
-    name = "numbers"
-
-    def convert(
-        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Convert text such as `1,4,16`."""
-        if isinstance(value, tuple):
-            return value
-        if value == "none":
-            return ()
-        numbers = [int(part) if part.strip().isdecimal() else 0 for part in value.split(",")]
-        if min(numbers) < 1 or numbers != sorted(set(numbers)) or max(numbers) > 100_000:
-            self.fail(
-                f"'{value}' is not `none`, nor a rising list of whole numbers such as {SIZES}", param, ctx
-            )
-        return tuple(numbers)
 
 
 @click.command("dissect")
@@ -104,7 +84,7 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 )
 @click.option(
     "--counts",
-    type=Sizes(),
+    type=Counts(MOST_UNITS, SIZES, may_be_none=True),
     default=SIZES,
     show_default=True,
     metavar="N,N,...",

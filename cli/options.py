@@ -64,6 +64,39 @@ class Limited(click.ParamType):  # type: ignore[type-arg]  # generic since click
         return number
 
 
+class Counts(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
+    """Represent different whole numbers from 1 on, separated by commas, in rising order.
+
+    Args:
+        most: the largest number allowed.
+        example: shown in errors.
+        may_be_none: whether `none` is allowed, for no numbers.
+    """
+
+    name = "numbers"
+
+    def __init__(self, most: int, example: str, *, may_be_none: bool = False) -> None:
+        self._most, self._example, self._may_be_none = most, example, may_be_none
+
+    def convert(
+        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Convert text such as `1,4,16`; numbers are put in order."""
+        if isinstance(value, tuple):
+            return value
+        if self._may_be_none and value == "none":
+            return ()
+        numbers = [int(part) if part.strip().isdecimal() else 0 for part in value.split(",")]
+        if any(not 1 <= n <= self._most for n in numbers) or len(set(numbers)) < len(numbers):
+            self.fail(
+                f"'{value}' is not {'`none`, nor ' if self._may_be_none else ''}a list of different whole "
+                f"numbers from 1 to {self._most}, such as {self._example}",
+                param,
+                ctx,
+            )
+        return tuple(sorted(numbers))
+
+
 PATH = UserPath()
 DEVICES = "auto|cpu|cuda|cuda:N"
 FARTHEST = 10**6  # as core.config.schema has it for steps; it is not imported, because help must be quick

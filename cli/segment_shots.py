@@ -8,33 +8,12 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, number_from, quiet_option, set_option
+from .options import PATH, Counts, number_from, quiet_option, set_option
 from .segment_options import device_option, with_device
 from .streams import say
 
+SHOTS = "1,4,8,16"
 MOST_SHOTS = 1000
-
-
-class Shots(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
-    """Represent numbers of pictures, separated by commas."""
-
-    name = "numbers"
-
-    def convert(
-        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Convert text such as `1,4,8,16`."""
-        if isinstance(value, tuple):
-            return value
-        numbers = [int(part) if part.strip().isdecimal() else 0 for part in value.split(",")]
-        if any(not 1 <= n <= MOST_SHOTS for n in numbers) or len(set(numbers)) < len(numbers):
-            self.fail(
-                f"'{value}' is not a list of different whole numbers from 1 to {MOST_SHOTS}, "
-                "such as 1,4,8,16",
-                param,
-                ctx,
-            )
-        return tuple(numbers)
 
 
 @click.command("shots")
@@ -42,8 +21,8 @@ class Shots(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 @click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder, new or unfinished.")
 @click.option(
     "--shots",
-    type=Shots(),
-    default="1,4,8,16",
+    type=Counts(MOST_SHOTS, SHOTS),
+    default=SHOTS,
     show_default=True,
     metavar="N,N,...",
     help="Numbers of annotated pictures.",
