@@ -72,7 +72,8 @@ def separability_of_space(
     """Compute linear separability (Karras et al. 2019): the side of a support vector machine fitted to w.
 
     It is fitted to the most confident half of the samples and judged on that of the fresh samples. Chance is
-    what it reaches from permuted labels.
+    what it reaches from permuted labels: like the value a geometric mean over concepts, of which each takes
+    one of its permutations at random.
 
     Args:
         w: (N, D).
@@ -86,32 +87,38 @@ def separability_of_space(
     weights = bootstrap_weights(len(fresh_w), resamples, seed)
     concepts = bootstrap_weights(len(names), resamples, seed + 1)
     rng = np.random.default_rng([seed, len(w)])
-    value, drawn, null = [], [], []
+    value, drawn, null = [], [], []  # by concept; those of permuted labels are (P,)
     scale = np.where(w.std(axis=0) > 0.0, w.std(axis=0), 1.0)
     for b, name in enumerate(names):
         known, new = ends_of(scores.known[:, b], KEPT, name), scores.quarters[b]
         if known is None or new is None:
             continue
-        orders = [
-            np.arange(len(known.labels)),
-            *(rng.permutation(len(known.labels)) for _ in range(permuted)),
-        ]
-        for p, order in enumerate(orders):
-            fitted = LinearSVC(C=0.01, dual=False, random_state=0)
-            fitted.fit(w[known.rows] / scale, known.labels[order])
-            above = fitted.decision_function(fresh_w[new.rows] / scale) > 0.0
-            if p == 0:
-                value.append(separability(above, new.labels, np.ones((1, len(above))))[0])
-                drawn.append(separability(above, new.labels, weights[:, new.rows]))
-            else:
-                null.append(separability(above, new.labels, np.ones((1, len(above))))[0])
+        x, fresh_x, once = w[known.rows] / scale, fresh_w[new.rows] / scale, np.ones((1, len(new.labels)))
+        above = _sides(x, known.labels, fresh_x)
+        value.append(separability(above, new.labels, once)[0])
+        drawn.append(separability(above, new.labels, weights[:, new.rows]))
+        null.append(
+            [
+                separability(_sides(x, rng.permutation(known.labels), fresh_x), new.labels, once)[0]
+                for _ in range(permuted)
+            ]
+        )
     if not value:
         nothing = estimate(np.array([np.nan]), np.full((resamples, 1), np.nan))
         return SpaceNumber("separability", nothing, chance_of(np.empty(0)))
+    logs = np.log(np.array(null))  # (B', P)
+    places = rng.integers(permuted, size=(resamples, len(logs)))
+    chosen = logs[np.arange(len(logs)), places]  # (R, B')
     used = concepts[:, : len(value)]
     means = np.exp(over_concepts(np.log(np.stack(drawn, axis=1)), used))
     return SpaceNumber(
         "separability",
         estimate(np.array([np.exp(np.log(value).mean())]), means[:, None]),
-        chance_of(np.array(null)),
+        chance_of(np.exp(chosen.mean(axis=1))),
     )
+
+
+def _sides(x: Floats, labels: NDArray[np.int64], fresh: Floats) -> NDArray[np.bool_]:
+    """Return on which side of a machine fitted to x (N, D) the fresh samples (N', D) lie, (N',)."""
+    fitted = LinearSVC(C=0.01, dual=False, random_state=0).fit(x, labels)
+    return np.asarray(fitted.decision_function(fresh) > 0.0)

@@ -140,7 +140,7 @@ def _alike(one: Sequence[Chance], other: Sequence[Chance]) -> bool:
 
 def differences_view(board: Board) -> View:
     """Return the paired differences from the baseline; those whose interval excludes 0 are emphasised."""
-    measures = (*EFFECTS, BESIDE[0], *(m for m in BESIDE[1:2]), *MEANING)
+    measures = (*EFFECTS, *BESIDE[:2], *MEANING)
     table = View(
         "differences",
         f"Differences from {board.rows[board.baseline].label}",

@@ -20,6 +20,8 @@ from ganstrata.core.leaderboard.metrics.path_length import segment_lengths, trim
 from ganstrata.core.leaderboard.metrics.precision import change_sizes, precision_ratio
 from ganstrata.core.leaderboard.metrics.separability import separability
 from ganstrata.core.leaderboard.metrics.smoothness import smoothness
+from ganstrata.core.leaderboard.of_projections import reading
+from ganstrata.core.leaderboard.of_space import separability_of_space
 from ganstrata.core.statistics import bootstrap_weights
 from sklearn.metrics import mutual_info_score
 
@@ -227,3 +229,18 @@ def test_a_factor_that_is_never_defined_has_no_numbers_and_spoils_no_others():
     gaps = information_gaps(codes, factors, every)
     assert gaps[0, 0] > 0.5
     assert np.isnan(gaps[0, 1])
+
+
+def test_chance_of_the_space_is_that_of_a_mean_over_concepts():
+    rng = np.random.default_rng(2)
+    w, fresh = rng.normal(size=(80, 6)), rng.normal(size=(80, 6))
+
+    def chance_of_space(concepts):
+        names = [f"a/{i}" for i in range(concepts)]
+        scores = reading(rng.normal(size=(80, concepts)), rng.normal(size=(80, concepts)), names, 0.2)
+        found = separability_of_space(w, fresh, scores, names, permuted=5, resamples=200, seed=0)
+        return found.chance
+
+    one, many = chance_of_space(1), chance_of_space(16)
+    assert many.low < many.value < many.high
+    assert many.high - many.low < 0.5 * (one.high - one.low)
