@@ -31,8 +31,8 @@ def with_targets(
     """Return the boundaries, each direction without labels with its target and in its positive sense.
 
     The target of a direction is the concept j with the largest |r_j|, where r_j is Pearson's correlation of
-    its signed distances with the scores of j; with r_j < 0 the direction is turned round. The fact
-    `target_correlation` stores |r_j|.
+    its signed distances with the scores of j; with r_j < 0 the direction is turned round. The facts
+    `target_correlation` and `target_among` store |r_j| and the number of concepts.
 
     Args:
         boundaries: learnt boundaries and directions without labels; those that have a concept stay.
@@ -55,6 +55,7 @@ def with_targets(
         r = correlations(distances(boundary, latents), scores)  # (C,)
         j = int(np.abs(r).argmax())
         sign = np.float32(-1.0 if r[j] < 0.0 else 1.0)
+        chosen = {"target_correlation": round(float(abs(r[j])), 6), "target_among": len(concepts)}
         found.append(
             replace(
                 boundary,
@@ -62,10 +63,20 @@ def with_targets(
                 level=concepts[j].level,
                 normal=sign * boundary.normal,
                 offset=sign * boundary.offset,
-                facts={**boundary.facts, "target_correlation": round(float(abs(r[j])), 6)},
+                facts={**boundary.facts, **chosen},
             )
         )
     return Boundaries(found)
+
+
+def ways_of_choice(boundaries: Sequence[Boundary]) -> NDArray[np.int64]:
+    """Return from how many concepts and senses each boundary's own concept was chosen, (B,).
+
+    It is 2 C for the target of a direction without labels, chosen among C concepts, and 1 for a boundary that
+    was learnt from the scores of its concept. Any direction moves the best of many concepts further than a
+    random direction moves one that was named beforehand, so tests of targets have to count the choice.
+    """
+    return np.array([max(2 * int(b.facts.get("target_among", 0)), 1) for b in boundaries], dtype=np.int64)
 
 
 def distances(boundary: Boundary, latents: Floats) -> NDArray[np.float64]:

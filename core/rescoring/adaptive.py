@@ -78,6 +78,7 @@ class Design:
         rate: false discovery rate, in (0, 1).
         dilutions: `boundaries.learning_variance.dilution` of each boundary, (B,); None if no boundary was
             learnt again.
+        ways: from how many concepts and senses each own concept was chosen, (B,); None for no choice.
     """
 
     own: NDArray[np.int64]
@@ -94,6 +95,7 @@ class Design:
     precision: float
     rate: float
     dilutions: Floats | None = None
+    ways: NDArray[np.int64] | None = None
 
     @classmethod
     def of(
@@ -105,6 +107,7 @@ class Design:
         units: Floats,
         sets: list[str],
         dilutions: Floats | None = None,
+        ways: NDArray[np.int64] | None = None,
     ) -> Design:
         """Build the design from the config of a run; `batch` is the largest number of images in one pass."""
         step, looks = look_sizes(config.samples, config.looks, batch)
@@ -123,6 +126,7 @@ class Design:
             config.precision,
             config.false_discovery_rate,
             dilutions,
+            ways,
         )
 
 
@@ -238,6 +242,7 @@ def _effects(design: Design, sums: Floats) -> EffectArrays:
         step=design.step,
         unit=unit,
         all_set=0,
+        ways=design.ways,
     )
 
 

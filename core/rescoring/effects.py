@@ -54,7 +54,7 @@ class EffectArrays:
             own concept, two-sided elsewhere; NaN for the negative step.
         rank: rank among the null directions (`rank_p_value`), not corrected; NaN for the negative step.
         q: p after Benjamini and Hochberg's correction, over the own concepts at each layer set, and
-            separately over all other pairs at the set `all`; NaN elsewhere.
+            separately over all other pairs at the set `all`; NaN elsewhere. See `q_values` for targets.
         null_count: number of null directions with a defined effect, on which p and rank rest; NaN for the
             negative step.
         low_total, high_total: 95 % interval over learning samples as well, for a boundary's own concept at
@@ -87,6 +87,7 @@ def effects_of(
     samples: int,
     unit: Floats,
     all_set: int,
+    ways: NDArray[np.int64] | None = None,
 ) -> EffectArrays:
     """Compute effects from sums over all samples.
 
@@ -98,6 +99,7 @@ def effects_of(
         samples: K.
         unit: divisor of `in_sd` for each concept, max(sd, least), (C,).
         all_set: position of the layer set `all` on axis 1.
+        ways: as for `q_values`.
     """
     moved = ~np.isnan(sums[..., :1, 0])  # (B, S, 2, 1)
     moments = moments_of(np.where(moved[..., None], sums, 0.0))
@@ -112,6 +114,7 @@ def effects_of(
         samples=samples * moved,
         unit=unit,
         all_set=all_set,
+        ways=ways,
     )
 
 
@@ -124,6 +127,7 @@ def effects_of_looks(
     step: int,
     unit: Floats,
     all_set: int,
+    ways: NDArray[np.int64] | None = None,
 ) -> EffectArrays:
     """Compute effects where each boundary stopped at its own interim analysis (look) at each layer set.
 
@@ -142,6 +146,7 @@ def effects_of_looks(
         step: samples in a batch.
         unit: divisor of `in_sd` for each concept, max(sd, least), (C,).
         all_set: position of the layer set `all`.
+        ways: as for `q_values`.
     """
     forwards, backwards = (samples_used(sums, looks[-1], step, sign) for sign in (0, 1))  # each (B, S)
 
@@ -187,6 +192,7 @@ def effects_of_looks(
         samples=np.stack([forwards, backwards], axis=2)[..., None],
         unit=unit,
         all_set=all_set,
+        ways=ways,
     )
 
 
@@ -217,6 +223,7 @@ def _assembled(
     samples: NDArray[np.int64],
     unit: Floats,
     all_set: int,
+    ways: NDArray[np.int64] | None,
 ) -> EffectArrays:
     """Assemble the record; no interval over learning samples is known yet.
 
@@ -228,6 +235,7 @@ def _assembled(
         samples: number of samples moved, (B, S, 2, 1).
         unit: divisor of `in_sd` for each concept, (C,).
         all_set: position of the layer set `all` on axis 1.
+        ways: as for `q_values`.
     """
     low, high = interval
     return EffectArrays(
@@ -242,7 +250,7 @@ def _assembled(
         in_sd=moments.mean / unit,
         p=comparison.p,
         rank=comparison.rank,
-        q=q_values(comparison.p, own, all_set),
+        q=q_values(comparison.p, own, all_set, ways),
         null_count=comparison.count,
         low_total=np.full(low.shape, np.nan),
         high_total=np.full(low.shape, np.nan),

@@ -89,8 +89,11 @@ def naming_tests(effects: Effects) -> NamingTests:
     """
     rows = tuple(i for i, b in enumerate(effects.boundaries) if b.direction and not b.given)
     columns = tuple(j for j, concept in enumerate(effects.concepts) if concept.varies)
-    p = effects.p[np.ix_(rows, [effects.all_set], [0], columns)]
-    return NamingTests(rows, columns, benjamini_hochberg(p.reshape(-1)).reshape(len(rows), len(columns)))
+    p = effects.p[np.ix_(rows, [effects.all_set], [0], columns)][:, 0, 0]  # (D, V)
+    # The sense of a target was chosen, so that its test has two sides like the others.
+    is_target = effects.own[list(rows), None] == np.array(columns)[None]
+    p = np.where(is_target, np.minimum(2.0 * p, 1.0), p)
+    return NamingTests(rows, columns, benjamini_hochberg(p.reshape(-1)).reshape(p.shape))
 
 
 def named_directions(effects: Effects) -> list[NamedDirection]:

@@ -114,12 +114,23 @@ def extra_variance(null: Floats, count: Floats) -> ExtraVariance:
     return ExtraVariance(variance, np.broadcast_to(freedom, variance.shape).astype(np.float64))
 
 
-def q_values(p: Floats, own: NDArray[np.int64], all_set: int) -> Floats:
-    """Return q values (B, S, 2, C): of own concepts at each layer set, and of all other pairs at `all`."""
+def q_values(
+    p: Floats, own: NDArray[np.int64], all_set: int, ways: NDArray[np.int64] | None = None
+) -> Floats:
+    """Return q values (B, S, 2, C): of own concepts at each layer set, and of all other pairs at `all`.
+
+    Args:
+        p: p values, (B, S, 2, C).
+        own: column of each boundary's concept, (B,).
+        all_set: position of the layer set `all`.
+        ways: from how many concepts and senses each own concept was chosen, (B,), by which its p is
+            multiplied first (Bonferroni); None for concepts that were not chosen.
+    """
     q = np.full(p.shape, np.nan)
     rows = np.arange(len(own))
     for s in range(p.shape[1]):
-        q[rows, s, 0, own] = benjamini_hochberg(p[rows, s, 0, own])
+        chosen = p[rows, s, 0, own] * (1 if ways is None else ways)
+        q[rows, s, 0, own] = benjamini_hochberg(np.minimum(chosen, 1.0))
     others = np.ones((len(own), p.shape[3]), dtype=bool)
     others[rows, own] = False
     q[:, all_set, 0][others] = benjamini_hochberg(p[:, all_set, 0][others])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import errors_of
+from ..boundaries.targets import ways_of_choice
 from ..errors import UserError
 from ..figures import rankings
 from ..figures.figure import Figure
@@ -138,7 +139,7 @@ class Effects(EffectArrays):
         count, all_set = len(boundaries), list(sets).index("all")
         ids = [concept.id for concept in concepts]
         own = np.array([ids.index(boundary.concept) for boundary in boundaries])
-        unit = concept_units(concepts)
+        unit, ways = concept_units(concepts), ways_of_choice(boundaries)
         sums = measured.sums
         if measured.looks is not None:
             boundary_sums, null_sums = sums[:count], sums[count:, :, :, 0]
@@ -150,6 +151,7 @@ class Effects(EffectArrays):
                 step=measured.batch,
                 unit=unit,
                 all_set=all_set,
+                ways=ways,
             )
             used = samples_used(sums, samples, measured.batch)
             sums = np.nansum(sums, axis=1)
@@ -162,6 +164,7 @@ class Effects(EffectArrays):
                 samples=samples,
                 unit=unit,
                 all_set=all_set,
+                ways=ways,
             )
             used = np.full(sums.shape[:2], samples)
         learning_error, replicates = np.full(count, np.nan), np.zeros(count, dtype=np.int64)

@@ -12,6 +12,7 @@ from ..boundaries.files import FILES
 from ..boundaries.learning_variance import replicate_samples
 from ..boundaries.null_directions import NULL_FILE
 from ..boundaries.resampled import RESAMPLED_FILE, Resampled
+from ..boundaries.targets import ways_of_choice
 from ..plugins.boundary import Boundaries
 from ..runs.prepare import Prepared
 from ..runs.run import Run
@@ -142,7 +143,14 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
     varies = np.array([concept.varies for concept in run.concepts])
     dilutions = None if resampled is None else resampled.dilutions(boundaries)
     design = Design.of(
-        config, prepared.batch, own, varies, concept_units(run.concepts), list(prepared.sets), dilutions
+        config,
+        prepared.batch,
+        own,
+        varies,
+        concept_units(run.concepts),
+        list(prepared.sets),
+        dilutions,
+        ways_of_choice(boundaries),
     )
     for scheduled in rounds(design, open_units(run)):
         starts: set[int] = set()

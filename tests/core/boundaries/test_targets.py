@@ -11,7 +11,7 @@ import pytest
 from fakes import PLANTED
 from ganstrata import Boundaries, Boundary, Concept, DataError, PluginBroken, UserError
 from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
-from ganstrata.core.boundaries.targets import correlations, distances, matched, with_targets
+from ganstrata.core.boundaries.targets import correlations, distances, matched, ways_of_choice, with_targets
 from ganstrata.core.config.reading import validate
 from ganstrata.core.pipeline.forecast import forecast
 from ganstrata.core.rescoring.naming import named_directions
@@ -67,6 +67,8 @@ def test_targets_are_the_concepts_that_correlate_best_in_either_sense(
     np.testing.assert_array_equal(found[2].normal, np.eye(16, dtype=np.float32)[5])
     assert all(0.6 < b.facts["target_correlation"] < 0.8 for b in found)
     assert found[1].layers == (2,)
+    learnt = replace(found[0], direction="", facts={})
+    assert ways_of_choice([*found, learnt]).tolist() == [6, 6, 6, 1]  # three concepts, two senses
     assert with_targets(found, w, -scores, CONCEPTS) is found  # those that have one keep it
     with pytest.raises(DataError, match="no concept varies"):
         with_targets(Boundaries([axis(generator, 0)]), w, scores[:, :0], [])

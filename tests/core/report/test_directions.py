@@ -45,7 +45,7 @@ def both(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """
     config = deepcopy(CONFIG) | {"boundary": {"use": "fake_found"}, "checks": False}
     config["synthesis"]["samples"] = 320
-    config["rescoring"] |= {"samples": 32, "null_directions": 8, "bootstrap": 100}
+    config["rescoring"] |= {"samples": 32, "null_directions": 24, "bootstrap": 100}
     config["conditions"] = [{"edit": "found/3", "keep": ["found/0"]}]
     with _on_path(site):
         return ganstrata.run(config, tmp_path_factory.mktemp("both") / "run")
@@ -114,7 +114,7 @@ def test_the_chapter_shows_every_direction(page: Page, both: Run, effects: Effec
     assert shown["found/5"][1] == "unnamed"
     text = re.sub(r"\s+", " ", " ".join(page.words))
     assert "6 of 8 directions found without labels move concepts beyond chance" in text
-    assert "the same rule names 0 of 8 null directions" in text
+    assert "the same rule names 0 of 24 null directions" in text
     assert "It moves layers 6-7 alone" in text
     assert not re.search(r"\b(nan|NaN|None|inf)\b", text)
     charts = [svg["aria-label"] for svg in page.all("svg") if svg.get("role") == "img"]

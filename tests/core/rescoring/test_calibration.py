@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.plugins.records import Concept
+from ganstrata import Boundaries, Boundary, Concept
+from ganstrata.core.boundaries.targets import ways_of_choice, with_targets
 from ganstrata.core.randomness import Stream, Use, normals
 from ganstrata.core.rescoring.effects import effects_of, variation_factors
 from ganstrata.core.rescoring.sums import FIELDS, sums_of
@@ -71,6 +72,42 @@ def test_absent_effects_are_not_significant():
     # And the p values behind it are nearly what chance gives. (Concepts of one world share directions.)
     assert (p < 0.05).mean() < 0.08
     assert 0.4 < p.mean() < 0.6
+
+
+def random_directions(seed: int, count: int) -> tuple[int, int]:
+    """How many of some random directions are declared: as they are, and if their target had been given."""
+    world = World(seed)
+    probes = normals(seed, Stream.PROBING, Use.LATENT, range(N), D)
+    codes = normals(seed, Stream.VERIFICATION, Use.LATENT, range(K), D)
+    raw = normals(seed, Stream.NULL, Use.LATENT, range(R + count), D)
+    units = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+    zero = np.zeros((), np.float32)
+    drawn = [Boundary("", "", n, zero, "w", "f", direction=f"r/{i}") for i, n in enumerate(units[R:])]
+    scores = world.score(probes)
+    found = with_targets(Boundaries(drawn), probes, scores, CONCEPTS)
+    baseline = world.score(codes)
+    moved = np.stack(
+        [[world.score(codes + s * STEP * b.normal) for s in (1.0, -1.0)] for b in found]
+    )  # (B, 2, K, C)
+    sums = np.array([[[sums_of(baseline, m) for m in pair]] for pair in moved])
+    null = np.array([[sums_of(baseline, world.score(codes + STEP * n))] for n in units[:R]])
+    own = np.array([int(b.concept[1:]) for b in found])
+    changes = np.stack([(pair - baseline)[:, :, j] for pair, j in zip(moved, own, strict=True)])[:, None]
+    sd = scores.std(axis=0)
+    return tuple(
+        int(variation_factors(effects, own, sd > 0.02, all_set=0, rate=0.05).sum())
+        for effects in (
+            effects_of(sums, null, changes.astype(np.float64), own, samples=K, unit=sd, all_set=0, ways=ways)
+            for ways in (ways_of_choice(found), None)
+        )
+    )
+
+
+def test_random_directions_are_no_factors_of_the_concepts_they_happen_to_be_best_at():
+    result = np.array([random_directions(seed, 6) for seed in range(100)])
+    declared, uncorrected = (result > 0).sum(axis=0)
+    assert declared <= stats.binom.ppf(0.999, 100, 0.05)
+    assert uncorrected > stats.binom.ppf(0.999, 100, 0.05)  # so the choice of the target has to count
 
 
 def test_present_effects_are_significant():
