@@ -1,4 +1,4 @@
-"""Keep what is dear to compute between runs, in the cache folder of the user's system.
+"""Keep what is costly to compute between runs, in the cache folder of the user's system.
 
 A file is named by the hash of everything that its content depends on, so it is never out of date.
 """

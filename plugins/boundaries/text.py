@@ -66,7 +66,7 @@ class Text(ChannelLearner):
             default=0.15,
             ge=0.0,
             lt=1.0,
-            description="least |similarity| of a channel's change with that of the sentence; more channels "
+            description="least absolute similarity of a channel's change with that of the sentence; more channels "
             "move, and more else changes, with a smaller one",
         )
         pictures: int = Field(
