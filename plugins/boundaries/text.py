@@ -66,8 +66,8 @@ class Text(ChannelLearner):
             default=0.15,
             ge=0.0,
             lt=1.0,
-            description="least absolute similarity of a channel's change with that of the sentence; more channels "
-            "move, and more else changes, with a smaller one",
+            description="least absolute similarity of a channel's change with that of the sentence; more "
+            "channels move, and more else changes, with a smaller one",
         )
         pictures: int = Field(
             default=100, ge=1, le=1_000_000, description="with which changes are measured, as in the paper"
@@ -211,7 +211,8 @@ def with_own_target(
 ) -> Boundary:
     """Return a direction with the concept that rises most along it as its target, so that it is not turned.
 
-    Without a concept that rises, the direction stays without target, and the core gives it one.
+    Without a concept that rises, the direction stays without target, and the core gives it one. The facts are
+    those of `core.boundaries.targets`, so that tests count among how many concepts the target was chosen.
     """
     if not concepts:
         return boundary
@@ -219,5 +220,6 @@ def with_own_target(
     j = int(r.argmax())
     if not r[j] > 0.0:
         return boundary
-    facts = {**boundary.facts, "target_correlation": round(float(r[j]), 6)}
+    chosen = {"target_correlation": round(float(r[j]), 6), "target_among": len(concepts)}
+    facts = {**boundary.facts, **chosen}
     return replace(boundary, concept=concepts[j].name, level=concepts[j].level, facts=facts)

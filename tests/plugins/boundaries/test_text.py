@@ -14,6 +14,7 @@ import planted_styles
 import pytest
 import torch
 from ganstrata import Boundaries, CheckpointError, ConfigError, DataError, Rendering, UserError
+from ganstrata.core.boundaries.targets import ways_of_choice
 from ganstrata.core.storage import cache
 from ganstrata.plugins.boundaries import embedded_changes, text
 from ganstrata.plugins.boundaries.channels import Styles, channels_of
@@ -108,6 +109,7 @@ def test_a_direction_keeps_the_sense_of_its_sentence(painted) -> None:
     targeted = text.with_own_target(direction, styles, np.stack([falls, rises], axis=1), concepts)
     assert (targeted.concept, targeted.level, targeted.normal[0]) == ("rises", "attribute", 1.0)
     assert targeted.facts["target_correlation"] == pytest.approx(np.sqrt(0.2), abs=0.1)
+    assert ways_of_choice([targeted]) > 1  # the target was chosen among two concepts
     assert not text.with_own_target(direction, styles, falls[:, None], concepts[:1]).concept
 
 
