@@ -116,12 +116,24 @@ def _groups(samples: Samples, fitted: NDArray[np.bool_]) -> list[_Group]:
 
 
 def _fit_group(samples: Samples, layer: int, group: _Group, regress: Regression) -> dict[int, FittedPlane]:
-    """Regress the scores of a group at one layer; return column -> plane."""
+    """Regress the scores of a group at one layer; return column -> plane.
+
+    Raises:
+        DataError: the scores of a concept do not vary among the samples that are fitted.
+    """
     x = samples.layer(layer)[group.rows].astype(np.float64)  # (n, D)
     y = samples.scores[group.rows][:, group.columns].astype(np.float64)  # (n, K)
+    least = 1e-12 * np.abs(y).max(axis=0)  # rounding keeps equal numbers a little apart, (K,)
     if samples.classes is not None:
         x = remove_class_means(x, samples.classes[group.rows])
         y = remove_class_means(y, samples.classes[group.rows])
+    for j, sd, smallest in zip(group.columns, y.std(axis=0), least, strict=True):
+        if not sd > smallest:
+            within = "" if samples.classes is None else " within their classes"
+            raise DataError(
+                f"{samples.concepts[int(j)].name}: the scores of the {quantity(len(y), 'sample')} that are "
+                f"fitted do not vary{within}; raise synthesis.samples or exclude the concept"
+            )
     centre, spread = x.mean(axis=0), float(np.sqrt(x.var(axis=0).mean()))
     return {
         int(j): FittedPlane(

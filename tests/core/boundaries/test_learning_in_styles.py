@@ -21,7 +21,7 @@ from ganstrata.core.probing.styles import styles_of_samples
 from ganstrata.core.runs.facts import facts_of
 from ganstrata.core.runs.prepare import prepare
 
-SUPERVISED = ("linear_svm", "logistic", "ridge", "lda", "mean_difference", "an estimator")
+SUPERVISED = ("linear_svm", "logistic", "ridge", "soft_conditional", "lda", "mean_difference", "an estimator")
 LAYERS = {"left": 1, "checks": 2, "stripes": 5, "red": 7}
 
 
@@ -158,8 +158,9 @@ def test_constant_channels_get_nothing() -> None:
         assert boundary.normal[0] > 0.9, name
 
 
-def test_conditional_directions_leave_the_other_channel(styled, samples) -> None:
-    learner = ganstrata.load_learner("ridge", device="cpu", positives=160, negatives=160)
+@pytest.mark.parametrize("plugin", ["ridge", "soft_conditional"])
+def test_conditional_directions_leave_the_other_channel(plugin: str, styled, samples) -> None:
+    learner = ganstrata.load_learner(plugin, device="cpu", positives=160, negatives=160)
     learnt = ganstrata.learn(
         styled,
         samples,
@@ -171,16 +172,19 @@ def test_conditional_directions_leave_the_other_channel(styled, samples) -> None
     )
     both = learnt.of("seen/red|seen/left")
     assert both.space == "s"
-    assert abs(both.normal @ learnt.of("seen/left").normal) < 1e-6
+    other = learnt.of("seen/left")
+    assert (other.slope is not None) == (plugin == "soft_conditional")
+    assert abs(both.normal @ other.to_keep) < 1e-6
 
 
 def test_boundaries_in_s_are_stored_and_read(styled, samples, tmp_path: Path) -> None:
-    learner = ganstrata.load_learner("ridge", device="cpu", positives=160, negatives=160)
+    learner = ganstrata.load_learner("soft_conditional", device="cpu", positives=160, negatives=160)
     learnt = ganstrata.learn(styled, samples, learner, space="s", concepts="seen/red", resamples=0)
     save_boundaries(learnt, tmp_path)
     ((read,), _) = load_boundaries(tmp_path)
     assert (read.space, read.name) == ("s", "seen/red")
     np.testing.assert_array_equal(read.normal, learnt[0].normal)
+    np.testing.assert_array_equal(read.to_keep, learnt[0].to_keep)
     assert read.offset == learnt[0].offset
 
 

@@ -14,6 +14,7 @@ from ganstrata.core.config.schema import Condition
 from ganstrata.core.editing.directions import conditional
 from ganstrata.core.plugins.boundary import Boundaries
 from ganstrata.core.plugins.records import Concept
+from ganstrata.core.rounding import ceil_share
 from ganstrata.plugins.boundaries.ridge import Ridge
 from ganstrata.plugins.boundaries.soft_conditional import SoftConditional
 
@@ -122,6 +123,47 @@ def test_scores_that_do_not_vary_are_refused():
     scores[:, 1] = 0.25
     with pytest.raises(ganstrata.DataError, match="a/y"):
         learner().learn(w, scores, CONCEPTS)
+
+
+@pytest.mark.parametrize("plugin", [Ridge, SoftConditional])
+@pytest.mark.parametrize("shown", [0.0, 0.1])
+def test_a_concept_that_varies_among_held_out_samples_alone_is_named_and_spoils_no_other(plugin, shown):
+    w, scores = world(n=200)
+    rows = [held_out_rows(200)[i] for i in (0, 1)]
+    scores[:, 2], scores[rows, 2] = shown, 1.0
+    few = plugin(plugin.Config(positives=2, negatives=2), torch.device("cpu"))
+    with pytest.raises(ganstrata.DataError, match=r"a/z: the scores of the 140 samples .* do not vary;"):
+        few.learn(w, scores, CONCEPTS)
+
+
+def held_out_rows(n: int) -> list[int]:
+    """The rows that a fit of seed 0 leaves out."""
+    return np.random.default_rng(0).permutation(n)[ceil_share(0.7, n) :].tolist()
+
+
+@pytest.mark.parametrize("plugin", [Ridge, SoftConditional])
+def test_what_the_class_alone_decides_is_no_direction(plugin):
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, 600)
+    w = (rng.standard_normal((600, D)) + 3.0 * classes[:, None] * np.eye(D)[7]).astype(np.float32)
+    scores = np.stack([w[:, 0] + classes, w[:, 3] - 2.0 * classes, 0.1 * classes], axis=1).astype(np.float32)
+    scores[held_out_rows(600)[:3], 2] = 1.0  # so that its extremes can be told apart
+    few = plugin(plugin.Config(positives=3, negatives=3, train_share=0.7), torch.device("cpu"))
+    with pytest.raises(ganstrata.DataError, match=r"a/z: the scores .* do not vary within their classes;"):
+        few.learn(w, scores, CONCEPTS, classes=classes)
+    learnt = few.learn(w, scores[:, :2], CONCEPTS[:2], classes=classes)
+    for boundary, axis in zip(learnt, (0, 3), strict=True):
+        assert boundary.normal[axis] > 0.95
+        assert abs(boundary.normal[7]) < 0.1  # along which the classes differ
+
+
+def test_classes_do_not_matter_where_they_change_nothing():
+    w, scores = world(0.8)
+    rng = np.random.default_rng(1)
+    alone = learner(shrinkage=0.1).learn(w, scores, CONCEPTS)
+    beside = learner(shrinkage=0.1).learn(w, scores, CONCEPTS, classes=rng.integers(0, 2, len(w)))
+    for one, other in zip(alone, beside, strict=True):
+        assert one.normal @ other.normal > 0.995
 
 
 def test_conditional_directions_keep_the_concept_by_its_slope_and_not_by_its_restrained_normal():
