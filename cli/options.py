@@ -86,7 +86,9 @@ class Counts(click.ParamType):  # type: ignore[type-arg]  # generic since click 
             return value
         if self._may_be_none and value == "none":
             return ()
-        numbers = [int(part) if part.strip().isdecimal() else 0 for part in value.split(",")]
+        parts = [part.strip() for part in value.split(",")]
+        # int() refuses thousands of digits.
+        numbers = [int(part) if part.isdecimal() and len(part) <= 18 else 0 for part in parts]
         if any(not 1 <= n <= self._most for n in numbers) or len(set(numbers)) < len(numbers):
             self.fail(
                 f"'{value}' is not {'`none`, nor ' if self._may_be_none else ''}a list of different whole "

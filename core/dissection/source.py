@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config.reading import read_any_config
-from ..config.schema import RunConfig, Use
+from ..config.schema import RunConfig, Use, UseScorer
 from ..config.segment_schema import SegmentConfig, TrainingSection
 from ..errors import MismatchError, UserError, nearest
 from ..messages import listed, visible
@@ -46,8 +46,11 @@ def open_subject(
     if run is not None and overrides:
         raise UserError(f"--set changes the config in a file; {source} is a run, whose config is settled")
     config = read_any_config(source, changed) if run is None else run.config
+    alias = ""
     if isinstance(config, RunConfig):
-        config = segment_config_of(config, str(source), scorer, None if run is None else run.batch)
+        used = labelling_scorer(config, str(source), scorer)
+        alias = used.alias
+        config = segment_config_of(config, used, None if run is None else run.batch)
         config = config if device is None else config.model_copy(update={"device": device})
     elif scorer is not None:
         raise UserError(f"--scorer chooses one of several of a run; {source} names its only one, the teacher")
@@ -57,6 +60,13 @@ def open_subject(
             f"the generator of {source} is another one now: {subject.generator.fingerprint}, and that of the "
             f"run {run.record.generator.fingerprint}. Restore its checkpoint, or give a config"
         )
+    if run is not None:
+        before, now = run.record.checkpoints.get(alias, ""), subject.samples.teacher.segmenter.checkpoint
+        if before != now:
+            raise MismatchError(
+                f"the scorer {alias} of {source} is another one now: {now or 'no checkpoint'}, and that of "
+                f"the run {before or 'none'}. Restore its checkpoint, or give a config"
+            )
     if not strata:
         return subject
     possible = subject.generator.strata
@@ -64,16 +74,13 @@ def open_subject(
     return replace(subject, samples=replace(subject.samples, strata=chosen))
 
 
-def segment_config_of(
-    config: RunConfig, source: str, scorer: str | None, batch: int | None = None
-) -> SegmentConfig:
-    """Return the config of a run's generator with the one of its scorers that labels pixels.
+def labelling_scorer(config: RunConfig, source: str, scorer: str | None) -> UseScorer:
+    """Return the one of a run's scorers that labels pixels.
 
     Args:
         config: config of the run.
         source: where it is from, for messages.
         scorer: name of the scorer; None for the only one that labels pixels.
-        batch: pictures in one pass; None for that of the config.
 
     Raises:
         UserError: there is no such scorer, or not one alone.
@@ -102,9 +109,20 @@ def segment_config_of(
             f"several scorers of {source} label pixels: {listed([one.alias for one in able])}; "
             "choose with --scorer"
         )
+    return able[0]
+
+
+def segment_config_of(config: RunConfig, scorer: UseScorer, batch: int | None = None) -> SegmentConfig:
+    """Return the config of a run's generator with one of its scorers as the teacher.
+
+    Args:
+        config: config of the run.
+        scorer: the scorer.
+        batch: pictures in one pass; None for that of the config.
+    """
     return SegmentConfig(
         generator=config.generator,
-        teacher=Use.model_validate({"use": able[0].use, "with": able[0].options}),
+        teacher=Use.model_validate({"use": scorer.use, "with": scorer.options}),
         training=TrainingSection(seed=config.synthesis.seed, batch_size=batch or config.synthesis.batch_size),
         device=config.device,
         precision=config.precision,

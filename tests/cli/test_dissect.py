@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sys
 
 import pytest
 import yaml
@@ -92,7 +93,9 @@ def test_an_interruption_leaves_nothing_behind(invoke, tmp_path, segment, monkey
     assert not out.exists()
 
 
-def test_the_config_of_a_run_and_the_run_give_what_their_segmenter_sees(invoke, tmp_path, config):
+def test_the_config_of_a_run_and_the_run_give_what_their_segmenter_sees(
+    invoke, tmp_path, config, monkeypatch
+):
     config["scorers"] = [{"use": "fake_readings", "as": "seen"}, {"use": "fake_regions", "as": "things"}]
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -111,6 +114,11 @@ def test_the_config_of_a_run_and_the_run_give_what_their_segmenter_sees(invoke, 
         refused = invoke("dissect", run, "--out", out / "2", *arguments, *FEW)
         assert refused.exit_code == 2
         assert words in refused.stderr
+    monkeypatch.setattr(sys.modules["ganstrata_fakes"].Regions, "checkpoint", "another file", raising=False)
+    refused = invoke("dissect", run, "--out", out / "2", *FEW)
+    assert refused.exit_code == 2
+    assert "the scorer things of" in refused.stderr
+    assert "is another one now: another file" in refused.stderr
     assert not (out / "2").exists()
 
 
@@ -123,6 +131,7 @@ def test_the_config_of_a_run_and_the_run_give_what_their_segmenter_sees(invoke, 
         (("--scorer", "other"), "--scorer chooses one of several of a run"),
         (("--threshold", "best"), "'best' is not iqr, iou, or a share"),
         (("--threshold", "1"), "or a share above 0 and below 1"),
+        (("--counts", "9" * 5000), "list of different whole numbers"),
         (("--counts", "4,4"), "a list of different whole numbers"),
         (("--samples", "1"), "from 2 to 1000000"),
         (("--set", "teacher.use=fake_readings"), "labels no pixels"),
