@@ -20,11 +20,13 @@ from ..runs.manifest import StageFacts
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress, Step
 from ..runs.run import Run
+from .conditional import conditional_directions
 from .files import FILES, save_boundaries
-from .learn import LearningTask, conditional_directions, learn_from_resample, reason_invariant, reasons
+from .learn import reason_invariant, reasons
 from .null_directions import NULL_FILE, permuted_directions, save_directions
 from .relearning import learn_again
 from .resampled import RESAMPLED_FILE
+from .tasks import LearningTask, learn_from_resample
 
 Floats = NDArray[np.float32]
 PERCENT = 100  # progress of a learner that trains

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..boundaries.learn import LearningTask
 from ..boundaries.targets import correlations
+from ..boundaries.tasks import LearningTask
 from ..errors import DataError
 from ..plugins.boundary import Boundaries
 from ..plugins.contracts import BoundaryLearner, Generator

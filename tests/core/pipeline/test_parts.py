@@ -12,6 +12,7 @@ import pytest
 from closeness import assert_pictures_near
 from ganstrata import Boundaries, Boundary, BoundaryLearner, Latents, PictureError, Stream
 from ganstrata.core.boundaries import learn as learning
+from ganstrata.core.boundaries.conditional import conditional_directions
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.boundaries.learning_variance import resampled_rows
 from ganstrata.core.boundaries.resampled import Resampled
@@ -315,7 +316,7 @@ def test_a_conditional_direction_that_cannot_be_is_refused_by_name() -> None:
     one = Boundary("a/x", "attribute", np.eye(3, dtype=np.float32)[0], np.zeros((), np.float32), "w", "")
     condition = SimpleNamespace(edit="a/x", keep=("a/y",))
     with pytest.raises(DataError, match=r"a/x lies in the span of its conditions \(a/y\)"):
-        learning.conditional_directions(Boundaries([one, replace(one, concept="a/y")]), [condition])
+        conditional_directions(Boundaries([one, replace(one, concept="a/y")]), [condition])
 
 
 def test_why_a_concept_does_not_vary() -> None:
@@ -344,7 +345,8 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
         "one": SimpleNamespace(file="<svg/>\n", csv="a\n1\n"),
         "two": SimpleNamespace(file="<svg></svg>\n", csv="b\n2\n"),
     }
-    gathered = SimpleNamespace(effects=read_effects(plain.run), figures=figures)
+    directions = SimpleNamespace(tables={"directions": SimpleNamespace(csv="c\n3\n")})
+    gathered = SimpleNamespace(effects=read_effects(plain.run), figures=figures, directions=directions)
 
     def page(run, content, pictures, scores, work, *, differences) -> str:
         given.update(pictures=pictures, scores=scores, work=work, differences=differences)
@@ -375,6 +377,7 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
         for name in figures
         for kind, field in (("svg", "file"), ("csv", "csv"))
     }
+    written["figures/directions.csv"] = "c\n3\n"
     try:
         reporting.report(run, Engine(loop.prepared), progress)
         assert progress.counts == {"report": [1, 1, 1]}

@@ -8,8 +8,8 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
+from ganstrata.core.boundaries.conditional import conditional_directions
 from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
-from ganstrata.core.boundaries.learn import conditional_directions
 from ganstrata.core.config.schema import Condition
 from ganstrata.core.editing.directions import conditional
 from ganstrata.core.plugins.boundary import Boundaries
