@@ -58,6 +58,10 @@ class NamedDirection:
         >>> moved = [MovedConcept(name, size, 0.0, 0.0, 0.01) for name, size in [("a/x", 0.5), ("a/y", -0.2)]]
         >>> NamedDirection(0, "sefa/0", tuple(moved)).words, NamedDirection(1, "sefa/1", ()).words
         ('+a/x, -a/y', 'unnamed')
+        >>> NamedDirection(0, "sefa/0", tuple([*moved, moved[0]])).words
+        '+a/x, -a/y, +a/x'
+        >>> NamedDirection(0, "sefa/0", tuple(moved * 3)).words
+        '+a/x, -a/y, +a/x and 3 more'
         """
         if not self.moves:
             return UNNAMED

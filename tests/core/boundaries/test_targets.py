@@ -14,7 +14,7 @@ from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.boundaries.targets import correlations, distances, matched, ways_of_choice, with_targets
 from ganstrata.core.config.reading import validate
 from ganstrata.core.pipeline.forecast import forecast
-from ganstrata.core.rescoring.naming import named_directions
+from ganstrata.core.rescoring.naming import named_directions, naming_tests
 from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
@@ -194,6 +194,19 @@ def test_the_forecast_counts_the_directions_and_not_the_concepts(fakes, register
     text = forecast(prepare(validate(settings(config, "rotated"), "x")), 1)
     assert "5 boundaries" in text
     assert "resampling" not in text  # what does not depend on the samples is not learnt again
+
+
+def test_a_direction_that_moves_nothing_is_unnamed_and_its_p_stays_a_probability(
+    generator: ganstrata.Generator,
+) -> None:
+    scorer = ganstrata.load_scorer("fake_readings", device="cpu")
+    probed = ganstrata.probe(generator, scorer, samples=64)
+    found = Boundaries([axis(generator, i) for i in range(8, 16)])  # texture alone
+    effects = ganstrata.rescore(generator, scorer, found, probed=probed, samples=16, null_directions=8)
+    tests = naming_tests(effects)
+    own = effects.p[np.arange(8), effects.all_set, 0, effects.own]
+    assert (own > 0.5).any()  # twice as much would be no probability
+    assert ((tests.q > 0.0) & (tests.q <= 1.0)).all()
 
 
 def test_directions_are_matched_when_they_are_found_in_resampled_samples(
