@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from markupsafe import Markup
@@ -12,7 +13,7 @@ from ..figures.pages import page_script, page_style, templates
 from ..messages import this_version
 from ..runs.lock import locked
 from ..runs.progress import Progress
-from ..storage.disk import make_folder, write_bytes, write_text
+from ..storage.disk import disk_error, make_folder, remove, write_bytes, write_text
 from ..storage.result_folder import add_files, index_text, recover
 from .board import Board
 from .computing import board_of
@@ -25,6 +26,7 @@ from .tables import markdown, views
 
 INDEX, PAGE, TABLES = "leaderboard.json", "leaderboard.html", "leaderboard.md"
 COMPUTED = "computed"
+JUDGES = "judges.csv"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -64,11 +66,13 @@ def leaderboard_into(
         board = board_of(measure(config, request, store, source=source, progress=progress))
         files = files_of(board)
         add_files(out, {**files, INDEX: index_text(as_data(board), files)})
+        _remove_left(out, files)
     if page is not None and old is not None:
         beside = page.with_suffix("")
         make_folder(beside)
         for name in ("leaderboard.svg", "front.svg", *(f"{stem}.csv" for stem in tables(board))):
             write_bytes(beside / name, files[name])
+        _remove_left(beside, files)
         write_text(page, f"{old[0]}{BEGIN}\n\n{markdown(board)}\n{END}{old[1]}")
     return board
 
@@ -94,6 +98,19 @@ def files_of(board: Board) -> dict[str, bytes]:
         )
     )
     return files | {PAGE: page.encode()}
+
+
+def _remove_left(folder: Path, files: Collection[str]) -> None:
+    """Remove the table of judges of an earlier call, if this call had none.
+
+    Raises:
+        DiskError: it cannot be removed.
+    """
+    if JUDGES not in files:
+        try:
+            remove(folder / JUDGES)
+        except OSError as error:
+            raise disk_error(error, folder / JUDGES) from error
 
 
 def _parts_of(page: Path) -> tuple[str, str]:

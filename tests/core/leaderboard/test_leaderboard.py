@@ -491,6 +491,11 @@ def test_tables_files_and_page_show_the_same_numbers(learners, tmp_path):
     with pytest.raises(UserError, match="lacks the lines"):
         leaderboard_into(config, tmp_path / "other", request, page=out / "leaderboard.md")
     assert not (tmp_path / "other").exists()
+    assert (out / "judges.csv").exists()
+    leaderboard_into(config, out, BoardRequest(("planted_truth",), fresh=50), page=page)
+    assert not list(tmp_path.rglob("judges.csv"))  # which would be of the earlier call
+    listed = set(json.loads((out / "leaderboard.json").read_text())["files"])
+    assert listed == {file.name for file in out.iterdir() if file.suffix in (".csv", ".svg", ".html", ".md")}
 
 
 def test_a_folder_of_something_else_is_left_alone(learners, tmp_path):
