@@ -124,7 +124,7 @@ class Boundary:
 
 
 class Boundaries(tuple[Boundary, ...]):
-    """Boundaries in a fixed order, with access by name."""
+    """Hold boundaries in a fixed order, with access by name."""
 
     __slots__ = ()
 

@@ -136,7 +136,7 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Latents:
-    """Samples of the network's prior.
+    """Hold samples of the network's prior.
 
     Attributes:
         z: latents (N, Z).
@@ -152,7 +152,7 @@ class Latents:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of a pass besides the codes.
+    """Hold the inputs of a pass besides the codes.
 
     Attributes:
         n: number of samples.
@@ -169,7 +169,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class State:
-    """State between two strata. Every tensor has one row per sample.
+    """Hold the state between two strata. Every tensor has one row per sample.
 
     Attributes:
         x: feature map (N, C, H, W), or None before the first stratum.
@@ -188,7 +188,7 @@ class State:
 
 @dataclass(frozen=True)
 class Concept:
-    """One quantity that a scorer scores.
+    """Represent one quantity that a scorer scores.
 
     Attributes:
         name: name, unique within its scorer.
@@ -211,7 +211,7 @@ class Concept:
 
 
 class Rendering:
-    """Images with the feature maps that scorers read, and a cache that scorers share.
+    """Hold images with the feature maps that scorers read, and a cache that scorers share.
 
     Attributes:
         images: pictures (N, 3, H, W), RGB, nominally in [0, 1], never clamped: what scorers read.
@@ -282,7 +282,7 @@ class StatedAccuracy:
 
 @dataclass(frozen=True)
 class Match:
-    """A plugin's claim that it can read a checkpoint.
+    """Represent a plugin's claim that it can read a checkpoint.
 
     Attributes:
         confidence: from 0 to 1.
