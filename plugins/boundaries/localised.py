@@ -38,7 +38,7 @@ from .channels import Channel
 from .drawn import Drawing
 
 SHARE, AHEAD = 0.5, 0.25  # the paper's thresholds
-RARE = 4  # pictures that must show a class, since a share of fewer says nothing
+RARE = 10  # pictures that must show a class: shares of fewer do not hold in other pictures
 STEPS = 1e5  # values of a map, relative to its largest, that are told apart: equal ones differ by rounding
 BYTES = 2**28  # of the maps of a batch
 
@@ -63,7 +63,7 @@ class Localised(NamedTuple):
 def localised_channels(table: Shares) -> list[Localised]:
     """Return the channels that act on one class, those with the largest share first.
 
-    >>> table = Shares(np.array([[0.9, 0.1], [0.6, 0.5]]), np.array([8, 8]))
+    >>> table = Shares(np.array([[0.9, 0.1], [0.6, 0.5]]), np.array([20, 20]))
     >>> [(one.channel, one.label) for one in localised_channels(table)]
     [(0, 0)]
     """

@@ -21,7 +21,7 @@ from ...core.plugins.records import Concept
 from ...core.probing.samples import scored_generator
 from .channels import Channel, ChannelLearner, ChannelSettings, Styles
 from .drawn import Drawing
-from .localised import class_shares, localised_channels
+from .localised import RARE, class_shares, localised_channels
 from .nested import UsedScorer, built_scorer
 from .training import OnShare
 
@@ -63,7 +63,7 @@ class StyleChannels(ChannelLearner):
             "classes, and scores are not used",
         )
         pictures: int = Field(
-            default=16, ge=4, le=1_000_000, description="of which gradients are taken; the paper: 1000"
+            default=32, ge=RARE, le=1_000_000, description="of which gradients are taken; the paper: 1000"
         )
         resolution: int = Field(
             default=16, ge=2, le=128, description="rows and columns of a map of gradients; the paper: 32"

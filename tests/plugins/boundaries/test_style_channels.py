@@ -45,7 +45,7 @@ def found(painted: ganstrata.Generator, samples: ganstrata.Samples, **options: A
 
 
 def by_class(painted: ganstrata.Generator, samples: ganstrata.Samples, **options: Any) -> dict[str, str]:
-    options = {"segmenter": {"use": "quarters"}, "pictures": 6, "resolution": 8, **options}
+    options = {"segmenter": {"use": "quarters"}, "pictures": 12, "resolution": 8, **options}
     return {
         b.direction.removeprefix("channel/"): b.facts["class"] for b in found(painted, samples, **options)
     }
@@ -110,10 +110,10 @@ def test_gradients_find_the_class_of_each_planted_channel(painted, samples) -> N
     assert by_class(painted, samples) == {u: c for u, c in CLASS_OF.items() if "torgb" not in u}
     assert by_class(painted, samples, layers="0", resolution=4) == {"first/1": "wall"}
     learnt = found(
-        painted, samples, segmenter={"use": "quarters"}, pictures=6, resolution=8, to_rgb=True, channels=1
+        painted, samples, segmenter={"use": "quarters"}, pictures=12, resolution=8, to_rgb=True, channels=1
     )
     assert sorted(b.facts["class"] for b in learnt) == sorted(CLASSES)
-    assert {(b.facts["share"], b.facts["ahead"], b.facts["pictures"]) for b in learnt} == {(1.0, 1.0, 6)}
+    assert {(b.facts["share"], b.facts["ahead"], b.facts["pictures"]) for b in learnt} == {(1.0, 1.0, 12)}
 
 
 @pytest.mark.parametrize("area", [1, 9, 30, 55])
@@ -133,7 +133,7 @@ def test_gradients_by_chance_are_on_no_class(area: int) -> None:
 
 def test_both_thresholds_of_the_paper_and_rare_classes() -> None:
     share = np.array([[0.5, 0.0, 0.0], [0.51, 0.0, 0.0], [0.8, 0.55, 0.0], [0.8, 0.54, 0.0], [0.2, 0.0, 1.0]])
-    chosen = localised_channels(Shares(share, np.array([10, 10, 3])))
+    chosen = localised_channels(Shares(share, np.array([10, 10, 9])))
     assert [(one.channel, one.label) for one in chosen] == [(3, 0), (1, 0)]
 
 
@@ -178,7 +178,7 @@ def test_what_does_not_fit_is_refused(painted, samples) -> None:
     with pytest.raises(UserError, match="passes no gradients from its styles to its pictures"):
         found(detached, samples, segmenter={"use": "quarters"})
     one = ganstrata.load_learner(
-        "style_channels", device="cpu", layers="0", segmenter={"use": "quarters"}, pictures=4, resolution=4
+        "style_channels", device="cpu", layers="0", segmenter={"use": "quarters"}, pictures=10, resolution=4
     )
     idle = np.zeros((4, 9), np.float32)
     idle[:, 2] = range(4)  # the only channel that varies lights everything
@@ -209,7 +209,7 @@ def test_a_run_verifies_the_channels_of_exemplars(fakes, config, tmp_path: Path)
 
 
 def test_a_run_targets_the_channels_of_classes(fakes, config, tmp_path: Path) -> None:
-    options = {"segmenter": {"use": "fake_regions"}, "pictures": 8, "resolution": 8}
+    options = {"segmenter": {"use": "fake_regions"}, "pictures": 24, "resolution": 8}
     run = ganstrata.run(run_config(config, **options), tmp_path / "run")
     assert all(b.facts["class"] in ("wall", "sofa", "bed", "lamp") for b in run.boundaries)
     assert {b.concept for b in run.boundaries} <= {"seen/left", "seen/red"}
