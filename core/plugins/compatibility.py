@@ -42,7 +42,7 @@ def _check_styles(boundary: Boundary, generator: Generator) -> None:
     channels = sum(stratum.style_width or 0 for stratum in generator.strata if stratum.reads is not None)
     if boundary.normal.shape != (channels,):
         raise MismatchError(
-            f"boundary '{boundary.name}' has a normal of shape {boundary.normal.shape}; "
+            f"boundary '{boundary.name}' lies in space s and has a normal of shape {boundary.normal.shape}; "
             f"this generator has {channels} style channels in all"
         )
 
