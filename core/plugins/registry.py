@@ -50,8 +50,8 @@ RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "generator": ("auto",),  # see config.schema.AUTO
     "analysis": ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"),
     "command": (
-        *("analysis", "boundaries", "config", "edit", "init", "learn", "manipulate", "model", "plugins"),
-        *("report", "rescore", "run", "segment", "study", "synthesize"),
+        *("analysis", "boundaries", "config", "dissect", "edit", "init", "leaderboard", "learn"),
+        *("manipulate", "model", "plugins", "report", "rescore", "run", "segment", "study", "synthesize"),
     ),
 }
 """Names that ganstrata itself gives a meaning."""

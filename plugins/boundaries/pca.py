@@ -47,6 +47,7 @@ class Pca(UnlabelledLearner):
             default=0,
             ge=0,
             le=10_000_000,
+            examples=[100_000],
             description="samples drawn for this alone, such as the paper's 1000000; 0 for the run's own",
         )
         stratum: str = Field(
