@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..plugins.boundary import Boundary
+from ..runs.progress import Progress
 from ..statistics import bootstrap_weights
 from ..strata.layers import layers_in_words
 from .board import Board, Row
@@ -30,8 +31,12 @@ Floats = NDArray[np.float64]
 PERMUTED = 5  # permutations of the labels of each concept
 
 
-def board_of(measured: Measured) -> Board:
+def board_of(measured: Measured, progress: Progress | None = None) -> Board:
     """Compute the leaderboard.
+
+    Args:
+        measured: what it is computed from.
+        progress: where progress is shown; nowhere by default.
 
     Raises:
         UserError: the baseline is none of the learners.
@@ -44,14 +49,16 @@ def board_of(measured: Measured) -> Board:
     concepts = bootstrap_weights(len(names), resamples, seed + 1)
     scores = reading(sampled.scores.astype(np.float64), sampled.fresh_scores.astype(np.float64), names, SHARE)
     numbers, q = [], []
-    for label in labels:
-        paths = paths_of(measured, label)
-        numbers.append(
-            numbers_of_moves(paths, weights, concepts).with_all(
-                _of_projections(measured, label, scores, concepts)
+    with (progress or Progress(quiet=True)).stage("numbers of learners", total=len(labels)) as step:
+        for label in labels:
+            paths = paths_of(measured, label)
+            numbers.append(
+                numbers_of_moves(paths, weights, concepts).with_all(
+                    _of_projections(measured, label, scores, concepts)
+                )
             )
-        )
-        q.append(q_values(paths))
+            q.append(q_values(paths))
+            step(1)
     estimates = {
         name: estimate(
             np.array([one.value[name] for one in numbers]),

@@ -63,7 +63,7 @@ def leaderboard_into(
         if not (out / INDEX).is_file():
             write_bytes(out / INDEX, index_text({"format": 1, "finished": False}, {}))
         store = Store(out / COMPUTED)
-        board = board_of(measure(config, request, store, source=source, progress=progress))
+        board = board_of(measure(config, request, store, source=source, progress=progress), progress)
         files = files_of(board)
         add_files(out, {**files, INDEX: index_text(as_data(board), files)})
         _remove_left(out, files)

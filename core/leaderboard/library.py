@@ -68,4 +68,4 @@ def leaderboard(
     progress = Progress(quiet=quiet)
     if out is not None:
         return leaderboard_into(config, Path(out), request, source=source, progress=progress)
-    return board_of(measure(config, request, Store(None), source=source, progress=progress))
+    return board_of(measure(config, request, Store(None), source=source, progress=progress), progress)
