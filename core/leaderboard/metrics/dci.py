@@ -12,6 +12,7 @@ from sklearn.linear_model import lars_path_gram
 from ...statistics import resampled_means
 
 Floats = NDArray[np.float64]
+EQUAL = 1e-6  # correlations less than this from 1 are those of one code with itself
 STANDARD_ERRORS = 2.0  # correlations below so many standard errors of none get no weight
 
 
@@ -27,16 +28,17 @@ def weights_of_codes(codes: Floats, factors: Floats, counts: Floats | None = Non
         counts: how often each sample counts, (N,); once by default.
 
     Returns:
-        (B, C); 0 where a code or a factor does not vary, or a factor is never defined.
+        (B, C); 0 where a code does not vary or repeats one before, or a factor does not vary or is never
+        defined.
     """
     counts = np.ones(len(codes)) if counts is None else counts
-    columns = []
+    columns, kept = [], distinct(codes)
     for factor in factors.T:
         weight = counts * ~np.isnan(factor)
         if not weight.any():
             columns.append(np.zeros(codes.shape[1]))
             continue
-        x = standardised(codes, weight)
+        x = standardised(codes[:, kept], weight)
         y = standardised(np.where(np.isnan(factor), 0.0, factor)[:, None], weight)
         total = weight.sum()
         penalty = STANDARD_ERRORS / np.sqrt(total)
@@ -50,8 +52,20 @@ def weights_of_codes(codes: Floats, factors: Floats, counts: Floats | None = Non
                 alpha_min=penalty,
                 method="lasso",
             )
-        columns.append(path[:, -1])
+        column = np.zeros(codes.shape[1])
+        column[kept] = path[:, -1]
+        columns.append(column)
     return np.stack(columns, axis=1)
+
+
+def distinct(codes: Floats) -> NDArray[np.int64]:
+    """Return the positions of the codes (N, B) that repeat none before, whichever way round, and vary.
+
+    A direction that stands for several concepts gives equal codes, at which the path of a lasso may break.
+    """
+    x = standardised(codes, np.ones(len(codes)))
+    alike = np.abs(np.tril(x.T @ x / len(x), -1)) > 1.0 - EQUAL  # (B, B)
+    return np.flatnonzero(~alike.any(axis=1) & (x != 0.0).any(axis=0))
 
 
 def standardised(values: Floats, weight: Floats) -> Floats:

@@ -9,6 +9,7 @@ from ganstrata.core.leaderboard.estimates import chance_of, estimate, over_conce
 from ganstrata.core.leaderboard.metrics.dci import (
     completeness,
     disentanglement,
+    distinct,
     informativeness,
     weights_of_codes,
 )
@@ -244,3 +245,13 @@ def test_chance_of_the_space_is_that_of_a_mean_over_concepts():
     one, many = chance_of_space(1), chance_of_space(16)
     assert many.low < many.value < many.high
     assert many.high - many.low < 0.5 * (one.high - one.low)
+
+
+def test_codes_that_repeat_others_count_once_and_break_no_fit():
+    rng = np.random.default_rng(3)
+    one, other = rng.normal(size=(2, 500))
+    codes = np.stack([one, -one, other, 3.0 * one + 2.0, np.ones(500), other], axis=1)
+    assert distinct(codes).tolist() == [0, 2]
+    weights = weights_of_codes(codes, np.stack([one, other], axis=1))
+    assert np.flatnonzero(weights.any(axis=1)).tolist() == [0, 2]
+    assert np.abs(weights[[0, 2]]) == pytest.approx(np.eye(2), abs=0.1)
