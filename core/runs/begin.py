@@ -15,7 +15,8 @@ from .provenance.changes import changes
 from .run import Run, versions
 from .stages import STAGES, Stage
 
-FREE_KEYS = ("version", "checks", "engine")  # sections that do not change results
+# What does not change results; a preset only fills in other sections, which are in the keys.
+FREE_KEYS = ("version", "preset", "checks", "engine")
 MAY_CHANGE = (
     "scorers",
     "concepts",
