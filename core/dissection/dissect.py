@@ -102,7 +102,7 @@ def dissected(samples: LabelledSamples, request: DissectRequest, progress: Progr
     """Dissect the strata of samples, as `dissect` does.
 
     Raises:
-        UserError: the curves' stratum is not among them.
+        UserError: the curves' stratum is not among them, or has too few units for a set.
         DataError: a feature map is not finite.
         PictureError: a picture is not finite.
     """
@@ -111,6 +111,22 @@ def dissected(samples: LabelledSamples, request: DissectRequest, progress: Progr
             f"curve_stratum {request.curve_stratum} is not among the strata that are dissected, "
             f"{', '.join(map(str, samples.strata))}"
         )
+    _check_counts(samples, request)
     units = measure_units(samples, request, progress)
     curves = measure_curves(samples, units, request, progress)
     return Dissection(units, curves, request, samples.generator.card.source)
+
+
+def _check_counts(samples: LabelledSamples, request: DissectRequest) -> None:
+    """Refuse sets of as many units as there are; the default sizes are cut to those that fit.
+
+    Raises:
+        UserError: a set is too large for every stratum that may get curves.
+    """
+    most = max(m.channels for m in samples.maps if request.curve_stratum in (None, m.stratum)) - 1
+    too_large = [k for k in request.counts if k > most]
+    if too_large and request.counts != COUNTS:
+        where = "the strata" if request.curve_stratum is None else f"stratum {request.curve_stratum}"
+        raise UserError(
+            f"counts: {too_large[0]} units at once are too many; at most {most} of {where} can be set"
+        )

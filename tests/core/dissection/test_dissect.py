@@ -135,6 +135,8 @@ def test_python_gives_the_same_as_the_engine(found):
         ({"permutations": 5}, "permutations of a dissection must be at least 19"),
         ({"counts": [4, 2]}, "rising whole numbers"),
         ({"counts": [0]}, "rising whole numbers"),
+        ({"counts": [1, 4000]}, "counts: 4000 units at once are too many; at most .* of the strata"),
+        ({"counts": [4000], "curve_stratum": 0}, "at most .* of stratum 0 can be set"),
         ({"curve_stratum": 1}, "curve_stratum 1 is not among the strata"),
         ({"ablate": "noise"}, "zero or mean"),
     ],
