@@ -41,9 +41,13 @@ def with_preset(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both mappings in one; what is given has precedence, also inside of mappings."""
+    """Return both mappings in one; what is given has precedence, also inside of mappings.
+
+    A mapping that is given as null is one without settings.
+    """
     merged = {**settings, **given}
     for key, value in settings.items():
-        if isinstance(value, Mapping) and isinstance(given.get(key), Mapping):
-            merged[key] = _merged(given[key], value)
+        if isinstance(value, Mapping):
+            own = {} if given.get(key) is None else given[key]
+            merged[key] = _merged(own, value) if isinstance(own, Mapping) else own
     return merged

@@ -21,7 +21,8 @@ def test_the_preset_fills_in_what_is_left_out() -> None:
     assert (config.boundary.use, config.boundary.options["loss"]) == ("linear_svm", "hinge")
     assert (config.synthesis.samples, config.rescoring.samples) == (500_000, 1000)
     assert (config.rescoring.distance, config.rescoring.distance_unit) == (2.0, "raw")
-    assert validate({**LEAST, "preset": "paper", "boundary": None}, "x") == config
+    for boundary in (None, {"use": "linear_svm"}, {"use": "linear_svm", "with": None}):
+        assert validate({**LEAST, "preset": "paper", "boundary": boundary}, "x") == config
     assert validate(config.as_data(), "x") == config  # as a run stores it
 
 
