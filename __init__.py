@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .core.checkpoints.content import Part
     from .core.checkpoints.detect import Examined
     from .core.dissection.dissect import dissect
-    from .core.dissection.result import Dissection
+    from .core.dissection.result import Detector, Dissection
     from .core.editing.manipulate import manipulate
     from .core.errors import (
         CheckpointError,
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from .core.probing.samples import Samples, probe
     from .core.randomness import Stream, Use, normals, uniforms
     from .core.rescoring.hierarchy import Hierarchy, hierarchy
+    from .core.rescoring.naming import MovedConcept, NamedDirection
     from .core.rescoring.rescore import rescore
     from .core.rescoring.results import Effects
     from .core.runs.loading import load_generator, load_learner, load_scorer
@@ -98,6 +99,7 @@ _HOMES = {
     "Concept": "plugins.records",
     "ConfigError": "errors",
     "DataError": "errors",
+    "Detector": "dissection.result",
     "Dissection": "dissection.result",
     "Effects": "rescoring.results",
     "Examined": "checkpoints.detect",
@@ -114,6 +116,8 @@ _HOMES = {
     "MemoryExhausted": "errors",
     "MismatchError": "errors",
     "ModelCard": "plugins.records",
+    "MovedConcept": "rescoring.naming",
+    "NamedDirection": "rescoring.naming",
     "Painted": "semantics.painting.library",
     "Part": "checkpoints.content",
     "Pass": "strata.composition",
@@ -187,6 +191,7 @@ __all__ = [
     "Concept",
     "ConfigError",
     "DataError",
+    "Detector",
     "Dissection",
     "Effects",
     "Examined",
@@ -203,6 +208,8 @@ __all__ = [
     "MemoryExhausted",
     "MismatchError",
     "ModelCard",
+    "MovedConcept",
+    "NamedDirection",
     "Painted",
     "Part",
     "Pass",

@@ -95,5 +95,5 @@ def test_an_open_run_is_read_not_written(finished: Run) -> None:
 def test_nothing_in_a_config_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="generator: is missing") as caught:
         ganstrata.run({}, "nowhere")
-    assert len(caught.value.faults) == 3
+    assert len(caught.value.faults) == 2
     assert not Path("nowhere").exists()

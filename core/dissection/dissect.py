@@ -39,8 +39,9 @@ def dissect(
 ) -> Dissection:
     """Find out which units detect which class, and what switching them off or painting them in does.
 
-    Level and class of a unit are chosen on `samples` pictures. On as many others its pooled IoU is measured,
-    |on and class| / |on or class|, and compared with that of the class's masks permuted among pictures.
+    Level and class of a unit are chosen on `samples` pictures. On as many others its pooled IoU is measured:
+    pixels where it is on and that are of the class, divided by those of which one holds. It is compared with
+    that of the class's masks permuted among pictures.
 
     Args:
         generator: generator whose feature maps are dissected.

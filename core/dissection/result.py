@@ -137,7 +137,7 @@ class Dissection:
 
     @property
     def tables(self) -> dict[str, Table]:
-        """All tables by name: `units`, `iou`, `concepts`, and with curves `curves` and `places`."""
+        """Return the tables `units`, `iou` and `concepts` by name; with curves `curves` and `places` too."""
         found = {"units": self._unit_table(), "iou": self._iou_table(), "concepts": self._concept_table()}
         if self.curves is not None:
             found |= {"curves": curve_table(self.curves, self.classes)}

@@ -108,12 +108,12 @@ class Boundary:
 
     @property
     def to_keep(self) -> NDArray[np.float32]:
-        """Return the vector to which directions that keep the concept are orthogonal: slope or normal."""
+        """Return the slope or else the normal, to which directions that keep the concept are orthogonal."""
         return self.normal if self.slope is None else self.slope
 
     @property
     def unconditional_name(self) -> str:
-        """Return the name without conditions: the direction's own, or else the concept."""
+        """Return the direction's own name or else the concept, without conditions."""
         return self.direction or self.concept
 
     @property

@@ -65,6 +65,7 @@ _HOOKS = {
 STAGES = ("started", "finished", "failed")
 """What the hooks of listeners note of a stage."""
 _GROUPS: Mapping[Kind, str] = {"analysis": "ganstrata analysis", "command": "ganstrata"}
+MOST_KNOWN = 12  # names of plugins in a message; `ganstrata plugins list` has all
 MOST_BROKEN = 5
 """Maximum number of broken plugins whose reasons a message gives."""
 _NOUNS = {kind: kind for kind in ALL_KINDS} | {"boundary": "boundary learner"}
@@ -325,7 +326,7 @@ class Registry:
                 f"{ways_out(infos)}"
             )
         names = sorted({n for k, n in self._plugins if k == kind})
-        known = f"{nearest(name, names)}\n  Known: {', '.join(names) or 'none'}."
+        known = f"{nearest(name, names)}\n  Known: {listed(names, MOST_KNOWN) or 'none'}."
         raise self._absence(_NOUNS[kind], name, (kind,), known)
 
     def _absence(self, noun: str, name: str, kinds: Iterable[Kind], known: str) -> GanstrataError:

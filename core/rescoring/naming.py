@@ -53,7 +53,7 @@ class NamedDirection:
 
     @property
     def words(self) -> str:
-        """Return the meaning in words: signs and concepts, strongest first, or `unnamed`.
+        """Return signs and concepts as words, strongest first, or `unnamed`.
 
         >>> moved = [MovedConcept(name, size, 0.0, 0.0, 0.01) for name, size in [("a/x", 0.5), ("a/y", -0.2)]]
         >>> NamedDirection(0, "sefa/0", tuple(moved)).words, NamedDirection(1, "sefa/1", ()).words
