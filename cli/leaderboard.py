@@ -118,8 +118,9 @@ def leaderboard(
     """Compare learners of directions on the generator and the scorers of CONFIG.
 
     All get the same samples; their directions are moved on the same fresh samples, at their own layers, and
-    held against random directions at the same layers. Every number has an interval. A learner that fails is
-    named with its reason, and the others continue.
+    held against random directions at the same layers. Every number has an interval. Names and options
+    are checked before samples are drawn. A learner that fails is named with its reason, and the others
+    continue.
 
     The same command continues an interrupted comparison; with more learners it computes only those.
 
@@ -137,6 +138,7 @@ def leaderboard(
 
         # This imports torch, for which a fault in the config should not wait.
         from ..core.leaderboard.folder import PAGE, leaderboard_into
+        from ..core.leaderboard.tables import in_a_line
 
         request = BoardRequest(
             learners=(*learners, *more),
@@ -147,6 +149,5 @@ def leaderboard(
         )
         board = leaderboard_into(validated, out, request, page=page, source=str(config), progress=progress)
     for e in board.order:
-        target, leak = (float(board.estimates[name].value[e]) for name in ("target", "leak"))
-        say(clean(f"{board.rows[e].label}: effect {target:.2f} sd, leak {leak:.2f}"))
+        say(clean(in_a_line(board, e)))
     say(f"Page: {out / PAGE}")

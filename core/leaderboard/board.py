@@ -85,6 +85,7 @@ class Board:
     def front(self) -> list[int]:
         """Positions of the learners that no other beats in both effect on target and leak.
 
+        A learner without a leak is on no front: the interval of its effect on target reaches 0.
         A leak below 0 counts as 0: less than a random direction's side effects are no merit of an edit.
         """
         return pareto_front(self.estimates["target"].value, np.maximum(self.estimates["leak"].value, 0.0))

@@ -14,7 +14,7 @@ from ..statistics import bootstrap_weights
 from ..strata.layers import layers_in_words
 from .board import Board, Row
 from .entries import require_known
-from .estimates import estimate
+from .estimates import estimate, where_above_zero
 from .judging import Judged, judged
 from .learning import SHARE
 from .measures import MEASURES
@@ -60,13 +60,15 @@ def board_of(measured: Measured, progress: Progress | None = None) -> Board:
             q.append(q_values(paths))
             step(1)
     estimates = {
-        name: estimate(
-            np.array([one.value[name] for one in numbers]),
-            np.stack([one.drawn[name] for one in numbers], axis=1),
-            (low, high),
+        m.name: estimate(
+            np.array([one.value[m.name] for one in numbers]),
+            np.stack([one.drawn[m.name] for one in numbers], axis=1),
+            (m.low, m.high),
+            ratio=m.ratio,
         )
-        for name, low, high in ((m.name, m.low, m.high) for m in MEASURES)
+        for m in MEASURES
     }
+    estimates["leak"] = where_above_zero(estimates["leak"], estimates["target"])
     return Board(
         source=measured.source,
         rows=[_row(measured, label) for label in labels],

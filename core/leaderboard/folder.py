@@ -22,7 +22,7 @@ from .measuring import measure
 from .pictures import dots, front
 from .request import BoardRequest
 from .store import Store
-from .tables import markdown, views
+from .tables import UNDEFINED, has_undefined_leak, markdown, views
 
 INDEX, PAGE, TABLES = "leaderboard.json", "leaderboard.html", "leaderboard.md"
 COMPUTED = "computed"
@@ -95,6 +95,7 @@ def files_of(board: Board) -> dict[str, bytes]:
             dots=Markup(charts[0].inline),
             front=Markup(charts[1].inline),
             best=[board.rows[e].label for e in sorted(board.front)],
+            undefined=UNDEFINED if has_undefined_leak(board) else "",
         )
     )
     return files | {PAGE: page.encode()}

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..boundaries.targets import correlations
 from ..boundaries.tasks import LearningTask
-from ..errors import DataError
+from ..config.reading import option_faults
+from ..errors import ConfigError, DataError
 from ..plugins.boundary import Boundaries
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.registry import registry
@@ -46,6 +47,22 @@ def options_of(entry: Entry) -> dict[str, Any]:
     fields = registry().boundary(entry.use).Config.model_fields
     common: dict[str, Any] = {name: SHARE for name in ("positives", "negatives") if name in fields}
     return {**common, **entry.options}
+
+
+def check_entry(entry: Entry) -> None:
+    """Require that there is a learner of this name, with these options and within their ranges.
+
+    Raises:
+        PluginNotFound, PluginConflict: there is none, or there are two.
+        PluginBroken: it does not load.
+        ConfigError: it has no such option, or does not allow this value.
+    """
+    info = registry().info("boundary", entry.use)
+    faults = option_faults(
+        info.load().Config, options_of(entry), (), f"'{entry.use}' (from {info.distribution})"
+    )
+    if faults:
+        raise ConfigError(f"learner '{entry.label}'", faults)
 
 
 def built(entry: Entry, generator: Generator, samples: int, *, mixed: bool) -> BoundaryLearner:

@@ -53,7 +53,8 @@ def leaderboard(
         The leaderboard. A learner that failed is in `left`, with its reason.
 
     Raises:
-        UserError: the config or an argument does not fit, or no learner is left.
+        UserError: the config or an argument does not fit, a learner or an option is misspelt, or no learner
+            is left, or not the baseline.
         GanstrataError: the generator or a scorer fails.
     """
     changes = overrides_of(samples=samples, verify=verify, null=null, seed=seed)

@@ -19,6 +19,7 @@ class Measure(NamedTuple):
         low: least possible value.
         high: largest possible value.
         by_learner: whether what random directions reach differs between learners even at the same layers.
+        ratio: whether it divides by what may come near 0.
     """
 
     name: str
@@ -27,18 +28,19 @@ class Measure(NamedTuple):
     low: float = -math.inf
     high: float = math.inf
     by_learner: bool = False
+    ratio: bool = False
 
 
 EFFECTS = (
     Measure("target", "effect on target, sd", "more"),
     Measure("others", "effect on others, sd", "less"),
-    Measure("leak", "leak", "less"),
+    Measure("leak", "leak", "less", ratio=True),
     Measure("steadiness", "steadiness", "more", -1.0, 1.0),
     Measure("straightness", "straightness", "", 0.0, 1.0),
     Measure("accuracy", "accuracy", "more", 0.0, 1.0),
 )
 BESIDE = (
-    Measure("precision", "EPR", "more", 0.0),
+    Measure("precision", "EPR", "more", 0.0, ratio=True),
     *(
         Measure(dependency_name(kind, amount), f"AD {kind}, at {amount:g} sd", "less", 0.0, by_learner=True)
         for kind in ("mean", "max")

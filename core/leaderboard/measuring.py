@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..boundaries.null_directions import random_directions
 from ..config.schema import RunConfig
-from ..errors import ConfigError, DataError, Fault, GanstrataError
+from ..errors import ConfigError, DataError, Fault, GanstrataError, PluginNotFound, UserError
 from ..plugins.boundary import STYLES
 from ..plugins.contracts import BoundaryLearner
 from ..plugins.records import UNKNOWN
@@ -20,7 +20,7 @@ from ..runs.progress import Progress
 from ..runs.provenance.records import digest
 from ..storage.disk import DiskError
 from .entries import parse_judges, parse_learners, require_known
-from .learning import Learned
+from .learning import Learned, check_entry
 from .moving import Moved, SpaceLengths
 from .request import BoardRequest
 from .sampled import Sampled, sampled
@@ -79,24 +79,31 @@ def measure(
         progress: where progress is shown; nowhere by default.
 
     Raises:
-        UserError: the config or the request does not fit, or no learner is left.
+        UserError: the config or the request does not fit, a learner or an option is misspelt, or no learner
+            is left, or not the baseline. What shows before samples are drawn is told before.
         GanstrataError: a generator or a scorer fails.
     """
     progress = Progress(quiet=True) if progress is None else progress
     entries = parse_learners(request.learners)
     require_known(request.baseline, [entry.label for entry in entries])
+    baseline = entries[0].label if request.baseline is None else request.baseline
+    left: dict[str, str] = {}
+    for entry in entries:  # before a checkpoint is read
+        with _or_left_out(entry.label, left, progress, mistakes=(PluginNotFound, ConfigError)):
+            check_entry(entry)
     if config.learning.space == STYLES:
         reason = "must be w: a leaderboard compares learners in the space of the codes"
         raise ConfigError(source, [Fault(("learning", "space"), reason)])
     scored, chosen, device = prepare_scored(config, source=source)
     judges = parse_judges(request.judges, [concept.name for concept in scored.concepts])
     work = Work(config, request, store, scored, device, progress)
-    left: dict[str, str] = {}
     learners: dict[str, BoundaryLearner] = {}
     for entry in entries:  # before samples are drawn, which takes long
-        with _or_left_out(entry.label, left, progress):
-            learners[entry.label] = work.built(entry)
+        if entry.label not in left:
+            with _or_left_out(entry.label, left, progress, mistakes=(PluginNotFound, ConfigError)):
+                learners[entry.label] = work.built(entry)
     _require_some(learners, left)
+    _require_baseline(baseline, left)
     shared = sampled(scored, work.drawn(), chosen, judges)
     # Columns alone do not tell which of them are learnt, and which only judge.
     learnt = [concept.name for concept in shared.concepts]
@@ -107,7 +114,12 @@ def measure(
         if entry.label in learners:
             with _or_left_out(entry.label, left, progress):
                 kept[entry.label] = work.learner(entry, learners[entry.label], shared, moves_key)
+            if request.baseline is not None:
+                _require_baseline(request.baseline, left)
     _require_some(kept, left)
+    if baseline in left:
+        left[baseline] += f". It was to be the baseline: differences are from {next(iter(kept))} instead"
+        progress.say(f"{baseline}: {left[baseline]}")
     kinds = {NullKind.of(boundary) for one, _ in kept.values() for boundary in one.boundaries}
     nulls = {kind: work.null(kind, shared, moves_key) for kind in sorted(kinds, key=repr)}
     card, count = scored.generator.card, config.rescoring.null_directions * len(shared.concepts)
@@ -131,15 +143,35 @@ def measure(
 
 
 @contextmanager
-def _or_left_out(label: str, left: dict[str, str], progress: Progress) -> Iterator[None]:
-    """Leave a learner out if it fails: the others continue, whatever one does wrong."""
+def _or_left_out(
+    label: str, left: dict[str, str], progress: Progress, *, mistakes: tuple[type[UserError], ...] = ()
+) -> Iterator[None]:
+    """Leave a learner out if it fails: the others continue, whatever one does wrong.
+
+    Raises:
+        DiskError: the disk is full, which is not the learner's fault: no other could be kept either.
+        UserError: one of `mistakes`, in what the user wrote.
+    """
     try:
         yield
-    except DiskError:
-        raise  # it is not the learner's fault, and no other could be kept either
+    except (DiskError, *mistakes):
+        raise
     except Exception as error:
         left[label] = str(error) if isinstance(error, GanstrataError) else f"{type(error).__name__}: {error}"
         progress.say(f"{label} is left out: {left[label]}")
+
+
+def _require_baseline(baseline: str, left: Mapping[str, str]) -> None:
+    """Require that the learner with which the others are compared is not left out.
+
+    Raises:
+        DataError: it is.
+    """
+    if baseline in left:
+        raise DataError(
+            f"the baseline '{baseline}' is left out: {left[baseline]}\n"
+            "  Give another with --baseline, or another first learner."
+        )
 
 
 def _require_some(learners: Collection[str], left: Mapping[str, str]) -> None:

@@ -117,10 +117,11 @@ def over_all(single: Mapping[str, Floats], weights: Floats) -> dict[str, Floats]
     """Compute the numbers over concepts, (R,), from those by concept (R, B), with weights (R, B).
 
     Leak is the mean effect on others over the mean effect on the target, and the precision ratio that of
-    mean changes: a mean of ratios would hang on those directions that move nothing.
+    mean changes: a mean of ratios would hang on those directions that move nothing. Leak is NaN without an
+    effect above 0 to divide by.
     """
     means = {name: over_concepts(values, weights) for name, values in single.items()}
-    moves = means["target"] != 0.0
+    moves = means["target"] > 0.0
     means["leak"] = np.where(moves, means["others"] / np.where(moves, means["target"], 1.0), np.nan)
     means["precision"] = precision_ratio(means.pop("own"), means.pop("beside"))
     return means

@@ -54,9 +54,10 @@ def _panel(canvas: Canvas, board: Board, name: str, start: float, bottom: float)
     if np.isfinite(centre):
         canvas.line(scale(centre), TOP, scale(centre), bottom, "axis")
     for at, e in enumerate(board.order):
-        if not np.isfinite(estimate.value[e]):
-            continue
         y = TOP + LINE * (at + 0.5)
+        if not np.isfinite(estimate.value[e]):
+            canvas.text(start, y + 4, "–", css="soft")
+            continue
         if np.isfinite(estimate.low[e]):
             canvas.line(scale(float(estimate.low[e])), y, scale(float(estimate.high[e])), y, "axis")
         if e != board.baseline and np.isfinite(apart.low[e]):
@@ -70,6 +71,7 @@ def front(board: Board) -> Figure:
 
     On the front are the learners that no other beats in both. A leak below 0 counts as 0: such a learner
     moves other concepts less than a random direction does, and is not better the less it moves its own.
+    Learners without a leak have no dot.
     """
     names = [row.label for row in board.rows]
     canvas = Canvas(560 + text_width(names), 420)
@@ -109,7 +111,8 @@ def front(board: Board) -> Figure:
 
 def at_least_none(leak: Estimate) -> Estimate:
     """Return leaks of which those below 0 are 0."""
-    return Estimate(*(np.maximum(part, 0.0) for part in leak))
+    value, low, high, drawn = (np.maximum(part, 0.0) for part in leak[:4])
+    return leak._replace(value=value, low=low, high=high, drawn=drawn)
 
 
 def _extent(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float]:

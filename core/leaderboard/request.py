@@ -40,7 +40,7 @@ class BoardRequest:
             or not steps
             or steps[-1] <= 0.0
         ):
-            raise UserError(f"steps {list(steps)}: give rising numbers, the last above 0, such as -2 -1 1 2")
+            raise UserError(f"steps {list(steps)}: give rising numbers, the last above 0, such as -2,-1,1,2")
         if self.fresh < 20:
             raise UserError(f"fresh samples: {self.fresh} are too few; at least 20 are needed")
 

@@ -11,6 +11,11 @@ from .board import Board
 from .estimates import Chance, Estimate
 from .measures import BESIDE, EFFECTS, MEANING, Measure
 
+UNDEFINED = (
+    "A leak is shown as – where the interval of the effect on target reaches 0 or lies below it: there is "
+    "nothing to divide by. Such a learner is not on the front."
+)
+REASON = "the effect may be none"
 LARGEST = 1000.0  # numbers above are no more than that: very large
 
 
@@ -222,8 +227,22 @@ def space_view(board: Board) -> View:
 
 
 def markdown(board: Board) -> str:
-    """Return all tables and the learners that were left out, in Markdown."""
+    """Return all tables, what a dash means, and the learners that were left out, in Markdown."""
     left = "".join(
         f"Left out: `{label}`: {' '.join(reason.split())}\n" for label, reason in board.left.items()
     )
-    return "\n".join(view.markdown for view in views(board)) + (f"\n{left}" if left else "")
+    tables = "\n".join(view.markdown for view in views(board))
+    dash = f"\n{UNDEFINED}\n" if has_undefined_leak(board) else ""
+    return tables + dash + (f"\n{left}" if left else "")
+
+
+def has_undefined_leak(board: Board) -> bool:
+    """Return whether a learner has no leak."""
+    return bool(np.isnan(board.estimates["leak"].value).any())
+
+
+def in_a_line(board: Board, e: int) -> str:
+    """Return the effect and the leak of a learner in a line, each with its interval."""
+    target, leak = (cell_of(board.estimates[name], e).markdown for name in ("target", "leak"))
+    reason = f" ({REASON})" if np.isnan(board.estimates["leak"].value[e]) else ""
+    return f"{board.rows[e].label}: effect on target {target} sd, leak {leak}{reason}"
