@@ -18,6 +18,7 @@ from ..storage.result_folder import add_files, index_text, recover
 from .board import Board
 from .computing import board_of
 from .files import as_data, tables
+from .learning import checked_learners
 from .measuring import measure
 from .pictures import dots, front
 from .request import BoardRequest
@@ -57,6 +58,7 @@ def leaderboard_into(
         GanstrataError: a plugin fails, or the disk is full. The folder has all files of this call, or all of
             an earlier one.
     """
+    checked_learners(request)  # a mistake makes no folder
     old = None if page is None else _parts_of(page)
     with locked(out, INDEX, "folder of a leaderboard"):
         recover(out, INDEX)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -11,12 +12,13 @@ import numpy as np
 from ..boundaries.targets import correlations
 from ..boundaries.tasks import LearningTask
 from ..config.reading import option_faults
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, PluginBroken, PluginConflict
 from ..plugins.boundary import Boundaries
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.registry import registry
 from ..runs.loading import build
-from .entries import Entry
+from .entries import Entry, parse_learners, require_known
+from .request import BoardRequest
 from .sampled import Sampled, distances_of
 
 SHARE = 0.2
@@ -49,14 +51,25 @@ def options_of(entry: Entry) -> dict[str, Any]:
     return {**common, **entry.options}
 
 
-def check_entry(entry: Entry) -> None:
-    """Require that there is a learner of this name, with these options and within their ranges.
+def checked_learners(request: BoardRequest) -> list[Entry]:
+    """Return which learners are asked for, after checking their names and options.
+
+    A plugin that does not load is let pass: it is named when it is built, and the others continue.
 
     Raises:
-        PluginNotFound, PluginConflict: there is none, or there are two.
-        PluginBroken: it does not load.
-        ConfigError: it has no such option, or does not allow this value.
+        UserError: the learners or the baseline cannot be read.
+        PluginNotFound: there is no learner of such a name.
+        ConfigError: a learner has no such option, or does not allow this value.
     """
+    entries = parse_learners(request.learners)
+    require_known(request.baseline, [entry.label for entry in entries])
+    for entry in entries:
+        with suppress(PluginBroken, PluginConflict):
+            _check_options(entry)
+    return entries
+
+
+def _check_options(entry: Entry) -> None:
     info = registry().info("boundary", entry.use)
     faults = option_faults(
         info.load().Config, options_of(entry), (), f"'{entry.use}' (from {info.distribution})"

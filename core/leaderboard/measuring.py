@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..boundaries.null_directions import random_directions
 from ..config.schema import RunConfig
-from ..errors import ConfigError, DataError, Fault, GanstrataError, PluginNotFound, UserError
+from ..errors import ConfigError, DataError, Fault, GanstrataError, UserError
 from ..plugins.boundary import STYLES
 from ..plugins.contracts import BoundaryLearner
 from ..plugins.records import UNKNOWN
@@ -19,8 +19,8 @@ from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress
 from ..runs.provenance.records import digest
 from ..storage.disk import DiskError
-from .entries import parse_judges, parse_learners, require_known
-from .learning import Learned, check_entry
+from .entries import parse_judges
+from .learning import Learned, checked_learners
 from .moving import Moved, SpaceLengths
 from .request import BoardRequest
 from .sampled import Sampled, sampled
@@ -84,24 +84,19 @@ def measure(
         GanstrataError: a generator or a scorer fails.
     """
     progress = Progress(quiet=True) if progress is None else progress
-    entries = parse_learners(request.learners)
-    require_known(request.baseline, [entry.label for entry in entries])
+    entries = checked_learners(request)
     baseline = entries[0].label if request.baseline is None else request.baseline
-    left: dict[str, str] = {}
-    for entry in entries:  # before a checkpoint is read
-        with _or_left_out(entry.label, left, progress, mistakes=(PluginNotFound, ConfigError)):
-            check_entry(entry)
     if config.learning.space == STYLES:
         reason = "must be w: a leaderboard compares learners in the space of the codes"
         raise ConfigError(source, [Fault(("learning", "space"), reason)])
     scored, chosen, device = prepare_scored(config, source=source)
     judges = parse_judges(request.judges, [concept.name for concept in scored.concepts])
     work = Work(config, request, store, scored, device, progress)
+    left: dict[str, str] = {}
     learners: dict[str, BoundaryLearner] = {}
     for entry in entries:  # before samples are drawn, which takes long
-        if entry.label not in left:
-            with _or_left_out(entry.label, left, progress, mistakes=(PluginNotFound, ConfigError)):
-                learners[entry.label] = work.built(entry)
+        with _or_left_out(entry.label, left, progress, mistakes=(ConfigError,)):
+            learners[entry.label] = work.built(entry)
     _require_some(learners, left)
     _require_baseline(baseline, left)
     shared = sampled(scored, work.drawn(), chosen, judges)
@@ -154,7 +149,9 @@ def _or_left_out(
     """
     try:
         yield
-    except (DiskError, *mistakes):
+    except DiskError:
+        raise
+    except mistakes:
         raise
     except Exception as error:
         left[label] = str(error) if isinstance(error, GanstrataError) else f"{type(error).__name__}: {error}"

@@ -78,6 +78,8 @@ def test_mistakes_are_told_and_leave_nothing(call, tmp_path, monkeypatch, argume
     assert said in done.stderr
     assert "Traceback" not in done.output
     assert not (tmp_path / "out/leaderboard.html").exists()
+    if "Did you mean" in done.stderr:
+        assert not (tmp_path / "out").exists()
 
 
 def test_python_gives_the_board_with_or_without_a_folder(planted, tmp_path):
