@@ -56,14 +56,14 @@ class Elsewhere(ganstrata.BoundaryLearner):
         )
 
 
-class Alternating(ganstrata.BoundaryLearner):
-    """The planted axes, every second the wrong way round: on average they do nothing to their concepts."""
+class Doubtful(ganstrata.BoundaryLearner):
+    """Two planted axes, one that does nothing, and one the wrong way round: an effect that may be none."""
 
     def learn(self, latents, scores, concepts, *, generator=None, seed=0):
         axes, zero = np.eye(generator.card.code_size, dtype=np.float32), np.zeros((), np.float32)
         return ganstrata.Boundaries(
-            ganstrata.Boundary(c.name, c.level, (-1) ** i * axes[i], zero, "w", generator.fingerprint)
-            for i, c in enumerate(concepts)
+            ganstrata.Boundary(c.name, c.level, normal, zero, "w", generator.fingerprint)
+            for c, normal in zip(concepts, (axes[0], axes[1], axes[-1], -axes[3]), strict=True)
         )
 
 
@@ -101,7 +101,7 @@ class PerLayer(LinearSVM):
 def learners(planted, register, monkeypatch):
     """More learners of this module, by the name of their class."""
     monkeypatch.setattr(of_projections, "FITS", 20)
-    for plugin in (Unlabelled, Elsewhere, Alternating, Refusing, Failing, Infinite, PerLayer):
+    for plugin in (Unlabelled, Elsewhere, Doubtful, Refusing, Failing, Infinite, PerLayer):
         register("boundary", plugin.__name__.lower(), plugin)
     return planted
 
@@ -196,14 +196,14 @@ def test_correlated_factors_lead_learners_of_means_astray_but_not_those_of_hyper
     assert board.chance["dependency_mean_0.5"][1].value > 0.05
 
 
-@pytest.mark.parametrize("names", [(TRUTH, "alternating"), ("alternating", TRUTH)])
+@pytest.mark.parametrize("names", [(TRUTH, "doubtful"), ("doubtful", TRUTH)])
 def test_a_leak_without_an_effect_to_divide_by_is_undefined(learners, tmp_path, names):
     data = learners.config() | {"concepts": {"include": ["a/*"]}}
     data["rescoring"]["bootstrap"] = 100
     board = leaderboard_into(validate(data, "test"), tmp_path / "out", BoardRequest(names, fresh=50))
-    truth, none = names.index(TRUTH), names.index("alternating")
+    truth, none = names.index(TRUTH), names.index("doubtful")
     target, leak = board.estimates["target"], board.estimates["leak"]
-    assert target.low[none] < 0.0 < target.high[none]
+    assert target.low[none] < 0.0 < target.value[none] < target.high[none]
     assert np.isfinite([part[truth] for part in leak[:3]]).all()
     assert np.isnan([part[none] for part in leak[:3]]).all()
     apart = leak.against(board.baseline)
@@ -217,10 +217,10 @@ def test_a_leak_without_an_effect_to_divide_by_is_undefined(learners, tmp_path, 
     out = tmp_path / "out"
     for name in ("leaderboard.html", "leaderboard.md"):
         assert (out / name).read_text().count(UNDEFINED) == 1
-    assert "alternating: effect" not in (out / "front.svg").read_text()
+    assert "doubtful: effect" not in (out / "front.svg").read_text()
     with (out / "learners.csv").open(newline="") as file:
         rows = {(row["learner"], row["measure"]): row for row in csv.DictReader(file)}
-    undefined = rows["alternating", "leak"]
+    undefined = rows["doubtful", "leak"]
     random = rows[TRUTH, "leak"]["random"]  # undefined for everybody
     assert {undefined[key] for key in ("value", "low", "high", "difference", "difference_low")} == {random}
 
