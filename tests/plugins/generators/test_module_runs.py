@@ -125,12 +125,13 @@ def test_an_example_runs_to_the_end_on_the_real_network(
     config["generator"]["with"]["checkpoint"] = str(checkpoint)
     config["rescoring"] = {**SMALL["rescoring"], "layers": ["all"]}
     config["scorers"].append({"use": "brightness"})
-    config["concepts"] = {"include": ["colour/value", "brightness/*"]}
+    lightness = {"faces": "colour/value", "digits": "stroke/ink"}[name]
+    config["concepts"] = {"include": [lightness, "brightness/*"]}
     run = ganstrata.run(config, tmp_path / "run")
     assert (run.path / "report.html").stat().st_size > 10_000
     assert json.loads((run.path / "run.json").read_text())["checkpoints"]["generator"]
     changes = effects(run)
-    for concept in ("colour/value", "brightness/all", "brightness/above"):
+    for concept in (lightness, "brightness/all", "brightness/above"):
         assert changes[concept, "all"] > 0.01, "moving along a boundary makes the picture lighter"
 
 
