@@ -21,8 +21,7 @@ from ..analyses.right_layers_result import layers
 from ..errors import ConfigError, Fault, RunError, UserError
 from ..plugins.analysis import Analysis
 from ..plugins.registry import registry
-from ..probing.stage import read_scores
-from ..report.stage import report
+from ..report.stage import report, shown_scores
 from ..rescoring.stored_effects import read_effects
 from ..runs.loading import build
 from ..runs.lock import locked
@@ -114,7 +113,7 @@ def analyse_layers(
     with open_finished_run(path, progress=progress) as finished:
         run, engine = finished.run, finished.engine
         source = LabelledRun(labels_of([path])[0], run, read_effects(run))
-        read_scores(run, engine.prepared)  # the report reads them: nothing is written if they are damaged
+        shown_scores(run, engine.prepared)  # the report reads them: nothing is written if they are damaged
         result = layers(source, request)
         replace_folder(path / "analysis/layers", "layers.json", result.files([source]))
         report(run, engine, progress, differences=finished.differences)
@@ -131,7 +130,7 @@ def objects(path: Path, request: objects_of.TransitionRequest, *, progress: Prog
         run, engine = finished.run, finished.engine
         # The report reads both: nothing is written if they are damaged.
         effects = read_effects(run)
-        read_scores(run, engine.prepared)
+        shown_scores(run, engine.prepared)
         result = objects_of.follow_objects(finished, request, effects, progress=progress)
         report(run, engine, progress, differences=finished.differences)
     return result

@@ -116,10 +116,10 @@ def read_latents(run: Run, prepared: Prepared) -> tuple[NDArray[np.float32], NDA
     return samples.read("w"), samples.read("codes") if prepared.config.synthesis.mixing > 0.0 else None
 
 
-def read_scores(run: Run, prepared: Prepared) -> NDArray[np.float32]:
-    """Read the scores of all concepts (N, C), columns as in prepared.concepts."""
+def read_scores(run: Run, prepared: Prepared, rows: slice = slice(None)) -> NDArray[np.float32]:
+    """Read the scores of all concepts (N, C), columns as in prepared.concepts, or some rows of them."""
     samples = open_samples(run)
-    return np.concatenate([samples.read(f"scores/{alias}") for alias in prepared.scorers], axis=1)
+    return np.concatenate([samples.read(f"scores/{alias}", (rows,)) for alias in prepared.scorers], axis=1)
 
 
 def read_styles(run: Run, prepared: Prepared) -> NDArray[np.float32]:

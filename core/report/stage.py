@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..figures.pictures import Pixels, to_pixels
 from ..probing.stage import read_scores
@@ -34,7 +35,6 @@ def report(run: Run, engine: Engine, progress: Progress, *, differences: Sequenc
     """
     run.require("synthesize", "learn", "rescore", "edit")
     prepared = engine.prepared
-    count = min(run.config.report.samples, run.config.synthesis.samples)
     with progress.stage("report", total=3) as step:
         content = gather(run)
         work = counted(prepared, content.effects)
@@ -50,11 +50,17 @@ def report(run: Run, engine: Engine, progress: Progress, *, differences: Sequenc
             write_text(folder / f"{name}.csv", table.csv)
             files.append(f"figures/{name}.csv")
         step(1)
-        pictures, scores = _first(prepared, count), read_scores(run, prepared)[:count]
+        scores = shown_scores(run, prepared)
+        pictures = _first(prepared, len(scores))
         page = build_page(run, content, pictures, scores, work, differences=differences)
         write_text(run.path / PAGE, page)
         step(1)
     run.finish("report", seconds=step.seconds, files=(*files, PAGE), work=work)
+
+
+def shown_scores(run: Run, prepared: Prepared) -> NDArray[np.float32]:
+    """Read the scores of the first samples, which the page shows with their pictures, (count, C)."""
+    return read_scores(run, prepared, slice(run.config.report.samples))
 
 
 @torch.inference_mode()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -127,14 +128,46 @@ class Shards:
         """Return whether there is an array of this name."""
         return (self.path / name / "zarr.json").is_file()
 
-    def read(self, name: str) -> NDArray[Any]:
-        """Return an array.
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of an array.
 
         Raises:
             RunError: it is missing or cannot be read.
         """
+        with self._readable(name) as array:
+            return tuple(array.shape)
+
+    def read(self, name: str, region: Region = ()) -> NDArray[Any]:
+        """Return an array, or a region of it.
+
+        Args:
+            name: of the array.
+            region: a slice or a number for each of the first axes; all of the others are read.
+
+        Raises:
+            RunError: it is missing or cannot be read.
+        """
+        with self._readable(name) as array:
+            return np.asarray(array[(*region, ...)])
+
+    def blocks(self, name: str, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield an array piece by piece along its first axis: the first row of a piece, and the piece.
+
+        Args:
+            name: of the array.
+            rows: rows in a piece; the last one may be shorter.
+
+        Raises:
+            RunError: it is missing or cannot be read.
+        """
+        for start in range(0, self.shape(name)[0], rows):
+            yield start, self.read(name, (slice(start, start + rows),))
+
+    @contextmanager
+    def _readable(self, name: str) -> Iterator[zarr.Array[Any]]:
+        """Give an array to read; every failure in the block becomes an error that names the array."""
         try:
-            return np.asarray(cast("zarr.Array[Any]", zarr.open_group(self.path, mode="r")[name])[:])
+            yield cast("zarr.Array[Any]", zarr.open_group(self.path, mode="r")[name])
         except Exception as error:
             text = str(error)[:300]
             raise RunError(

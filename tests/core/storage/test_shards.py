@@ -141,3 +141,20 @@ def test_a_folder_in_place_of_a_chunk_is_named(shards: Shards) -> None:
     with pytest.raises(GanstrataError, match=r"cannot write .*a\.zarr.*: Is a directory"):
         shards.write("third", piece(8, 10))
     assert (file / "mine").is_dir()
+
+
+def test_regions_and_blocks_are_parts_of_the_whole(shards: Shards) -> None:
+    whole = shards.read("w")
+    assert shards.shape("w") == (10, 3)
+    assert np.array_equal(shards.read("w", (slice(3, 9), 1)), whole[3:9, 1])
+    blocks = list(shards.blocks("w", 3))
+    assert [start for start, _ in blocks] == [0, 3, 6, 9]
+    assert np.array_equal(np.concatenate([block for _, block in blocks]), whole)
+
+
+def test_a_damaged_region_alone_is_refused(shards: Shards) -> None:
+    file = chunk(shards, "w")  # the last rows
+    file.write_bytes(file.read_bytes()[:-1])
+    assert np.isfinite(shards.read("w", (slice(0, 8),))).all()
+    with pytest.raises(RunError, match="w cannot be read"):
+        list(shards.blocks("w", 5))
