@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from .null_comparison import NullComparison, compare_with_null, extra_variance, 
 from .sums import Moments, moments_of, null_means, samples_used
 
 Floats = NDArray[np.float64]
+
+CELLS = 2**18  # effects that are computed together
 
 BACKWARD = ("all", "everywhere", "none")
 
@@ -101,21 +104,20 @@ def effects_of(
         all_set: position of the layer set `all` on axis 1.
         ways: as for `q_values`.
     """
-    moved = ~np.isnan(sums[..., :1, 0])  # (B, S, 2, 1)
-    moments = moments_of(np.where(moved[..., None], sums, 0.0))
-    low, high = mean_interval(moments.mean, moments.error, moments.count)
-    rows = np.arange(len(own))
-    low[rows, :, :, own], high[rows, :, :, own] = skewed_interval(own_changes)  # (B, S, 2)
-    return _assembled(
-        moments,
-        (low, high),
-        compare_with_null(moments, null_means(null), own),
-        own,
-        samples=samples * moved,
-        unit=unit,
-        all_set=all_set,
-        ways=ways,
-    )
+    null_mean = null_means(null)  # (R, S, C)
+    effects = _empty(sums.shape[:-1])
+    # Boundaries do not depend on each other but for q, and some at a time need little memory besides.
+    some = max(1, CELLS // max(math.prod(sums.shape[1:-1]), 1))
+    for start in range(0, len(own), some):
+        part = slice(start, start + some)
+        moved = ~np.isnan(sums[part, ..., :1, 0])  # (b, S, 2, 1)
+        moments = moments_of(np.where(moved[..., None], sums[part], 0.0))
+        low, high = mean_interval(moments.mean, moments.error, moments.count)
+        rows = np.arange(len(low))
+        low[rows, :, :, own[part]], high[rows, :, :, own[part]] = skewed_interval(own_changes[part])
+        comparison = compare_with_null(moments, null_mean, own[part])
+        _fill(effects, part, moments, (low, high), comparison, samples=samples * moved, unit=unit)
+    return replace(effects, q=q_values(effects.p, own, all_set, ways))
 
 
 def effects_of_looks(
@@ -179,21 +181,15 @@ def effects_of_looks(
         chosen([look.count for look in by_look], at_layers.count),
     )
     moments = moments_of(np.nansum(sums, axis=1))
+    effects = _empty(moments.mean.shape)
     low, high = mean_interval(moments.mean, moments.error, moments.count)
     for i in range(len(own)):
         at = (i, all_set, 0)
         confidence = 1.0 - 0.05 * shares[last[i]]
         low[at], high[at] = mean_interval(moments.mean[at], moments.error[at], moments.count[at], confidence)
-    return _assembled(
-        moments,
-        (low, high),
-        comparison,
-        own,
-        samples=np.stack([forwards, backwards], axis=2)[..., None],
-        unit=unit,
-        all_set=all_set,
-        ways=ways,
-    )
+    used = np.stack([forwards, backwards], axis=2)[..., None]
+    _fill(effects, slice(None), moments, (low, high), comparison, samples=used, unit=unit)
+    return replace(effects, q=q_values(effects.p, own, all_set, ways))
 
 
 def over_learning(
@@ -214,47 +210,39 @@ def over_learning(
     return replace(effects, low_total=low, high_total=high)
 
 
-def _assembled(
+def _empty(shape: tuple[int, ...]) -> EffectArrays:
+    """Return arrays of NaN, to be filled."""
+    return EffectArrays(**{field.name: np.full(shape, np.nan) for field in fields(EffectArrays)})
+
+
+def _fill(
+    effects: EffectArrays,
+    rows: slice,
     moments: Moments,
     interval: tuple[Floats, Floats],
     comparison: NullComparison,
-    own: NDArray[np.int64],
     *,
     samples: NDArray[np.int64],
     unit: Floats,
-    all_set: int,
-    ways: NDArray[np.int64] | None,
-) -> EffectArrays:
-    """Assemble the record; no interval over learning samples is known yet.
+) -> None:
+    """Write the effects of b boundaries; q and the intervals over learning samples are not known yet.
 
     Args:
-        moments: of the boundaries, each (B, S, 2, C).
+        effects: of all boundaries.
+        rows: these b of them.
+        moments: of their changes, each (b, S, 2, C).
         interval: low and high of the means.
         comparison: with the null directions.
-        own: column of each boundary's concept, (B,).
-        samples: number of samples moved, (B, S, 2, 1).
+        samples: number of samples moved, (b, S, 2, 1).
         unit: divisor of `in_sd` for each concept, (C,).
-        all_set: position of the layer set `all` on axis 1.
-        ways: as for `q_values`.
     """
-    low, high = interval
-    return EffectArrays(
-        count=moments.count,
-        mean=moments.mean,
-        error=moments.error,
-        low=low,
-        high=high,
-        clipped=moments.clipped,
-        undefined=samples - moments.count,
-        made_undefined=moments.made_undefined,
-        in_sd=moments.mean / unit,
-        p=comparison.p,
-        rank=comparison.rank,
-        q=q_values(comparison.p, own, all_set, ways),
-        null_count=comparison.count,
-        low_total=np.full(low.shape, np.nan),
-        high_total=np.full(low.shape, np.nan),
-    )
+    effects.count[rows], effects.mean[rows], effects.error[rows] = moments.count, moments.mean, moments.error
+    effects.low[rows], effects.high[rows] = interval
+    effects.clipped[rows], effects.made_undefined[rows] = moments.clipped, moments.made_undefined
+    effects.undefined[rows] = samples - moments.count
+    effects.in_sd[rows] = moments.mean / unit
+    effects.p[rows], effects.rank[rows] = comparison.p, comparison.rank
+    effects.null_count[rows] = comparison.count
 
 
 def variation_factors(

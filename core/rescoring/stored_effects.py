@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +12,16 @@ from numpy.typing import NDArray
 from ..boundaries.files import load_boundaries
 from ..boundaries.resampled import RESAMPLED_FILE, Resampled
 from ..runs.run import Run
-from ..storage.csv_tables import Table
-from ..storage.disk import write_text
+from ..storage.csv_tables import csv_parts
+from ..storage.disk import write_parts
 from ..storage.shards import Shards
 from .interim import look_sizes
 from .results import Effects, Sums
 from .tables import EffectRow, rows_of
 
 Floats = NDArray[np.float64]
+
+PART_BYTES = 2**24  # of stored sums that are read at once
 
 
 def read_effects(run: Run) -> Effects:
@@ -34,7 +38,7 @@ def read_effects(run: Run) -> Effects:
         batch, looks = look_sizes(config.samples, config.looks, run.batch)
         sums, changes = _merged(units, list(sets).index("all"))  # (B + R, N, S, 2, C, 5), (B, S, 2, K)
     else:
-        sums = units.read("sums").sum(axis=1)  # (B + R, S, 2, C, 5), over batches
+        sums = _summed(units)  # (B + R, S, 2, C, 5)
         changes = units.read("own").astype(np.float64)
     relearnt, dilutions = None, None
     if "learn" in run.record.stages and RESAMPLED_FILE in run.record.stages["learn"].files:
@@ -54,6 +58,16 @@ def read_effects(run: Run) -> Effects:
     )
 
 
+def _summed(units: Shards) -> Floats:
+    """Return the sums over all batches, (B + R, S, 2, C, 5), of which only some batches are in memory."""
+    directions, batches, *shape = units.shape("sums")
+    total = np.zeros((directions, *shape))
+    some = max(1, PART_BYTES // (8 * math.prod(shape)))
+    for d, start in product(range(directions), range(0, batches, some)):
+        total[d] += units.read("sums", (d, slice(start, start + some))).sum(axis=0)
+    return total
+
+
 def _merged(units: Shards, all_set: int) -> tuple[Floats, Floats]:
     """Return the sums by batch and the own changes of adaptive sampling.
 
@@ -68,4 +82,4 @@ def _merged(units: Shards, all_set: int) -> tuple[Floats, Floats]:
 
 def write_table(effects: Effects, path: Path) -> None:
     """Write rescoring.csv: a row per boundary, layer set, sign and concept that were measured."""
-    write_text(path, Table(EffectRow._fields, rows_of(effects)).csv)
+    write_parts(path, (part.encode() for part in csv_parts(chain([EffectRow._fields], rows_of(effects)))))

@@ -14,6 +14,8 @@ from ..statistics import null_moments, without_spread
 from .sums import SIGNS, null_means
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .results import Effects
 
 
@@ -45,12 +47,11 @@ class EffectRow(NamedTuple):
     target: str
 
 
-def rows_of(effects: Effects) -> list[EffectRow]:
-    """Return a row per boundary, layer set, sign and concept.
+def rows_of(effects: Effects) -> Iterator[EffectRow]:
+    """Yield a row per boundary, layer set, sign and concept.
 
     There is none for steps that were not taken, and none for sets without a layer that the boundary moves.
     """
-    rows: list[EffectRow] = []
     moved = effects.moved
     for i, boundary in enumerate(effects.boundaries):
         for s, name in enumerate(effects.sets):
@@ -59,36 +60,31 @@ def rows_of(effects: Effects) -> list[EffectRow]:
                     continue
                 for j, concept in enumerate(effects.concepts):
                     at = (i, s, k, j)
-                    rows.append(
-                        EffectRow(
-                            boundary=boundary.name,
-                            boundary_level=boundary.level,
-                            layers=name,
-                            concept=concept.id,
-                            concept_level=concept.level,
-                            samples=int(effects.count[at]),
-                            clipped_mean=float(effects.clipped[at]),
-                            mean=float(effects.mean[at]),
-                            standard_error=float(effects.error[at]),
-                            low=float(effects.low[at]),
-                            high=float(effects.high[at]),
-                            mean_in_sd=float(effects.in_sd[at]),
-                            p_value=float(effects.p[at]),
-                            q_value=float(effects.q[at]),
-                            step=float(sign * effects.step),
-                            undefined=int(effects.undefined[at]),
-                            made_undefined=int(effects.made_undefined[at]),
-                            rank_p=float(effects.rank[at]),
-                            null_directions=float(effects.null_count[at]),
-                            low_total=float(effects.low_total[at]),
-                            high_total=float(effects.high_total[at]),
-                            no_spread=bool(
-                                without_spread(effects.mean[at], effects.low[at], effects.high[at])
-                            ),
-                            target=boundary.concept,
-                        )
+                    yield EffectRow(
+                        boundary=boundary.name,
+                        boundary_level=boundary.level,
+                        layers=name,
+                        concept=concept.id,
+                        concept_level=concept.level,
+                        samples=int(effects.count[at]),
+                        clipped_mean=float(effects.clipped[at]),
+                        mean=float(effects.mean[at]),
+                        standard_error=float(effects.error[at]),
+                        low=float(effects.low[at]),
+                        high=float(effects.high[at]),
+                        mean_in_sd=float(effects.in_sd[at]),
+                        p_value=float(effects.p[at]),
+                        q_value=float(effects.q[at]),
+                        step=float(sign * effects.step),
+                        undefined=int(effects.undefined[at]),
+                        made_undefined=int(effects.made_undefined[at]),
+                        rank_p=float(effects.rank[at]),
+                        null_directions=float(effects.null_count[at]),
+                        low_total=float(effects.low_total[at]),
+                        high_total=float(effects.high_total[at]),
+                        no_spread=bool(without_spread(effects.mean[at], effects.low[at], effects.high[at])),
+                        target=boundary.concept,
                     )
-    return rows
 
 
 def in_sd_with_interval(effects: Effects, i: int, at: int, j: int) -> tuple[float, float, float]:

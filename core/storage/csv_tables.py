@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from ..messages import escaped
 from .json_values import JsonObject
 
 FORMULA = ("=", "+", "-", "@")  # first characters of formulas in spreadsheets
+ROWS_IN_PART = 4096  # about a megabyte of text
+Item = TypeVar("Item")
 QUOTE = "'"  # first character of text in spreadsheets
 
 
@@ -62,9 +65,26 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     >>> csv_text([["=1+1", "-0.5", 0.1234567, float("nan"), None, 3, "a\x1b,b"]])
     '\'=1+1,-0.5,0.123457,,,3,"a\\x1b,b"\n'
     """
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue()
+    return "".join(csv_parts(rows))
+
+
+def csv_parts(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Yield the text of `csv_text` in parts of some thousand rows, for tables that are large."""
+    for some in batched(rows, ROWS_IN_PART):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in some)
+        yield text.getvalue()
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of so many items; the last may be shorter.
+
+    >>> list(batched("abc", 2))
+    [['a', 'b'], ['c']]
+    """
+    source = iter(items)
+    while some := list(islice(source, size)):
+        yield some
 
 
 def name_in(cell: str) -> str:

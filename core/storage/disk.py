@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -87,19 +88,31 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         GanstrataError: the disk is full or the directory cannot be written.
     """
+    write_parts(path, (content,))
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file in one step like `write_bytes`, from parts of which only one is in memory at a time.
+
+    Raises:
+        GanstrataError: the disk is full or the directory cannot be written.
+    """
     if path.is_dir() and not path.is_symlink():  # `.` and `/` too, which have no name
         raise disk_error(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), path)
     temporary = path.with_name(path.name + ".part")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:  # whatever made the parts may fail too, or be interrupted
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise disk_error(error, path) from error
+        if isinstance(error, OSError):
+            raise disk_error(error, path) from error
+        raise
 
 
 def make_folder(path: Path) -> None:

@@ -347,3 +347,10 @@ def test_boundaries_are_moved_backwards_where_it_was_asked_for(
     backward: str, expected: tuple[bool, ...]
 ) -> None:
     assert moved_backwards(backward, ["0", "all", "upper"]) == expected
+
+
+def test_boundaries_computed_one_by_one_are_those_computed_together(scores, monkeypatch):
+    together = effects(*scores)
+    monkeypatch.setattr("ganstrata.core.rescoring.effects.CELLS", 1)
+    for name, values in vars(effects(*scores)).items():
+        np.testing.assert_array_equal(values, getattr(together, name), err_msg=name)
