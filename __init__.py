@@ -76,10 +76,16 @@ if TYPE_CHECKING:
     from .core.rescoring.rescore import rescore
     from .core.rescoring.results import Effects
     from .core.runs.loading import load_generator, load_learner, load_scorer
+    from .core.semantics.annotation.library import (
+        ToAnnotate,
+        draw_to_annotate,
+        suggest_to_annotate,
+        train_from_masks,
+    )
     from .core.semantics.extractor import Extractor
     from .core.semantics.extractor_file import load_extractor, save_extractor
     from .core.semantics.learning.library import train_extractor
-    from .core.semantics.measuring.library import evaluate_extractor
+    from .core.semantics.measuring.library import evaluate_extractor, evaluate_shots
     from .core.semantics.painting.library import Painted, edit_by_painting, sample_by_painting
     from .core.storage.csv_tables import Table
     from .core.strata.composition import Pass, render
@@ -140,15 +146,18 @@ _HOMES = {
     "Stratum": "plugins.records",
     "Stream": "randomness",
     "Table": "storage.csv_tables",
+    "ToAnnotate": "semantics.annotation.library",
     "UnitEdit": "strata.units",
     "Use": "randomness",
     "UserError": "errors",
     "accuracy": "boundaries.selection",
     "boundary_of": "boundaries.hyperplane",
     "dissect": "dissection.dissect",
+    "draw_to_annotate": "semantics.annotation.library",
     "edit_by_painting": "semantics.painting.library",
     "edit_direction": "strata.moves",
     "evaluate_extractor": "semantics.measuring.library",
+    "evaluate_shots": "semantics.measuring.library",
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
     "leaderboard": "leaderboard.library",
@@ -174,9 +183,11 @@ _HOMES = {
     "save_extractor": "semantics.extractor_file",
     "select_extremes": "boundaries.selection",
     "spread_of": "probing.concept_stats",
+    "suggest_to_annotate": "semantics.annotation.library",
     "tile": "figures.pictures",
     "to_pixels": "figures.pictures",
     "train_extractor": "semantics.learning.library",
+    "train_from_masks": "semantics.annotation.library",
     "uniforms": "randomness",
 }
 
@@ -232,6 +243,7 @@ __all__ = [
     "Stratum",
     "Stream",
     "Table",
+    "ToAnnotate",
     "UnitEdit",
     "Use",
     "UserError",
@@ -239,9 +251,11 @@ __all__ = [
     "accuracy",
     "boundary_of",
     "dissect",
+    "draw_to_annotate",
     "edit_by_painting",
     "edit_direction",
     "evaluate_extractor",
+    "evaluate_shots",
     "hierarchy",
     "hookimpl",
     "leaderboard",
@@ -267,9 +281,11 @@ __all__ = [
     "save_extractor",
     "select_extremes",
     "spread_of",
+    "suggest_to_annotate",
     "tile",
     "to_pixels",
     "train_extractor",
+    "train_from_masks",
     "uniforms",
 ]
 

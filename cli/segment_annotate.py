@@ -112,11 +112,12 @@ def learn_command(
       ganstrata segment learn paint --out segmentations/painted
     """
     with computing("Run the same command again, with a new --out.", quiet=quiet) as progress:
-        from ..core.semantics.annotation.painted_learning import LearnRequest, learn
+        from ..core.semantics.annotation.mask_heads import LearnRequest
+        from ..core.semantics.annotation.painted_learning import learn
         from ..core.semantics.learning.folder import EXTRACTOR
 
-        request = LearnRequest(cast("Any", method), heads, resize=resize)
-        learnt = learn(folder, out, request, device=device, progress=progress)
+        request = LearnRequest(cast("Any", method), heads)
+        learnt = learn(folder, out, request, resize=resize, device=device, progress=progress)
         file = out / EXTRACTOR
     say(f"Learnt from {quantity(len(learnt), 'mask')}. Extractor: {file}")
 

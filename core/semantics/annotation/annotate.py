@@ -17,7 +17,6 @@ from ...messages import listed
 from ...runs.prepare import PluginBuilder
 from ...runs.progress import Progress
 from ...storage.disk import write_bytes, write_text
-from ...storage.name_rules import class_name_fault
 from ...storage.result_folder import recover, staged
 from ..extractor import Extractor, MadeFor
 from ..extractor_file import load_extractor
@@ -26,7 +25,7 @@ from ..subject import segmenter_of
 from ..teacher import Teacher
 from .annotations import INDEX, Annotations
 from .atelier import Atelier, samples_of
-from .legend import CLASSES, Legend
+from .legend import CLASSES, Legend, class_names
 
 
 def annotate(
@@ -116,9 +115,4 @@ def _classes(
             )
         teacher = PluginBuilder(source, device, config.checks).build("scorer", config.teacher, ("teacher",))
         return Teacher.of(segmenter_of(teacher, source), config.extractor.classes).classes
-    for name in classes:
-        if fault := class_name_fault(name):
-            raise UserError(f"the class '{name}' {fault}")
-    if len(set(classes)) < len(classes) or len(classes) < 2:
-        raise UserError(f"{listed(list(classes), 20)} are not two or more different classes")
-    return tuple(classes)
+    return class_names(classes)

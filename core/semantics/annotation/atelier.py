@@ -20,7 +20,7 @@ from ...plugins.contracts import Generator
 from ...randomness import Stream
 from ...runs.prepare import PluginBuilder
 from ...storage.disk import write_bytes
-from ..extractor import Architecture, MadeFor
+from ..extractor import MadeFor
 from ..feature_maps import choose_strata
 from ..heads import LSE
 from ..learning.annotated import annotated, draw_samples
@@ -29,6 +29,7 @@ from ..samples import LabelledSamples
 from ..teacher import Teacher
 from ..unlabelled import Unlabelled
 from .annotations import INDEX, Annotations
+from .mask_heads import labels_of_heads
 from .masks import label_png
 
 
@@ -83,12 +84,6 @@ class Atelier:
         drawn = draw_samples(self.samples, index, Stream.TRAINING)
         return drawn.maps, to_pixels(drawn.rendering.pictures)
 
-    def architecture(self, *, bias: bool) -> Architecture:
-        """Return the architecture of the folder's extractors."""
-        return Architecture(
-            "LSE", self.samples.maps, self.annotations.legend.names, self.annotations.size, bias=bias
-        )
-
     def write_pictures(self, index: Sequence[int], heads: Sequence[LSE]) -> None:
         """Write pictures to paint on, and their current labels if there are heads."""
         size = self.annotations.size
@@ -98,10 +93,7 @@ class Atelier:
             for n, i in enumerate(some):
                 write_bytes(self.annotations.file("sample", i), png(pictures[n]))
                 if heads:
-                    one = [x[n : n + 1] for x in maps]
-                    with torch.no_grad():
-                        mean = torch.stack([head(one, size).softmax(1) for head in heads]).mean(0)
-                    labels = mean[0].max(dim=0).indices.cpu().numpy()
+                    labels = labels_of_heads(heads, [x[n : n + 1] for x in maps], size)[0].cpu().numpy()
                     write_bytes(
                         self.annotations.file("labels", i), label_png(labels, self.annotations.legend)
                     )
@@ -118,12 +110,32 @@ def samples_of(config: AnnotateConfig, source: str, classes: Sequence[str], seed
         strata = choose_strata(generator.strata, config.extractor.strata)
     except UserError as error:
         raise ConfigError(source, [Fault(("extractor", "strata"), str(error))]) from None
-    card, size = generator.card, config.training.batch_size
+    size = config.training.batch_size
+    return unlabelled_samples(
+        generator,
+        classes,
+        strata,
+        seed,
+        None if size == "auto" else size,
+        resolve_precision(config.precision, device),
+    )
+
+
+def unlabelled_samples(
+    generator: Generator,
+    classes: Sequence[str],
+    strata: tuple[int, ...],
+    seed: int,
+    batch: int | None = None,
+    precision: str = "fp32",
+) -> LabelledSamples:
+    """Return samples of a generator, with classes in place of a teacher; `batch` None suits the device."""
+    card, device = generator.card, generator.device
     return LabelledSamples(
         generator,
         Teacher(Unlabelled(classes, device)),
         strata,
-        auto_batch(card.height, device, card.width) if size == "auto" else size,
+        batch or auto_batch(card.height, device, card.width),
         seed,
-        resolve_precision(config.precision, device),
+        precision,
     )

@@ -92,6 +92,20 @@ class Legend:
         return png(np.asarray(page))
 
 
+def class_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of classes to paint.
+
+    Raises:
+        UserError: they are fewer than two, repeated, or no names.
+    """
+    for name in names:
+        if fault := class_name_fault(name):
+            raise UserError(f"the class {shown(name)} {fault}")
+    if len(set(names)) < len(names) or len(names) < 2:
+        raise UserError(f"{listed(list(names), 20)} are not two or more different classes")
+    return tuple(names)
+
+
 def read_legend(path: Path) -> Legend:
     """Read a classes.json.
 

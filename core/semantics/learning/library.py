@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import ValidationError
-
-from ...config.faults import describe
-from ...config.segment_schema import SegmentConfig
-from ...device import auto_batch, for_inference
-from ...errors import ConfigError
-from ...plugins.arguments import require
-from ...plugins.base import Plugin
+from ...device import for_inference
 from ...plugins.contracts import Generator, Segmenter
 from ...runs.progress import Progress
 from ..extractor import Extractor, MadeFor
-from ..feature_maps import Choice, choose_strata
-from ..samples import LabelledSamples
-from ..subject import architecture_of
-from ..teacher import Teacher
+from ..feature_maps import Choice
+from ..in_memory import config_of, samples_and_architecture
 from .learn import facts_of, learnt_head
 
 
@@ -74,50 +65,31 @@ def train_extractor(
         >>> len(extractor.classes), len(extractor.strata)
         (18, 9)
     """
-    require("train_extractor()", "generator", generator, Generator, "ganstrata.load_generator")
-    require("train_extractor()", "teacher", teacher, Segmenter, "ganstrata.load_scorer")
-    extractor: dict[str, Any] = {
-        "head": head,
-        "strata": strata if isinstance(strata, str) else list(strata),
-        "classes": None if classes is None else list(classes),
-        "layer_weights": layer_weights,
-        "kernel": kernel,
-    }
-    training: dict[str, Any] = {
-        "method": method,
-        "images": images,
-        "seed": seed,
-        "learning_rate": learning_rate,
-        "layerwise_loss": layerwise_loss,
-        "batch_size": "auto" if batch is None else batch,
-    }
-    used, taught_by = _use_of(generator), _use_of(teacher)
-    data = {"generator": used, "teacher": taught_by, "extractor": extractor, "training": training}
-    try:
-        config = SegmentConfig.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError("train_extractor()", describe(error, SegmentConfig, data)) from None
-    teacher.check_generator(generator)
-    card, size = generator.card, config.training.batch_size
-    samples = LabelledSamples(
+    config = config_of(
+        "train_extractor()",
         generator,
-        Teacher.of(teacher, config.extractor.classes),
-        choose_strata(generator.strata, config.extractor.strata),
-        auto_batch(card.height, generator.device, card.width) if size == "auto" else size,
-        seed,
+        teacher,
+        {
+            "head": head,
+            "strata": strata if isinstance(strata, str) else list(strata),
+            "classes": None if classes is None else list(classes),
+            "layer_weights": layer_weights,
+            "kernel": kernel,
+        },
+        {
+            "method": method,
+            "images": images,
+            "seed": seed,
+            "learning_rate": learning_rate,
+            "layerwise_loss": layerwise_loss,
+            "batch_size": "auto" if batch is None else batch,
+        },
     )
-    architecture = architecture_of(samples, config.extractor, config.training)
-    samples = samples.with_size(architecture.size)
+    samples, architecture = samples_and_architecture(generator, teacher, config)
     learnt = learnt_head(samples, architecture, config.training, Progress(quiet=quiet))
-    network = for_inference(learnt.head, generator.device)
     return Extractor(
         architecture,
-        (network,),
+        (for_inference(learnt.head, generator.device),),
         MadeFor.of(generator, config.generator.use, config.generator.options),
         facts_of(learnt, samples.teacher, config.teacher, config.training),
     )
-
-
-def _use_of(built: Plugin[Any]) -> dict[str, Any]:
-    """Return name and config of a plugin, as a config gives them."""
-    return {"use": built.name, "with": built.config.model_dump(mode="json", exclude_unset=True)}

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...config.segment_schema import TrainingSection
 from ...device import for_inference
 from ...errors import CheckpointError, DataError, RunError
 from ...runs.progress import Progress
-from ..extractor import Extractor
+from ..extractor import Architecture, Extractor, MadeFor
 from ..extractor_file import load_extractor, save_extractor
-from ..subject import Subject
+from ..samples import LabelledSamples
 from .annotated import annotated, has_fresh_noise, redrawing
 from .few_shot import FewShotSettings, steps_for, train_few_shot
 from .few_shot_solution import few_shot_scale, image_sums, solve_few_shot
@@ -53,26 +54,45 @@ def name_of(shots: int, repeat: int) -> str:
     return f"shots-{shots}-repeat-{repeat + 1}"
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """Hold what all trainings on a few pictures share.
+
+    Attributes:
+        samples: generator and teacher.
+        architecture: of the extractors.
+        made_for: identity of the generator.
+        teacher: name of the teacher's plugin.
+        training: method and learning rate.
+    """
+
+    samples: LabelledSamples
+    architecture: Architecture
+    made_for: MadeFor
+    teacher: str
+    training: TrainingSection
+
+
 def train_shots(
-    subject: Subject, folder: Path, shots: Sequence[int], repeats: int, progress: Progress
+    lesson: Lesson, shots: Sequence[int], repeats: int, progress: Progress, folder: Path | None = None
 ) -> tuple[Trained, ...]:
     """Train what is not trained yet.
 
     Args:
-        subject: generator, teacher and training.
-        folder: folder of the extractors, which exists.
+        lesson: generator, teacher and training.
         shots: numbers of annotated pictures, each at most SPACING.
         repeats: trainings for each number.
         progress: where progress is shown.
+        folder: folder that keeps the extractors, and exists; None keeps none.
 
     Raises:
         RunError: an extractor of an earlier call is damaged, or another one.
         DataError: pictures cannot be learnt from; the message names them.
     """
     wanted = [(n, repeat) for repeat in range(repeats) for n in shots]
-    fresh = has_fresh_noise(subject.samples)
+    fresh = has_fresh_noise(lesson.samples)
     trained, steps = [], {n: steps_for(n) for n in shots}
-    done = [_stored(subject, folder, n, repeat) for n, repeat in wanted]
+    done = [None if folder is None else _stored(lesson, folder, n, repeat) for n, repeat in wanted]
     total = sum(steps[n] for n, _ in wanted)
     before = sum(steps[n] for (n, _), one in zip(wanted, done, strict=True) if one is not None)
     with progress.stage("train", total=total, done=before) as bar:
@@ -81,14 +101,15 @@ def train_shots(
                 bar.note(f"{n} shots, repeat {repeat + 1}")
                 index = _index(n, repeat)
                 try:
-                    one = _train(subject, index, repeat, fresh, bar)
+                    one = _train(lesson, index, repeat, fresh, bar)
                 except DataError as error:
                     raise DataError(
                         f"{n} shots, repeat {repeat + 1}, samples {index[0]} to {index[-1]}: {error}. Or "
                         "give another training.seed, which annotates other pictures"
                     ) from error
-                save_extractor(one, _file(folder, n, repeat))
-                one = load_extractor(_file(folder, n, repeat), subject.device)
+                if folder is not None:
+                    save_extractor(one, _file(folder, n, repeat))
+                    one = load_extractor(_file(folder, n, repeat), lesson.samples.generator.device)
             trained.append(Trained(n, repeat, one))
     return tuple(trained)
 
@@ -97,7 +118,7 @@ def _file(folder: Path, shots: int, repeat: int) -> Path:
     return folder / f"{name_of(shots, repeat)}.safetensors"
 
 
-def _stored(subject: Subject, folder: Path, shots: int, repeat: int) -> Extractor | None:
+def _stored(lesson: Lesson, folder: Path, shots: int, repeat: int) -> Extractor | None:
     """Return the extractor of an earlier call, or None if there is none.
 
     Raises:
@@ -108,10 +129,10 @@ def _stored(subject: Subject, folder: Path, shots: int, repeat: int) -> Extracto
         return None
     mend = "Delete this file, and the same command trains it again"
     try:
-        extractor = load_extractor(file, subject.device)
+        extractor = load_extractor(file, lesson.samples.generator.device)
     except CheckpointError as error:
         raise RunError(f"{error}. {mend}") from None
-    wanted = {"samples": list(_index(shots, repeat)), "seed": subject.samples.seed, "repeat": repeat + 1}
+    wanted = {"samples": list(_index(shots, repeat)), "seed": lesson.samples.seed, "repeat": repeat + 1}
     found = extractor.facts.get("few_shot")
     if not isinstance(found, Mapping) or any(found.get(key) != value for key, value in wanted.items()):
         raise RunError(f"{file} is not the extractor that this command wrote there. {mend}")
@@ -124,17 +145,16 @@ def _index(shots: int, repeat: int) -> range:
 
 
 def _train(
-    subject: Subject, index: Sequence[int], repeat: int, fresh: bool, advance: Callable[[int], object]
+    lesson: Lesson, index: Sequence[int], repeat: int, fresh: bool, advance: Callable[[int], object]
 ) -> Extractor:
     """Train one extractor on samples of Stream.TRAINING."""
-    samples, began = subject.samples, time.monotonic()
+    samples, section, began = lesson.samples, lesson.training, time.monotonic()
     maps, labels = annotated(samples, index)
-    section = subject.config.training
     if section.method == "gradient":
         head = train_few_shot(
             maps,
             labels,
-            len(subject.teacher.classes),
+            len(samples.teacher.classes),
             FewShotSettings(learning_rate=section.learning_rate, seed=(samples.seed + repeat) % 2**63),
             redraw=redrawing(samples, index) if fresh else None,
             advance=advance,
@@ -147,7 +167,7 @@ def _train(
         head = solve_few_shot(sums, section.method, widths, scale=scale)
         advance(steps_for(len(index)))
     facts: Mapping[str, Any] = {
-        "teacher": {"plugin": subject.taught_by.use, "classes": list(subject.teacher.classes)},
+        "teacher": {"plugin": lesson.teacher, "classes": list(samples.teacher.classes)},
         "few_shot": {
             "samples": [int(i) for i in index],
             "seed": samples.seed,
@@ -158,5 +178,5 @@ def _train(
             "seconds": round(time.monotonic() - began, 1),
         },
     }
-    architecture = replace(subject.architecture, layer_weights="equal", bias=head.bias is not None)
-    return Extractor(architecture, (for_inference(head, subject.device),), subject.made_for, facts)
+    architecture = replace(lesson.architecture, layer_weights="equal", bias=head.bias is not None)
+    return Extractor(architecture, (for_inference(head, samples.generator.device),), lesson.made_for, facts)

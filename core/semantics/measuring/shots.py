@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...config.segment_schema import SegmentConfig
@@ -17,7 +18,7 @@ from ...storage.json_values import JsonObject
 from ...storage.seal import read_sealed, sealed_text
 from ..extractor import Extractor
 from ..learning.folder import open_other
-from ..learning.shots import SPACING, Trained, train_shots
+from ..learning.shots import SPACING, Lesson, Trained, train_shots
 from ..record import record_of
 from ..subject import Subject, build_subject
 from .evaluation import Evaluation, evaluate, strata_of
@@ -69,7 +70,7 @@ class Measurement:
         trained: all trainings.
         evaluation: overlaps with the teacher's labels, on the same pictures for all.
         quality: qualities with intervals.
-        record: generator, teacher, seed, extractors and provenance, for the index.
+        record: generator, teacher, seed, extractors and provenance, for the index of a folder.
     """
 
     request: ShotsRequest
@@ -78,7 +79,7 @@ class Measurement:
     trained: tuple[Trained, ...]
     evaluation: Evaluation
     quality: Quality
-    record: JsonObject
+    record: JsonObject = field(default_factory=dict)
 
 
 def measure_shots(
@@ -110,19 +111,42 @@ def measure_shots(
     if request.full is not None:  # checked before anything is trained
         subject, full[FULL] = open_other(request.full, subject, source, progress)
     _begin(out, subject)
-    trained = train_shots(subject, out / EXTRACTORS, request.shots, request.repeats, progress)
+    lesson = Lesson(
+        subject.samples, subject.architecture, subject.made_for, config.teacher.use, config.training
+    )
+    trained = train_shots(lesson, request.shots, request.repeats, progress, out / EXTRACTORS)
+    found = measured(lesson, request, trained, full, progress)
     extractors = {one.name: one.extractor for one in trained} | full
-    samples = replace(subject.samples, strata=strata_of(list(extractors.values())))
+    return replace(found, record=record_of(subject, extractors))
+
+
+def measured(
+    lesson: Lesson,
+    request: ShotsRequest,
+    trained: tuple[Trained, ...],
+    full: Mapping[str, Extractor],
+    progress: Progress,
+) -> Measurement:
+    """Measure all trainings on the same new pictures.
+
+    Args:
+        lesson: generator and teacher.
+        request: what is measured.
+        trained: all trainings.
+        full: the extractor to compare with, as FULL; empty for none.
+        progress: where progress is shown.
+    """
+    extractors = {one.name: one.extractor for one in trained} | dict(full)
+    samples = replace(lesson.samples, strata=strata_of(list(extractors.values())))
     with progress.stage("evaluate", total=request.images) as bar:
         found = evaluate(samples, extractors, request.images, layerwise=False, progress=bar)
     return Measurement(
         request,
-        subject.generator.card.source,
-        config.teacher.use,
+        samples.generator.card.source,
+        lesson.teacher,
         trained,
         found,
         quality_of(found, seed=samples.seed),
-        record_of(subject, extractors),
     )
 
 

@@ -16,7 +16,6 @@ from ...plugins.records import Rendering
 from ...runs.progress import Progress
 from ...storage.disk import file_hash
 from ...storage.json_values import JsonObject
-from ...storage.result_folder import check_free, index_text, replace_folder
 from ...strata.layers import groups_of, layer_sets
 from ..annotation.legend import Legend, legend_beside
 from ..annotation.masks import label_png, read_mask
@@ -36,7 +35,8 @@ from .editing import (
     search_codes,
 )
 from .painted_page import edit_page
-from .studio import COMMAND, Studio, codes_file, legend_files, pictures_of
+from .result_folder import Content, Names, make_into
+from .studio import COMMAND, Studio, pictures_of
 
 By = Literal["extractor", "teacher", "colour"]
 WAYS: tuple[By, ...] = get_args(By)
@@ -183,18 +183,19 @@ def edit_into(
         UserError: the strokes do not fit.
         DataError: the loss is not finite.
     """
-    check_free(out, INDEX, COMMAND)
-    edited = edit(studio, request, progress)
-    _write(studio, edited, out)
-    return edited
+    return make_into(
+        out,
+        Names(INDEX, PAGE, COMMAND),
+        lambda: edit(studio, request, progress),
+        lambda edited: _content(studio, edited),
+    )
 
 
-def _write(studio: Studio, edited: PaintedEdit, out: Path) -> None:
-    """Write the files of an edit."""
+def _content(studio: Studio, edited: PaintedEdit) -> Content:
+    """Return what the folder of an edit contains."""
     legend = Legend.of(edited.classes)
-    name, codes = codes_file(edited.found.codes, studio.sample(edited.request.sample)[0].condition)
     before, after = (pictures_of(x)[0] for x in (edited.found.before, edited.found.after))
-    files = {
+    pictures = {
         "before.png": png(before),
         "after.png": png(after),
         **{
@@ -202,14 +203,17 @@ def _write(studio: Studio, edited: PaintedEdit, out: Path) -> None:
             for who, pair in edited.labels.items()
             for when, labels in zip(("before", "after"), pair, strict=True)
         },
-        name: codes,
-        **legend_files(legend),
     }
     if edited.target is not None:
-        files["target.png"] = label_png(edited.target[0].cpu().numpy(), legend)
-    record = record_of(studio, edited)
-    files[PAGE] = edit_page(studio, edited, legend, name).encode()
-    replace_folder(out, INDEX, {**files, INDEX: index_text(record, files)})
+        pictures["target.png"] = label_png(edited.target[0].cpu().numpy(), legend)
+    return Content(
+        legend,
+        pictures,
+        edited.found.codes,
+        studio.sample(edited.request.sample)[0].condition,
+        lambda codes: edit_page(studio, edited, legend, codes),
+        record_of(studio, edited),
+    )
 
 
 def record_of(studio: Studio, edited: PaintedEdit) -> JsonObject:

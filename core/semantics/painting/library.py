@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -14,10 +13,10 @@ from ...errors import UserError
 from ...plugins.arguments import require
 from ...plugins.contracts import Generator
 from ...randomness import Stream
+from ..annotation.arrays import painted_classes
 from ..annotation.masks import Labels
 from ..extractor import Extractor
 from ..predictors import Predictor
-from ..teacher import UNKNOWN
 from .code_spaces import CodeSpace, SpaceName
 from .defaults import CANDIDATES, EMPHASIS, LEARNING_RATE, STEPS
 from .editing import Renderer, Search, by_labels, painted_target, search_codes
@@ -77,7 +76,7 @@ def edit_by_painting(
     Source: Xu & Zheng, "Linear Semantics in Generative Adversarial Networks", CVPR 2021, algorithm 2.
 
     Example:
-        >>> import ganstrata
+        >>> import ganstrata, numpy as np
         >>> generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
         >>> teacher = ganstrata.load_scorer("segmentation", checkpoint="bundled:rooms", device="cpu")
         >>> extractor = ganstrata.train_extractor(generator, teacher, method="lda", images=64)
@@ -139,7 +138,7 @@ def sample_by_painting(
     Source: Xu & Zheng, "Linear Semantics in Generative Adversarial Networks", CVPR 2021, algorithm 3.
 
     Example:
-        >>> import ganstrata
+        >>> import ganstrata, numpy as np
         >>> generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
         >>> teacher = ganstrata.load_scorer("segmentation", checkpoint="bundled:rooms", device="cpu")
         >>> extractor = ganstrata.train_extractor(generator, teacher, method="lda", images=64)
@@ -185,18 +184,6 @@ def _checked(call: str, generator: Generator, extractor: Extractor, name: str, p
     require(call, "generator", generator, Generator, "ganstrata.load_generator")
     require(call, "extractor", extractor, Extractor, "ganstrata.train_extractor")
     extractor.check_generator(generator)
-    classes, size = extractor.classes, extractor.architecture.size
-    values = painted.detach().cpu().numpy() if isinstance(painted, Tensor) else np.asarray(painted)
-    if values.shape != size or not np.issubdtype(values.dtype, np.integer):
-        raise UserError(
-            f"{call}: `{name}` has the shape {values.shape} and the type {values.dtype}; whole numbers of "
-            f"shape {size} are needed, the size of the extractor's labels"
-        )
-    if values.min() < UNKNOWN or values.max() >= len(classes):
-        raise UserError(
-            f"{call}: `{name}` has values from {values.min()} to {values.max()}; the extractor has the "
-            f"classes 0 to {len(classes) - 1}, and {UNKNOWN} means that nothing is painted"
-        )
-    if (values == UNKNOWN).all():
-        raise UserError(f"{call}: nothing is painted in `{name}`; every pixel is {UNKNOWN}")
-    return values.astype(np.int64)
+    return painted_classes(
+        call, name, painted, len(extractor.classes), extractor.architecture.size, "the extractor's labels"
+    )

@@ -16,7 +16,6 @@ from ...runs.progress import Progress
 from ...statistics import Floats, sample_means
 from ...storage.disk import file_hash
 from ...storage.json_values import JsonObject
-from ...storage.result_folder import check_free, index_text, replace_folder
 from ..agreement import Overlaps, picture_mious
 from ..annotation.legend import Legend, legend_beside
 from ..annotation.masks import label_png, read_mask
@@ -24,8 +23,9 @@ from .code_spaces import SpaceName
 from .defaults import CANDIDATES
 from .editing import Search
 from .painted_page import sample_page
+from .result_folder import Content, Names, make_into
 from .sampling import Sampling, best_candidates, sample_like, searched_at_once
-from .studio import PredictorName, Studio, codes_file, legend_files, pictures_of
+from .studio import PredictorName, Studio, pictures_of
 
 INDEX = "sample.json"
 PAGE = "sample.html"
@@ -170,29 +170,34 @@ def sample_into(
         UserError: the mask does not fit.
         DataError: a loss is not finite.
     """
-    check_free(out, INDEX, COMMAND)
-    sampled = sample(studio, request, progress)
-    _write(studio, sampled, out)
-    return sampled
+    return make_into(
+        out,
+        Names(INDEX, PAGE, COMMAND),
+        lambda: sample(studio, request, progress),
+        lambda sampled: _content(studio, sampled),
+    )
 
 
-def _write(studio: Studio, sampled: PaintedSamples, out: Path) -> None:
-    """Write the files of sampled pictures."""
+def _content(studio: Studio, sampled: PaintedSamples) -> Content:
+    """Return what the folder of sampled pictures contains."""
     legend = Legend.of(sampled.classes)
-    name, codes = codes_file(sampled.sampling.codes, sampled.sampling.candidates.latents.condition)
     digits = max(3, len(str(sampled.request.n - 1)))
-    files = {
+    pictures = {
         "mask.png": label_png(sampled.target.cpu().numpy(), legend),
         **{f"picture_{i:0{digits}}.png": png(picture) for i, picture in enumerate(sampled.pictures)},
         **{
             f"labels_{i:0{digits}}.png": label_png(labels.cpu().numpy(), legend)
             for i, labels in enumerate(sampled.labels)
         },
-        name: codes,
-        **legend_files(legend),
     }
-    files[PAGE] = sample_page(studio, sampled, legend, name).encode()
-    replace_folder(out, INDEX, {**files, INDEX: index_text(record_of(studio, sampled), files)})
+    return Content(
+        legend,
+        pictures,
+        sampled.sampling.codes,
+        sampled.sampling.candidates.latents.condition,
+        lambda codes: sample_page(studio, sampled, legend, codes),
+        record_of(studio, sampled),
+    )
 
 
 def record_of(studio: Studio, sampled: PaintedSamples) -> JsonObject:

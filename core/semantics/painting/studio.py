@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from ...errors import UserError
 from ...figures.pictures import Pixels, png, to_pixels
@@ -170,17 +166,3 @@ def legend_files(legend: Legend) -> dict[str, bytes]:
 def pictures_of(rendering: Rendering) -> Pixels:
     """Return the pictures of a rendering as RGB with 8 bits, (N, H, W, 3)."""
     return to_pixels(rendering.images)
-
-
-def codes_file(codes: Tensor, condition: Tensor | None) -> tuple[str, bytes]:
-    """Return name and content of a file of codes (N, L, D), which `ganstrata manipulate --codes` reads.
-
-    Codes of a conditional generator need their classes, so the file is an archive then.
-    """
-    buffer = io.BytesIO()
-    values: NDArray[np.float32] = codes.detach().cpu().numpy().astype(np.float32)
-    if condition is None:
-        np.save(buffer, values)
-        return "codes.npy", buffer.getvalue()
-    np.savez(buffer, codes=values, condition=condition.cpu().numpy())
-    return "codes.npz", buffer.getvalue()

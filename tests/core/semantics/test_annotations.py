@@ -19,14 +19,9 @@ from ganstrata.core.semantics.annotation.annotate import annotate
 from ganstrata.core.semantics.annotation.annotations import INDEX, Annotations
 from ganstrata.core.semantics.annotation.atelier import Atelier
 from ganstrata.core.semantics.annotation.legend import Legend
+from ganstrata.core.semantics.annotation.mask_heads import POOL_START, LearnRequest, learnt_heads
 from ganstrata.core.semantics.annotation.masks import label_png
-from ganstrata.core.semantics.annotation.painted_learning import (
-    POOL_START,
-    LearnRequest,
-    learn,
-    learnt_heads,
-    suggest,
-)
+from ganstrata.core.semantics.annotation.painted_learning import learn, suggest
 from ganstrata.core.semantics.learning import few_shot
 from ganstrata.core.semantics.learning.annotated import draw_samples
 from ganstrata.core.semantics.learning.folder import EXTRACTOR, open_segmentation
@@ -185,8 +180,9 @@ def test_gradient_descent_draws_fresh_noise_and_has_the_rate_of_the_config(tmp_p
     paint(folder, 0)
     paint(folder, 1)
     atelier = Atelier.open(folder.path)
-    index, (head,) = learnt_heads(atelier, LearnRequest("gradient"))
-    _, maps, labels = atelier.annotated()
+    index, maps, labels = atelier.annotated()
+    rate = atelier.config.training.learning_rate
+    (head,) = learnt_heads(atelier.samples, index, maps, labels, LearnRequest("gradient"), learning_rate=rate)
 
     def redraw(step: int) -> list[Tensor]:
         seed = noise_seed(0, Stream.TRAINING) + 1 + step
@@ -313,7 +309,7 @@ def test_pictures_of_another_generator_are_refused(folder, tmp_path):
 
 
 def test_a_pool_that_is_too_small_is_refused(folder):
-    with pytest.raises(UserError, match="larger --pool"):
+    with pytest.raises(UserError, match="larger pool"):
         suggest(folder.path, 6, 5)
     with pytest.raises(RunError, match=r"it has no annotations\.json"):
         suggest(folder.path.parent, 1, 5)

@@ -86,7 +86,7 @@ def test_samples_have_the_mask(extractor):
     [
         (np.zeros((8, 4), int), r"has the shape \(8, 4\).* of shape \(8, 8\) are needed"),
         (np.zeros((8, 8)), "the type float64; whole numbers"),
-        (np.full((8, 8), 3), "values from 3 to 3; the extractor has the classes 0 to 2"),
+        (np.full((8, 8), 3), "values from 3 to 3; the classes are 0 to 2"),
         (np.full((8, 8), -2), "values from -2 to -2"),
         (np.full((8, 8), -1), "nothing is painted"),
     ],
