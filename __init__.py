@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .core.plugins.base import PluginConfig
     from .core.plugins.boundary import Boundaries, Boundary
     from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
+    from .core.plugins.engine import Engine, Job, JobOutcome, Worker, WorkerSetup
     from .core.plugins.hookspecs import hookimpl
     from .core.plugins.own_classes import register
     from .core.plugins.prior_codes import PriorCode
@@ -108,6 +109,7 @@ _HOMES = {
     "Detector": "dissection.result",
     "Dissection": "dissection.result",
     "Effects": "rescoring.results",
+    "Engine": "plugins.engine",
     "Examined": "checkpoints.detect",
     "Extractor": "semantics.extractor",
     "Extremes": "boundaries.selection",
@@ -115,6 +117,8 @@ _HOMES = {
     "Generator": "plugins.contracts",
     "Hierarchy": "rescoring.hierarchy",
     "Inputs": "plugins.records",
+    "Job": "plugins.engine",
+    "JobOutcome": "plugins.engine",
     "Latents": "plugins.records",
     "LayerError": "errors",
     "Learnt": "boundaries.learn",
@@ -150,6 +154,8 @@ _HOMES = {
     "UnitEdit": "strata.units",
     "Use": "randomness",
     "UserError": "errors",
+    "Worker": "plugins.engine",
+    "WorkerSetup": "plugins.engine",
     "accuracy": "boundaries.selection",
     "boundary_of": "boundaries.hyperplane",
     "dissect": "dissection.dissect",
@@ -205,6 +211,7 @@ __all__ = [
     "Detector",
     "Dissection",
     "Effects",
+    "Engine",
     "Examined",
     "Extractor",
     "Extremes",
@@ -212,6 +219,8 @@ __all__ = [
     "Generator",
     "Hierarchy",
     "Inputs",
+    "Job",
+    "JobOutcome",
     "Latents",
     "LayerError",
     "Learnt",
@@ -247,6 +256,8 @@ __all__ = [
     "UnitEdit",
     "Use",
     "UserError",
+    "Worker",
+    "WorkerSetup",
     "__version__",
     "accuracy",
     "boundary_of",

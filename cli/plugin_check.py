@@ -13,7 +13,7 @@ import click
 
 from ..core.errors import UserError
 from ..core.messages import listed, message, shown, visible
-from ..core.plugins.registry import KINDS, Kind, registry
+from ..core.plugins.registry import CHECKED, Kind, registry
 from .errors import reported
 from .options import PATH
 from .streams import say
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from ..testing import Outcome
 
 MARKS = {"ok": "ok", "failed": "FAILED", "skipped": "skipped"}
-SECTIONS = {"generator": "generator", "scorer": "scorers", "boundary": "boundary"}  # of a run's config
+SECTIONS = {kind: "scorers" if kind == "scorer" else kind for kind in CHECKED}  # of a run's config
 
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), help="Which one, if plugins of two kinds have this name.")
+@click.option("--kind", type=click.Choice(CHECKED), help="Which one, if plugins of two kinds have this name.")
 @click.option(
     "--config",
     type=PATH,
@@ -91,10 +91,10 @@ def _kind_of(name: str) -> Kind:
         UserError: there are several, or none of a kind for which there are checks.
     """
     named = {info.kind: None for info in registry().named(name)}
-    kinds = [kind for kind in named if kind in KINDS]
+    kinds = [kind for kind in named if kind in CHECKED]
     if not kinds:
         raise UserError(
-            "there are checks for generators, scorers and boundary learners alone, and "
+            "there are checks for generators, scorers, boundary learners and engines alone, and "
             f"'{visible(name)}' is of another kind: {listed(named)}"
         )
     if len(kinds) > 1:

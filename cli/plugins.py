@@ -21,6 +21,7 @@ TITLES = {
     "generator": "Generators",
     "scorer": "Scorers",
     "boundary": "Boundary learners",
+    "engine": "Engines",
     "analysis": "Analyses",
     "command": "Commands",
 }

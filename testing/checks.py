@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ..core.errors import UserError, nearest
 from ..core.messages import listed, visible
 from ..core.plugins.registry import Kind
-from . import any_plugin, edit_checks, generator_checks, learner_checks, scorer_checks
+from . import any_plugin, edit_checks, engine_checks, generator_checks, learner_checks, scorer_checks
 from .kit import Check, Outcome, Run, outcome_of
 from .subject import Subject
 
@@ -70,6 +70,11 @@ _LEARNER: Table = _EVERY | {
     learner_checks.one_class_is_refused: (learner_checks.boundaries_are_as_the_contract_says,),
     learner_checks.samples_without_a_score_are_left_out: (learner_checks.planted_directions_are_recovered,),
 }
+_ENGINE: Table = _EVERY | {
+    engine_checks.workers_can_be_counted: (),
+    engine_checks.every_job_has_one_outcome: (engine_checks.workers_can_be_counted,),
+    engine_checks.no_process_is_left_behind: (engine_checks.every_job_has_one_outcome,),
+}
 
 
 def _checks(kind: Kind, table: Table) -> tuple[Check, ...]:
@@ -85,6 +90,7 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
     "generator": _checks("generator", _GENERATOR),
     "scorer": _checks("scorer", _SCORER),
     "boundary": _checks("boundary", _LEARNER),
+    "engine": _checks("engine", _ENGINE),
 }
 
 
@@ -117,7 +123,7 @@ def check_names(kind: Kind, reasons: Mapping[str, str]) -> None:
     """Refuse expected failures that name no check, or give no reason.
 
     Args:
-        kind: generator, scorer or boundary.
+        kind: generator, scorer, boundary or engine.
         reasons: name of a check -> why it fails.
 
     Raises:

@@ -26,7 +26,7 @@ def check_plugin(
     """Run every check of a plugin, and return how each ended.
 
     Args:
-        kind: generator, scorer or boundary.
+        kind: generator, scorer, boundary or engine.
         plugin: the class, or the name under which it is registered.
         config: its options.
         generator: for a scorer that reads feature maps, the generator that makes them, or a function that
@@ -60,7 +60,7 @@ def conformance(
     built: one mistake is told once, by the case that is nearest to it.
 
     Args:
-        kind: generator, scorer or boundary.
+        kind: generator, scorer, boundary or engine.
         plugin: the class, or the name under which it is registered.
         config: its options.
         generator: for a scorer that reads feature maps, the generator that makes them, or a function that

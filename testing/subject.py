@@ -40,7 +40,7 @@ class Subject:
     """Hold a plugin and its config.
 
     Attributes:
-        kind: generator, scorer or boundary.
+        kind: generator, scorer, boundary or engine.
         plugin: its class, or the name under which it is registered.
         config: its options.
         generator: for a scorer that reads feature maps, the generator that makes them, or a function that

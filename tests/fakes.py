@@ -391,6 +391,12 @@ def fail(prepared: object, task: int) -> int:
     raise GanstrataError(f"task {task} failed")
 
 
+def place(prepared: Any, task: int) -> tuple[int, str]:
+    """The process that does a task, and its device."""
+    time.sleep(0.02)
+    return os.getpid(), str(prepared.device)
+
+
 def threads(prepared: object, task: int) -> int:
     """How many threads torch uses here."""
     return torch.get_num_threads()

@@ -47,6 +47,13 @@ def test_a_config_of_each_version_is_read_with_every_field(version: int) -> None
         assert present == stored, "a new field belongs into this file too"
 
 
+def test_the_earlier_name_of_an_engine_is_read(config: dict[str, Any], fakes) -> None:
+    """`use` was called `kind`: the value means the same, so the version did not rise."""
+    config["engine"] = {"kind": "local", "workers": 3}
+    engine = validate(config, "x").engine
+    assert (engine.use, engine.workers) == ("local", 3)
+
+
 def test_a_config_without_a_version_is_of_the_first_one(config: dict[str, Any], fakes) -> None:
     """Also when VERSION has risen: configs were written before anybody could know of a second one."""
     assert "version" not in config

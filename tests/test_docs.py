@@ -113,7 +113,7 @@ def test_every_hook_is_documented_with_its_arguments() -> None:
     text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
     hooks = registry().hooks
     names = [name for name in vars(hooks.hook) if name.startswith(PROJECT)]
-    assert len(names) == 8
+    assert len(names) == 9
     for name in names:
         assert f"`{name}({', '.join(getattr(hooks.hook, name).spec.argnames)})`" in text
 
@@ -173,6 +173,13 @@ def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:
     assert table.read_text().splitlines()[0] == "accuracy,concept"
     assert "Hello." in command(tmp_path, "greet")
 
+    # Results do not depend on the engine.
+    command(
+        *(tmp_path, "run", "discs.yaml", "--out", "again", "--quiet", "--set", "engine.use=pool"),
+        *("--set", "engine.with.renew_after=50", "--set", "engine.workers=2"),
+    )
+    assert (tmp_path / "again/rescoring.csv").read_bytes() == (tmp_path / "run/rescoring.csv").read_bytes()
+
 
 @pytest.mark.full
 def test_the_plugins_of_the_documentation_keep_their_promises(tmp_path: Path) -> None:
@@ -181,3 +188,4 @@ def test_the_plugins_of_the_documentation_keep_their_promises(tmp_path: Path) ->
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "FAILED" not in command(tmp_path, "plugins", "check", "discs", "--config", "discs.yaml")
+    assert "FAILED" not in command(tmp_path, "plugins", "check", "pool")

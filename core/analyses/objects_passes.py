@@ -18,7 +18,7 @@ from ..plugins.contracts import Segmenter
 from ..plugins.scoring import checked_scores, refusing_writes
 from ..randomness import Stream
 from ..rescoring.transitions import Entries, count, returned
-from ..runs.engine import Engine
+from ..runs.engines.run_engine import RunEngine
 from ..runs.prepare import Prepared
 from ..strata.displacements import Displacement, edited
 
@@ -83,7 +83,7 @@ class BatchTransitions:
     labels: NDArray[np.int64]
 
 
-def samples_with(engine: Engine, start: Start, wanted: int) -> list[int]:
+def samples_with(engine: RunEngine, start: Start, wanted: int) -> list[int]:
     """Return the indices of the first `wanted` samples that have a concept.
 
     Raises:

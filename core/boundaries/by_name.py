@@ -5,12 +5,12 @@ from __future__ import annotations
 from ..errors import ConfigError, Fault, nearest
 from ..plugins.boundary import Boundary
 from ..plugins.compatibility import check_fits
-from ..runs.engine import Engine
+from ..runs.engines.run_engine import RunEngine
 from ..runs.run import Run
 from .files import load_boundaries
 
 
-def boundaries_named(run: Run, engine: Engine, names: tuple[str, ...]) -> list[Boundary]:
+def boundaries_named(run: Run, engine: RunEngine, names: tuple[str, ...]) -> list[Boundary]:
     """Return the boundaries of a run that have these names, in the same order.
 
     Raises:

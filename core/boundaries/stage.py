@@ -15,7 +15,7 @@ from ..messages import listed, visible
 from ..plugins.boundary import Boundaries
 from ..probing.concept_stats import spread_of
 from ..probing.stage import read_classes, read_finite, read_latents, read_scores, read_styles
-from ..runs.engine import Engine
+from ..runs.engines.run_engine import RunEngine
 from ..runs.manifest import StageFacts
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress, Step
@@ -32,7 +32,7 @@ Floats = NDArray[np.float32]
 PERCENT = 100  # progress of a learner that trains
 
 
-def learn(run: Run, engine: Engine, progress: Progress) -> None:
+def learn(run: Run, engine: RunEngine, progress: Progress) -> None:
     """Learn the boundaries of a run, and write them with their resampled normals and null directions.
 
     Raises:

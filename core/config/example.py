@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from ..plugins.registry import KINDS, Kind, PluginInfo
+from ..plugins.registry import CHECKED, Kind, PluginInfo
 
 PLACEHOLDERS: dict[object, Any] = {bool: True, int: 1, float: 1.0, str: "text"}
 
@@ -39,7 +39,7 @@ def example_options(info: PluginInfo) -> dict[str, Any] | None:
 
 
 def section_of(kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the section of a config that uses a plugin: a generator, a scorer or a boundary learner.
+    """Return the section of a config that uses a plugin of a kind that a config names.
 
     Example:
         >>> section_of("scorer", "category", {"checkpoint": "bundled:rooms"})
@@ -47,7 +47,7 @@ def section_of(kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]
         >>> section_of("boundary", "ridge", {})
         {'boundary': {'use': 'ridge'}}
     """
-    if kind not in KINDS:
+    if kind not in CHECKED:
         raise ValueError(f"a config has no section for the kind '{kind}'")
     use: dict[str, Any] = {"use": name, **({"with": options} if options else {})}
     return {"scorers": [use]} if kind == "scorer" else {kind: use}

@@ -30,10 +30,17 @@ def config_schema() -> JsonObject:
     >>> "stylegan2" in schema["$defs"]["generator"]["properties"]["use"]["enum"]
     True
     """
-    schema = _with_plugins(RunConfig, {"generator": "Use", "scorer": "UseScorer", "boundary": "Use"})
+    sections: dict[Kind, str] = {
+        "generator": "Use",
+        "scorer": "UseScorer",
+        "boundary": "Use",
+        "engine": "Engine",
+    }
+    schema = _with_plugins(RunConfig, sections)
     properties = schema["properties"]
     properties["generator"], properties["boundary"] = _reference("generator"), _reference("boundary")
     properties["scorers"]["items"] = _reference("scorer")
+    properties["engine"] = _reference("engine")
     return _finished(schema)
 
 
@@ -80,7 +87,7 @@ def _section(kind: Kind, section: Schema, definitions: Schema) -> Schema:
         if options is not None:
             rules.append(
                 {
-                    "if": {"properties": {"use": {"const": info.name}}},
+                    "if": {"properties": {"use": {"const": info.name}}, "required": ["use"]},
                     "then": {"properties": {"with": options}},
                 }
             )

@@ -17,7 +17,7 @@ from .limits import plain
 from .overrides import override
 from .parsing import read_data
 from .presets import with_preset
-from .schema import AUTO, UNSTATED, VERSION, RunConfig, Section
+from .schema import AUTO, UNSTATED, VERSION, RunConfig, Section, with_present_name
 from .segment_schema import AnnotateConfig, SegmentConfig
 
 C = TypeVar("C", bound=Section)
@@ -156,7 +156,9 @@ def _validate(data: Mapping[str, Any], source: str, model: type[C]) -> C:
     if faults or config is None:
         first: dict[tuple[str | int, ...], Fault] = {}
         for fault in faults:
-            first.setdefault(fault.path, fault)
+            is_renamed = fault.path == ("engine", "use") and "use" not in data["engine"]
+            path = ("engine", "kind") if is_renamed else fault.path
+            first.setdefault(path, Fault(path, fault.message))
         raise ConfigError(source, tuple(first.values()))
     return config
 
@@ -239,6 +241,7 @@ def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind,
         places += [(("scorers", i), "scorer", item) for i, item in enumerate(scorers)]
     places.append((("boundary",), "boundary", data.get("boundary")))
     places.append((("teacher",), "scorer", data.get("teacher")))
+    places.append((("engine",), "engine", with_present_name(data.get("engine"))))
     plugins = []
     for path, kind, item in places:
         if kind == "generator" and isinstance(item, dict) and item.get("use") == AUTO:

@@ -27,6 +27,7 @@ TEXT_OR_NUMBER: JsonDict = {"type": ["string", "integer"]}  # YAML reads a singl
 
 VERSION = 1  # of the config; see docs/config.md for when it rises
 UNSTATED = 1  # version of a config that states none, whatever VERSION is: its fields keep their meaning
+LOCAL = "local"  # the engine that every installation has
 AUTO = "auto"  # in place of a generator plugin's name: the checkpoint decides
 
 
@@ -286,13 +287,37 @@ class Report(Section):
 
 
 class Engine(Section):
-    """Distribution of the tasks over processes."""
+    """Distribution of the tasks over workers."""
 
-    kind: Literal["local"] = Field(default="local", description="local: processes on this machine")
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema: schema["properties"].update(kind=schema["properties"]["use"])
+    )
+
+    use: str = Field(
+        default=LOCAL,
+        description="name of the engine, which older configs call `kind`; local: processes of this machine",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, alias="with", description="the engine's own config")
     workers: Workers | Literal["auto"] = Field(
-        default="auto", description="number of processes; auto: one per core, or one on a GPU"
+        default="auto", description="number of workers; auto: with local one per core, or one per GPU"
     )
     threads: int = Field(default=1, gt=0, le=1024, description="number of threads of each worker")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_name(cls, data: Any) -> Any:
+        return with_present_name(data)
+
+
+def with_present_name(engine: Any) -> Any:
+    """Return the data of the section `engine` with `use` in place of `kind`, its name in older configs.
+
+    >>> with_present_name({"kind": "local", "threads": 2})
+    {'threads': 2, 'use': 'local'}
+    """
+    if not isinstance(engine, dict) or "kind" not in engine or "use" in engine:
+        return engine
+    return {**{key: value for key, value in engine.items() if key != "kind"}, "use": engine["kind"]}
 
 
 class RunConfig(Section):

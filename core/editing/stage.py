@@ -20,7 +20,7 @@ from ..randomness import Stream
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
 from ..rounding import floor_share
-from ..runs.engine import Engine
+from ..runs.engines.run_engine import RunEngine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
@@ -103,7 +103,7 @@ def moved_sets(prepared: Prepared, boundary: Boundary) -> dict[str, tuple[int, .
     return {name: layers for name, layers in own.items() if layers}
 
 
-def edit(run: Run, engine: Engine, progress: Progress) -> None:
+def edit(run: Run, engine: RunEngine, progress: Progress) -> None:
     """Write edits/*.png, edits/edits.csv and edits/edits.json."""
     run.require("rescore")
     prepared = engine.prepared

@@ -21,7 +21,7 @@ from ..probing import stage as synthesis
 from ..report import stage as report
 from ..rescoring import stage as rescoring
 from ..runs.begin import Begun, begin_run, differing
-from ..runs.engine import Engine
+from ..runs.engines.run_engine import RunEngine
 from ..runs.facts import facts_of
 from ..runs.listeners import tell
 from ..runs.loading import checkpoint_named
@@ -38,7 +38,7 @@ from .results import Results
 class StageFunctions(NamedTuple):
     """Hold the function of a stage, and the function that says whether the stage is complete."""
 
-    compute: Callable[[Run, Engine, Progress], None]
+    compute: Callable[[Run, RunEngine, Progress], None]
     is_complete: Callable[[Run, Prepared], bool]
 
 
@@ -121,7 +121,7 @@ def perform(
             check_room(prepared, out)
         if begun.changes:
             progress.say(f"{out}: {_consequences(begun, known)}")
-        with Engine(prepared) as engine:
+        with RunEngine(prepared) as engine:
             if any(name != "report" and not current.is_done(name) for name in stages):
                 if config.checks:
                     with checkpoint_named(config.generator.options):
@@ -192,7 +192,7 @@ def _consequences(begun: Begun, known: Run | None) -> str:
     return text
 
 
-def _perform(name: Stage, current: Run, engine: Engine, progress: Progress) -> None:
+def _perform(name: Stage, current: Run, engine: RunEngine, progress: Progress) -> None:
     """Run one stage unless it is complete, and tell the listeners."""
     stage = _STAGES[name]
     if stage.is_complete(current, engine.prepared):

@@ -12,6 +12,7 @@ from ..errors import PluginNotFound, nearest
 from ..messages import this_version, visible
 
 SETTING = "GANSTRATA_PLUGINS"
+ENGINES = "builtin_engines"  # entry point of ganstrata's own
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def selected(points: Sequence[EntryPoint]) -> list[EntryPoint]:
     """Return the entry points that GANSTRATA_PLUGINS selects, or all if it is not set.
 
     `a,b` keeps these entry points or distributions alone. `-a` drops one: from those that are kept, or from
-    all if none is named without a minus.
+    all if none is named without a minus. Every run needs an engine, so ganstrata's own stay in any case.
 
     Raises:
         PluginNotFound: it names something that is not installed.
@@ -92,8 +93,11 @@ def selected(points: Sequence[EntryPoint]) -> list[EntryPoint]:
     return [
         point
         for point in points
-        if (only_drops or any(_is_called(point, name) for name in kept))
-        and not any(_is_called(point, name) for name in dropped)
+        if (is_built_in(point) and point.name == ENGINES)
+        or (
+            (only_drops or any(_is_called(point, name) for name in kept))
+            and not any(_is_called(point, name) for name in dropped)
+        )
     ]
 
 

@@ -1,4 +1,4 @@
-"""Declare all hooks: five that register plugins and three that follow a run."""
+"""Declare all hooks: six that register plugins and three that follow a run."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ def ganstrata_register_scorers(register: Register) -> None:
 @hookspec
 def ganstrata_register_boundaries(register: Register) -> None:
     """Call register(name, "package.module:Class", "one line") for every boundary learner."""
+
+
+@hookspec
+def ganstrata_register_engines(register: Register) -> None:
+    """Call register(name, "package.module:Class", "one line") for every engine, which spreads tasks."""
 
 
 @hookspec

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .analysis import Analysis
 from .base import Plugin, PluginConfig
 from .contracts import BoundaryLearner, Generator, Scorer
+from .engine import Engine
 
 if TYPE_CHECKING:
     from .registry import Kind
@@ -16,6 +17,7 @@ CONTRACTS: Mapping[Kind, type[Plugin]] = {
     "generator": Generator,
     "scorer": Scorer,
     "boundary": BoundaryLearner,
+    "engine": Engine,
     "analysis": Analysis,
 }
 """Base class of the plugins of each kind."""

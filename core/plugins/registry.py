@@ -42,10 +42,12 @@ from .import_clock import ImportClock
 if TYPE_CHECKING:
     from .contracts import BoundaryLearner, Generator, Scorer
 
-Kind = Literal["generator", "scorer", "boundary", "analysis", "command"]
+Kind = Literal["generator", "scorer", "boundary", "engine", "analysis", "command"]
 KINDS: tuple[Kind, ...] = ("generator", "scorer", "boundary")
-"""Kinds of plugins that a config of a run names."""
-ALL_KINDS: tuple[Kind, ...] = (*KINDS, "analysis", "command")
+"""Kinds of plugins on which the numbers of a run depend."""
+CHECKED: tuple[Kind, ...] = (*KINDS, "engine")
+"""Kinds of plugins that a config names, and for which there are checks."""
+ALL_KINDS: tuple[Kind, ...] = (*CHECKED, "analysis", "command")
 RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "generator": ("auto",),  # see config.schema.AUTO
     "analysis": ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"),
@@ -59,6 +61,7 @@ _HOOKS = {
     "generator": "generators",
     "scorer": "scorers",
     "boundary": "boundaries",
+    "engine": "engines",
     "analysis": "analyses",
     "command": "commands",
 }
@@ -77,7 +80,7 @@ class PluginInfo:
     """A registered plugin.
 
     Attributes:
-        kind: generator, scorer, boundary, analysis or command.
+        kind: generator, scorer, boundary, engine, analysis or command.
         name: the registered name.
         target: the class, "package.module:Class"; of a command, the click command.
         summary: one line of description.
@@ -346,7 +349,7 @@ class Registry:
         message = f"No {noun} named '{name}'.{known}"
         others = [_NOUNS[kind] for kind, other in self._plugins if other == name]
         if others:
-            message += f" There is a {' and a '.join(others)} of that name."
+            message += f" There is {' and '.join(map(_with_article, others))} of that name."
         message += " For a third-party plugin, `pip install` its package; see `ganstrata plugins list`."
         if self.left_out:
             setting = visible(os.environ.get(SETTING, ""))
@@ -369,6 +372,11 @@ class Registry:
     def boundary(self, name: str) -> type[BoundaryLearner]:
         """Return the boundary learner class of this name."""
         return cast("type[BoundaryLearner]", self.info("boundary", name).load())
+
+
+def _with_article(noun: str) -> str:
+    """Return `a scorer`, `an engine`."""
+    return f"{'an' if noun[0] in 'ae' else 'a'} {noun}"
 
 
 @cache

@@ -13,7 +13,7 @@ from ..plugins.records import Latents, Rendering
 from ..plugins.scoring import checked_extras, checked_scores
 from ..randomness import Stream
 from ..rounding import floor_share
-from ..runs.engine import Engine
+from ..runs.engines.run_engine import RunEngine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.provenance.keys import Keys
@@ -53,7 +53,7 @@ class Chunk(NamedTuple):
     marks: tuple[tuple[str, str], ...]
 
 
-def synthesize(run: Run, engine: Engine, progress: Progress) -> None:
+def synthesize(run: Run, engine: RunEngine, progress: Progress) -> None:
     """Fill samples.zarr: w (N, D), index (N,), condition, codes if mixed, scores/<alias> (N, C).
 
     Images are not stored. The scores of each scorer are stored separately, so a scorer that is added or

@@ -12,7 +12,7 @@ from ..figures.pictures import Pixels, to_pixels
 from ..probing.stage import read_scores
 from ..randomness import Stream
 from ..rescoring.cost import counted
-from ..runs.engine import Engine
+from ..runs.engines.run_engine import RunEngine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
@@ -23,7 +23,7 @@ from .page import build_page
 PAGE = "report.html"
 
 
-def report(run: Run, engine: Engine, progress: Progress, *, differences: Sequence[str] = ()) -> None:
+def report(run: Run, engine: RunEngine, progress: Progress, *, differences: Sequence[str] = ()) -> None:
     """Write figures/*.svg, figures/*.csv and report.html.
 
     Args:

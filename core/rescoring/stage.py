@@ -26,7 +26,7 @@ from ..plugins.boundary import STYLES, Boundaries
 from ..plugins.compatibility import check_fits
 from ..randomness import Stream
 from ..rounding import floor_share
-from ..runs.engine import Engine
+from ..runs.engines.run_engine import RunEngine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
@@ -72,7 +72,7 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
     )
 
 
-def rescore(run: Run, engine: Engine, progress: Progress) -> None:
+def rescore(run: Run, engine: RunEngine, progress: Progress) -> None:
     """Write rescoring.zarr and rescoring.csv."""
     run.require("learn")
     prepared = engine.prepared

@@ -41,7 +41,7 @@ def build(
     The generator `auto` is found from its option `checkpoint`.
 
     Args:
-        kind: generator, scorer, boundary or analysis.
+        kind: generator, scorer, boundary, engine or analysis.
         name: registered name.
         options: its config.
         device: auto, cpu, cuda or cuda:N.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..config.schema import RunConfig, Use
+from ..config.schema import LOCAL, RunConfig, Use
 from ..conformance.same_everywhere import rendering_to_check
 from ..conformance.scores import check_scorer
 from ..device import auto_batch, resolve_device, resolve_precision
@@ -77,7 +77,12 @@ def own_plugins(config: RunConfig) -> list[str]:
 
 
 def prepare(
-    config: RunConfig, *, source: str = "config", batch: int | None = None, check: bool = True
+    config: RunConfig,
+    *,
+    source: str = "config",
+    batch: int | None = None,
+    check: bool = True,
+    device: str | None = None,
 ) -> Prepared:
     """Build generator, scorers and learner, and check what the config alone cannot show.
 
@@ -86,11 +91,12 @@ def prepare(
         source: the config's file, for messages.
         batch: batch size of an existing run, in place of `auto`.
         check: whether to check the results of plugins, unless the config switches that off.
+        device: in place of that of the config, such as the GPU of a worker.
 
     Raises:
         GanstrataError: a plugin, checkpoint, layer or concept pattern does not fit.
     """
-    builder = _builder(config, source, check)
+    builder = _builder(config, source, check, device)
     generator, scorers = _generator_and_scorers(config, builder)
     learner = cast("BoundaryLearner", builder.build("boundary", config.boundary, ("boundary",)))
     faults: list[Fault] = []
@@ -138,15 +144,8 @@ def prepare(
             )
         )
     own = own_plugins(config)
-    if own and config.engine.workers not in ("auto", 1):
-        faults.append(
-            Fault(
-                ("engine", "workers"),
-                "must be 1 or auto, because worker processes do not know what `ganstrata.register` made a "
-                f"plugin of this process: {listed(own)}. They know installed distributions; "
-                "`ganstrata plugins new` begins one",
-            )
-        )
+    if own:
+        faults += _faults_of_workers(config, own)
     if faults:
         raise ConfigError(source, faults)
     prepared = Prepared(
@@ -161,6 +160,19 @@ def prepare(
     if builder.check:
         _check_scorers(prepared)
     return prepared
+
+
+def _faults_of_workers(config: RunConfig, own: list[str]) -> list[Fault]:
+    """Return a fault if other processes would have to know plugins of this one."""
+    reason = (
+        "because worker processes do not know what `ganstrata.register` made a plugin of this process: "
+        f"{listed(own)}. They know installed distributions; `ganstrata plugins new` begins one"
+    )
+    if config.engine.use != LOCAL:
+        return [Fault(("engine", "use"), f"must be {LOCAL}, {reason}")]
+    if config.engine.workers not in ("auto", 1):
+        return [Fault(("engine", "workers"), f"must be 1 or auto, {reason}")]
+    return []
 
 
 def prepare_scored(
@@ -189,7 +201,7 @@ def prepare_scored(
     return scored, chosen, builder.device
 
 
-def _builder(config: RunConfig, source: str, check: bool) -> PluginBuilder:
+def _builder(config: RunConfig, source: str, check: bool, device: str | None = None) -> PluginBuilder:
     """Return what builds the plugins of a config.
 
     Raises:
@@ -197,7 +209,7 @@ def _builder(config: RunConfig, source: str, check: bool) -> PluginBuilder:
     """
     end_if_imported_again()
     registry().require_sound_hooks()
-    return PluginBuilder(source, resolve_device(config.device), check and config.checks)
+    return PluginBuilder(source, resolve_device(device or config.device), check and config.checks)
 
 
 def _generator_and_scorers(config: RunConfig, builder: PluginBuilder) -> tuple[Generator, dict[str, Scorer]]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..config.reading import validate
 from ..errors import RunError
 from ..storage.json_values import JsonObject
-from .engine import Engine
+from .engines.run_engine import RunEngine
 from .facts import facts_of
 from .lock import LOCK, locked
 from .manifest import RunFacts
@@ -34,7 +34,7 @@ class Finished(NamedTuple):
     """
 
     run: Run
-    engine: Engine
+    engine: RunEngine
     plugins: dict[str, str]
     differences: tuple[str, ...]
 
@@ -89,7 +89,7 @@ def open_finished_run(
         used = {
             name: owner for name, owner in facts.plugins.items() if not name.startswith("boundary ")
         }  # no boundary is learnt here
-        with Engine(prepared) as engine:
+        with RunEngine(prepared) as engine:
             yield Finished(run, engine, used, differences)
 
 
@@ -100,7 +100,10 @@ def _prepared(run: Run, path: Path, device: str | None) -> tuple[Prepared, RunFa
         RunError: their code, files or weights have changed.
     """
     source = str(path / "run.json") if device is None else f"{path / 'run.json'} with --device {device}"
-    config = validate(run.config.as_data() | ({} if device is None else {"device": device}), source)
+    data = run.config.as_data() | ({} if device is None else {"device": device})
+    # What is computed here needs no cluster, and not the plugin that the run was spread with.
+    data["engine"] = {"threads": run.config.engine.threads}
+    config = validate(data, source)
     prepared = prepare(config, source=source, batch=run.batch, check=False)
     facts = facts_of(prepared)
     changed = code_changes(run.record.provenance, facts.provenance)

@@ -30,6 +30,11 @@ class WorkerNotes:
         self._pids[self._place] = os.getpid()
         return self._calls[self._place]
 
+    @property
+    def place(self) -> int:
+        """Number of this process among the workers, from 0."""
+        return self._place
+
     def is_ready(self) -> None:
         """Note that this process has built its plugins."""
         self._ready[self._place] = 1

@@ -20,7 +20,7 @@ from ..plugins.compatibility import check_fits
 from ..randomness import Stream
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
-from ..runs.engine import Engine
+from ..runs.engines.run_engine import RunEngine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
@@ -269,7 +269,7 @@ def _key(
 
 
 def _strips(
-    run: Run, engine: Engine, key: Key, chosen: Boundaries, progress: Progress
+    run: Run, engine: RunEngine, key: Key, chosen: Boundaries, progress: Progress
 ) -> list[list[tuple[str, bytes]]]:
     """Render all questions: for each, media type and bytes of each row."""
     unit, scale = run.step_unit, engine.prepared.edit_scale

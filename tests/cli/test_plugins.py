@@ -29,6 +29,7 @@ def test_the_list_names_kind_purpose_and_owner(invoke) -> None:
         "Generators:",
         "Scorers:",
         "Boundary learners:",
+        "Engines:",
     ]
     (fake,) = [line for line in lines if line.startswith("  fake_layers ")]
     assert fake.endswith("eight layers with planted directions  [ganstrata-fakes 1.0]")

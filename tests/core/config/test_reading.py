@@ -138,7 +138,10 @@ def test_the_nearest_option_of_a_plugin_is_named(tmp_path: Path) -> None:
         ("device: gpu", "device", "got 'gpu'"),
         ("device: 'cuda:x'", "device", "got 'cuda:x'"),
         ("engine: {workers: 0}", "engine -> workers", "must be greater than 0, or 'auto' (got 0)"),
-        ("engine: {kind: cluster}", "engine -> kind", "'local'"),
+        ("engine: {use: cluster}", "engine -> use", "No engine named 'cluster'.\n  Known: local"),
+        ("engine: {kind: cluster}", "engine -> kind", "No engine named 'cluster'.\n  Known: local"),
+        ("engine: {use: local, with: {nodes: 3}}", "engine -> with -> nodes", "is not an option of 'local'"),
+        ("engine: {use: local, kind: local}", "engine -> kind", "is not an option"),
         ("1: 2", "1", "keys must be text, but this one is a number"),
     ],
 )

@@ -36,7 +36,7 @@ def test_defaults() -> None:
     )
     assert dumped["editing"] == {"samples": 5, "start": -3.0, "end": 3.0, "steps": 7, "scale": True}
     assert (dumped["device"], dumped["precision"]) == ("auto", "auto")
-    assert dumped["engine"]["kind"] == "local"
+    assert (dumped["engine"]["use"], dumped["engine"]["with"]) == ("local", {})
     assert dumped["engine"]["workers"] == "auto"
     assert dumped["conditions"] == []
 

@@ -25,7 +25,7 @@ from ganstrata.core.probing import stage as synthesis
 from ganstrata.core.report import stage as reporting
 from ganstrata.core.rescoring import work_units
 from ganstrata.core.rescoring.stored_effects import read_effects
-from ganstrata.core.runs.engine import Engine
+from ganstrata.core.runs.engines.run_engine import RunEngine
 from ganstrata.core.runs.manifest import Work
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
@@ -379,7 +379,7 @@ def test_the_report_shows_the_first_samples_and_keeps_its_figures(
     }
     written["figures/directions.csv"] = "c\n3\n"
     try:
-        reporting.report(run, Engine(loop.prepared), progress)
+        reporting.report(run, RunEngine(loop.prepared), progress)
         assert progress.counts == {"report": [1, 1, 1]}
         assert progress.steps["report"].total == 3
         assert (run.path / "report.html").read_text(encoding="utf-8") == "a page\n"

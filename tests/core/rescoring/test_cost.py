@@ -24,7 +24,7 @@ from ganstrata.core.rescoring.cost import (
     strata_work,
 )
 from ganstrata.core.rescoring.stored_effects import read_effects
-from ganstrata.core.runs.engine import Engine
+from ganstrata.core.runs.engines.run_engine import RunEngine
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from generators_stylegan import small_state
@@ -80,7 +80,7 @@ def test_what_a_run_says_it_did_is_what_torch_saw(
     run = perform(
         validate(config, "test"), tmp_path / "run", ("synthesize", "learn"), source="test", progress=quiet
     )
-    with Engine(prepare(run.config, batch=run.batch)) as engine, FlopCounterMode(display=False) as counter:
+    with RunEngine(prepare(run.config, batch=run.batch)) as engine, FlopCounterMode(display=False) as counter:
         rescoring.rescore(run, engine, quiet)
     effects = read_effects(run)
     work = counted(engine.prepared, effects)

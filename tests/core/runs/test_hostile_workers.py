@@ -16,10 +16,10 @@ from ganstrata.core.conformance.same_everywhere import Made, check_same_as, make
 from ganstrata.core.errors import GanstrataError, PluginBroken
 from ganstrata.core.plugins.failures import plugin_call
 from ganstrata.core.plugins.registry import registry
-from ganstrata.core.runs import engine as engines
-from ganstrata.core.runs.engine import Engine
+from ganstrata.core.runs.engines.run_engine import RunEngine
 from ganstrata.core.runs.prepare import Prepared, prepare
 from ganstrata.core.runs.spawning import why_workers_ended
+from ganstrata.plugins.engines import local
 from processes import until
 
 PLUGINS = """
@@ -98,7 +98,7 @@ def work_of_plugins() -> Callable[[Prepared, int], int]:
 
 def test_a_crash_is_told_with_the_plugin_that_was_called(hostile) -> None:
     ready = hostile("crashes")
-    with pytest.raises(GanstrataError) as caught, Engine(ready) as engine:
+    with pytest.raises(GanstrataError) as caught, RunEngine(ready) as engine:
         list(engine.map(work_of_plugins(), range(4)))
     assert (
         "(signal SIGSEGV) while it called generator 'hostile_gan' from ganstrata-hostile 2.0 (finish)"
@@ -125,9 +125,9 @@ class Idle:
 def test_workers_that_do_not_begin_are_given_up_with_the_plugin_named(
     prepared: Prepared, fakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "LONGEST_START", 0.0)
-    monkeypatch.setattr(engines, "ProcessPoolExecutor", Idle)
-    engine = Engine(prepared)
+    monkeypatch.setattr(local, "LONGEST_START", 0.0)
+    monkeypatch.setattr(local, "ProcessPoolExecutor", Idle)
+    engine = RunEngine(prepared)
     engine.workers = 2
     words = r"no worker process was ready after 0 seconds; .* calling scorer 'x' from y 1 \(its import\)"
     with pytest.raises(GanstrataError, match=words), engine:
@@ -138,8 +138,8 @@ def test_a_worker_that_does_not_end_is_ended_and_what_it_prints_is_no_result(
     hostile, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ready = hostile("stays")
-    monkeypatch.setattr(engines, "PATIENCE", 0.2)
-    with Engine(ready) as engine:
+    monkeypatch.setattr(local, "PATIENCE", 0.2)
+    with RunEngine(ready) as engine:
         assert sorted(engine.map(work_of_plugins(), range(3))) == [0, 1, 2]
     until(lambda: not multiprocessing.active_children())
     out, err = capfd.readouterr()

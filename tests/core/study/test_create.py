@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ganstrata.core.errors import UserError
 from ganstrata.core.rescoring.stored_effects import read_effects
-from ganstrata.core.runs.engine import Engine
+from ganstrata.core.runs.engines.run_engine import RunEngine
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
 from ganstrata.core.study.asked import plain_words
@@ -74,7 +74,7 @@ def test_workers_may_finish_in_any_order(
     options = StudyRequest(concepts=tuple(HOME), strips=2, seed=5)
     make_study(copied, tmp_path / "one", options, progress=QUIET)
     monkeypatch.setattr(
-        Engine,
+        RunEngine,
         "map",
         lambda self, function, tasks: iter([function(self.prepared, task) for task in tasks][::-1]),
     )

@@ -1,0 +1,1 @@
+"""Spread the tasks of a run over the workers of an engine."""
