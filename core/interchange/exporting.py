@@ -23,7 +23,6 @@ from ..runs.run import Run
 from ..storage.disk import write_bytes
 from ..storage.filenames import file_stem
 from ..storage.result_folder import staged
-from ..storage.shards import Shards
 from .arrays import write_array
 from .lists import SPACES, list_text
 from .own_codes import write_codes
@@ -128,7 +127,7 @@ def export_samples(run: Run, out: Path) -> Exported:
 def _arrays_of(run: Run) -> dict[str, NDArray[Any]]:
     """Return the codes and scores of the samples, by file name."""
     run.require("synthesize")
-    samples = Shards(run.path / "samples.zarr")
+    samples = run.arrays("samples.zarr")
     arrays = {"z" if run.record.generator.space == "z" else "w": samples.read("w")}
     if run.config.synthesis.mixing > 0.0:
         arrays["wp"] = samples.read("codes")

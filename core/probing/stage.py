@@ -18,22 +18,41 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.provenance.keys import Keys
 from ..runs.run import Run
+from ..storage.chunks import ArrayLayout
 from ..storage.shards import Shards
 from .concept_stats import summarise
 from .samples import classes_of
 from .styles import styles_of_samples
 
-SHARD = 512  # approximate samples in a chunk: few files, and little is lost when a run is stopped
+SHARD, LARGEST_SHARD = 512, 4096  # approximate samples in a shard: few files, and little is lost by a kill
+FEWEST_SHARDS = 256  # from which shards are larger than SHARD: each worker of many still has several
+SHARD_PIXELS = 2**28  # of all pictures of a shard: some seconds of a large GPU, some minutes of a CPU's core
+SHARD_BYTES = 2**26  # of a shard in one array
 
 
 def open_samples(run: Run) -> Shards:
     """Return the arrays of this stage."""
-    return Shards(run.path / "samples.zarr")
+    return run.arrays("samples.zarr")
 
 
-def shard_size(batch: int) -> int:
-    """Return the number of samples in a chunk: whole batches."""
-    return batch * -(-SHARD // batch)
+def shard_size(prepared: Prepared, grid: int) -> int:
+    """Return the number of samples in a shard: whole batches.
+
+    A shard is the work that a kill loses, once per worker, and a few files. The size follows from the config
+    alone, so that a run has the same files whatever machines work on it.
+
+    Args:
+        prepared: the run's plugins and settings.
+        grid: of the run, see Manifest; early runs have SHARD samples in a shard.
+    """
+    size, card = SHARD, prepared.generator.card
+    if grid > 1:
+        row = card.code_size * (card.layers if prepared.config.synthesis.mixing > 0.0 else 1)
+        row = 4 * max(row, *(len(scorer.concepts) for scorer in prepared.scorers.values()))
+        size = max(SHARD, prepared.config.synthesis.samples // FEWEST_SHARDS)
+        pixels = card.height * card.width
+        size = max(1, min(size, LARGEST_SHARD, SHARD_PIXELS // pixels, SHARD_BYTES // row))
+    return prepared.batch * -(-size // prepared.batch)
 
 
 LATENTS = ""  # owner of w, index, condition and codes; other owners are aliases of scorers
@@ -65,8 +84,9 @@ def synthesize(run: Run, engine: RunEngine, progress: Progress) -> None:
     prepared = engine.prepared
     n = prepared.config.synthesis.samples
     samples = open_samples(run)
-    samples.create(_layout(prepared, n, shard_size(prepared.batch)), run.keys.latents)
+    samples.create(_layout(prepared, n, shard_size(prepared, run.grid)), run.keys.latents)
     missing = _missing(run, prepared)
+    samples.discard(mark for chunk in missing for _, mark in chunk.marks)
     with progress.stage(
         "synthesize", total=n, done=n - sum(chunk.stop - chunk.start for chunk in missing)
     ) as step:
@@ -89,16 +109,24 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
 
 def _missing(run: Run, prepared: Prepared) -> list[Chunk]:
     """Return the chunks that some array lacks."""
-    n, size = prepared.config.synthesis.samples, shard_size(prepared.batch)
-    samples = open_samples(run)
-    chunks = []
-    for start in range(0, n, size):
-        stop = min(start + size, n)
-        marks = {owner: _mark(run.keys, owner, start, stop) for owner in (LATENTS, *prepared.scorers)}
-        lacking = tuple((owner, mark) for owner, mark in marks.items() if not samples.is_whole(mark))
-        if lacking:
-            chunks.append(Chunk(start, stop, lacking))
-    return chunks
+    n, size = prepared.config.synthesis.samples, shard_size(prepared, run.grid)
+    chunks = [
+        Chunk(
+            start,
+            min(start + size, n),
+            tuple(
+                (owner, _mark(run.keys, owner, start, min(start + size, n)))
+                for owner in (LATENTS, *prepared.scorers)
+            ),
+        )
+        for start in range(0, n, size)
+    ]
+    whole = open_samples(run).whole(mark for chunk in chunks for _, mark in chunk.marks)
+    lacking = [
+        chunk._replace(marks=tuple((owner, mark) for owner, mark in chunk.marks if mark not in whole))
+        for chunk in chunks
+    ]
+    return [chunk for chunk in lacking if chunk.marks]
 
 
 def _mark(keys: Keys, owner: str, start: int, stop: int) -> str:
@@ -232,28 +260,25 @@ def _scores(prepared: Prepared, alias: str, rendering: Rendering) -> dict[str, N
     return arrays
 
 
-def _layout(prepared: Prepared, n: int, size: int) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], str]]:
-    """Return shape, chunk shape and dtype of each array for n samples in chunks of `size`."""
+def _layout(prepared: Prepared, n: int, size: int) -> dict[str, ArrayLayout]:
+    """Return how each array is stored for n samples in shards of `size`."""
     card = prepared.generator.card
-    chunk = min(size, n)
-    arrays: dict[str, tuple[tuple[int, ...], tuple[int, ...], str]] = {
-        "w": ((n, card.code_size), (chunk, card.code_size), "float32"),
-        "index": ((n,), (chunk,), "int64"),
+    rows: dict[str, tuple[tuple[int, ...], str]] = {  # the shape of one sample
+        "w": ((card.code_size,), "float32"),
+        "index": ((), "int64"),
     }
     if prepared.config.synthesis.allow_nonfinite > 0.0:
-        arrays["finite"] = ((n,), (chunk,), "bool")
+        rows["finite"] = ((), "bool")
     for alias, scorer in prepared.scorers.items():
-        arrays[f"scores/{alias}"] = ((n, len(scorer.concepts)), (chunk, len(scorer.concepts)), "float32")
+        rows[f"scores/{alias}"] = ((len(scorer.concepts),), "float32")
         if scorer.extras:
-            arrays[f"extras/{alias}"] = ((n, len(scorer.extras)), (chunk, len(scorer.extras)), "float32")
+            rows[f"extras/{alias}"] = ((len(scorer.extras),), "float32")
     condition = prepared.generator.sample(1, 0, 0, Stream.PROBING).condition
     if condition is not None:
-        tail = tuple(condition.shape[1:])
-        arrays["condition"] = (
-            (n, *tail),
-            (chunk, *tail),
+        rows["condition"] = (
+            tuple(condition.shape[1:]),
             "float32" if condition.is_floating_point() else "int64",
         )
     if prepared.config.synthesis.mixing > 0.0:
-        arrays["codes"] = ((n, card.layers, card.code_size), (chunk, card.layers, card.code_size), "float32")
-    return arrays
+        rows["codes"] = ((card.layers, card.code_size), "float32")
+    return {name: ArrayLayout((n, *row), (min(size, n), *row), dtype) for name, (row, dtype) in rows.items()}

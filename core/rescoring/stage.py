@@ -1,11 +1,10 @@
 """Run stage 3, `rescore`: move fresh samples along every boundary and score them again (method B).
 
-This file stores and schedules the work; `measure` does it. A unit of work is one batch of samples and one
-direction. A worker keeps the batch's baseline, with the states at which each layer set begins, so an edited
-image costs only the strata after the edit. With rescoring.adaptive the units come in rounds
+This file stores and schedules the work; `measure` does it. A unit of work is one batch of samples and a block
+of directions. A worker keeps the batch's baseline, with the states at which each layer set begins, so an
+edited image costs only the strata after the edit. With rescoring.adaptive the units come in rounds
 (core.rescoring.adaptive), each of which depends on the results of the one before. Boundaries learnt again
-from resampled samples (core.boundaries.relearning) are moved at `all` alone, all those of one boundary and
-batch in one unit.
+from resampled samples (core.boundaries.relearning) are moved at `all` alone.
 """
 
 from __future__ import annotations
@@ -30,12 +29,14 @@ from ..runs.engines.run_engine import RunEngine
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
+from ..storage.chunks import Region
 from ..storage.shards import Shards
 from ..strata.moves import own_layers, step_unit
 from .adaptive import DECIDING, RESAMPLED
 from .measure import Baseline, baseline_of, changes_along, own_change_along
 from .results import Effects
 from .stored_effects import read_effects, write_table
+from .sums import FIELDS
 from .work_units import (
     Unit,
     column_of,
@@ -65,10 +66,8 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
     if not run.is_done("rescore"):
         return False
     units = open_units(run)
-    return all(
-        units.is_whole(name_of(unit))
-        for needed in planned_units(run, prepared, load_boundaries(run.path)[0])
-        for unit in needed
+    return not any(
+        _missing(units, needed) for needed in planned_units(run, prepared, load_boundaries(run.path)[0])
     )
 
 
@@ -81,11 +80,12 @@ def rescore(run: Run, engine: RunEngine, progress: Progress) -> None:
         check_fits(boundary, prepared.generator)
     _check_space(run, boundaries)
     units = open_units(run)
-    units.create(layout_of(prepared, len(boundaries)), directions_key(run, prepared))
+    units.create(layout_of(prepared, len(boundaries), run.grid), directions_key(run, prepared))
     total, images = images_needed(prepared, len(boundaries)), 0
     plan = planned_units(run, prepared, boundaries)
     needed = next(plan)
     missing = _missing(units, needed)
+    units.discard(map(name_of, missing))
     done = sum(images_of(prepared, unit) for unit in set(needed) - set(missing))
     adaptive = prepared.config.rescoring.adaptive
     with progress.stage("rescore", total=total, done=done, may_stop_early=adaptive) as step:
@@ -97,6 +97,7 @@ def rescore(run: Run, engine: RunEngine, progress: Progress) -> None:
             if not needed:
                 break
             missing = _missing(units, needed)
+            units.discard(map(name_of, missing))
             step(sum(images_of(prepared, unit) for unit in set(needed) - set(missing)))
         step(total - step.done)  # images that early stopping saved
         effects = read_effects(run)
@@ -152,7 +153,8 @@ def _check_share(prepared: Prepared, effects: Effects) -> int:
 
 def _missing(units: Shards, needed: list[Unit]) -> list[Unit]:
     """Return the units that are not stored, or damaged."""
-    return [unit for unit in needed if not units.is_whole(name_of(unit))]
+    whole = units.whole(map(name_of, needed))
+    return [unit for unit in needed if name_of(unit) not in whole]
 
 
 @torch.inference_mode()
@@ -165,69 +167,69 @@ def _unit(prepared: Prepared, unit: Unit) -> int:
 
 
 def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
-    """Move a batch along all boundaries learnt again for one boundary, and write the own changes."""
+    """Move a batch along all boundaries learnt again for a block of boundaries, and write the own changes."""
     boundaries, _, resampled = _directions(unit, run, prepared)
     assert resampled is not None
-    baseline = _baseline(prepared, unit.start)
-    here, i = min(prepared.batch, prepared.config.rescoring.samples - unit.start), unit.direction
-    column = column_of(prepared, boundaries[i].concept)
-    layers = own_layers(boundaries[i], prepared.sets["all"])
-    changes = np.full((len(resampled.spreads), here), np.nan, dtype=np.float32)
-    for m in np.flatnonzero(resampled.learnt[:, i]):
-        changes[m] = own_change_along(
-            prepared,
-            baseline,
-            resampled.normals[m, i],
-            step_length(prepared, float(resampled.spreads[m])),
-            layers,
-            column,
-            styles=prepared.in_styles,
-        )[:here]
-    open_units(run).write(
-        name_of(unit),
-        {RESAMPLED: ((slice(0, len(changes)), i, slice(unit.start, unit.start + here)), changes)},
-    )
+    baseline, (low, high) = _baseline(prepared, unit.start), unit.block
+    here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
+    changes = np.full((len(resampled.spreads), high - low, here), np.nan, dtype=np.float32)
+    for move in unit.moves:
+        i = move.direction
+        column = column_of(prepared, boundaries[i].concept)
+        layers = own_layers(boundaries[i], prepared.sets["all"])
+        for m in np.flatnonzero(resampled.learnt[:, i]):
+            changes[m, i - low] = own_change_along(
+                prepared,
+                baseline,
+                resampled.normals[m, i],
+                step_length(prepared, float(resampled.spreads[m])),
+                layers,
+                column,
+                styles=prepared.in_styles,
+            )[:here]
+    region = (slice(0, len(changes)), slice(low, high), slice(unit.start, unit.start + here))
+    open_units(run).write(name_of(unit), {RESAMPLED: (region, changes)})
 
 
 def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
-    """Move a batch along one direction at the unit's layer sets, and write sums and own changes."""
+    """Move a batch along a block of directions at layer sets, and write sums and own changes."""
     boundaries, null_directions, _ = _directions(unit, run, prepared)
-    d, is_boundary = unit.direction, unit.direction < len(boundaries)
+    sets, (low, high) = list(prepared.sets.values()), unit.block
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
-    sets = list(prepared.sets.values())
-    layers = [own_layers(boundaries[d], sets[s]) if is_boundary else sets[s] for s in unit.sets]
-    sums, own = changes_along(
-        prepared,
-        _baseline(prepared, unit.start),
-        boundaries[d].normal if is_boundary else null_directions[d - len(boundaries)],
-        step_length(prepared, run.spread),
-        layers,
-        backward=unit.backward,
-        column=column_of(prepared, boundaries[d].concept) if is_boundary else None,
-        count=here,
-        styles=prepared.in_styles,
-    )
+    baseline = _baseline(prepared, unit.start)
     # The arrays of adaptive decisions have one layer set, `all`. Elsewhere sets that were not moved stay NaN.
-    size, at = (1, (0,)) if unit.part == DECIDING else (len(sets), unit.sets)
-    sums, own = _placed(sums, size, at), _placed(own, size, at)
-    b, ending = unit.start // prepared.batch, f"_{DECIDING}" if unit.part == DECIDING else ""
-    whole = tuple(slice(0, length) for length in sums.shape)
-    arrays: dict[str, tuple[tuple[int | slice, ...], NDArray[Any]]] = {
-        f"sums{ending}": ((d, b, *whole), sums)
-    }
-    if is_boundary:
-        arrays[f"own{ending}"] = (
-            (d, slice(0, own.shape[0]), slice(0, 2), slice(unit.start, unit.start + here)),
-            own,
+    rows = 1 if unit.part == DECIDING else len(sets)
+    concepts = len(prepared.concepts)
+    sums = np.full((high - low, 1, rows, 2, concepts, len(FIELDS)), np.nan)
+    own = np.full((max(0, min(high, len(boundaries)) - low), rows, 2, here), np.nan, dtype=np.float32)
+    for d, at, backward, _ in unit.moves:
+        boundary = boundaries[d] if d < len(boundaries) else None
+        moved, own_moved = changes_along(
+            prepared,
+            baseline,
+            null_directions[d - len(boundaries)] if boundary is None else boundary.normal,
+            step_length(prepared, run.spread),
+            [sets[s] if boundary is None else own_layers(boundary, sets[s]) for s in at],
+            backward=backward,
+            column=None if boundary is None else column_of(prepared, boundary.concept),
+            count=here,
+            styles=prepared.in_styles,
         )
+        places = [0] if unit.part == DECIDING else list(at)
+        sums[d - low, 0, places] = moved
+        if boundary is not None:
+            own[d - low, places] = own_moved
+    b, ending = unit.start // prepared.batch, f"_{DECIDING}" if unit.part == DECIDING else ""
+    arrays: dict[str, tuple[Region, NDArray[Any]]] = {
+        f"sums{ending}": (
+            (slice(low, high), slice(b, b + 1), *(slice(0, size) for size in sums.shape[2:])),
+            sums,
+        )
+    }
+    if low < len(boundaries):
+        samples = slice(unit.start, unit.start + here)
+        arrays[f"own{ending}"] = ((slice(low, low + len(own)), slice(0, rows), slice(0, 2), samples), own)
     open_units(run).write(name_of(unit), arrays)
-
-
-def _placed(rows: NDArray[Any], size: int, at: tuple[int, ...]) -> NDArray[Any]:
-    """Return an array with `size` rows, NaN but for the given rows at the positions `at`."""
-    placed = np.full((size, *rows.shape[1:]), np.nan, dtype=rows.dtype)
-    placed[list(at)] = rows
-    return placed
 
 
 def _directions(

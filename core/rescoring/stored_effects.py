@@ -30,7 +30,7 @@ def read_effects(run: Run) -> Effects:
     Raises:
         GanstrataError: a file of the run is missing or damaged.
     """
-    config, units = run.config.rescoring, Shards(run.path / "rescoring.zarr")
+    config, units = run.config.rescoring, run.arrays("rescoring.zarr")
     boundaries, _ = load_boundaries(run.path)
     sets = {name: tuple(layers) for name, layers in run.record.layer_sets.items()}
     looks, batch = None, run.batch

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,42 +17,63 @@ from ..boundaries.targets import ways_of_choice
 from ..plugins.boundary import Boundaries
 from ..runs.prepare import Prepared
 from ..runs.run import Run
+from ..storage.chunks import ArrayLayout
 from ..storage.disk import file_hash
 from ..storage.shards import Shards
 from .adaptive import DECIDING, RESAMPLED, Design, rounds
 from .effects import moved_backwards
-from .interim import look_sizes
+from .interim import layer_looks, look_sizes
 from .results import concept_units
 from .sums import FIELDS
+
+BLOCK = 32  # most directions in a unit
+FEWEST_UNITS = 256  # of a run, so that each worker of many has several; block size 1 may give fewer
+FEWEST_IN_ROUND = 64  # of a round of adaptive sampling
+UNIT_PIXELS = 2**28  # of all pictures of a unit: some seconds of a large GPU, some minutes of a CPU's core
+
+
+class Move(NamedTuple):
+    """Represent a batch of samples moved along one direction at some layer sets.
+
+    Attributes:
+        direction: position of the direction, boundaries first; for the part `resampled`, of the boundary that
+            was learnt again.
+        sets: positions of the layer sets.
+        backward: whether a boundary is moved backwards too, for each of `sets`.
+        passes: number of passes of the batch, for the count of images.
+    """
+
+    direction: int
+    sets: tuple[int, ...]
+    backward: tuple[bool, ...]
+    passes: int
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Represent one batch of verification samples moved along one direction at some layer sets; plain data.
+    """Represent one batch of verification samples moved along a block of directions; plain data.
+
+    The baseline of the batch is rendered once for the whole unit, and what the unit computes is one shard of
+    every array that it writes.
 
     Attributes:
         path: folder of the run.
         key: key of the directions, see `directions_key`.
         start: first sample of the batch.
-        direction: position of the direction, boundaries first; for the part `resampled`, of the boundary that
-            was learnt again.
-        sets: positions of the layer sets.
         batch: samples in the batch.
         part: `resampled`, or with adaptive sampling the step it belongs to: `all` or `layers`.
-        backward: whether a boundary is moved backwards too, for each of `sets`.
-        moves: number of moves of the batch, for the count of images.
+        block: position of the first direction of the block, and of the one after its last.
+        moves: moves along directions of the block; not all of them need be moved.
         first: whether the baseline of the batch counts as this unit's work.
     """
 
     path: str
     key: str
     start: int
-    direction: int
-    sets: tuple[int, ...]
     batch: int
     part: str
-    backward: tuple[bool, ...]
-    moves: int
+    block: tuple[int, int]
+    moves: tuple[Move, ...]
     first: bool
 
 
@@ -84,7 +106,7 @@ def images_needed(prepared: Prepared, boundaries: int) -> int:
 
 def open_units(run: Run) -> Shards:
     """Open the arrays of this stage."""
-    return Shards(run.path / "rescoring.zarr")
+    return run.arrays("rescoring.zarr")
 
 
 def directions_key(run: Run, prepared: Prepared) -> str:
@@ -103,41 +125,26 @@ def directions_key(run: Run, prepared: Prepared) -> str:
 def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list[Unit]]:
     """Yield lists of units. The caller must carry out each list before it asks for the next one.
 
-    There is one list, or with adaptive sampling one per round.
+    There is one list, or with adaptive sampling one per round. Samples are moved along a direction in one
+    round of a part alone, and rounds consist of whole batches, so no shard belongs to two units.
     """
-    config, path, key, sets = (
-        prepared.config.rescoring,
-        str(run.path),
-        directions_key(run, prepared),
-        tuple(range(len(prepared.sets))),
-    )
+    config, sets = prepared.config.rescoring, tuple(range(len(prepared.sets)))
     count, backward = len(boundaries), backwards(prepared)
     resampled = Resampled.load(run.path, boundaries) if prepared.learning_resamples else None
     relearnt = np.zeros(count, dtype=int) if resampled is None else resampled.learnt.sum(axis=0)  # (B,)
     if not config.adaptive:
-        units: list[Unit] = []
+        all_set = (list(prepared.sets).index("all"),)
+        moves: list[tuple[str, int, Move]] = []
         for start in range(0, config.samples, prepared.batch):
             for direction in range(count + config.null_directions):
                 also = tuple(direction < count and back for back in backward)
-                moves, first = len(sets) + sum(also), direction == 0
-                units.append(Unit(path, key, start, direction, sets, prepared.batch, "", also, moves, first))
-            units += [
-                Unit(
-                    path,
-                    key,
-                    start,
-                    int(i),
-                    (list(prepared.sets).index("all"),),
-                    prepared.batch,
-                    RESAMPLED,
-                    (False,),
-                    int(relearnt[i]),
-                    first=False,
-                )
-                for i in np.flatnonzero(relearnt)
-                if start < replicate_samples(config.samples, prepared.batch)
-            ]
-        yield units
+                moves.append(("", start, Move(direction, sets, also, len(sets) + sum(also))))
+            if start < replicate_samples(config.samples, prepared.batch):
+                moves += [
+                    (RESAMPLED, start, Move(int(i), all_set, (False,), int(relearnt[i])))
+                    for i in np.flatnonzero(relearnt)
+                ]
+        yield _units(run, prepared, count, prepared.batch, moves)
         return
     own = np.array([column_of(prepared, boundary.concept) for boundary in boundaries])
     varies = np.array([concept.varies for concept in run.concepts])
@@ -153,67 +160,117 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
         ways_of_choice(boundaries),
     )
     for scheduled in rounds(design, open_units(run)):
-        starts: set[int] = set()
-        units = []
-        for move in scheduled:
-            start = move.start
+        moves = []
+        for part, start, direction, at in scheduled:
             # No decision at `all` rests on backward steps, so few samples suffice.
-            needed = move.direction < count and not (move.part == DECIDING and start >= design.backward)
-            also = tuple(move.part != RESAMPLED and needed and backward[s] for s in move.sets)
-            moves = int(relearnt[move.direction]) if move.part == RESAMPLED else len(move.sets) + sum(also)
-            units.append(
-                Unit(
-                    path,
-                    key,
-                    start,
-                    move.direction,
-                    move.sets,
-                    design.step,
-                    move.part,
-                    also,
-                    moves,
-                    first=start not in starts,
-                )
-            )
-            starts.add(start)
-        yield units
+            needed = direction < count and not (part == DECIDING and start >= design.backward)
+            also = tuple(part != RESAMPLED and needed and backward[s] for s in at)
+            passes = int(relearnt[direction]) if part == RESAMPLED else len(at) + sum(also)
+            moves.append((part, start, Move(direction, at, also, passes)))
+        yield _units(run, prepared, count, design.step, moves)
+
+
+def _units(
+    run: Run, prepared: Prepared, boundaries: int, batch: int, moves: Iterable[tuple[str, int, Move]]
+) -> list[Unit]:
+    """Group moves of batches by part, batch and block of directions.
+
+    Args:
+        run: the run.
+        prepared: its plugins and settings.
+        boundaries: number of boundaries B.
+        batch: samples in a batch.
+        moves: part, first sample and move; those of a batch follow each other, so that a worker which does
+            several units of a batch renders its baseline once.
+    """
+    size = block_size(prepared, boundaries, run.grid)
+    directions = boundaries + prepared.config.rescoring.null_directions
+    blocks: dict[tuple[str, int, int], list[Move]] = {}
+    for part, start, move in moves:
+        blocks.setdefault((part, start, move.direction // size * size), []).append(move)
+    path, key, begun = str(run.path), directions_key(run, prepared), set()
+    units = []
+    for (part, start, low), grouped in blocks.items():
+        high = min(low + size, boundaries if part == RESAMPLED else directions)
+        units.append(Unit(path, key, start, batch, part, (low, high), tuple(grouped), start not in begun))
+        begun.add(start)
+    return units
+
+
+def block_size(prepared: Prepared, boundaries: int, grid: int) -> int:
+    """Return the number of directions in a unit: a power of two.
+
+    A unit is the work that a kill loses, once per worker, and a few files. The size follows from the config
+    and the number of boundaries alone, so that a run has the same files whatever machines work on it.
+
+    Args:
+        prepared: the run's plugins and settings.
+        boundaries: number of boundaries B.
+        grid: of the run, see Manifest; early runs have one direction in a unit.
+    """
+    if grid == 1:
+        return 1
+    config, card, sets = prepared.config.rescoring, prepared.generator.card, len(prepared.sets)
+    step, batches, fewest = prepared.batch, -(-config.samples // prepared.batch), FEWEST_UNITS
+    if config.adaptive:
+        step, looks = look_sizes(config.samples, config.looks, prepared.batch)
+        batches = min(looks[0], layer_looks(config.samples, step)[0]) // step or 1
+        fewest = FEWEST_IN_ROUND
+    passes = max(sets + sum(backwards(prepared)), prepared.learning_resamples)
+    most = min(
+        BLOCK,
+        (boundaries + config.null_directions) * batches // fewest,
+        UNIT_PIXELS // (card.height * card.width * step * passes),
+    )
+    return int(2 ** (max(1, most).bit_length() - 1))
 
 
 def images_of(prepared: Prepared, unit: Unit) -> int:
     """Return the number of images that a unit renders, including the baseline if it counts here."""
-    return min(unit.batch, prepared.config.rescoring.samples - unit.start) * (unit.moves + unit.first)
+    return min(unit.batch, prepared.config.rescoring.samples - unit.start) * (
+        sum(move.passes for move in unit.moves) + unit.first
+    )
 
 
 def name_of(unit: Unit) -> str:
     """Return the name under which a unit is stored."""
-    return f"{unit.start:07d}-{unit.direction:05d}" + (f"-{unit.part}" if unit.part else "")
+    return f"{unit.start:07d}-{unit.block[0]:05d}" + (f"-{unit.part}" if unit.part else "")
 
 
-def layout_of(prepared: Prepared, boundaries: int) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], str]]:
-    """Return shape, shape of a shard, and dtype of each array of rescoring.zarr."""
+def layout_of(prepared: Prepared, boundaries: int, grid: int) -> dict[str, ArrayLayout]:
+    """Return how each array of rescoring.zarr is stored.
+
+    A shard is what a unit writes; within it each direction is a chunk of its own, so that one direction is
+    read without the others of its block.
+
+    Args:
+        prepared: the run's plugins and settings.
+        boundaries: number of boundaries B.
+        grid: of the run, see Manifest.
+    """
     config, sets, concepts = prepared.config.rescoring, len(prepared.sets), len(prepared.concepts)
     directions, step = boundaries + config.null_directions, prepared.batch
     if config.adaptive:
         step, _ = look_sizes(config.samples, config.looks, prepared.batch)
-    batches = -(-config.samples // step)
+    batches, count = -(-config.samples // step), min(step, config.samples)
+    block = block_size(prepared, boundaries, grid)
 
-    def kinds(ending: str, sets: int) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], str]]:
+    def kinds(ending: str, sets: int) -> dict[str, ArrayLayout]:
+        cell, row = (sets, 2, concepts, len(FIELDS)), (sets, 2)
         return {
-            f"sums{ending}": (
-                (directions, batches, sets, 2, concepts, len(FIELDS)),
-                (1, 1, sets, 2, concepts, len(FIELDS)),
-                "float64",
+            f"sums{ending}": ArrayLayout(
+                (directions, batches, *cell), (block, 1, *cell), "float64", chunk=(1, 1, *cell)
             ),
-            f"own{ending}": (
-                (boundaries, sets, 2, config.samples),
-                (1, sets, 2, min(step, config.samples)),
-                "float32",
+            f"own{ending}": ArrayLayout(
+                (boundaries, *row, config.samples), (block, *row, count), "float32", chunk=(1, *row, count)
             ),
         }
 
     layout = kinds("", sets) | (kinds(f"_{DECIDING}", 1) if config.adaptive else {})
     if m := prepared.learning_resamples:
-        layout[RESAMPLED] = ((m, boundaries, config.samples), (m, 1, min(step, config.samples)), "float32")
+        layout[RESAMPLED] = ArrayLayout(
+            (m, boundaries, config.samples), (m, block, count), "float32", chunk=(m, 1, count)
+        )
     return layout
 
 

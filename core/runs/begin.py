@@ -61,7 +61,7 @@ def begin_run(path: Path | str, config: RunConfig, facts: RunFacts) -> Begun:
         "processor": platform.machine(),
         "python": platform.python_version(),
     }
-    manifest = Manifest(format=1, config=config, versions=versions(), machine=machine, **vars(facts))
+    manifest = Manifest(format=1, grid=2, config=config, versions=versions(), machine=machine, **vars(facts))
     return Begun(Run(path, manifest), (), (), is_new=True)
 
 

@@ -234,6 +234,8 @@ class Manifest(_Part):
         versions, machine: for information only.
         provenance, keys: see core.runs.provenance; None in runs of early versions.
         stages: complete stages.
+        grid: how arrays are cut into shards: 1 in early runs, a file for 512 samples or for one direction and
+            batch; 2: see `probing.stage.shard_size` and `rescoring.work_units.block_size`.
         leftovers: files of stages that must be run again.
         spread: s_w, the unit of a step.
         concepts: a row for each column of the scores.
@@ -255,6 +257,7 @@ class Manifest(_Part):
     provenance: Provenance | None = None
     keys: Keys | None = None
     stages: dict[Stage, StageRecord] = Field(default_factory=dict)
+    grid: Literal[1, 2] = 1
     leftovers: dict[Stage, list[FileName]] = Field(default_factory=dict)
     spread: NonNegativeFloat | None = None
     concepts: list[ConceptStats] = Field(default_factory=list)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from ..config.schema import RunConfig
 from ..errors import RunError
@@ -20,6 +20,10 @@ from .manifest import ConceptStats, Manifest, StageFacts, StageRecord, read_mani
 from .provenance.keys import Keys
 from .stages import STAGES, Stage
 
+if TYPE_CHECKING:
+    from ..storage.shards import Shards
+
+ArraysName = Literal["samples.zarr", "rescoring.zarr"]
 PACKAGES = ("ganstrata", "torch", "numpy", "scipy", "scikit-learn", "zarr", "pydantic")
 
 
@@ -53,6 +57,11 @@ class Run:
         """Images in one pass; `auto` is resolved when the run begins."""
         size = self.config.synthesis.batch_size
         return self.record.batch_size if size == "auto" else size
+
+    @property
+    def grid(self) -> int:
+        """How its arrays are cut into shards, see Manifest."""
+        return self.record.grid
 
     @property
     def keys(self) -> Keys:
@@ -135,6 +144,12 @@ class Run:
                 f"{path} is not a run directory: {what}. `ganstrata run CONFIG --out {path}` makes one."
             )
         return cls(path, read_manifest(file))
+
+    def arrays(self, name: ArraysName) -> Shards:
+        """Return the arrays of a stage, wherever they lie."""
+        from ..storage.shards import Shards  # with Zarr, which takes a while to import
+
+        return Shards(self.path / name)
 
     def save(self) -> None:
         """Write run.json in one step, so that it is never incomplete."""

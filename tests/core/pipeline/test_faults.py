@@ -14,7 +14,6 @@ from typing import Any
 
 import ganstrata
 import pytest
-import zarr
 from ganstrata.core.errors import DataError, GanstrataError, RunError, ScoreError
 from ganstrata.core.runs.lock import locked
 from ganstrata.core.runs.run import Run
@@ -22,12 +21,11 @@ from processes import until
 
 
 class FullDisk:
-    """Lets a number of writes pass, then none: to files through fsync, to arrays through zarr."""
+    """Lets a number of writes pass, then none."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left, self.refused = 0, 0
-        for owner, name in ((os, "fsync"), (zarr.Array, "__setitem__")):
-            monkeypatch.setattr(owner, name, self._guarded(getattr(owner, name)))
+        monkeypatch.setattr(os, "fsync", self._guarded(os.fsync))
 
     def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:

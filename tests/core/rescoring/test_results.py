@@ -16,6 +16,7 @@ from ganstrata.core.rescoring.sums import FIELDS, sums_of
 from ganstrata.core.rescoring.tables import EffectRow
 from ganstrata.core.runs.manifest import Manifest
 from ganstrata.core.runs.run import Run
+from ganstrata.core.storage.chunks import ArrayLayout
 from ganstrata.core.storage.shards import Shards
 
 K, BATCH, R = 24, 8, 6
@@ -94,7 +95,12 @@ def run(tmp_path):
             sums[d, b, s, k] = sums_of(baseline[part], changes[d, s, k, part])
     own = np.stack([changes[i, ..., ids.index(b.concept)] for i, b in enumerate(boundaries)])
     shards = Shards(tmp_path / "rescoring.zarr")
-    shards.create({"sums": (sums.shape, sums.shape, "float64"), "own": (own.shape, own.shape, "float32")})
+    shards.create(
+        {
+            "sums": ArrayLayout(sums.shape, sums.shape, "float64"),
+            "own": ArrayLayout(own.shape, own.shape, "float32"),
+        }
+    )
     shards.write(
         "all", {name: (tuple(slice(0, n) for n in a.shape), a) for name, a in (("sums", sums), ("own", own))}
     )
