@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +19,7 @@ from safetensors.torch import save
 
 from ..checkpoints import Checkpoint, locate, read_checkpoint, unreal
 from ..checkpoints.safetensors_file import SETTINGS
+from ..checkpoints.skeleton import shapes_only
 from ..config.faults import describe
 from ..device import for_inference, resolve_device
 from ..errors import CheckpointError
@@ -187,7 +187,7 @@ def _head(architecture: Architecture, checkpoint: Checkpoint, k: int, device: to
         for name, tensor in checkpoint.tensors.items()
         if name.startswith(prefix)
     }
-    with warnings.catch_warnings(action="ignore"), torch.device("meta"):
+    with shapes_only():
         head = architecture.build()
     expected = {name: tuple(tensor.shape) for name, tensor in head.state_dict().items()}
     stored = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...core.checkpoints import Checkpoint, unreal
+from ...core.checkpoints.skeleton import shapes_only
 from ...core.errors import CheckpointError
 from ...core.messages import shown, visible
 from ...core.storage.name_rules import fault_of
@@ -88,7 +88,7 @@ def load_network(
 ) -> N:
     """Build a network and load a checkpoint's tensors into it, in float32.
 
-    The network is built on the meta device, so that no memory is allocated for the sizes that a file states
+    The network is first built without memory, so that none is allocated for the sizes that a file states
     until all its tensors fit.
 
     Args:
@@ -103,8 +103,7 @@ def load_network(
             finite real numbers.
     """
     try:
-        # The warnings are about sizes of 0.
-        with warnings.catch_warnings(action="ignore"), torch.device("meta"):
+        with shapes_only():
             network = build()
     # torch raises these for sizes below zero or too large to count.
     except (RuntimeError, ValueError, OverflowError, ZeroDivisionError):

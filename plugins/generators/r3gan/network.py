@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..shared.depthwise import interpolate
+from ..shared.modulated import fir_kernel
 
 LEAK = 0.2
-TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
 class Embedding(nn.Module):
@@ -101,8 +101,8 @@ class Up(nn.Module):
         super().__init__()
         if inputs != outputs:
             self.conv = Convolution(inputs, outputs)
-        row = torch.tensor(TAPS) if size == 4 else torch.ones(size)
-        self.register_buffer("kernel", torch.outer(row, row) / row.sum() ** 2)
+        even = torch.full((size, size), 1.0 / max(size, 1) ** 2)
+        self.register_buffer("kernel", fir_kernel() if size == 4 else even)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, I, h, w) to (N, O, 2h, 2w)."""

@@ -69,7 +69,7 @@ class Head(nn.Module):
         self.linear = nn.Parameter(torch.randn(inside, inputs))
         self.basis = nn.Parameter(torch.randn(inside, group, side, side))
         self.conv = nn.Parameter(torch.randn(width, inside, 1, 1))
-        self.register_buffer("kernel", torch.ones(kernel, kernel) / kernel**2)
+        self.register_buffer("kernel", torch.full((kernel, kernel), 1.0 / kernel**2))
 
     def fold(self) -> None:
         """Normalise the weights."""
@@ -196,7 +196,7 @@ class Up(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()
         self.repeats = 0 if inputs == outputs else 4 * outputs // inputs
-        self.register_buffer("kernel", torch.ones(kernel, kernel) / kernel**2)
+        self.register_buffer("kernel", torch.full((kernel, kernel), 1.0 / kernel**2))
 
     def fold(self, gain: Tensor) -> None:
         """Take the gain (I,) of the input."""

@@ -35,7 +35,7 @@ class FourierInput(nn.Module):
         self.affine = FullyConnected(w_dim, 4)
         self.weight = nn.Parameter(torch.randn(channels, channels))
         self.register_buffer("freqs", torch.randn(channels, 2))
-        self.register_buffer("phases", torch.rand(channels) - 0.5)
+        self.register_buffer("phases", torch.empty(channels).uniform_(-0.5, 0.5))
         self.register_buffer("transform", torch.eye(3))
 
     def forward(self, style: Tensor, transform: Tensor) -> Tensor:

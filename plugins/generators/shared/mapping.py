@@ -30,7 +30,8 @@ class FullyConnected(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, inputs) to (N, outputs)."""
         gain = self.lr_multiplier / math.sqrt(self.weight.shape[1])
-        return F.linear(x, self.weight * gain, self.bias * self.lr_multiplier)
+        # The factors are given to the product, so that no scaled copy of the weights is made.
+        return torch.addmm(self.bias, x, self.weight.t(), beta=self.lr_multiplier, alpha=gain)
 
 
 def normalise_second_moment(x: Tensor) -> Tensor:

@@ -112,8 +112,15 @@ class ModulatedConvolution(nn.Module):
         self._squared_weight: Tensor | None = None
 
     def precompute(self) -> None:
-        """Cache the squared weights; the weights must not change afterwards."""
+        """Prepare for inference what depends on the weights alone; they must not change afterwards.
+
+        The squared weights are cached. Weights of a transposed convolution are laid out as that takes them,
+        with O and I exchanged; otherwise they would be copied in every pass.
+        """
         self._squared_weight = self.weight.detach().square().sum(dim=(2, 3))
+        if self.up:
+            exchanged = self.weight.detach().transpose(0, 1).contiguous(memory_format=torch.channels_last)
+            self.weight.data = exchanged.transpose(0, 1)  # (O, I, 3, 3) as before
 
     def demodulate(self, style: Tensor) -> Tensor:
         """Return 1 / sqrt(sum over i, k of (s_i w_oik)^2 + epsilon) for styles (N, I), (N, O); equation 3."""
@@ -146,20 +153,21 @@ class ModulatedConvolution(nn.Module):
         else:
             x = F.conv2d(x, weight, padding=1)  # (N, O, h, w)
         # The gain of the activation is applied before it: g lrelu(a) = lrelu(g a) for g > 0.
-        shift = self.bias[None, :, None, None]  # (1, O, 1, 1)
-        if noise is not None:
-            shift = shift + noise * self.noise_strength  # (N or 1, O, H, W)
-        # In the memory format of x, because addcmul gives its result the format of its first operand.
+        # addcmul gives its result the memory format of its first operand, so the bias (1, O, 1, 1) gets that
+        # of x. Noise is added afterwards and in place, one number per pixel: a map of bias and noise would
+        # first have to be written, and is as large as x.
         memory_format = (
             torch.channels_last
             if x.is_contiguous(memory_format=torch.channels_last)
             else torch.contiguous_format
         )
         x = torch.addcmul(
-            (gain * shift).to(x.dtype).contiguous(memory_format=memory_format),
+            (gain * self.bias)[None, :, None, None].to(x.dtype).contiguous(memory_format=memory_format),
             x,
             (gain * demodulation)[:, :, None, None].to(x.dtype),
         )
+        if noise is not None:
+            x += (noise * (gain * self.noise_strength)).to(x.dtype)  # (N or 1, 1, H, W)
         x = F.leaky_relu(x, LEAK, inplace=True)
         return x if clamp is None else x.clamp(-clamp, clamp)
 

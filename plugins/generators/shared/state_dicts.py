@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from ....core.checkpoints.detect import Examined
+from ....core.checkpoints.skeleton import shapes_only
 from ....core.errors import CheckpointError
 from ....core.messages import shown
 from ....core.plugins.colours import CHANNELS
@@ -37,7 +36,7 @@ def compare(
     """Compare a translated state dict with the network of an architecture.
 
     Args:
-        build: builds the network. It is called on the meta device, so that sizes stated by a hostile file
+        build: builds the network. It is called in `shapes_only`, so that sizes stated by a hostile file
             allocate no memory.
         tensors: by the names used here.
         origin: maps these names to the stored ones.
@@ -46,8 +45,7 @@ def compare(
         CheckpointError: torch cannot build a network of these sizes.
     """
     try:
-        # The warnings are about sizes of 0.
-        with warnings.catch_warnings(action="ignore"), torch.device("meta"):
+        with shapes_only():
             expected = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
     # torch raises these for sizes below zero or too large to count.
     except (RuntimeError, ValueError, OverflowError, ZeroDivisionError):
@@ -176,7 +174,7 @@ def load(build: Callable[[], N], description: Examined, path: Path) -> N:
             f"{path} does not fit a {description.family} ({description.layout} names): "
             f"{'; '.join(faults[:5])}{more}"
         )
-    with torch.device("meta"):
+    with shapes_only():
         network = build()
     network.load_state_dict(
         {name: tensor.float().contiguous() for name, tensor in description.tensors.items()}, assign=True

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from ....core.checkpoints.skeleton import shapes_only
 from ..shared.noise import fixed
 
 NOISE = (".noise_strength", ".noise_const")
@@ -27,7 +28,7 @@ def fill_missing(
         fixed_noise: whether files of this layout may lack the fixed noise.
     """
     try:
-        with torch.device("meta"):
+        with shapes_only():
             expected = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
     # compare() reports sizes that torch cannot build.
     except (RuntimeError, ValueError, OverflowError):

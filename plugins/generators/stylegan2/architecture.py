@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import torch
-
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
+from ....core.checkpoints.skeleton import shapes_only
 from ....core.errors import CheckpointError
 from ..shared.layouts import Shapes, find
 from ..shared.sizes import Watched, count_numbered, inconsistent, lacking, wrong_dimensions
@@ -228,7 +227,7 @@ def examine(part: Part, unstored: Unstored = NOTHING) -> Examined | None:
         means = 0 if layout.name in WITHOUT_MEAN or stored.without_mean else 1
         architecture = infer(shapes, stored, means=means)
     compare(architecture.build, tensors, translated.origin)  # raises if torch cannot build such a network
-    with torch.device("meta"):
+    with shapes_only():
         network = architecture.build()
     added = fill_missing(network, tensors, taps=stored.taps, fixed_noise=layout.name in WITHOUT_MEAN)
     return describe_checkpoint(

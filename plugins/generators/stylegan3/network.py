@@ -70,11 +70,12 @@ class SynthesisLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(sizes.outputs))
         self.register_buffer("magnitude_ema", torch.ones([]))
         self.register_buffer(
-            "up_filter", torch.ones(sizes.up_taps) / sizes.up_taps if sizes.up_taps else None
+            "up_filter", torch.full((sizes.up_taps,), 1.0 / sizes.up_taps) if sizes.up_taps else None
         )
         shape = (sizes.down_taps,) * (2 if sizes.radial else 1)
         self.register_buffer(
-            "down_filter", torch.ones(shape) / sizes.down_taps ** len(shape) if sizes.down_taps else None
+            "down_filter",
+            torch.full(shape, 1.0 / sizes.down_taps ** len(shape)) if sizes.down_taps else None,
         )
         convolved = sizes.before + sizes.kernel - 1  # with full zero padding
         self.resampling = Resampling(
