@@ -2,7 +2,8 @@
 
 1. Logits of one picture from StyleGAN2's feature maps, contracted before they are enlarged (ganstrata) and
    after (as other projects do), each in a process of its own: seconds, and peak memory beyond the maps.
-2. Pictures per second of a training on the bundled rooms, against the generator alone.
+2. What a training on the bundled rooms spends on generator, teacher and extractor, in each phase of the
+   paper's schedule and in all: pictures per second over those of the generator, and of generator and teacher.
 3. With --quality N: the closed form against gradient descent on N pictures, in seconds and mIoU.
 
     python benchmarks/segmentation.py --sizes 256,1024
@@ -10,7 +11,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
@@ -25,6 +25,7 @@ from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
 from ganstrata.core.semantics.feature_maps import choose_strata
 from ganstrata.core.semantics.heads import LSE, enlarge
 from ganstrata.core.semantics.learning.closed_form import ClosedFormSettings, solve_closed_form
+from ganstrata.core.semantics.learning.schedule import EPOCHS, PHASES
 from ganstrata.core.semantics.learning.training import Trainer, TrainingSettings
 from ganstrata.core.semantics.learning.whitened import WhitenedSettings, solve_whitened
 from ganstrata.core.semantics.measuring.evaluation import evaluate
@@ -96,7 +97,12 @@ def orders(sizes: list[int], threads: int, rounds: int) -> None:
                 print(f"{order:16} left out: it needs about {needed:.0f} MB, {free:.0f} MB are free")
                 continue
             call = [sys.executable, __file__, "--order", order, "--sizes", str(size)]
-            call += ["--rounds", str(rounds if order == ORDERS[0] else 1), "--threads", str(threads)]
+            call += [
+                "--rounds",
+                str(rounds if order == ORDERS[0] else min(rounds, 2)),
+                "--threads",
+                str(threads),
+            ]
             found[order] = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
             print(f"{order:16} {found[order][0]:8.3f} s {found[order][1]:8.0f} MB beyond the maps")
         if len(found) == 2:
@@ -122,33 +128,46 @@ def architecture(samples: LabelledSamples, *, bias: bool) -> Architecture:
 
 
 def throughput(rounds: int) -> None:
-    """Compare a training with the generator alone, and with generator and teacher, on 64 pictures."""
+    """Say what a training spends on generator, teacher and extractor, on 64 pictures of each phase."""
     samples = rooms()
-    generator, images = samples.generator, 64
-    latents = generator.sample(16, 0, 0, Stream.TRAINING)
+    generator, images, batch = samples.generator, 64, samples.batch
+    latents = generator.sample(batch, 0, 0, Stream.TRAINING)
 
     @torch.no_grad()
     def bare() -> None:
-        for _ in range(images // 16):
+        for _ in range(images // batch):
             render(generator, generator.broadcast(generator.map(latents.z)))
 
     def labelled() -> None:
-        for start in range(0, images, 16):
+        for start in range(0, images, batch):
             samples.draw(start, Stream.TRAINING)
 
-    def trained() -> None:
-        # Almost all steps of the paper's schedule are on 4 pictures or more; so are these.
-        trainer = Trainer(samples, architecture(samples, bias=False), TrainingSettings(images * 50))
-        trainer.position = images * 20
-        for _ in itertools.islice(trainer.steps(), images // 64):
-            pass
+    def trained(epoch: int) -> None:
+        """Train on 64 pictures from the beginning of an epoch on, of a training with 64 in each of its 50."""
+        trainer = Trainer(samples, architecture(samples, bias=False), TrainingSettings(images * EPOCHS))
+        trainer.position = images * epoch
+        for taken in trainer.steps():
+            if taken.step.stop == images * (epoch + 1):
+                return
 
-    cases = {"generator alone": bare, "with teacher": labelled, "training": trained}
+    begin = [0, *(end for _, _, end in PHASES)]
+    phases = {f"{size} in a step": (start, end) for (size, _, end), start in zip(PHASES, begin, strict=False)}
+    cases = {"generator": bare, "with teacher": labelled}
+    cases |= {name: lambda epoch=start: trained(epoch) for name, (start, _) in phases.items()}
     seconds = {name: min(values) for name, values in turns(cases, rounds).items()}
-    print("\nBundled rooms, pictures per second")
-    for name, value in seconds.items():
-        share = seconds["generator alone"] / value
-        print(f"{name:16} {images / value:8.0f} {share:8.2f} of the generator alone")
+    # Both last phases have 64 pictures in a step, and are one case.
+    shares = {name: (end - start) / EPOCHS for name, (start, end) in phases.items()}
+    shares[f"{PHASES[-1][0]} in a step"] = (EPOCHS - PHASES[1][2]) / EPOCHS
+    whole = sum(share * seconds[name] for name, share in shares.items())
+    print(f"\nBundled rooms, {images} pictures of 64 px in batches of {batch}, best of {rounds} rounds")
+    print("                    ms per picture   pictures per second over those of")
+    print("                                     the generator   generator and teacher")
+    for name, value in {**seconds, "whole schedule": whole}.items():
+        ratios = [seconds[other] / value for other in ("generator", "with teacher")]
+        print(f"{name:16} {1000 * value / images:17.2f} {ratios[0]:17.2f} {ratios[1]:17.2f}")
+    alone, both = seconds["generator"], seconds["with teacher"]
+    for name, part in (("generator", alone), ("teacher", both - alone), ("extractor", whole - both)):
+        print(f"share of {name:9} {100 * part / whole:6.0f} %")
 
 
 def quality(images: int, measured: int) -> None:

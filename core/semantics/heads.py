@@ -30,7 +30,7 @@ def enlarge(planes: Tensor, size: Size) -> Tensor:
     small = tuple(planes.shape[-2:])
     if small == size:
         return planes
-    if planes.device.type == "cpu" and max(small) <= PRODUCTS and planes.dtype == torch.float32:
+    if _is_multiplied(planes, size):
         with torch.autocast("cpu", enabled=False):
             return lines(small[0], size[0]) @ planes @ lines(small[1], size[1]).T
     return F.interpolate(planes, size=size, mode="bilinear", align_corners=True)
@@ -58,15 +58,37 @@ def lines(small: int, large: int) -> Tensor:
 
 
 def enlarged_sum(planes: Sequence[Tensor], size: Size) -> Tensor:
-    """Return the sum (N, M, H, W) of planes (N, M, h_s, w_s) enlarged to one size.
+    """Return the sum (A, B, H, W) of planes (A, B, h_s, w_s) enlarged to one size.
 
-    Planes of the same size that follow each other are added before they are enlarged, which is the same.
+    Planes of one size that follow each other are added before they are enlarged, which is the same. What is
+    enlarged by products of matrices is added up by them too: the sum over s of U_s Y_s is one product of all
+    U_s beside each other with all Y_s below each other.
     """
     sums = [reduce(torch.add, same) for _, same in groupby(planes, key=lambda x: x.shape[-2:])]
-    total = enlarge(sums[0], size)
-    for plane in sums[1:]:
-        total = total + enlarge(plane, size)
-    return total
+    multiplied = [x for x in sums if _is_multiplied(x, size)]
+    others = [enlarge(x, size) for x in sums if not _is_multiplied(x, size)]
+    if multiplied:
+        return _multiplied_sum(multiplied, size, reduce(torch.add, others) if others else None)
+    return reduce(torch.add, others)
+
+
+def _is_multiplied(planes: Tensor, size: Size) -> bool:
+    """Return whether planes (..., h, w) are enlarged by products of matrices."""
+    small = tuple(planes.shape[-2:])
+    on_cpu = planes.device.type == "cpu" and planes.dtype == torch.float32
+    return small != size and max(small) <= PRODUCTS and on_cpu
+
+
+def _multiplied_sum(planes: Sequence[Tensor], size: Size, total: Tensor | None) -> Tensor:
+    """Return the sum (A, B, H, W) of small planes (A, B, h_s, w_s), enlarged by products, and of a total."""
+    shape = (*planes[0].shape[:2], *size)
+    with torch.autocast("cpu", enabled=False):
+        across = [x @ lines(x.shape[-1], size[1]).T for x in planes]  # (A, B, h_s, W)
+        below = torch.cat(across, dim=-2).flatten(0, 1)  # (A B, sum of h_s, W)
+        beside = torch.cat([lines(x.shape[-2], size[0]) for x in planes], dim=1).expand(len(below), -1, -1)
+        if total is None:
+            return torch.bmm(beside, below).view(shape)
+        return torch.baddbmm(total.flatten(0, 1), beside, below).view(shape)
 
 
 class Head(nn.Module):
@@ -143,7 +165,23 @@ class LSE(Additive):
 
     def read(self, i: int, x: Tensor) -> Tensor:
         """Return T_s x (N, M, h_s, w_s) of the i-th feature map x (N, c_s, h_s, w_s)."""
-        return F.conv2d(x, self.T[i][:, :, None, None])
+        return contracted([self.T[i]], [x]).transpose(0, 1)
+
+    def forward(self, maps: Sequence[Tensor], size: Size) -> Tensor:
+        """Return logits (N, M, H, W) of feature maps (N, c_s, h_s, w_s); in memory they lie class by class.
+
+        The maps of one size are contracted into one sum, which is not done one by one as in `combined`.
+        """
+        weights = list(self.T)
+        if self.layer_weights == "softplus":
+            weights = [share * weight for share, weight in zip(self.lambdas, weights, strict=True)]
+        planes = []
+        for _, same in groupby(maps, key=lambda x: x.shape[-2:]):
+            alike = list(same)
+            planes.append(contracted(weights[: len(alike)], alike))
+            weights = weights[len(alike) :]
+        logits = enlarged_sum(planes, size)  # (M, N, H, W)
+        return (logits if self.bias is None else logits + self.bias[:, None, None, None]).transpose(0, 1)
 
     def combined(self, readings: Sequence[Tensor], size: Size) -> Tensor:
         """Return logits (N, M, H, W), the weighted sum of the enlarged readings, and the bias."""
@@ -198,6 +236,22 @@ class NSE2(Head):
                 hidden = F.interpolate(hidden, size=tuple(x.shape[-2:]), mode="nearest")
             hidden = F.relu(revise(hidden)) + F.relu(extract(x))
         return enlarge(self.show(hidden), size)
+
+
+def contracted(weights: Sequence[Tensor], maps: Sequence[Tensor]) -> Tensor:
+    """Return the sum over s of T_s x_s, (M, N, h, w), of maps x_s (N, c_s, h, w) and matrices T_s (M, c_s).
+
+    Nothing is copied of maps in channels last, or of one sample: their pixels are columns as they lie in
+    memory.
+    """
+    n, _, h, w = maps[0].shape
+    total: Tensor | None = None
+    with torch.autocast(maps[0].device.type, enabled=False):
+        for weight, x in zip(weights, maps, strict=True):
+            pixels = x.transpose(0, 1).flatten(1)  # (c_s, N h w)
+            total = weight @ pixels if total is None else torch.addmm(total, weight, pixels)
+    assert total is not None
+    return total.view(-1, n, h, w)
 
 
 def build_head(

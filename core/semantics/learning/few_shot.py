@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ...conformance.random_state import seeded
 from ...errors import DataError
-from ..heads import LSE, Size, lines
+from ..heads import LSE, Size, enlarged_sum
 from ..teacher import UNKNOWN
 from .losses import pixel_cross_entropy
 from .training import BETAS
@@ -55,27 +55,15 @@ class KeptMaps:
             alike = list(same)
             flat = torch.cat(alike, dim=1).transpose(0, 1).flatten(1).contiguous()
             self._groups.append((len(alike), flat, side))
-        device = maps[0].device
-        self._lines = {
-            (small, large): lines(small, large).to(device)
-            for _, _, side in self._groups
-            for small, large in zip(side, size, strict=True)
-        }
 
     def logits(self, head: LSE) -> Tensor:
         """Return the logits (M, N H W) of an LSE with equal layer weights."""
-        parameters = list(head.T)
-        total: Tensor | None = None
+        parameters, planes = list(head.T), []
         for count, flat, (h, w) in self._groups:
             weight = torch.cat(parameters[:count], dim=1)  # (M, C)
             del parameters[:count]
-            planes = (weight @ flat).view(-1, h, w)  # (M N, h, w)
-            if (h, w) != self.size:
-                down, across = self._lines[h, self.size[0]], self._lines[w, self.size[1]]
-                planes = down @ planes @ across.T
-            total = planes if total is None else total + planes
-        assert total is not None
-        logits = total.view(head.classes, -1)
+            planes.append((weight @ flat).view(-1, self.images, h, w))  # (M, N, h, w)
+        logits = enlarged_sum(planes, self.size).flatten(1)
         return logits if head.bias is None else logits + head.bias[:, None]
 
 

@@ -26,6 +26,9 @@ def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     >>> round(float(pixel_cross_entropy(logits, torch.tensor([[[3, UNKNOWN]]]))), 4)
     1.3863
     """
+    planes = logits.transpose(0, 1)  # (M, N, H, W): an LSE's logits lie so in memory
+    if planes.is_contiguous():
+        logits, labels = planes.flatten(1)[None], labels.reshape(1, -1)
     total = F.cross_entropy(logits, labels, ignore_index=UNKNOWN, reduction="sum")
     return total / (labels != UNKNOWN).sum().clamp(min=1)
 

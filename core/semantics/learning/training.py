@@ -46,14 +46,19 @@ class Taken:
     Attributes:
         step: the step.
         loss: its loss, before the step.
-        predicted: labels (n, H, W) that the head gave to its last images, before the step.
+        logits: what the head gave to its last images before the step, (n, M, H, W).
         labels: labels (n, H, W) of the teacher.
     """
 
     step: Step
     loss: float
-    predicted: Tensor
+    logits: Tensor
     labels: Tensor
+
+    @property
+    def predicted(self) -> Tensor:
+        """Labels (n, H, W) that the head gave; computed only when asked for, as few steps are logged."""
+        return self.logits.max(dim=1).indices
 
 
 class Trainer:
@@ -112,7 +117,7 @@ class Trainer:
             loss.backward()  # type: ignore[no-untyped-call]
             total, at = total + value, stop
         self._optimiser.step()
-        return Taken(step, total, logits.detach().max(dim=1).indices, labels)
+        return Taken(step, total, logits.detach(), labels)
 
     def _why_not_finite(self, maps: list[Tensor], start: int, stop: int) -> str:
         """Return why the loss of samples start .. stop - 1 is not finite."""

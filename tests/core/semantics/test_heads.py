@@ -121,6 +121,35 @@ def test_contracting_first_gives_the_same_as_enlarging_first():
     torch.testing.assert_close(head(maps, (16, 16)), late, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("layer_weights", ["equal", "softplus"])
+@pytest.mark.parametrize("size", [(16, 16), (20, 24), (80, 72)])
+def test_lse_adds_up_what_its_strata_say(layer_weights, size):
+    """In any layout of memory, and where some maps are enlarged by products and others are not."""
+    torch.manual_seed(0)
+    shapes = ((7, 4, 6), (5, 16, 16), (5, 16, 16), (4, 66, 70), (3, 16, 16))
+    maps = [torch.randn(3, *shape) for shape in shapes]
+    head = LSE([7, 5, 5, 4, 3], 4, layer_weights, bias=True)
+    torch.nn.init.normal_(head.bias)
+    if layer_weights == "softplus":
+        torch.nn.init.normal_(head.theta)
+    lambdas = head.lambdas.tolist()
+    expected = sum(
+        share * enlarge(torch.einsum("mc,nchw->nmhw", weight, x), size)
+        for share, weight, x in zip(lambdas, head.T, maps, strict=True)
+    ) + head.bias.view(-1, 1, 1)
+    last = [x.contiguous(memory_format=torch.channels_last) for x in maps]
+    for found in (head(maps, size), head(last, size), head.combined(head.readings(maps), size)):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_lse_computes_in_single_precision_whatever_the_networks_do():
+    maps = [torch.randn(2, 5, 4, 4), torch.randn(2, 3, 8, 8)]
+    head = LSE([5, 3], 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = head(maps, (16, 16))
+    assert torch.equal(found, head(maps, (16, 16)))
+
+
 def test_layer_equal_layer_weights_count_every_stratum_once():
     head = LSE([3, 2], 4)
     assert torch.equal(head.lambdas, torch.ones(2))

@@ -124,6 +124,8 @@ def test_pixels_of_unknown_class_teach_nothing():
     expected = pixel_cross_entropy(logits[:, :, 2:], labels[:, 2:])
     torch.testing.assert_close(pixel_cross_entropy(logits, known), expected)
     assert float(pixel_cross_entropy(logits, torch.full_like(labels, UNKNOWN))) == 0.0
+    by_class = logits.transpose(0, 1).contiguous().transpose(0, 1)  # as an LSE's logits lie in memory
+    torch.testing.assert_close(pixel_cross_entropy(by_class, known), expected)
 
 
 def test_losses_are_those_of_the_authors():
