@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from .distributions import mean_ranks, normal_quantile, t_quantile, t_tail
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +65,7 @@ def widening(count: NDArray[Any]) -> Floats:
     [nan, 1.29, 1.12, 1.01]
     """
     n = np.maximum(count, 2.0)
-    factor = np.sqrt(n / (n - 1.0)) * stats.t.ppf(0.975, n - 1.0) / stats.norm.ppf(0.975)
+    factor = np.sqrt(n / (n - 1.0)) * t_quantile(0.975, n - 1.0) / normal_quantile(0.975)
     return np.where(np.asarray(count) < 2, np.nan, factor)
 
 
@@ -132,7 +133,7 @@ def mean_interval(
         count: number of samples n, same shape.
         confidence: level of the interval, in (0, 1).
     """
-    factor = stats.t.ppf(0.5 + confidence / 2.0, np.maximum(count - 1.0, 1.0))
+    factor = t_quantile(0.5 + confidence / 2.0, np.maximum(count - 1.0, 1.0))
     return mean - factor * error, mean + factor * error
 
 
@@ -185,7 +186,7 @@ def mean_p_value(mean: Floats, error: Floats, count: NDArray[Any], *, two_sided:
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.where(known, mean / error, 0.0)
     freedom = np.maximum(count - 1.0, 1.0)
-    p = 2.0 * stats.t.sf(np.abs(score), freedom) if two_sided else stats.t.sf(score, freedom)
+    p = 2.0 * t_tail(np.abs(score), freedom) if two_sided else t_tail(score, freedom)
     return np.where(np.isnan(mean), np.nan, np.where(known, p, 1.0))
 
 
@@ -222,7 +223,7 @@ def skewed_interval(changes: Floats, confidence: float = 0.95) -> tuple[Floats, 
     skewness = (
         (deviations**3).sum(axis=-1) / least / np.where(spread > 0.0, spread, 1.0) ** 3 / np.sqrt(least)
     )  # a
-    quantile = stats.t.ppf(0.5 + confidence / 2.0, least - 1.0)
+    quantile = t_quantile(0.5 + confidence / 2.0, least - 1.0)
 
     def inverse(value: Floats) -> Floats:
         """Return the t at which the transformation has this value.
@@ -294,7 +295,7 @@ def null_p_value(
     score = (effect - centre) / deviation
     share = (np.sqrt(extra) / deviation) ** 2
     freedom = 1.0 / ((1.0 - share) ** 2 / freedom + share**2 / extra_freedom)
-    p = 2.0 * stats.t.sf(np.abs(score), freedom) if two_sided else stats.t.sf(score, freedom)
+    p = 2.0 * t_tail(np.abs(score), freedom) if two_sided else t_tail(score, freedom)
     return np.where(np.isnan(effect) | (count < LEAST_NULL), np.nan, np.where(flat, 1.0, p))
 
 
@@ -321,7 +322,9 @@ def benjamini_hochberg(p: Floats) -> Floats:
     q = np.full(p.shape, np.nan)
     known = np.flatnonzero(~np.isnan(p))
     if len(known):
-        q[known] = stats.false_discovery_control(p[known], method="bh")
+        rising = known[np.argsort(p[known])]
+        scaled = p[rising] * (len(known) / np.arange(1, len(known) + 1))
+        q[rising] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
     return q
 
 
@@ -349,12 +352,12 @@ def rank_correlation(a: Floats, b: Floats) -> tuple[float, float, float]:
     left out. All three are NaN with fewer than 5 pairs, and where either vector is constant.
     """
     known = ~(np.isnan(a) | np.isnan(b))
-    x, y = stats.rankdata(a[known]), stats.rankdata(b[known])
+    x, y = mean_ranks(a[known]), mean_ranks(b[known])
     if len(x) < 5 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
         return np.nan, np.nan, np.nan
     r = float(np.corrcoef(x, y)[0, 1])
     centre = np.arctanh(np.clip(r, -1.0 + 1e-12, 1.0 - 1e-12))
-    half = stats.norm.ppf(0.975) * np.sqrt((1.0 + r**2 / 2.0) / (len(x) - 3.0))
+    half = normal_quantile(0.975) * np.sqrt((1.0 + r**2 / 2.0) / (len(x) - 3.0))
     return r, float(np.tanh(centre - half)), float(np.tanh(centre + half))
 
 
@@ -368,7 +371,7 @@ def share_interval(share: float, count: float, confidence: float = 0.95) -> tupl
     """
     if not count > 0:
         return np.nan, np.nan
-    z = float(stats.norm.ppf(0.5 + confidence / 2.0))
+    z = normal_quantile(0.5 + confidence / 2.0)
     centre = (share + z**2 / (2.0 * count)) / (1.0 + z**2 / count)
     half = z / (1.0 + z**2 / count) * np.sqrt(share * (1.0 - share) / count + z**2 / (4.0 * count**2))
     return float(centre - half), float(centre + half)

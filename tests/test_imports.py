@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import ganstrata
@@ -27,14 +28,14 @@ HEAVY = [
 ]
 
 
-def loaded_after(program: str, folder: Path) -> set[str]:
-    """Which packages a fresh process has loaded in the end."""
+def loaded_after(program: str, folder: Path, more: Collection[str] = ()) -> set[str]:
+    """Which packages, modules of ours and modules of `more` a fresh process has loaded in the end."""
     program += "\nimport json, sys\nprint(json.dumps(list(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder
     )
     modules = json.loads(done.stdout.splitlines()[-1])
-    return {name for name in modules if "." not in name or name.startswith("ganstrata.")}
+    return {name for name in modules if "." not in name or name.startswith("ganstrata.") or name in more}
 
 
 def test_importing_the_package_imports_nothing_else(tmp_path: Path) -> None:
@@ -45,6 +46,40 @@ def test_importing_the_package_imports_nothing_else(tmp_path: Path) -> None:
 
 def test_a_plugin_module_needs_only_hookimpl_to_register(tmp_path: Path) -> None:
     assert not loaded_after("from ganstrata import hookimpl", tmp_path) & (set(HEAVY) - {"pluggy"})
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["plugins", "list"]])
+def test_commands_that_compute_nothing_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    program = (
+        "from ganstrata.cli.main import main\n"
+        f"try:\n    main({arguments})\nexcept SystemExit as end:\n    assert not end.code, end.code"
+    )
+    assert not loaded_after(program, tmp_path) & (set(HEAVY) - {"pluggy"})
+
+
+# What the start of a run and every worker must do without: each takes a tenth of a second to two.
+SLOW = {
+    "pandas",
+    "scipy.interpolate",
+    "scipy.optimize",
+    "scipy.sparse",
+    "scipy.stats",
+    "sklearn",
+    "sympy",
+    "torch._dynamo",
+}
+
+
+def test_a_worker_imports_only_what_it_uses(tmp_path: Path) -> None:
+    program = """
+from ganstrata.core.config.reading import validate
+from ganstrata.core.pipeline import perform
+from ganstrata.core.runs.prepare import prepare
+use = lambda name: {"use": name, "with": {"checkpoint": "bundled:rooms"}}
+scorers = [use(name) for name in ("layout", "category", "attribute", "segmentation")]
+prepare(validate({"generator": use("stylegan2"), "scorers": [*scorers, {"use": "hue"}], "device": "cpu"}, ""))
+"""
+    assert not loaded_after(program, tmp_path, SLOW) & SLOW
 
 
 def test_finding_plugins_does_not_import_them(tmp_path: Path) -> None:

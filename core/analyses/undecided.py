@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from ..distributions import normal_quantile, t_quantile
 from ..rescoring.results import Effects
 from ..rescoring.sums import null_means
 from ..statistics import null_p_value
@@ -54,7 +54,7 @@ def undecided(effects: Effects) -> list[Undecided]:
             continue
         if not (mean > 0.0 and error > 0.0 and effects.low[at] <= 0.0):
             continue
-        quantiles = stats.t.ppf(0.975, effects.count[at] - 1.0) + stats.norm.ppf(POWER)
+        quantiles = t_quantile(0.975, effects.count[at] - 1.0) + normal_quantile(POWER)
         needed = float(used * (quantiles * error / mean) ** 2)
         digits = 1 - int(np.floor(np.log10(needed)))  # two significant digits are all that is known
         rows.append(Undecided(effects.boundaries[i].name, used, int(round(needed, digits))))

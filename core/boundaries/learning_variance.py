@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from ..distributions import chi_square_tail, t_quantile
 from ..randomness import Stream
 
 Floats = NDArray[np.float64]
@@ -158,7 +158,7 @@ def excess(variance: float, noise: float, freedom: int) -> float:
     if not variance > 0.0:
         return 0.0
     cut = freedom * noise / variance
-    return float(variance * stats.chi2.sf(cut, freedom + 2) - noise * stats.chi2.sf(cut, freedom))
+    return float(variance * chi_square_tail(cut, freedom + 2) - noise * chi_square_tail(cut, freedom))
 
 
 def total_interval(
@@ -189,7 +189,7 @@ def total_interval(
     Returns:
         The lower and the upper end.
     """
-    half = stats.t.ppf(0.5 + confidence / 2.0, np.maximum(freedom, 1)) * error
+    half = t_quantile(0.5 + confidence / 2.0, np.maximum(freedom, 1)) * error
     return mean - np.hypot(mean - low, half), mean + np.hypot(high - mean, half)
 
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from ..errors import DataError
 from ..plugins.boundary import Boundaries, Boundary
@@ -136,6 +135,8 @@ def matched(again: Boundaries, before: Boundaries) -> Boundaries:
         again: found in a resample.
         before: found in all samples.
     """
+    from scipy.optimize import linear_sum_assignment  # takes long to import, and is needed here alone
+
     wanted = [boundary for boundary in before if boundary.direction and not boundary.given]
     found = [boundary for boundary in again if boundary.direction]
     others = [boundary for boundary in again if not boundary.direction]

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
-from scipy.optimize import isotonic_regression
 
 from ..errors import DataError
 from ..statistics import mean_interval, null_moments
@@ -169,6 +167,9 @@ def even_steps(span: Range, count: int) -> Floats:
     The mean score is made monotone by isotonic regression, which pools neighbours that fall, and
     interpolated between the coarse steps by a monotone cubic (Fritsch and Carlson, 1980).
     """
+    from scipy.interpolate import PchipInterpolator  # takes long to import, and is needed here alone
+    from scipy.optimize import isotonic_regression
+
     if count == 1:
         return np.array([span.high])
     steps, scores = np.array(

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from ..distributions import t_quantile
 from ..rounding import ceil_share
 
 Floats = NDArray[np.float64]
@@ -141,5 +141,5 @@ def half_width(changes: Floats, confidence: float = 0.95) -> Floats:
     known = np.where(valid, changes, 0.0)
     mean = known.sum(axis=-1) / np.maximum(count, 1)
     squares = (np.where(valid, changes - mean[..., None], 0.0) ** 2).sum(axis=-1)
-    half = stats.t.ppf(0.5 + confidence / 2.0, least - 1) * np.sqrt(squares / (least - 1) / least)
+    half = t_quantile(0.5 + confidence / 2.0, least - 1) * np.sqrt(squares / (least - 1) / least)
     return np.where(count < 2, np.inf, half)

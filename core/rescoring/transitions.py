@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from ..errors import ScoreError
 from ..statistics import interval, widened
@@ -196,6 +195,8 @@ def transitions(entries: Entries, names: Sequence[str], weights: Floats, *, hop:
         weights: how often each sample is drawn in each resampling, (R, K).
         hop: number of the edit, from 1.
     """
+    from scipy.sparse import csr_array  # takes long to import, and is needed here alone
+
     classes, samples = len(names), weights.shape[1]
     pairs, column = np.unique(entries.pair, return_inverse=True)  # (P,)
     table = csr_array(

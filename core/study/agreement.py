@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from ..distributions import t_quantile
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -61,7 +62,7 @@ def kappa_interval(choices: Counts, count: int) -> tuple[float, float, float]:
         float((n - 1) / n * ((left - left.mean()) ** 2).sum())
         for n, left in ((strips, without_strip), (raters, without_rater))
     )
-    half_width = float(stats.t.ppf(0.975, min(raters, strips) - 1)) * variance**0.5
+    half_width = float(t_quantile(0.975, min(raters, strips) - 1)) * variance**0.5
     return value, max(value - half_width, -1.0), min(value + half_width, 1.0)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from ..distributions import t_quantile
 
 Floats = NDArray[np.float64]
 Choices = NDArray[np.int64]
@@ -60,7 +61,7 @@ def shares(choices: Choices, concepts: Sequence[str], count: int) -> Shares:
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = np.where(variance > 0.0, value * (1.0 - value) / variance, votes)
     effective = np.clip(effective, 1.0, votes)
-    t = stats.t.ppf(0.975, freedom)
+    t = t_quantile(0.975, freedom)
     spread = t * np.sqrt(value * (1.0 - value) / effective + (t / (2.0 * effective)) ** 2)
     centre, whole = value + t**2 / (2.0 * effective), 1.0 + t**2 / effective
     low, high = (np.clip((centre + sign * spread) / whole, 0.0, 1.0) for sign in (-1.0, 1.0))

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.exceptions import ConvergenceWarning
 
 from ...core.boundaries.hyperplane import boundary_of, normalise_hyperplane
 from ...core.boundaries.selection import Extremes, Selection, accuracy
@@ -244,6 +243,8 @@ def record_convergence() -> Iterator[Facts]:
         A dictionary; after the block its key `converged` is False if the estimator gave a
         ConvergenceWarning. All other warnings are passed on.
     """
+    from sklearn.exceptions import ConvergenceWarning  # its package takes long to import
+
     facts: Facts = {}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from sklearn.svm import SVC, LinearSVC
 from torch.nn.utils.rnn import pad_sequence
 
 from .common import Facts, Hyperplane, Settings, record_convergence
@@ -124,6 +123,8 @@ class LinearSVM(ExtremesLearner):
         self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int
     ) -> tuple[NDArray[np.float64], float, Facts]:
         """Return coefficients (D,), intercept and facts for codes (n, D) and labels (n,), by scikit-learn."""
+        from sklearn.svm import SVC, LinearSVC  # takes long to import, and `batched` needs none of it
+
         options = {
             "C": self.config.C,
             "tol": self.config.stopping_tolerance,

@@ -6,7 +6,8 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from ...distributions import mean_ranks
 
 Floats = NDArray[np.float64]
 FEWEST = 3  # ranked items; with two, a rank correlation is -1 or 1
@@ -27,7 +28,7 @@ def rank_agreement(effects: Floats) -> float:
     known = effects[~np.isnan(effects).any(axis=1)]
     if len(known) < FEWEST or (np.ptp(known, axis=0) == 0.0).any():
         return float("nan")
-    ranks = stats.rankdata(known, axis=0)
+    ranks = mean_ranks(known, axis=0)
     return float(np.mean([np.corrcoef(ranks[:, a], ranks[:, b])[0, 1] for a, b in _pairs(effects)]))
 
 
