@@ -18,12 +18,13 @@ from ..plugins.boundary import STYLES, Boundaries
 from ..plugins.compatibility import refusal_of_space
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..probing.samples import Samples
-from ..probing.styles import styles_of_samples
+from ..probing.styles import StyleRows
 from ..runs.manifest import ConceptStats
+from ..storage.rows import Rows
 from .conditional import conditional_directions
 from .relearning import learn_again
 from .resampled import Resampled
-from .tasks import LearningTask, learn_from_resample
+from .tasks import LearningTask, given_to, learn_from_resample
 
 
 class Learnt(Boundaries):
@@ -100,14 +101,14 @@ def learn(
     skipped = {names[j]: reason_invariant(samples.statistics[j]) for j in matching if j not in columns}
     styles = space == STYLES
     if styles:
-        latents = styles_of_samples(generator, samples.w, samples.codes, samples.condition)
+        latents: Rows = StyleRows(generator, samples.w, samples.codes, samples.condition)
     else:
         latents = samples.codes if learner.layerwise and samples.codes is not None else samples.w
     classes = samples.classes if learner.within_classes else None
     task = LearningTask(
         learner,
         generator,
-        latents,
+        given_to(learner, latents),
         samples.scores[:, columns],
         [samples.concepts[j] for j in columns],
         classes,
@@ -125,7 +126,7 @@ def learn(
         learnt.relearnt = learn_again(
             learn_rows,
             learnt,
-            latents if styles else samples.w,
+            task.latents if styles else samples.w,
             count=resamples,
             seed=seed,
             done=lambda: None,

@@ -17,12 +17,13 @@ from ..randomness import Stream, Use, normals
 from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import write_bytes
+from ..storage.rows import Rows, with_columns
 from ..strata.styles import style_channels
 
 NULL_FILE = "null.safetensors"
 
 Floats = NDArray[np.float32]
-Fit = Callable[[Floats, Floats, Sequence[Concept]], Boundaries]  # latents, scores (N, C), C concepts
+Fit = Callable[[Rows, Rows, Sequence[Concept]], Boundaries]  # latents, scores (N, C), C concepts
 
 
 def null_directions(run: Run, prepared: Prepared) -> Floats:
@@ -77,8 +78,8 @@ def random_directions(
 
 def permuted_directions(
     fit: Fit,
-    latents: Floats,
-    scores: Floats,
+    latents: Rows,
+    scores: Rows,
     concepts: Sequence[Concept],
     *,
     count: int,
@@ -104,12 +105,13 @@ def permuted_directions(
     directions = []
     for r in range(count):
         j = r % len(concepts)
-        order = np.random.default_rng([seed, int(Stream.NULL), r]).permutation(len(scores))
+        order = np.random.default_rng([seed, int(Stream.NULL), r]).permutation(scores.shape[0])
         if classes is not None:
             shuffled = order[np.argsort(classes[order], kind="stable")]
             order = np.empty_like(shuffled)
             order[np.argsort(classes, kind="stable")] = shuffled
-        (boundary,) = fit(latents, scores[order][:, [j]], [concepts[j]])
+        column = with_columns(scores, [j])[:]  # (N, 1)
+        (boundary,) = fit(latents, column[order], [concepts[j]])
         directions.append(boundary.normal)
     return np.stack(directions).astype(np.float32)
 

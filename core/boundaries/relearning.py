@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..plugins.boundary import Boundaries
 from ..probing.concept_stats import spread_of
 from ..runs.manifest import NotRelearnt
+from ..storage.rows import Rows, with_rows
 from .learning_variance import resampled_rows
 from .resampled import Resampled
 
@@ -34,7 +35,7 @@ class Relearnt:
 def learn_again(
     learn: Learn,
     boundaries: Boundaries,
-    latents: NDArray[np.float32],
+    latents: Rows,
     *,
     count: int,
     seed: int,
@@ -58,8 +59,8 @@ def learn_again(
     spreads = np.empty(count)
     relearnt = Relearnt(Resampled(normals, spreads))
     for m in range(count):
-        rows, learner_seed = resampled_rows(len(latents), seed, m)
-        spreads[m] = spread_of(latents[rows])
+        rows, learner_seed = resampled_rows(latents.shape[0], seed, m)
+        spreads[m] = spread_of(with_rows(latents, rows))
         replicates, refused = learn(rows, learner_seed)
         for i, boundary in enumerate(boundaries):
             if boundary.name in replicates.names:

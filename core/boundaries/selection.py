@@ -126,29 +126,84 @@ def select_extremes(
     if classes is None and scores[high[-1]] <= scores[low[0]]:
         value = float(scores[low[0]])
         same = int((scores[defined] == value).sum())
-        raise DataError(
-            f"{concept}: the {positives} highest and {negatives} lowest scores overlap: "
-            f"{same} of {quantity(len(defined), 'sample')} score {value:g}; "
-            "ask for fewer positives or negatives, or exclude the concept"
-        )
-    rng = np.random.default_rng([seed, zlib.crc32(concept.encode())])
-    cut_high, cut_low = (
-        ceil_share(extremes.train_share, positives),
-        ceil_share(extremes.train_share, negatives),
+        raise overlap(concept, positives, negatives, same, len(defined), value)
+    train, train_labels, held_out, held_out_labels = split_extremes(
+        high, low, extremes.train_share, concept, seed
     )
-    high, low = rng.permutation(high), rng.permutation(low)
     unselected = ~np.isnan(scores)
     unselected[high], unselected[low] = False, False
     rest = np.flatnonzero(unselected)
     midpoint = (float(scores[defined].max()) + float(scores[defined].min())) / 2.0
     return Selection(
-        train=np.concatenate([high[:cut_high], low[:cut_low]]),
-        train_labels=np.repeat([1, 0], [cut_high, cut_low]),
-        held_out=np.concatenate([high[cut_high:], low[cut_low:]]),
-        held_out_labels=np.repeat([1, 0], [positives - cut_high, negatives - cut_low]),
+        train=train,
+        train_labels=train_labels,
+        held_out=held_out,
+        held_out_labels=held_out_labels,
         rest=rest,
         rest_labels=(scores[rest] > midpoint).astype(np.int64),
         requested=requested,
+    )
+
+
+def split_extremes(
+    high: Rows, low: Rows, train_share: float, concept: str, seed: int
+) -> tuple[Rows, NDArray[np.int64], Rows, NDArray[np.int64]]:
+    """Split positives and negatives, each with the highest score first, at random into two parts.
+
+    Args:
+        high: rows of the positives.
+        low: rows of the negatives.
+        train_share: share of each to train on.
+        concept: its name, which seeds the split.
+        seed: seed of the split.
+
+    Returns:
+        Rows to train on with their labels, and held-out rows with theirs.
+    """
+    rng = np.random.default_rng([seed, zlib.crc32(concept.encode())])
+    cut_high, cut_low = ceil_share(train_share, len(high)), ceil_share(train_share, len(low))
+    high, low = rng.permutation(high), rng.permutation(low)
+    return (
+        np.concatenate([high[:cut_high], low[:cut_low]]),
+        np.repeat([1, 0], [cut_high, cut_low]),
+        np.concatenate([high[cut_high:], low[cut_low:]]),
+        np.repeat([1, 0], [len(high) - cut_high, len(low) - cut_low]),
+    )
+
+
+def overlap(concept: str, positives: int, negatives: int, same: int, defined: int, value: float) -> DataError:
+    """Return the error for extremes that overlap.
+
+    Args:
+        concept: its name.
+        positives: number of the highest scores.
+        negatives: number of the lowest scores.
+        same: number of samples with the score at which they overlap.
+        defined: number of samples with a score.
+        value: that score.
+    """
+    return DataError(
+        f"{concept}: the {positives} highest and {negatives} lowest scores overlap: "
+        f"{same} of {quantity(defined, 'sample')} score {value:g}; "
+        "ask for fewer positives or negatives, or exclude the concept"
+    )
+
+
+def no_class_differs(concept: str, positives: int, negatives: int, sizes: NDArray[np.int64]) -> DataError:
+    """Return the error for a concept whose extremes differ in no class.
+
+    Args:
+        concept: its name.
+        positives: number of positives, shared among the classes.
+        negatives: number of negatives.
+        sizes: samples with a score in each class (G,).
+    """
+    return DataError(
+        f"{concept}: {positives} positives and {negatives} negatives are shared among "
+        f"{quantity(int((sizes > 0).sum()), 'class', 'classes')} of up to "
+        f"{quantity(int(sizes.max()), 'sample')}, "
+        "and in no class does the highest score differ from the lowest; "
+        "draw fewer classes, or raise synthesis.samples"
     )
 
 
@@ -181,12 +236,7 @@ def _within_classes(
             highs.append(rows[:many])
             lows.append(rows[len(rows) - few :])
     if not highs:
-        raise DataError(
-            f"{concept}: {positives} positives and {negatives} negatives are shared among "
-            f"{quantity(len(members), 'class', 'classes')} of up to {quantity(int(sizes.max()), 'sample')}, "
-            "and in no class does the highest score differ from the lowest; "
-            "draw fewer classes, or raise synthesis.samples"
-        )
+        raise no_class_differs(concept, positives, negatives, sizes)
     high, low = np.concatenate(highs), np.concatenate(lows)
     return high[np.argsort(-scores[high], kind="stable")], low[np.argsort(-scores[low], kind="stable")]
 

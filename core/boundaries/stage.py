@@ -6,29 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..config.schema import Condition
 from ..errors import DataError, nearest
 from ..messages import listed, visible
 from ..plugins.boundary import Boundaries
 from ..probing.concept_stats import spread_of
-from ..probing.stage import read_classes, read_finite, read_latents, read_scores, read_styles
+from ..probing.stage import read_classes, stored_latents, stored_scores, stored_styles
 from ..runs.engines.run_engine import RunEngine
 from ..runs.manifest import StageFacts
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress, Step
 from ..runs.run import Run
+from ..storage.rows import Rows, with_columns
 from .conditional import conditional_directions
 from .files import FILES, save_boundaries
 from .learn import reason_invariant, reasons
 from .null_directions import NULL_FILE, permuted_directions, save_directions
 from .relearning import learn_again
 from .resampled import RESAMPLED_FILE
-from .tasks import LearningTask, learn_from_resample
+from .tasks import LearningTask, given_to, learn_from_resample
 
-Floats = NDArray[np.float32]
 PERCENT = 100  # progress of a learner that trains
 
 
@@ -51,10 +48,9 @@ def learn(run: Run, engine: RunEngine, progress: Progress) -> None:
     trains = prepared.learner.trains
     total = PERCENT if trains else len(columns)  # of the work on all samples
     with progress.stage("learn", total=total * (1 + prepared.learning_resamples)) as step:
-        w, codes = read_latents(run, prepared)
-        finite = read_finite(run, prepared)
-        task = _read(run, prepared, columns, w, codes)
-        spanned = task.latents if task.styles else w[finite]  # the latents whose spread is the unit of steps
+        w, codes = stored_latents(run, prepared)
+        task = _task(run, prepared, columns, w, codes)
+        spanned = task.latents if task.styles else w  # the latents whose spread is the unit of steps
         if trains:
             task = replace(task, on_share=partial(_step_to, step))
         unconditional, refused = task.learn(seed)
@@ -68,7 +64,7 @@ def learn(run: Run, engine: RunEngine, progress: Progress) -> None:
         facts: StageFacts = {}
         if config.null == "permuted":
             directions = permuted_directions(
-                task.fit(seed),
+                task.fit(seed, measured=False),
                 task.latents,
                 task.scores,
                 task.concepts,
@@ -108,25 +104,20 @@ def _ignore(share: float) -> None:
     """Show nothing: how far learning again is, its stage counts itself."""
 
 
-def _read(
-    run: Run, prepared: Prepared, columns: Sequence[int], w: Floats, codes: Floats | None
-) -> LearningTask:
-    """Read the samples of a run whose picture is finite, with the scores of these columns."""
+def _task(run: Run, prepared: Prepared, columns: Sequence[int], w: Rows, codes: Rows | None) -> LearningTask:
+    """Return the task of a run: its samples with a finite picture, and the scores of these columns."""
+    learner = prepared.learner
     if prepared.in_styles:
-        latents = read_styles(run, prepared)
+        latents = stored_styles(run, prepared)
     else:
-        latents = codes if prepared.learner.layerwise and codes is not None else w
-    finite = read_finite(run, prepared)
-    classes = read_classes(run, prepared) if prepared.learner.within_classes else None
-    scores, concepts = read_scores(run, prepared)[:, columns], [prepared.concepts[j] for j in columns]
-    classes = None if classes is None else classes[finite]
+        latents = codes if learner.layerwise and codes is not None else w
     return LearningTask(
-        prepared.learner,
+        learner,
         prepared.generator,
-        latents[finite],
-        scores[finite],
-        concepts,
-        classes,
+        given_to(learner, latents),
+        given_to(learner, with_columns(stored_scores(run, prepared), columns)),
+        [prepared.concepts[j] for j in columns],
+        read_classes(run, prepared) if learner.within_classes else None,
         prepared.in_styles,
         prepared.precision,
     )

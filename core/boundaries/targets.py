@@ -17,14 +17,17 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..plugins.boundary import Boundaries, Boundary
 from ..plugins.records import Concept
+from ..probing.column_moments import ColumnMoments
+from ..storage.rows import Rows, blocks
 
 Floats = NDArray[np.float32]
+ROUNDING = 1e-12
 
 
 def with_targets(
     boundaries: Boundaries,
-    latents: Floats,
-    scores: Floats,
+    latents: Rows,
+    scores: Rows,
     concepts: Sequence[Concept],
 ) -> Boundaries:
     """Return the boundaries, each direction without labels with its target and in its positive sense.
@@ -46,12 +49,14 @@ def with_targets(
         return boundaries
     if not concepts:
         raise DataError("no concept varies, so directions without labels cannot be judged")
+    without = [boundary for boundary in boundaries if not boundary.concept]
+    table = iter(correlations(DistanceRows(without, latents), scores))
     found = []
     for boundary in boundaries:
         if boundary.concept:
             found.append(boundary)
             continue
-        r = correlations(distances(boundary, latents), scores)  # (C,)
+        r = next(table)  # (C,)
         j = int(np.abs(r).argmax())
         sign = np.float32(-1.0 if r[j] < 0.0 else 1.0)
         chosen = {"target_correlation": round(float(abs(r[j])), 6), "target_among": len(concepts)}
@@ -98,30 +103,56 @@ def distances(boundary: Boundary, latents: Floats) -> NDArray[np.float64]:
     return np.asarray(latents.astype(np.float64) @ normal + float(offset))
 
 
-def correlations(values: NDArray[np.float64], scores: Floats) -> NDArray[np.float64]:
-    """Return Pearson's correlation of values (N,) with each column of scores (N, C), without undefined pairs.
+class DistanceRows:
+    """Represent the signed distances of samples from B boundaries as a table (N, B), computed when read."""
 
-    It is 0 where either does not vary.
+    def __init__(self, boundaries: Sequence[Boundary], latents: Rows) -> None:
+        self._boundaries, self._latents = boundaries, latents
+        self.shape = (latents.shape[0], len(boundaries))
 
-    >>> correlations(np.array([0.0, 1.0, 2.0]), np.array([[1.0, 5.0], [0.0, 5.0], [-1.0, 5.0]]))
-    array([-1.,  0.])
+    def __getitem__(self, rows: slice) -> NDArray[np.float64]:
+        """Return the distances of consecutive samples, (n, B)."""
+        block = self._latents[rows]
+        return np.stack([distances(boundary, block) for boundary in self._boundaries], axis=1)
+
+
+def correlations(values: Rows, scores: Rows) -> NDArray[np.float64]:
+    """Return Pearson's correlations of columns of values (N, B) with columns of scores (N, C), (B, C).
+
+    Undefined pairs are left out. A correlation is 0 where either does not vary. Both tables are read twice,
+    block by block.
+
+    >>> correlations(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0, 5.0], [0.0, 5.0], [-1.0, 5.0]]))
+    array([[-1.,  0.]])
     """
-    known = ~np.isnan(scores)
-    x, y = _about_means(values[:, None], known), _about_means(scores, known)
-    size = np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
-    return np.where(size > 0.0, (x * y).sum(axis=0) / np.where(size > 0.0, size, 1.0), 0.0)
-
-
-def _about_means(values: NDArray[np.floating], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return columns (N, C), or one for all, without their means and from -1 to 1; 0 where not known.
-
-    A column whose numbers differ by no more than rounding is 0. What that is depends on their size.
-    """
-    whole = np.where(known, values, 0.0).astype(np.float64)
-    apart = np.where(known, whole - whole.sum(axis=0) / np.maximum(known.sum(axis=0), 1), 0.0)
-    most, size = np.abs(apart).max(axis=0, initial=0.0), np.abs(whole).max(axis=0, initial=0.0)
-    varies = most > 1e-12 * size
-    return np.where(varies, apart / np.where(varies, most, 1.0), 0.0)
+    sizes = values.shape[1], scores.shape[1]
+    x_at, y_at = ColumnMoments(sizes[0]), ColumnMoments(sizes[1])
+    x_size, y_size = (np.zeros(size) for size in sizes)
+    for _, (x, y) in blocks(values, scores):
+        x_at.add(x)
+        y_at.add(y)
+        x_size = np.maximum(x_size, np.abs(x).max(axis=0))
+        y_size = np.fmax(y_size, np.fmax.reduce(np.abs(y), axis=0))
+    # Divided by their spread, numbers of any size can be squared.
+    x_sd = np.sqrt(x_at.squares / np.maximum(x_at.count, 1))
+    y_sd = np.sqrt(y_at.squares / np.maximum(y_at.count, 1))
+    number, sum_x, sum_y, xx, yy, xy = (np.zeros(sizes) for _ in range(6))
+    for _, (x, y) in blocks(values, scores):
+        known = ~np.isnan(y)
+        u = (x - x_at.mean) / np.where(x_sd > 0.0, x_sd, 1.0)  # (n, B)
+        v = np.where(known, (y - y_at.mean) / np.where(y_sd > 0.0, y_sd, 1.0), 0.0)  # (n, C)
+        one = known.astype(np.float64)
+        number += one.sum(axis=0)
+        sum_x += u.T @ one
+        sum_y += v.sum(axis=0)
+        xx += np.square(u).T @ one
+        yy += np.square(v).sum(axis=0)
+        xy += u.T @ v
+    count = np.maximum(number, 1.0)
+    xx, yy, xy = xx - sum_x**2 / count, yy - sum_y**2 / count, xy - sum_x * sum_y / count
+    # Numbers that differ by no more than rounding, which depends on their size, do not vary.
+    varies = (x_sd > ROUNDING * x_size)[:, None] & (y_sd > ROUNDING * y_size) & (xx > ROUNDING) & (yy > 0.0)
+    return np.where(varies, xy / np.sqrt(np.where(varies, xx * yy, 1.0)), 0.0)
 
 
 def matched(again: Boundaries, before: Boundaries) -> Boundaries:

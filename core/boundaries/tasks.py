@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from ..plugins.boundary import STYLES, Boundaries, Boundary
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.records import Concept
 from ..plugins.scoring import digest
+from ..storage.rows import Rows, with_columns, with_rows
 from .conditional import conditional_directions
 from .null_directions import Fit
 from .targets import matched, with_targets
@@ -40,7 +41,8 @@ class LearningTask:
     Attributes:
         learner: the plugin.
         generator: generator of the samples.
-        latents: w (N, D), codes (N, L, D) for learners of w+, or styles (N, S) to learn in s.
+        latents: w (N, D), codes (N, L, D) for learners of w+, or styles (N, S) to learn in s; arrays, or
+            tables for learners that read blocks (see `given_to`).
         scores: (N, C).
         concepts: concepts of the C columns of `scores`.
         classes: classes of a conditional generator (N,), for learners that compare within classes.
@@ -51,8 +53,8 @@ class LearningTask:
 
     learner: BoundaryLearner
     generator: Generator
-    latents: Floats
-    scores: Floats
+    latents: Rows
+    scores: Rows
     concepts: Sequence[Concept]
     classes: NDArray[np.int64] | None
     styles: bool = False
@@ -62,21 +64,31 @@ class LearningTask:
     def without(self, names: Collection[str]) -> LearningTask:
         """Return the same task without the concepts of these names."""
         columns = [j for j, concept in enumerate(self.concepts) if concept.name not in names]
-        return replace(self, scores=self.scores[:, columns], concepts=[self.concepts[j] for j in columns])
+        return replace(
+            self, scores=with_columns(self.scores, columns), concepts=[self.concepts[j] for j in columns]
+        )
 
     def resampled(self, rows: NDArray[np.int64]) -> LearningTask:
-        """Return the task with these rows of its samples; a row may be there several times."""
+        """Return the task with these rows of its samples, ascending; a row may be there several times."""
         classes = None if self.classes is None else self.classes[rows]
-        return replace(self, latents=self.latents[rows], scores=self.scores[rows], classes=classes)
+        latents, scores = (given_to(self.learner, with_rows(x, rows)) for x in (self.latents, self.scores))
+        return replace(self, latents=latents, scores=scores, classes=classes)
 
-    def fit(self, seed: int) -> Fit:
-        """Return a function of latents, scores and concepts that calls the learner and checks its result."""
+    def fit(self, seed: int, *, measured: bool = True) -> Fit:
+        """Return a function of latents, scores and concepts that calls the learner and checks its result.
+
+        Args:
+            seed: seed of the learner.
+            measured: whether accuracies are wanted, of learners that can leave them out.
+        """
         more: dict[str, Any] = {} if self.classes is None else {"classes": self.classes}
+        if self.learner.in_blocks:
+            more["measured"] = measured
         if self.learner.trains:
             more |= {"precision": self.precision, "on_share": self.on_share}
         return partial(_checked, self.learner, self.generator, seed, styles=self.styles, **more)
 
-    def learn(self, seed: int) -> tuple[Boundaries, dict[str, str]]:
+    def learn(self, seed: int, *, measured: bool = True) -> tuple[Boundaries, dict[str, str]]:
         """Learn boundaries.
 
         Directions without labels get their targets (`with_targets`).
@@ -85,7 +97,7 @@ class LearningTask:
             The boundaries, and a dict concept -> reason for the concepts that could not be learnt.
         """
         if self.learner.supervised:
-            return _learn(self.fit(seed), self.latents, self.scores, self.concepts)
+            return _learn(self.fit(seed, measured=measured), self.latents, self.scores, self.concepts)
         found = self.fit(seed)(self.latents, self.scores, self.concepts)
         return with_targets(found, self.latents, self.scores, self.concepts), {}
 
@@ -98,12 +110,19 @@ class LearningTask:
         Raises:
             PluginBroken: the learner draws random numbers that do not follow from the seed.
         """
-        fit = self.fit(seed)
+        fit = self.fit(seed, measured=False)
         for j, concept in enumerate(self.concepts if self.learner.supervised else ()):
             with suppress(DataError):
-                first, again = (fit(self.latents, self.scores[:, [j]], [concept]) for _ in range(2))
+                first, again = (
+                    fit(self.latents, with_columns(self.scores, [j]), [concept]) for _ in range(2)
+                )
                 check_repeated(first, again, self.learner)
                 return
+
+
+def given_to(learner: BoundaryLearner, table: Rows) -> Rows:
+    """Return a table as a learner is given it: as it is if the learner reads blocks, else as an array."""
+    return table if learner.in_blocks or isinstance(table, np.ndarray) else table[:]
 
 
 def learn_from_resample(
@@ -119,7 +138,7 @@ def learn_from_resample(
         task: with all samples.
         conditions: conditions from which conditional directions are computed.
         before: the boundaries learnt from all samples, whose names directions without labels get.
-        rows: rows to learn from (N,), some of them several times.
+        rows: rows to learn from (N,), ascending, some of them several times.
         seed: seed of the learner.
 
     Returns:
@@ -127,10 +146,12 @@ def learn_from_resample(
     """
     resampled = task.resampled(rows)
     if task.learner.supervised:
-        unconditional, reasons = resampled.learn(seed)
+        unconditional, reasons = resampled.learn(seed, measured=False)
     else:
         try:
-            found = resampled.fit(seed)(resampled.latents, resampled.scores, resampled.concepts)
+            found = resampled.fit(seed, measured=False)(
+                resampled.latents, resampled.scores, resampled.concepts
+            )
         except DataError as error:
             return Boundaries(), {boundary.name: str(error) for boundary in before}
         unconditional, reasons = matched(found, before), {}
@@ -147,8 +168,8 @@ def _checked(
     learner: BoundaryLearner,
     generator: Generator,
     seed: int,
-    latents: Floats,
-    scores: Floats,
+    latents: Rows,
+    scores: Rows,
     concepts: Sequence[Concept],
     *,
     styles: bool,
@@ -163,11 +184,17 @@ def _checked(
     Raises:
         PluginBroken: the learner changed its input, or its result breaks the contract.
     """
-    inputs = {"latents": latents, "scores": scores}
-    inputs |= {name: values for name, values in more.items() if isinstance(values, np.ndarray)}
+    # What is read from disk is read again, so that no change of it lasts.
+    inputs = {
+        name: values
+        for name, values in {"latents": latents, "scores": scores, **more}.items()
+        if isinstance(values, np.ndarray)
+    }
     before = {name: digest(torch.from_numpy(values)) for name, values in inputs.items()}
     with random_state.seeded(seed):
-        returned = learner.learn(latents, scores, concepts, generator=generator, seed=seed, **more)
+        returned = learner.learn(  # tables only if it reads blocks, see `given_to`
+            cast("Floats", latents), cast("Floats", scores), concepts, generator=generator, seed=seed, **more
+        )
     for name, values in inputs.items():
         if digest(torch.from_numpy(values)) != before[name]:
             raise PluginBroken(
@@ -183,7 +210,7 @@ def _checked(
 
 
 def _learn(
-    fit: Fit, latents: Floats, scores: Floats, concepts: Sequence[Concept]
+    fit: Fit, latents: Rows, scores: Rows, concepts: Sequence[Concept]
 ) -> tuple[Boundaries, dict[str, str]]:
     """Learn all concepts at once; if the learner refuses that, learn those that it can learn one by one.
 
@@ -197,10 +224,10 @@ def _learn(
     refused: dict[str, str] = {}
     for j, concept in enumerate(concepts):
         try:
-            fit(latents, scores[:, [j]], [concept])
+            fit(latents, with_columns(scores, [j]), [concept])
         except DataError as error:
             refused[concept.name] = str(error)
     columns = [j for j, concept in enumerate(concepts) if concept.name not in refused]
     if not columns:
         return Boundaries(), refused
-    return fit(latents, scores[:, columns], [concepts[j] for j in columns]), refused
+    return fit(latents, with_columns(scores, columns), [concepts[j] for j in columns]), refused

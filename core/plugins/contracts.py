@@ -302,6 +302,10 @@ class BoundaryLearner(Plugin[ConfigT]):
             share of its work that is done, from 0 to 1.
         checkpoint: hash of the weights of networks that it uses. Boundaries are learnt again when it changes.
         packages: distributions whose version affects them, besides those that its own distribution requires.
+        in_blocks: whether learn() needs no memory for all samples. It is then given latents and scores as
+            tables, of which `table[a:b]` is an array of rows and `table.shape` the size (arrays are such
+            tables too), and takes `measured`: False where only normals and offsets are wanted, so that
+            accuracies need not be measured. The constructor may set it according to the config.
         in_styles: whether the learner finds directions in s alone, the space of style channels. It needs
             `learning.space: s`, and is given styles (N, S).
     """
@@ -309,7 +313,7 @@ class BoundaryLearner(Plugin[ConfigT]):
     noun = "boundary learner"
     relief = "give fewer synthesis.samples"
     guarded = (
-        "layerwise", "supervised", "from_samples", "within_classes", "trains", "in_styles",
+        "layerwise", "supervised", "from_samples", "within_classes", "trains", "in_blocks", "in_styles",
         "check", "check_generator", "expected", "learn",
     )  # fmt: skip
     supervised: ClassVar[bool] = True
@@ -317,6 +321,7 @@ class BoundaryLearner(Plugin[ConfigT]):
     layerwise: bool = False
     within_classes: ClassVar[bool] = False
     trains: ClassVar[bool] = False
+    in_blocks: bool = False
     in_styles: ClassVar[bool] = False
     checkpoint: str = ""
     packages: tuple[str, ...] = ()

@@ -14,17 +14,30 @@ from ..errors import DataError
 from ..plugins.base import owner_of
 from ..plugins.records import Concept
 from ..runs.manifest import ConceptStats
+from ..storage.rows import Rows, blocks
 from ..strata.scored_generator import ScoredGenerator
+from .column_moments import ColumnMoments
+from .order_statistics import quantiles
+
+SHARES = (0.0, 0.05, 0.5, 0.95, 1.0)
+"""Quantiles that are stored of each concept's scores."""
 
 
-def spread_of(w: NDArray[np.float32]) -> float:
+def spread_of(w: Rows) -> float:
     """Compute the spread s_w = sqrt(trace Cov(w) / D) of w (N, D), the unit of a step (method B).
+
+    It is read once, block by block.
 
     >>> rng = np.random.default_rng(0)
     >>> round(spread_of(rng.standard_normal((20000, 8)).astype(np.float32) * 3.0), 1)
     3.0
     """
-    return float(np.sqrt(w.astype(np.float64).var(axis=0, ddof=1).mean()))
+    moments = ColumnMoments(w.shape[1])
+    for _, (block,) in blocks(w):
+        moments.add(block)
+    if moments.undefined.any():
+        return math.nan
+    return float(np.sqrt(moments.variance.mean()))
 
 
 def least_spread(concepts: Sequence[Concept], deviations: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -46,17 +59,15 @@ def least_spread(concepts: Sequence[Concept], deviations: NDArray[np.float64]) -
     return np.array([0.1 * median if concept.least is None else concept.least for concept in concepts])
 
 
-def summarise(
-    scored: ScoredGenerator, scores: NDArray[np.float32], w: NDArray[np.float32]
-) -> tuple[float, list[ConceptStats]]:
+def summarise(scored: ScoredGenerator, scores: Rows, w: Rows) -> tuple[float, list[ConceptStats]]:
     """Compute the spread of w (N, D), and a row of statistics for each concept of the scores (N, C).
 
     Raises:
         DataError: w is not finite, or has fewer than two samples.
     """
-    if len(w) < 2:
+    if w.shape[0] < 2:
         raise DataError(
-            f"{'one sample' if len(w) else 'no sample'} with a finite picture has no spread, "
+            f"{'one sample' if w.shape[0] else 'no sample'} with a finite picture has no spread, "
             "which is the unit of a step; raise synthesis.samples"
         )
     spread = spread_of(w)
@@ -67,42 +78,41 @@ def summarise(
     return spread, statistics_of(scored, scores)
 
 
-def statistics_of(scored: ScoredGenerator, scores: NDArray[np.float32]) -> list[ConceptStats]:
-    """Compute a row of statistics for each concept of the scores (N, C), without NaN scores."""
+def statistics_of(scored: ScoredGenerator, scores: Rows) -> list[ConceptStats]:
+    """Compute a row of statistics for each concept of the scores (N, C), without NaN scores.
+
+    The scores are read four times, block by block; quantiles are exact.
+    """
+    concepts = scored.concepts
+    moments = ColumnMoments(len(concepts))
+    limits = np.array([np.nan if c.threshold is None else c.threshold for c in concepts])  # (C,)
+    above = np.zeros(len(concepts), dtype=np.int64)
+    for _, (block,) in blocks(scores):
+        moments.add(block)
+        above += (block.astype(np.float64) > limits).sum(axis=0)
+    found = quantiles(lambda: ((block, None) for _, (block,) in blocks(scores)), len(concepts), SHARES)
+    deviations = np.sqrt(moments.variance)
     rows: list[ConceptStats] = []
     for alias, scorer in scored.scorers.items():
         columns = scored.columns(alias)
-        values = scores[:, columns].astype(np.float64)  # (N, C')
-        defined = ~np.isnan(values)
-        counts = defined.sum(axis=0)
-        means = np.where(counts > 0, np.nansum(values, axis=0) / np.maximum(counts, 1), np.nan)
-        squares = np.nansum((values - means) ** 2, axis=0)
-        deviations = np.where(counts > 1, np.sqrt(squares / np.maximum(counts - 1, 1)), np.nan)
-        least, deviations = least_spread(scorer.concepts, deviations), np.nan_to_num(deviations)
-        for j, concept in enumerate(scored.concepts[columns]):
-            column = values[defined[:, j], j]
+        least = least_spread(scorer.concepts, deviations[columns])
+        for j, smallest in zip(range(len(concepts))[columns], least, strict=True):
+            concept, count, sd = concepts[j], int(moments.count[j]), float(np.nan_to_num(deviations[j]))
             rows.append(
                 ConceptStats(
                     id=concept.name,
                     level=cast("Level", concept.level),
-                    samples=int(counts[j]),
-                    undefined=int(len(values) - counts[j]),
-                    mean=_number(means[j]),
-                    sd=float(deviations[j]),
-                    least=float(least[j]),
-                    varies=bool(deviations[j] >= least[j] and deviations[j] > 0.0),
+                    samples=count,
+                    undefined=int(moments.undefined[j]),
+                    mean=float(moments.mean[j]) if count else None,
+                    sd=sd,
+                    least=float(smallest),
+                    varies=bool(sd >= smallest and sd > 0.0),
                     threshold=concept.threshold,
                     positive_share=None
-                    if concept.threshold is None or not len(column)
-                    else float((column > concept.threshold).mean()),
-                    quantiles=[]
-                    if not len(column)
-                    else [float(q) for q in np.quantile(column, (0.0, 0.05, 0.5, 0.95, 1.0))],
+                    if concept.threshold is None or not count
+                    else float(above[j]) / count,
+                    quantiles=[float(q) for q in found[:, j]] if count else [],
                 )
             )
     return rows
-
-
-def _number(value: float) -> float | None:
-    """Return a number, or None for NaN, which JSON cannot store."""
-    return None if np.isnan(value) else float(value)

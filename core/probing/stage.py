@@ -19,10 +19,11 @@ from ..runs.progress import Progress
 from ..runs.provenance.keys import Keys
 from ..runs.run import Run
 from ..storage.chunks import ArrayLayout
+from ..storage.rows import JoinedColumns, Rows, StoredRows, with_rows
 from ..storage.shards import Shards
 from .concept_stats import summarise
 from .samples import classes_of
-from .styles import styles_of_samples
+from .styles import StyleRows
 
 SHARD, LARGEST_SHARD = 512, 4096  # approximate samples in a shard: few files, and little is lost by a kill
 FEWEST_SHARDS = 256  # from which shards are larger than SHARD: each worker of many still has several
@@ -95,9 +96,7 @@ def synthesize(run: Run, engine: RunEngine, progress: Progress) -> None:
         finite = read_finite(run, prepared)
         nonfinite = int((~finite).sum())
         _check_share(prepared, finite)
-        statistics = summarise(
-            prepared, read_scores(run, prepared)[finite], read_latents(run, prepared)[0][finite]
-        )
+        statistics = summarise(prepared, stored_scores(run, prepared), stored_latents(run, prepared)[0])
     run.record.spread, run.record.concepts = statistics
     run.finish("synthesize", seconds=step.seconds, files=("samples.zarr",), images=n, nonfinite=nonfinite)
 
@@ -138,35 +137,52 @@ def _mark(keys: Keys, owner: str, start: int, stop: int) -> str:
     return chunk if owner == LATENTS else f"{owner}-{keys.scores[owner]}-{chunk}"
 
 
-def read_latents(run: Run, prepared: Prepared) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Read w (N, D), and codes (N, L, D) where styles were mixed."""
-    samples = open_samples(run)
-    return samples.read("w"), samples.read("codes") if prepared.config.synthesis.mixing > 0.0 else None
+def stored_latents(run: Run, prepared: Prepared) -> tuple[Rows, Rows | None]:
+    """Return w (N, D), and codes (N, L, D) where styles were mixed, of the samples with a finite picture."""
+    mixed = prepared.config.synthesis.mixing > 0.0
+    return _stored(run, prepared, "w"), _stored(run, prepared, "codes") if mixed else None
 
 
-def read_scores(run: Run, prepared: Prepared, rows: slice = slice(None)) -> NDArray[np.float32]:
-    """Read the scores of all concepts (N, C), columns as in prepared.concepts, or some rows of them."""
-    samples = open_samples(run)
-    return np.concatenate([samples.read(f"scores/{alias}", (rows,)) for alias in prepared.scorers], axis=1)
+def stored_scores(run: Run, prepared: Prepared) -> Rows:
+    """Return the scores of all concepts (N, C) of the samples with a finite picture.
+
+    Columns are as in prepared.concepts.
+    """
+    return JoinedColumns([_stored(run, prepared, f"scores/{alias}") for alias in prepared.scorers])
 
 
-def read_styles(run: Run, prepared: Prepared) -> NDArray[np.float32]:
-    """Compute the styles of the stored samples, (N, S).
+def stored_styles(run: Run, prepared: Prepared) -> Rows:
+    """Return the styles (N, S) of the samples with a finite picture, computed when they are read.
 
     Raises:
         UserError: the generator has no styles.
     """
-    w, codes = read_latents(run, prepared)
-    stored = open_samples(run)
-    condition = stored.read("condition") if stored.has("condition") else None
-    return styles_of_samples(prepared.generator, w, codes, condition)
+    w, codes = stored_latents(run, prepared)
+    condition = _stored(run, prepared, "condition") if open_samples(run).has("condition") else None
+    return StyleRows(prepared.generator, w, codes, condition)
+
+
+def _stored(run: Run, prepared: Prepared, name: str) -> Rows:
+    """Return a stored array, without the samples whose picture is not finite."""
+    stored = StoredRows(open_samples(run), name)
+    if prepared.config.synthesis.allow_nonfinite == 0.0:
+        return stored
+    return with_rows(stored, np.flatnonzero(read_finite(run, prepared)))
+
+
+def read_scores(run: Run, prepared: Prepared, rows: slice) -> NDArray[np.float32]:
+    """Read the scores of all concepts of some samples, finite or not, (n, C)."""
+    samples = open_samples(run)
+    return np.concatenate([samples.read(f"scores/{alias}", (rows,)) for alias in prepared.scorers], axis=1)
 
 
 def read_classes(run: Run, prepared: Prepared) -> NDArray[np.int64] | None:
-    """Read the class of each sample (N,), or None without several classes."""
-    if "condition" not in _layout(prepared, 1, 1):
+    """Read the class of each sample with a finite picture (N,), or None without several classes."""
+    layout = _layout(prepared, 1, 1)
+    if "condition" not in layout or len(layout["condition"][0]) > 1:
         return None
-    return classes_of(open_samples(run).read("condition"))
+    classes = classes_of(open_samples(run).read("condition"))
+    return None if classes is None else classes[read_finite(run, prepared)]
 
 
 def read_finite(run: Run, prepared: Prepared) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..plugins.contracts import Generator
+from ..storage.rows import Rows
 from ..strata.styles import require_styles, style_channels, styles_of
 
 ROWS = 256  # samples in one pass through the affine maps, which need little memory
@@ -46,3 +47,27 @@ def styles_of_samples(
             layers = generator.broadcast(torch.from_numpy(w[rows]).to(generator.device), given)
         styles[rows] = styles_of(generator, layers).cpu().numpy()
     return styles
+
+
+class StyleRows:
+    """Represent the styles (N, S) of samples as a table, computed from their codes when rows are read.
+
+    Args:
+        generator: generator of the samples.
+        w: (N, D).
+        codes: (N, L, D) if styles were mixed, else None.
+        condition: condition of each sample (N, ...), or None.
+
+    Raises:
+        UserError: the generator has no styles.
+    """
+
+    def __init__(self, generator: Generator, w: Rows, codes: Rows | None, condition: Rows | None) -> None:
+        require_styles(generator)
+        self._generator, self._w, self._codes, self._condition = generator, w, codes, condition
+        self.shape = (w.shape[0], style_channels(generator))
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Compute the styles of consecutive samples, (n, S)."""
+        codes, condition = (None if x is None else x[rows] for x in (self._codes, self._condition))
+        return styles_of_samples(self._generator, self._w[rows], codes, condition)

@@ -157,6 +157,15 @@ class Shards:
         with self._readable(name) as array:
             return tuple(array.shape)
 
+    def chunk_rows(self, name: str) -> int:
+        """Return how many rows of an array are decoded together.
+
+        Raises:
+            RunError: it is missing or cannot be read.
+        """
+        with self._readable(name) as array:
+            return int(array.chunks[0])
+
     def read(self, name: str, region: Part = ()) -> NDArray[Any]:
         """Return an array, or a region of it.
 

@@ -18,8 +18,9 @@ from ...core.errors import DataError
 from ...core.messages import listed
 from ...core.plugins.base import PluginConfig, owner_of
 from ...core.plugins.contracts import BoundaryLearner, Generator
-from ...core.probing.concept_stats import spread_of
+from ...core.probing.column_moments import ColumnMoments
 from ...core.storage.name_rules import fault_of
+from ...core.storage.rows import Rows, blocks
 from ...core.strata.layers import parse_layers
 from ...core.strata.styles import require_styles, style_channels, style_strata
 from .unlabelled import ALL
@@ -64,25 +65,37 @@ class Styles:
     """Hold the styles of samples.
 
     Attributes:
-        values: (N, S).
+        values: (N, S), a table of rows.
     """
 
-    values: NDArray[np.float32]
+    values: Rows
 
     @cached_property
+    def _moments(self) -> ColumnMoments:
+        moments = ColumnMoments(self.values.shape[1])
+        for _, (block,) in blocks(self.values):
+            moments.add(block)
+        return moments
+
+    @property
+    def finite(self) -> bool:
+        """Whether no style is NaN or infinite."""
+        return not self._moments.undefined.any() and bool(np.isfinite(self._moments.squares).all())
+
+    @property
     def mean(self) -> NDArray[np.float64]:
         """Mean mu of each channel, (S,)."""
-        return np.asarray(self.values.mean(axis=0, dtype=np.float64))
+        return self._moments.mean
 
     @cached_property
     def sd(self) -> NDArray[np.float64]:
         """Standard deviation sigma of each channel, (S,)."""
-        return np.asarray(self.values.std(axis=0, ddof=1, dtype=np.float64))
+        return np.asarray(np.sqrt(self._moments.variance))
 
     @cached_property
     def spread(self) -> float:
         """Spread s_s, the unit of a step in s."""
-        return spread_of(self.values)
+        return float(np.sqrt(self._moments.variance.mean()))
 
     def varies(self, channel: Channel) -> bool:
         """Return whether a channel differs between samples."""
@@ -137,6 +150,7 @@ class ChannelLearner(BoundaryLearner):
     in_styles = True
     from_samples = False
     trains = True
+    in_blocks = True
 
     def check_generator(self, generator: Generator) -> None:
         """Refuse a generator without styles, or without any at the layers of the config.
@@ -173,7 +187,7 @@ class ChannelLearner(BoundaryLearner):
         """Return the size of the largest feature map whose channels count; None for any."""
         return None
 
-    def required(self, latents: NDArray[np.float32], generator: Generator | None) -> tuple[Styles, Generator]:
+    def required(self, latents: Rows, generator: Generator | None) -> tuple[Styles, Generator]:
         """Return the styles of the samples and the generator.
 
         Raises:
@@ -182,11 +196,14 @@ class ChannelLearner(BoundaryLearner):
         if generator is None:
             raise DataError(f"{owner_of(self)} needs the generator: give learn() generator=...")
         self.check_generator(generator)
-        if latents.ndim != 2 or latents.shape[1] != style_channels(generator):
+        if len(latents.shape) != 2 or latents.shape[1] != style_channels(generator):
             raise DataError(
                 f"{owner_of(self)} needs styles (N, {style_channels(generator)}), but was given latents of "
                 f"shape {latents.shape}; learn in s (learning.space: s)"
             )
-        if len(latents) < 2 or not np.isfinite(latents).all():
+        styles = Styles(latents)
+        with np.errstate(invalid="ignore", over="ignore"):
+            usable = latents.shape[0] >= 2 and styles.finite
+        if not usable:
             raise DataError("styles of at least two samples are needed, without NaN and infinity")
-        return Styles(latents), generator
+        return styles, generator

@@ -14,15 +14,14 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ...core.boundaries.hyperplane import boundary_of, normalise_hyperplane
-from ...core.boundaries.selection import Extremes, Selection, accuracy
+from ...core.boundaries.hyperplane import boundary_of
+from ...core.boundaries.selection import Extremes
 from ...core.errors import DataError
 from ...core.plugins.boundary import Boundaries
 from ...core.plugins.contracts import BoundaryLearner, Generator
 from ...core.plugins.failures import one_line
 from ...core.plugins.records import Concept
-
-BLOCK_COLUMNS = 16  # boundaries evaluated in one matrix product over all codes
+from ...core.storage.rows import Rows, blocks
 
 
 class Settings(Extremes):
@@ -77,20 +76,45 @@ class LinearFit(NamedTuple):
     slope: NDArray[np.float64] | None = None  # (D,), of length 1; None where it is the normal
 
 
+class CodeRows:
+    """Represent codes (N, D) or (N, L, D) as a table that is always by layer, and finite."""
+
+    def __init__(self, latents: Rows) -> None:
+        self._latents, self._flat = latents, len(latents.shape) == 2
+        self.shape = (latents.shape[0], 1, latents.shape[1]) if self._flat else tuple(latents.shape)
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Return the codes of consecutive samples, (n, L, D).
+
+        Raises:
+            DataError: they hold NaN or infinity.
+        """
+        block = self._latents[rows]
+        if not np.isfinite(block).all():
+            raise DataError("the codes to learn from hold NaN or infinity")
+        return block[:, None] if self._flat else block
+
+
 @dataclass(frozen=True)
 class Samples:
     """Hold the arguments of `learn`, with the codes always by layer."""
 
-    latents: NDArray[np.float32]  # (N, L, D); L = 1 for one boundary for all layers
-    scores: NDArray[np.float32]  # (N, C)
+    latents: CodeRows  # (N, L, D); L = 1 for one boundary for all layers
+    scores: Rows  # (N, C)
     concepts: Sequence[Concept]
     settings: Settings
     seed: int
     classes: NDArray[np.int64] | None  # (N,)
+    measured: bool  # whether accuracies are wanted
 
-    def layer(self, index: int) -> NDArray[np.float32]:
-        """Return the codes of one layer, (N, D)."""
-        return self.latents[:, index]
+    def __len__(self) -> int:
+        """Return N."""
+        return self.scores.shape[0]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the concepts."""
+        return [concept.name for concept in self.concepts]
 
     @property
     def layers(self) -> range:
@@ -104,6 +128,7 @@ class Learner(BoundaryLearner):
     Config = Settings
     config: Settings
     within_classes = True
+    in_blocks = True
 
     def __init__(self, config: Settings, device: torch.device) -> None:
         super().__init__(config, device)
@@ -119,13 +144,14 @@ class Learner(BoundaryLearner):
 
     def learn(
         self,
-        latents: NDArray[np.float32],
-        scores: NDArray[np.float32],
+        latents: Rows,
+        scores: Rows,
         concepts: Sequence[Concept],
         *,
         generator: Generator | None = None,
         seed: int = 0,
         classes: NDArray[np.int64] | None = None,
+        measured: bool = True,
     ) -> Boundaries:
         """Learn one boundary per concept.
 
@@ -133,25 +159,24 @@ class Learner(BoundaryLearner):
         codes of that layer alone. Its `facts` then hold a list with the facts of each layer under `layers`.
 
         Args:
-            latents: codes, (N, D), or (N, L, D) for a boundary per layer.
+            latents: codes, (N, D), or (N, L, D) for a boundary per layer; an array or a table of rows.
             scores: (N, C), NaN where a concept is undefined.
             concepts: the C concepts.
             generator: source of the codes; its space and fingerprint are recorded.
             seed: of the split into training and held-out samples.
             classes: (N,), the classes that a conditional generator drew.
+            measured: whether the accuracies of the boundaries are wanted.
 
         Raises:
             DataError: too few samples for the positives and negatives; scores that do not vary; codes that
                 are not finite, or so large or so similar that no direction can be computed from them.
         """
-        if not np.isfinite(latents).all():
-            raise DataError("the codes to learn from hold NaN or infinity")
-        flat = latents.ndim == 2
-        samples = Samples(latents[:, None] if flat else latents, scores, concepts, self.config, seed, classes)
+        flat, codes = len(latents.shape) == 2, CodeRows(latents)
+        samples = Samples(codes, scores, concepts, self.config, seed, classes, measured)
         try:
             fits = list(self.fit_concepts(samples))
         except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
-            size = float(np.abs(latents).max(initial=0.0))
+            size = max(float(np.abs(block).max(initial=0.0)) for _, (block,) in blocks(codes))
             raise DataError(
                 f"the equations of the learner cannot be solved in double precision ({one_line(error)}); "
                 f"codes go up to {size:.3g}. A smaller weight of errors, or codes of another scale, may help"
@@ -179,60 +204,6 @@ class Learner(BoundaryLearner):
     @abstractmethod
     def fit_concepts(self, samples: Samples) -> Iterable[Sequence[LinearFit]]:
         """Return the fits of each concept, one per layer."""
-
-
-def evaluate_hyperplanes(
-    w: NDArray[np.float32],
-    hyperplanes: Sequence[Hyperplane],
-    selections: Sequence[Selection],
-    concepts: Sequence[str],
-) -> list[LinearFit]:
-    """Normalise the hyperplanes of one layer and measure their accuracy on held-out extremes and on the rest.
-
-    With v the coefficients and b the intercept, the normal is n = v / |v| and the offset b / |v|, so that
-    n.w + b / |v| is the signed distance of w (method A.3). Accuracy is the share of samples whose
-    distance has the sign of their label.
-
-    Args:
-        w: all codes of the layer, (N, D).
-        hyperplanes: one per concept, in the coordinates of w.
-        selections: one per concept; `train` holds the rows that were fitted.
-        concepts: ids, for messages.
-
-    Raises:
-        DataError: coefficients that are all zero or not finite.
-    """
-    normalised = [
-        normalise_hyperplane(hyperplane.coefficients, hyperplane.intercept, concept=concept)
-        for hyperplane, concept in zip(hyperplanes, concepts, strict=True)
-    ]
-    normals = np.stack([normal for normal, _ in normalised]).astype(np.float32)  # (C, D)
-    fits = []
-    for start in range(0, len(normalised), BLOCK_COLUMNS):
-        # The block always has the same width, so that rounding does not depend on the number of concepts.
-        block = np.zeros((w.shape[1], BLOCK_COLUMNS), dtype=np.float32)  # (D, BLOCK_COLUMNS)
-        block[:, : len(normalised) - start] = normals[start : start + BLOCK_COLUMNS].T
-        products = w @ block  # (N, BLOCK_COLUMNS)
-        for k, selection in enumerate(selections[start : start + BLOCK_COLUMNS]):
-            normal, offset = normalised[start + k]
-            facts = _selection_facts(products[:, k] + np.float32(offset), selection)
-            plane = hyperplanes[start + k]
-            slope = None if plane.slope is None else plane.slope / np.linalg.norm(plane.slope)
-            fits.append(LinearFit(normal, offset, facts | plane.facts, slope))
-    return fits
-
-
-def _selection_facts(distances: NDArray[np.float32], selection: Selection) -> Facts:
-    """Return the counts of a selection and the accuracies of a boundary with these signed distances (N,)."""
-    return {
-        "positives": int((selection.train_labels == 1).sum() + (selection.held_out_labels == 1).sum()),
-        "negatives": int((selection.train_labels == 0).sum() + (selection.held_out_labels == 0).sum()),
-        "positives_asked": selection.requested[0],
-        "negatives_asked": selection.requested[1],
-        "held_out": len(selection.held_out),
-        "held_out_accuracy": accuracy(distances[selection.held_out], selection.held_out_labels),
-        "rest_accuracy": accuracy(distances[selection.rest], selection.rest_labels),
-    }
 
 
 @contextmanager

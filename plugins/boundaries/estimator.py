@@ -71,7 +71,7 @@ class Estimator(ExtremesLearner):
                 coefficients, intercept, facts = self._fit_estimator(centred, column, samples.seed)
                 yield Hyperplane(coefficients, intercept - float(coefficients @ centre), facts)
 
-        return fit_scores(samples, regress)
+        return fit_scores(samples, of_arrays=regress)
 
     def fit(
         self, x: NDArray[np.float64], labels: NDArray[np.int64], seed: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.boundaries.selection import select_extremes
-from .common import Facts, Hyperplane, Learner, LinearFit, Samples, evaluate_hyperplanes
+from ...core.boundaries.cuts import Cuts, Split, cuts_of, portions, splits_of
+from ...core.storage.rows import rows_at, with_columns
+from .accuracies import accuracies, as_fits
+from .common import Facts, Hyperplane, Learner, LinearFit, Samples
+
+MEMORY = 2**27  # bytes of codes to train on that are held at a time
 
 
 @dataclass(frozen=True)
 class Problem:
     """Hold the classification problem of one concept at one layer; codes are copied only on request."""
 
-    latents: NDArray[np.float32]  # (N, D), all codes of the layer
-    rows: NDArray[np.int64]  # (n,), the training samples
+    latents: NDArray[np.float32]  # (m, D), codes of the layer, of several problems
+    rows: NDArray[np.int64]  # (n,), the training samples among them
     labels: NDArray[np.int64]  # (n,): 1 for positives, 0 for negatives
 
     def codes(self) -> NDArray[np.float64]:
@@ -33,11 +38,13 @@ class Problem:
         return codes, centre
 
 
-Solver = Callable[[Sequence[Problem]], Iterable[Hyperplane]]
+Solver = Callable[[Iterable[Problem]], Iterable[Hyperplane]]
 
 
 def fit_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
     """Select the extremes of each concept, solve all problems, and evaluate on held-out samples.
+
+    Only selected samples are kept, those of some concepts at a time.
 
     Returns:
         For each concept its fits, one per layer.
@@ -45,29 +52,69 @@ def fit_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
     Raises:
         DataError: too few samples for the positives and negatives, scores that do not vary, or no direction.
     """
-    selections = [
-        select_extremes(
-            samples.scores[:, j],
-            samples.settings,
-            concept=concept.name,
-            seed=samples.seed,
-            classes=samples.classes,
-        )
-        for j, concept in enumerate(samples.concepts)
-    ]
-    # All concepts of a layer follow each other, because they are evaluated together.
-    problems = [
-        Problem(samples.layer(layer), s.train, s.train_labels) for layer in samples.layers for s in selections
-    ]
-    hyperplanes = list(solve(problems))
-    count, names = len(selections), [concept.name for concept in samples.concepts]
-    by_layer = [
-        evaluate_hyperplanes(
-            samples.layer(layer), hyperplanes[layer * count : (layer + 1) * count], selections, names
-        )
-        for layer in samples.layers
-    ]
-    return [list(layers) for layers in zip(*by_layer, strict=True)]
+    cuts = cuts_of(samples.scores, samples.settings, samples.names, samples.classes)
+    fits: list[list[LinearFit]] = []
+    for columns in portions(cuts):
+        fits += _fit_portion(samples, columns, cuts.of(columns), solve)
+    return fits
+
+
+def _fit_portion(samples: Samples, columns: list[int], cuts: Cuts, solve: Solver) -> list[list[LinearFit]]:
+    """Fit and evaluate some concepts."""
+    names, layers = [samples.names[j] for j in columns], len(samples.layers)
+    scores = with_columns(samples.scores, columns)
+    splits = splits_of(scores, cuts, samples.settings, names, samples.seed, samples.classes)
+    solved = list(solve(_problems(samples, splits)))
+    hyperplanes = [solved[j * layers : (j + 1) * layers] for j in range(len(names))]
+    fits = as_fits(hyperplanes, names, None)
+    if not samples.measured:
+        return fits
+    held_out = _HeldOut(splits)
+    facts = accuracies(samples, columns, fits, cuts, lambda rows, chosen: (held_out.within(rows), ~chosen))
+    return as_fits(hyperplanes, names, facts)
+
+
+def _problems(samples: Samples, splits: Sequence[Split]) -> Iterator[Problem]:
+    """Yield the problem of each concept and layer; codes are read for some concepts at a time."""
+    code_bytes = 4 * math.prod(samples.latents.shape[1:])
+    for some in _gatherable(splits, code_bytes):
+        rows, position = np.unique(np.concatenate([split.train for split in some]), return_inverse=True)
+        codes, start = rows_at(samples.latents, rows), 0  # (n, L, D)
+        for split in some:
+            own = position[start : start + len(split.train)]
+            start += len(own)
+            for layer in samples.layers:
+                yield Problem(codes[:, layer], own, split.train_labels)
+
+
+def _gatherable(splits: Sequence[Split], code_bytes: int) -> Iterator[list[Split]]:
+    """Yield concepts in groups whose codes fit into memory; a group has at least one."""
+    group: list[Split] = []
+    size = 0
+    for split in splits:
+        own = len(split.train) * code_bytes
+        if group and size + own > MEMORY:
+            yield group
+            group, size = [], 0
+        group.append(split)
+        size += own
+    if group:
+        yield group
+
+
+class _HeldOut:
+    """Find the held-out samples of each concept among consecutive rows."""
+
+    def __init__(self, splits: Sequence[Split]) -> None:
+        self._rows = [np.sort(split.held_out) for split in splits]
+
+    def within(self, rows: slice) -> NDArray[np.bool_]:
+        """Return which of these rows are held out, (n, C)."""
+        mask = np.zeros((rows.stop - rows.start, len(self._rows)), dtype=bool)
+        for j, own in enumerate(self._rows):
+            first, last = np.searchsorted(own, (rows.start, rows.stop))
+            mask[own[first:last] - rows.start, j] = True
+        return mask
 
 
 class ExtremesLearner(Learner):
@@ -77,7 +124,7 @@ class ExtremesLearner(Learner):
         """Fit one classifier for each concept and layer."""
         return fit_extremes(samples, lambda problems: self.solve(problems, samples.seed))
 
-    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Hyperplane]:
+    def solve(self, problems: Iterable[Problem], seed: int) -> Iterator[Hyperplane]:
         """Yield a hyperplane for each problem.
 
         The codes are centred for the fit. A hyperplane v.(w - m) + b = 0 around the mean m has the intercept

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.decomposition import FastICA
 
 from ...core.plugins.contracts import Generator
+from ...core.storage.rows import Rows
 from .common import record_convergence
 from .pca import check_samples, components
 from .spectrum import Moments
@@ -40,6 +40,7 @@ class Ica(UnlabelledLearner):
 
     config: Config
     method = "ica"
+    in_blocks = False
 
     def check(self, samples: int) -> None:
         """Refuse fewer samples than directions.
@@ -59,14 +60,15 @@ class Ica(UnlabelledLearner):
         super().check_generator(generator)
         check_dimensions(self.config.directions, generator)
 
-    def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
+    def find(self, generator: Generator, latents: Rows, seed: int) -> Iterator[Direction]:
         """Return the columns of the mixing matrix, with standard deviation and excess kurtosis of the source.
 
         Raises:
             DataError: codes vary in fewer directions than are asked for.
         """
         moments = Moments(latents.shape[1])
-        moments.add(latents)
+        codes = latents[:].astype(np.float64)
+        moments.add(codes)
         components(moments, self.config.directions)
         solver = FastICA(
             n_components=self.config.directions,
@@ -76,7 +78,7 @@ class Ica(UnlabelledLearner):
             random_state=seed % 2**32,
         )
         with record_convergence() as facts:
-            sources = solver.fit_transform(latents.astype(np.float64))  # (N, K)
+            sources = solver.fit_transform(codes)  # (N, K)
         mixing = solver.mixing_  # (D, K)
         lengths = np.linalg.norm(mixing, axis=0)
         kurtosis = np.mean((sources / sources.std(axis=0)) ** 4, axis=0) - 3.0

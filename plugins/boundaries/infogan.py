@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.plugins.contracts import Generator
 from ...core.plugins.prior_codes import PriorCode
+from ...core.storage.rows import Rows
 from .unlabelled import Direction, UnlabelledLearner
 
 
@@ -48,7 +49,7 @@ class InfoGan(UnlabelledLearner):
                 "infogan needs a generator whose codes are z"
             )
 
-    def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
+    def find(self, generator: Generator, latents: Rows, seed: int) -> Iterator[Direction]:
         """Return the directions of every code, in the order of the codes."""
         for code in generator.prior_codes:
             for name, block in _directions(code):

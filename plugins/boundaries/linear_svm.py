@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -108,7 +108,7 @@ class LinearSVM(ExtremesLearner):
 
     config: Config
 
-    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Hyperplane]:
+    def solve(self, problems: Iterable[Problem], seed: int) -> Iterator[Hyperplane]:
         """Yield a plane for each problem, found by the solver of the config."""
         if self.config.solver == "batched":
             for chunk in _chunks(problems, MEMORY.get(self.device.type, MEMORY["cpu"])):
@@ -165,7 +165,7 @@ class LinearSVM(ExtremesLearner):
             yield Hyperplane(coefficients[i], float(intercepts[i] - coefficients[i] @ centre), facts)
 
 
-def _chunks(problems: Sequence[Problem], memory: int) -> Iterator[list[Problem]]:
+def _chunks(problems: Iterable[Problem], memory: int) -> Iterator[list[Problem]]:
     """Split problems, in order, into chunks that fit into so many bytes; a chunk holds at least one."""
     chunk: list[Problem] = []
     for problem in problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ class MeanDifference(ExtremesLearner):
     and no option.
     """
 
-    def solve(self, problems: Sequence[Problem], seed: int) -> Iterator[Hyperplane]:
+    def solve(self, problems: Iterable[Problem], seed: int) -> Iterator[Hyperplane]:
         """Yield a plane for each problem; the result does not depend on centring, so it is left out."""
         for problem in problems:
             yield Hyperplane(*self.fit(problem.codes(), problem.labels, seed))

@@ -14,6 +14,7 @@ from ...core.device import auto_batch
 from ...core.errors import DataError
 from ...core.messages import quantity
 from ...core.plugins.contracts import Generator
+from ...core.storage.rows import Rows, blocks
 from ...core.strata.names import stratum_number
 from .drawn import activations, draw
 from .spectrum import Floats, Moments, rank_of, spectrum
@@ -90,20 +91,21 @@ class Pca(UnlabelledLearner):
         if self.config.stratum:
             stratum_number(generator.strata, self.config.stratum)
 
-    def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
+    def find(self, generator: Generator, latents: Rows, seed: int) -> Iterator[Direction]:
         """Return the components, with standard deviation and share of the variance."""
         if self.config.stratum:
             return self._of_activations(generator, seed)
         return self._of_codes(generator, latents, seed)
 
-    def _of_codes(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
+    def _of_codes(self, generator: Generator, latents: Rows, seed: int) -> Iterator[Direction]:
         """Yield the components of w."""
         moments = Moments(generator.card.code_size)
         if self.config.samples:
             for _, w in draw(generator, range(self.config.samples), seed):
                 moments.add(w.float().cpu().numpy())
         else:
-            moments.add(latents)
+            for _, (block,) in blocks(latents):
+                moments.add(block)
         values, vectors = components(moments, self.config.directions)
         total = float(values.sum())
         for i in range(self.config.directions):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.plugins.contracts import Generator
 from ...core.randomness import Stream, Use, normals
+from ...core.storage.rows import Rows
 from .unlabelled import Direction, Settings, UnlabelledLearner
 
 
@@ -28,7 +28,7 @@ class Random(UnlabelledLearner):
     from_samples = False
     method = "random"
 
-    def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
+    def find(self, generator: Generator, latents: Rows, seed: int) -> Iterator[Direction]:
         """Return the directions; the first ones are the same whatever their number."""
         size = generator.card.code_size
         for i in range(self.config.directions):

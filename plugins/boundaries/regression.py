@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.boundaries.selection import Selection, select_extremes
+from ...core.boundaries.cuts import cuts_of
 from ...core.errors import DataError
 from ...core.messages import quantity
 from ...core.rounding import ceil_share
-from .common import Hyperplane, LinearFit, Samples, evaluate_hyperplanes
+from ...core.storage.rows import blocks
+from .accuracies import accuracies, as_fits
+from .common import Hyperplane, LinearFit, Samples
+from .score_moments import ClassMeans, ScoreMoments
 
-Regression = Callable[[NDArray[np.float64], NDArray[np.float64]], Iterable[Hyperplane]]
-"""Maps codes (n, D) and scores (n, K) to K hyperplanes; coefficients.w + intercept predicts the score."""
+MEMORY = 2**26  # bytes of sums that are held at a time
+Floats = NDArray[np.float64]
+
+OfMoments = Callable[[ScoreMoments], Iterable[Hyperplane]]
+"""Maps moments of codes and K scores to K hyperplanes; coefficients.w + intercept predicts the score."""
+OfArrays = Callable[[Floats, Floats], Iterable[Hyperplane]]
+"""Maps codes (n, D) and scores (n, K) to K such hyperplanes."""
 
 
 class FittedPlane(NamedTuple):
@@ -29,24 +39,32 @@ class FittedPlane(NamedTuple):
     """
 
     plane: Hyperplane
-    centre: NDArray[np.float64]
+    centre: Floats
     spread: float
     sd: float
 
 
-Combination = Callable[[Sequence[FittedPlane]], Sequence[NDArray[np.float64]]]
+Combination = Callable[[Sequence[FittedPlane]], Sequence[Floats]]
 """Maps the planes of all C concepts at a layer to other coefficients, (D,) each."""
 
 
-class _Group(NamedTuple):
-    """Hold the columns of concepts that are defined for the same samples, and the rows to fit, (N,)."""
+@dataclass(frozen=True)
+class _Group:
+    """Hold the columns of concepts that are defined for the same samples."""
 
-    columns: NDArray[np.int64]
-    rows: NDArray[np.bool_]
+    columns: list[int]
+
+    def rows(self, scores: NDArray[np.float32], fitted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which rows of a block of scores (n, C) are fitted, (n,)."""
+        return np.asarray(fitted & ~np.isnan(scores[:, self.columns[0]]))
 
 
 def fit_scores(
-    samples: Samples, regress: Regression, combine: Combination | None = None
+    samples: Samples,
+    regress: OfMoments | None = None,
+    combine: Combination | None = None,
+    *,
+    of_arrays: OfArrays | None = None,
 ) -> list[list[LinearFit]]:
     """Regress scores on codes and put each boundary where the predicted score is the mean score.
 
@@ -57,9 +75,11 @@ def fit_scores(
 
     Args:
         samples: codes and scores.
-        regress: fits concepts that are defined for the same samples.
+        regress: fits concepts that are defined for the same samples, from their moments, which are summed up
+            block by block.
         combine: changes the coefficients of all concepts in view of each other, and the hyperplanes then go
             through the mean of the codes; None leaves them.
+        of_arrays: fits them from all codes and scores in place of `regress`; these are then held in memory.
 
     Returns:
         For each concept its fits, one per layer.
@@ -67,30 +87,49 @@ def fit_scores(
     Raises:
         DataError: too few samples, scores that do not vary, or no direction.
     """
-    n, names = len(samples.scores), [concept.name for concept in samples.concepts]
+    n = len(samples)
     fitted = np.zeros(n, dtype=bool)
     fitted[
         np.random.default_rng(samples.seed).permutation(n)[: ceil_share(samples.settings.train_share, n)]
     ] = True
     groups = _groups(samples, fitted)
-    selections: dict[int, Selection] = {}
-    for group in groups:
-        selections |= {int(j): _select_held_out(samples, int(j), group.rows) for j in group.columns}
-    ordered = [selections[j] for j in range(len(names))]
-    by_layer = []
+    cuts = None
+    if samples.measured:
+        cuts = cuts_of(samples.scores, samples.settings, samples.names, samples.classes)
+    planes: dict[tuple[int, int], FittedPlane] = {}
+    for layer, group, moments in _moments(samples, groups, fitted):
+        _check_varies(samples, group, moments)
+        if of_arrays is not None:
+            found = of_arrays(*_arrays(samples, layer, group, fitted))
+        else:
+            assert regress is not None
+            found = regress(moments)
+        planes |= {(j, layer): plane for j, plane in _planes(group, moments, found)}
+    hyperplanes: list[list[Hyperplane]] = [[] for _ in samples.names]
     for layer in samples.layers:
-        planes: dict[int, FittedPlane] = {}
-        for group in groups:
-            planes |= _fit_group(samples, layer, group, regress)
-        fits = [planes[j] for j in range(len(names))]
-        hyperplanes = [fit.plane for fit in fits]
-        if combine is not None:
-            hyperplanes = [
-                Hyperplane(v, -float(v @ fit.centre), fit.plane.facts, fit.plane.coefficients)
-                for v, fit in zip(combine(fits), fits, strict=True)
-            ]
-        by_layer.append(evaluate_hyperplanes(samples.layer(layer), hyperplanes, ordered, names))
-    return [list(layers) for layers in zip(*by_layer, strict=True)]
+        fits = [planes[j, layer] for j in range(len(samples.names))]
+        for j, plane in enumerate(_combined(fits, combine)):
+            hyperplanes[j].append(plane)
+    result = as_fits(hyperplanes, samples.names, None)
+    if cuts is None:
+        return result
+
+    def parts(rows: slice, selected: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        left = ~fitted[rows, None]  # no fitted sample measures accuracy
+        return selected & left, ~selected & left
+
+    facts = accuracies(samples, range(len(samples.names)), result, cuts, parts)
+    return as_fits(hyperplanes, samples.names, facts)
+
+
+def _combined(fits: Sequence[FittedPlane], combine: Combination | None) -> list[Hyperplane]:
+    """Return the hyperplanes of all concepts at a layer, with coefficients changed in view of each other."""
+    if combine is None:
+        return [fit.plane for fit in fits]
+    return [
+        Hyperplane(v, -float(v @ fit.centre), fit.plane.facts, fit.plane.coefficients)
+        for v, fit in zip(combine(fits), fits, strict=True)
+    ]
 
 
 def _groups(samples: Samples, fitted: NDArray[np.bool_]) -> list[_Group]:
@@ -99,85 +138,94 @@ def _groups(samples: Samples, fitted: NDArray[np.bool_]) -> list[_Group]:
     Raises:
         DataError: fewer than two samples of a group are to be fitted.
     """
-    n, defined = len(samples.scores), ~np.isnan(samples.scores)  # (N, C)
-    groups = []
-    for pattern in np.unique(defined, axis=1).T:  # (N,): the samples for which a group of concepts is defined
-        columns = np.flatnonzero((defined == pattern[:, None]).all(axis=0))
-        rows = fitted & pattern
-        if rows.sum() < 2:
-            concept = samples.concepts[int(columns[0])].name
+    count = len(samples.names)
+    patterns = [hashlib.blake2b() for _ in range(count)]
+    defined, used = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    for here, (block,) in blocks(samples.scores):
+        known = ~np.isnan(block)  # (n, C)
+        defined, used = defined + known.sum(axis=0), used + known[fitted[here]].sum(axis=0)
+        for pattern, column in zip(patterns, np.packbits(known, axis=0).T, strict=True):
+            pattern.update(column.tobytes())
+    groups: dict[bytes, list[int]] = {}
+    for j, pattern in enumerate(patterns):
+        if used[j] < 2:
             raise DataError(
-                f"{concept}: {int(pattern.sum())} of {quantity(n, 'sample')} have a score, and "
-                f"{int(rows.sum())} of them "
+                f"{samples.names[j]}: {defined[j]} of {quantity(len(samples), 'sample')} have a score, and "
+                f"{used[j]} of them "
                 "are to be fitted, but 2 are needed; raise synthesis.samples or exclude the concept"
             )
-        groups.append(_Group(columns, rows))
-    return groups
+        groups.setdefault(pattern.digest(), []).append(j)
+    return [_Group(columns) for columns in groups.values()]
 
 
-def _fit_group(samples: Samples, layer: int, group: _Group, regress: Regression) -> dict[int, FittedPlane]:
-    """Regress the scores of a group at one layer; return column -> plane.
+def _moments(
+    samples: Samples, groups: Sequence[_Group], fitted: NDArray[np.bool_]
+) -> Iterator[tuple[int, _Group, ScoreMoments]]:
+    """Yield the moments of each group at each layer, summed up in one pass for as many as fit into memory."""
+    size, layers = samples.latents.shape[2], samples.latents.shape[1]
+    jobs = [(layer, group) for layer in range(layers) for group in groups]
+    at_once = max(MEMORY // (8 * size * (size + len(samples.names))), 1)
+    for first in range(0, len(jobs), at_once):
+        some = jobs[first : first + at_once]
+        moments = [ScoreMoments(size, len(group.columns)) for _, group in some]
+        means: list[ClassMeans | None] = [None] * len(some)
+        if samples.classes is not None:
+            means = [ClassMeans(samples.classes, size, len(group.columns)) for _, group in some]
+            for i, here, x, y in _fitted(samples, some, fitted):
+                own = means[i]
+                assert own is not None
+                own.add(samples.classes[here], x, y)
+        for i, here, x, y in _fitted(samples, some, fitted):
+            moments[i].add(x, y, means[i], None if samples.classes is None else samples.classes[here])
+        for (layer, group), of_both in zip(some, moments, strict=True):
+            yield layer, group, of_both
+
+
+def _fitted(
+    samples: Samples, jobs: Sequence[tuple[int, _Group]], fitted: NDArray[np.bool_]
+) -> Iterator[tuple[int, NDArray[np.int64], Floats, Floats]]:
+    """Yield for each block and job the number of the job, the rows it fits, and their codes and scores."""
+    for here, (codes, scores) in blocks(samples.latents, samples.scores):
+        for i, (layer, group) in enumerate(jobs):
+            rows = np.flatnonzero(group.rows(scores, fitted[here]))
+            if len(rows):
+                x = codes[rows, layer].astype(np.float64)
+                yield i, rows + here.start, x, scores[rows][:, group.columns].astype(np.float64)
+
+
+def _arrays(samples: Samples, layer: int, group: _Group, fitted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Return all codes (n, D) and scores (n, K) that a group fits, without differences between classes."""
+    parts = [(here, x, y) for _, here, x, y in _fitted(samples, [(layer, group)], fitted)]
+    rows, x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if samples.classes is None:
+        return x, y
+    means = ClassMeans(samples.classes, x.shape[1], y.shape[1])
+    means.add(samples.classes[rows], x, y)
+    return means.removed(samples.classes[rows], x, y)
+
+
+def _check_varies(samples: Samples, group: _Group, moments: ScoreMoments) -> None:
+    """Refuse scores that do not vary.
 
     Raises:
         DataError: the scores of a concept do not vary among the samples that are fitted.
     """
-    x = samples.layer(layer)[group.rows].astype(np.float64)  # (n, D)
-    y = samples.scores[group.rows][:, group.columns].astype(np.float64)  # (n, K)
-    least = 1e-12 * np.abs(y).max(axis=0)  # rounding keeps equal numbers a little apart, (K,)
-    if samples.classes is not None:
-        x = remove_class_means(x, samples.classes[group.rows])
-        y = remove_class_means(y, samples.classes[group.rows])
-    for j, sd, smallest in zip(group.columns, y.std(axis=0), least, strict=True):
+    least = 1e-12 * moments.largest  # rounding keeps equal numbers a little apart, (K,)
+    for j, sd, smallest in zip(group.columns, moments.sd, least, strict=True):
         if not sd > smallest:
             within = "" if samples.classes is None else " within their classes"
             raise DataError(
-                f"{samples.concepts[int(j)].name}: the scores of the {quantity(len(y), 'sample')} that are "
+                f"{samples.names[j]}: the scores of the {quantity(moments.count, 'sample')} that are "
                 f"fitted do not vary{within}; raise synthesis.samples or exclude the concept"
             )
-    centre, spread = x.mean(axis=0), float(np.sqrt(x.var(axis=0).mean()))
-    return {
-        int(j): FittedPlane(
-            Hyperplane(plane.coefficients, plane.intercept - float(mean), {"samples": len(x), **plane.facts}),
-            centre,
-            spread,
-            float(sd),
+
+
+def _planes(
+    group: _Group, moments: ScoreMoments, found: Iterable[Hyperplane]
+) -> Iterator[tuple[int, FittedPlane]]:
+    """Yield the column and the plane of each concept of a group."""
+    for j, plane, mean, sd in zip(group.columns, found, moments.score_mean, moments.sd, strict=True):
+        shifted = Hyperplane(
+            plane.coefficients, plane.intercept - float(mean), {"samples": moments.count, **plane.facts}
         )
-        for j, plane, mean, sd in zip(
-            group.columns, regress(x, y), y.mean(axis=0), y.std(axis=0), strict=True
-        )
-    }
-
-
-def _select_held_out(samples: Samples, column: int, fitted: NDArray[np.bool_]) -> Selection:
-    """Select a concept's extremes and rest, with exactly the rows that were not fitted as held-out."""
-    selection = select_extremes(
-        samples.scores[:, column],
-        samples.settings,
-        concept=samples.concepts[column].name,
-        seed=samples.seed,
-        classes=samples.classes,
-    )
-    extremes = np.concatenate([selection.train, selection.held_out])
-    labels = np.concatenate([selection.train_labels, selection.held_out_labels])
-    is_train, is_rest = fitted[extremes], ~fitted[selection.rest]
-    return Selection(
-        extremes[is_train],
-        labels[is_train],
-        extremes[~is_train],
-        labels[~is_train],
-        selection.rest[is_rest],
-        selection.rest_labels[is_rest],
-        selection.requested,
-    )
-
-
-def remove_class_means(values: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return values (N, K) with the mean of every class moved to the mean of all.
-
-    For sample i of class c: value_i - mean_c + mean.
-    """
-    members, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(members), values.shape[1]))
-    np.add.at(sums, index, values)
-    centred: NDArray[np.float64] = values - (sums / counts[:, None])[index] + values.mean(axis=0)
-    return centred
+        yield j, FittedPlane(shifted, moments.mean, moments.spread, float(sd))

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.linear_model import Ridge as RidgeRegression
+from scipy import linalg
 
 from .common import Hyperplane, Learner, LinearFit, Samples, Settings
 from .regression import fit_scores
+from .score_moments import ScoreMoments
+
+PIVOT = 1e-7  # smallest pivot of a Cholesky factor, relative to the largest, whose solution is trusted
 
 
 class Ridge(Learner):
@@ -32,9 +35,25 @@ class Ridge(Learner):
         """Fit, at each layer, one regression for all concepts that are defined for the same samples."""
         return fit_scores(samples, self._regress)
 
-    def _regress(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Iterator[Hyperplane]:
-        """Yield a plane for each column of scores y (n, K), from codes x (n, D)."""
-        regression = RidgeRegression(alpha=self.config.alpha).fit(x, y)
-        slopes, intercepts = np.atleast_2d(regression.coef_), np.atleast_1d(regression.intercept_)
-        for slope, intercept in zip(slopes, intercepts, strict=True):  # slope (D,)
-            yield Hyperplane(slope, float(intercept), {})
+    def _regress(self, moments: ScoreMoments) -> Iterator[Hyperplane]:
+        """Yield a plane for each of the K scores."""
+        matrix = moments.scatter.copy()
+        matrix[np.diag_indices_from(matrix)] += self.config.alpha
+        for slope, mean in zip(solved(matrix, moments.with_scores).T, moments.score_mean, strict=True):
+            yield Hyperplane(slope, float(mean - slope @ moments.mean), {})
+
+
+def solved(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve matrix V = right (D, K) for V; a matrix (D, D) without an inverse gives the shortest solution.
+
+    >>> solved(np.diag([2.0, 0.0]), np.array([[4.0], [0.0]])).tolist()
+    [[2.0], [0.0]]
+    """
+    try:
+        factor = linalg.cho_factor(matrix, lower=True)
+        pivots = np.diag(factor[0])
+        if pivots.min() > PIVOT * pivots.max():
+            return np.asarray(linalg.cho_solve(factor, right))
+    except np.linalg.LinAlgError:
+        pass
+    return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])

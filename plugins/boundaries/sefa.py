@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
 from ...core.errors import DataError
 from ...core.messages import quantity
 from ...core.plugins.contracts import Generator
+from ...core.storage.rows import Rows
 from ...core.strata.layers import layers_in_words
 from .spectrum import Floats, rank_of, spectrum
 from .unlabelled import ALL, Direction, Settings, UnlabelledLearner, check_dimensions
@@ -64,7 +63,7 @@ class Sefa(UnlabelledLearner):
         check_dimensions(self.config.directions, generator)
         self._factorise(generator)
 
-    def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterator[Direction]:
+    def find(self, generator: Generator, latents: Rows, seed: int) -> Iterator[Direction]:
         """Return the eigenvectors, with eigenvalue and share of the trace."""
         values, vectors = self._factorise(generator)
         total = float(values.sum())

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from .common import Hyperplane, Learner, LinearFit, Samples, Settings
 from .regression import FittedPlane, fit_scores
+from .score_moments import ScoreMoments
 
 STEP = 2.0  # the step in whose effects the penalty counts, in spreads of the codes: that of re-scoring
 
@@ -61,17 +62,14 @@ class SoftConditional(Learner):
         """Fit the slopes of all concepts at each layer, then restrain each by the others."""
         return fit_scores(samples, self._regress, self._restrain)
 
-    def _regress(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Iterator[Hyperplane]:
-        """Yield a plane for each column of scores y (n, K), from codes x (n, D)."""
-        centre, means = x.mean(axis=0), y.mean(axis=0)  # (D,), (K,)
-        centred = x - centre
-        covariance = centred.T @ centred / len(x)  # (D, D)
+    def _regress(self, moments: ScoreMoments) -> Iterator[Hyperplane]:
+        """Yield a plane for each of the K scores."""
+        covariance = moments.scatter / moments.count  # (D, D)
         penalty = self.config.shrinkage * float(np.trace(covariance)) / len(covariance)
         covariance[np.diag_indices_from(covariance)] += penalty
-        with_scores = centred.T @ (y - means) / len(x)  # (D, K)
-        slopes = np.linalg.lstsq(covariance, with_scores, rcond=None)[0]  # (D, K)
-        for slope, mean in zip(slopes.T, means, strict=True):
-            yield Hyperplane(slope, float(mean - slope @ centre), {})
+        slopes = np.linalg.lstsq(covariance, moments.with_scores / moments.count, rcond=None)[0]  # (D, K)
+        for slope, mean in zip(slopes.T, moments.score_mean, strict=True):
+            yield Hyperplane(slope, float(mean - slope @ moments.mean), {})
 
     def _restrain(self, fits: Sequence[FittedPlane]) -> list[NDArray[np.float64]]:
         """Return the coefficients (D,) of each plane, held back by the slopes of the others."""

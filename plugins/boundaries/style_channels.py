@@ -19,6 +19,7 @@ from ...core.plugins.boundary import STYLES, Boundaries, Boundary
 from ...core.plugins.contracts import Generator, Segmenter
 from ...core.plugins.records import Concept
 from ...core.probing.samples import scored_generator
+from ...core.storage.rows import Rows, blocks, rows_at
 from .channels import Channel, ChannelLearner, ChannelSettings, Styles
 from .drawn import Drawing
 from .localised import RARE, class_shares, localised_channels
@@ -122,23 +123,25 @@ class StyleChannels(ChannelLearner):
 
     def learn(
         self,
-        latents: NDArray[np.float32],
-        scores: NDArray[np.float32],
+        latents: Rows,
+        scores: Rows,
         concepts: Sequence[Concept],
         *,
         generator: Generator | None = None,
         seed: int = 0,
+        measured: bool = True,
         precision: str = "fp32",
         on_share: OnShare = lambda _: None,
     ) -> Boundaries:
         """Find the channels.
 
         Args:
-            latents: styles (N, S).
+            latents: styles (N, S), an array or a table of rows.
             scores: (N, C), which rank channels if there is no segmenter.
             concepts: the C concepts.
             generator: the generator of the samples.
             seed: seed of the pictures whose gradients are taken.
+            measured: not used; there are no accuracies.
             precision: in which the generator computes them: fp32, bf16 or fp16.
             on_share: called with the share of the work that is done.
 
@@ -160,7 +163,7 @@ class StyleChannels(ChannelLearner):
         self,
         styles: Styles,
         channels: Sequence[Channel],
-        scores: NDArray[np.float32],
+        scores: Rows,
         concepts: Sequence[Concept],
         generator: Generator,
     ) -> Iterator[Boundary]:
@@ -170,12 +173,11 @@ class StyleChannels(ChannelLearner):
             DataError: no concept has enough samples with a score.
         """
         columns = [c.position for c in channels]
-        normalised = (styles.values[:, columns] - styles.mean[columns]) / styles.sd[columns]  # (N, K)
+        chosen = exemplars(scores, self.config.exemplars)
+        shown = rows_at(styles.values, np.concatenate([np.zeros(0, np.int64), *chosen.values()]))  # (., S)
         tables = {}
-        for j in range(len(concepts)):
-            rows = exemplars(scores[:, j], self.config.exemplars)
-            if len(rows):
-                tables[j] = exemplar_scores(normalised[rows])
+        for j, values in zip(chosen, np.split(shown, max(len(chosen), 1)), strict=False):
+            tables[j] = exemplar_scores((values[:, columns] - styles.mean[columns]) / styles.sd[columns])
         if not tables:
             raise DataError(
                 f"no concept has {2 * self.config.exemplars} samples with a score; give fewer exemplars"
@@ -228,23 +230,29 @@ class StyleChannels(ChannelLearner):
                 yield direction(styles, channels[one.channel], drawing.generator, 1.0, facts)
 
 
-def exemplars(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """Return the rows of the highest scores, without samples that have none.
+def exemplars(scores: Rows, count: int) -> dict[int, NDArray[np.int64]]:
+    """Return the rows of the highest scores of each concept, without samples that have none.
 
     Args:
-        scores: (N,), NaN where undefined.
+        scores: (N, C), NaN where undefined; they are read once, block by block.
         count: number of rows.
 
     Returns:
-        (count,), or no row if fewer than twice as many samples have a score.
+        By column, (count,), the highest first; no entry if fewer than twice as many samples have a score.
 
-    >>> exemplars(np.array([0.1, np.nan, 0.9, 0.5], dtype=np.float32), 1)
-    array([2])
+    >>> exemplars(np.array([[0.1], [np.nan], [0.9], [0.5]], dtype=np.float32), 1)
+    {0: array([2])}
     """
-    known = np.flatnonzero(~np.isnan(scores))
-    if len(known) < 2 * count:
-        return known[:0]
-    return known[np.argsort(-scores[known], kind="stable")[:count]]
+    columns = scores.shape[1]
+    known = np.zeros(columns, dtype=np.int64)
+    best, rows = np.full((count, columns), np.nan), np.zeros((count, columns), dtype=np.int64)
+    for here, (block,) in blocks(scores):
+        known += (~np.isnan(block)).sum(axis=0)
+        both = np.concatenate([best, block])  # (count + n, C); the earlier of equal scores comes first
+        numbers = np.concatenate([rows, np.repeat(np.arange(here.start, here.stop)[:, None], columns, 1)])
+        order = np.argsort(-both, axis=0, kind="stable")[:count]  # NaN comes last
+        best, rows = np.take_along_axis(both, order, 0), np.take_along_axis(numbers, order, 0)
+    return {j: rows[:, j] for j in range(columns) if known[j] >= 2 * count}
 
 
 def exemplar_scores(normalised: NDArray[np.floating]) -> NDArray[np.float64]:

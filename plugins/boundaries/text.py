@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, field_validator
 
-from ...core.boundaries.targets import correlations
+from ...core.boundaries.targets import DistanceRows, correlations
 from ...core.errors import DataError
 from ...core.plugins.boundary import STYLES, Boundaries, Boundary
 from ...core.plugins.contracts import Generator
 from ...core.plugins.records import Concept
 from ...core.plugins.strict_numbers import StrictNumbers
 from ...core.storage.name_rules import checked, require_unique
+from ...core.storage.rows import Rows
 from ..shared.embeddings import Embedder, TemplatesConfig, filled
 from ..shared.huggingface import LIBRARY
 from .channels import Channel, ChannelLearner, ChannelSettings, Styles
@@ -116,23 +117,25 @@ class Text(ChannelLearner):
 
     def learn(
         self,
-        latents: NDArray[np.float32],
-        scores: NDArray[np.float32],
+        latents: Rows,
+        scores: Rows,
         concepts: Sequence[Concept],
         *,
         generator: Generator | None = None,
         seed: int = 0,
+        measured: bool = True,
         precision: str = "fp32",
         on_share: OnShare = lambda _: None,
     ) -> Boundaries:
         """Return text/NAME for each sentence.
 
         Args:
-            latents: styles (N, S).
+            latents: styles (N, S), an array or a table of rows.
             scores: (N, C), which give the directions their targets.
             concepts: the C concepts.
             generator: the generator of the samples.
             seed: not used; changes are measured with the seed of the config.
+            measured: not used; there are no accuracies.
             precision: in which the generator computes pictures: fp32, bf16 or fp16.
             on_share: called with the share of the work that is done.
 
@@ -207,7 +210,7 @@ def channel_amounts(
 
 
 def with_own_target(
-    boundary: Boundary, styles: Styles, scores: NDArray[np.float32], concepts: Sequence[Concept]
+    boundary: Boundary, styles: Styles, scores: Rows, concepts: Sequence[Concept]
 ) -> Boundary:
     """Return a direction with the concept that rises most along it as its target, so that it is not turned.
 
@@ -216,7 +219,7 @@ def with_own_target(
     """
     if not concepts:
         return boundary
-    r = correlations(np.asarray(styles.values @ boundary.normal, dtype=np.float64), scores)  # (C,)
+    (r,) = correlations(DistanceRows([boundary], styles.values), scores)  # (C,)
     j = int(r.argmax())
     if not r[j] > 0.0:
         return boundary

@@ -15,7 +15,6 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core.conformance.random_state import seeded
@@ -27,6 +26,7 @@ from ...core.plugins.contracts import Generator
 from ...core.plugins.records import Concept, Latents, Rendering
 from ...core.probing.concept_stats import spread_of
 from ...core.randomness import Stream, noise_seed
+from ...core.storage.rows import Rows
 from ...core.strata.composition import Pass
 from .unlabelled import Direction, DirectionLearner
 
@@ -208,15 +208,17 @@ class TrainedLearner(DirectionLearner):
 
     from_samples = False
     trains = True
+    in_blocks = True
 
     def learn(
         self,
-        latents: NDArray[np.float32],
-        scores: NDArray[np.float32],
+        latents: Rows,
+        scores: Rows,
         concepts: Sequence[Concept],
         *,
         generator: Generator | None = None,
         seed: int = 0,
+        measured: bool = True,
         precision: str = "fp32",
         on_share: OnShare = lambda _: None,
     ) -> Boundaries:
@@ -228,6 +230,7 @@ class TrainedLearner(DirectionLearner):
             concepts: not used.
             generator: the generator.
             seed: seed of samples, first parameters and random choices.
+            measured: not used; there are no accuracies.
             precision: in which the generator computes: fp32, bf16 or fp16.
             on_share: called with the share of the work that is done.
 

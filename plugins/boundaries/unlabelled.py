@@ -16,6 +16,7 @@ from ...core.plugins.base import PluginConfig
 from ...core.plugins.boundary import Boundaries, Boundary
 from ...core.plugins.contracts import BoundaryLearner, Generator
 from ...core.plugins.records import Concept
+from ...core.storage.rows import Rows
 from ...core.strata.layers import parse_layers
 
 ALL = "all"
@@ -96,27 +97,31 @@ class DirectionLearner(BoundaryLearner):
 class UnlabelledLearner(DirectionLearner):
     """Find directions without labels; subclasses implement `find`."""
 
+    in_blocks = True
+
     def expected(self, concepts: int) -> int:
         """Return the number of directions in the config; one per concept if it names none."""
         return self.config.directions if isinstance(self.config, Settings) else concepts
 
     def learn(
         self,
-        latents: NDArray[np.float32],
-        scores: NDArray[np.float32],
+        latents: Rows,
+        scores: Rows,
         concepts: Sequence[Concept],
         *,
         generator: Generator | None = None,
         seed: int = 0,
+        measured: bool = True,
     ) -> Boundaries:
         """Find the directions; scores and concepts are not used.
 
         Args:
-            latents: codes (N, D).
+            latents: codes (N, D), an array or a table of rows.
             scores: (N, C).
             concepts: the C concepts.
             generator: the generator in whose space the directions lie.
             seed: seed of what the method draws.
+            measured: not used; there are no accuracies.
 
         Raises:
             DataError: there is no generator, or it does not fit the method.
@@ -128,12 +133,12 @@ class UnlabelledLearner(DirectionLearner):
         return self.boundaries(generator, self.find(generator, latents, seed))
 
     @abstractmethod
-    def find(self, generator: Generator, latents: NDArray[np.float32], seed: int) -> Iterable[Direction]:
+    def find(self, generator: Generator, latents: Rows, seed: int) -> Iterable[Direction]:
         """Return the directions, the most important first.
 
         Args:
             generator: the generator.
-            latents: codes (N, D), which must not be changed.
+            latents: codes (N, D), a table of rows; an array, which must not be changed, unless `in_blocks`.
             seed: seed of what the method draws.
         """
 

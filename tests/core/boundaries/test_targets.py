@@ -79,15 +79,16 @@ def test_correlations_leave_out_what_is_undefined_and_what_does_not_vary() -> No
     values, scores = rng.standard_normal(50), rng.standard_normal((50, 2)).astype(np.float32)
     scores[:20, 0] = np.nan
     wanted = [np.corrcoef(values[20:], scores[20:, 0])[0, 1], np.corrcoef(values, scores[:, 1])[0, 1]]
-    np.testing.assert_allclose(correlations(values, scores), wanted, atol=1e-6)
-    np.testing.assert_array_equal(correlations(np.full(50, 0.1), scores), 0.0)
+    values = values[:, None]
+    np.testing.assert_allclose(correlations(values, scores), [wanted], atol=1e-6)
+    np.testing.assert_array_equal(correlations(np.full((50, 1), 0.1), scores), 0.0)
     np.testing.assert_array_equal(correlations(values, np.full((50, 1), 0.3, np.float32)), 0.0)
 
 
 @pytest.mark.parametrize("size", [1e-20, 1e-6, 1e20])
 def test_correlations_do_not_depend_on_units(size: float) -> None:
     rng = np.random.default_rng(1)
-    values, scores = rng.standard_normal(50), rng.standard_normal((50, 2)).astype(np.float32)
+    values, scores = rng.standard_normal((50, 1)), rng.standard_normal((50, 2)).astype(np.float32)
     wanted = correlations(values, scores)
     assert np.abs(wanted).max() > 0.1
     np.testing.assert_allclose(correlations(values, (size * scores).astype(np.float32)), wanted, atol=1e-5)
