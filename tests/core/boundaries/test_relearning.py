@@ -167,7 +167,8 @@ def test_a_boundary_that_a_resampling_does_not_give_is_counted_and_reported(
 ) -> None:
     """Half of the samples have a score of `half`: at times more, at times fewer than the extremes need."""
     defined = 2 * 150  # of about 320
-    config["boundary"]["with"] = {"positives": defined // 2, "negatives": defined // 2}
+    extremes = {"positives": defined // 2, "negatives": defined // 2}
+    config["boundary"] = {"use": "mean_difference", "with": extremes}
     config["synthesis"]["seed"] = 3
     run = perform(
         validate(config, "test"),

@@ -17,7 +17,7 @@ from ganstrata.core.boundaries.null_directions import null_directions
 from ganstrata.core.boundaries.resampled import Resampled
 from ganstrata.core.editing.strips import split_strip
 from ganstrata.core.figures.pictures import read_picture, to_pixels
-from ganstrata.core.probing.stage import read_latents
+from ganstrata.core.probing.stage import stored_latents
 from ganstrata.core.rescoring.interim import half_width
 from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.rescoring.sums import sums_of
@@ -45,7 +45,7 @@ def test_samples_and_scores_are_those_of_full_passes(plain: Made) -> None:
         samples.read("extras/seen"), torch.stack([images.amax(dim=1), images.amin(dim=1)], dim=1).numpy()
     )
     assert arrays(plain.run.path / "samples.zarr") == {"w", "index", "scores", "extras"}
-    assert read_latents(plain.run, loop.prepared)[1] is None
+    assert stored_latents(plain.run, loop.prepared)[1] is None
 
 
 def expected_changes(loop: Loop, normal: np.ndarray, layers: range, amount: float) -> np.ndarray:

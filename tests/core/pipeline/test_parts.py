@@ -220,13 +220,14 @@ def test_classes_of_pictures_that_are_lost_are_left_out_of_learning(register, tm
     prepared, (boundaries, _) = prepare(run.config, check=False), load_boundaries(run.path)
     finite, w, scores = (
         np.arange(64) % 5 != 4,
-        synthesis.read_latents(run, prepared)[0],
-        synthesis.read_scores(run, prepared),
+        synthesis.stored_latents(run, prepared)[0][:],
+        synthesis.stored_scores(run, prepared)[:],
     )
+    assert len(w) == len(scores) == finite.sum()
     column = [concept.name for concept in prepared.concepts].index("hue/value")
     classes = (np.arange(64) % 2)[finite]
     (wanted,) = prepared.learner.learn(
-        w[finite], scores[finite][:, [column]], [prepared.concepts[column]], seed=0, classes=classes
+        w, scores[:, [column]], [prepared.concepts[column]], seed=0, classes=classes
     )
     np.testing.assert_allclose(boundaries.of("hue/value").normal, wanted.normal, atol=1e-5)
 
