@@ -43,6 +43,12 @@ class FeatureMap:
     width: int
     margin: int = 0
 
+    @property
+    def shape_in_words(self) -> str:
+        """Channels, size and margin, for messages."""
+        margin = f" and a margin of {self.margin}" if self.margin else ""
+        return f"{self.channels} channels of {self.height} x {self.width} pixels{margin}"
+
 
 def choose_strata(strata: Sequence[Stratum], choice: Choice | Sequence[int]) -> tuple[int, ...]:
     """Return the numbers of the strata whose feature maps are read, first to last.

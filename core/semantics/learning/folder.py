@@ -26,6 +26,7 @@ from ...storage.json_values import JsonObject
 from ...storage.seal import read_sealed, sealed_text
 from ..extractor import Extractor
 from ..extractor_file import load_extractor, save_extractor
+from ..feature_maps import describe_maps
 from ..subject import SegmentProvenance, Subject, build_subject
 from .log import COLUMNS, Stored
 
@@ -220,7 +221,33 @@ def open_segmentation(
         extractor.check_generator(subject.generator)
     except UserError as error:
         raise RunError(f"{path}: {error}") from error
+    if fault := _fault_of_header(extractor, subject, changed=bool(changed)):
+        raise RunError(
+            f"{path / EXTRACTOR}: {fault}. Put back the file that the training wrote, or train again"
+        )
     return replace(subject, differences=changed), extractor
+
+
+def _fault_of_header(extractor: Extractor, subject: Subject, *, changed: bool) -> str:
+    """Say what an extractor's header describes otherwise than its own generator and teacher have it.
+
+    Labels of another size are no fault if something has changed, since that may be the teacher.
+    """
+    there, card = extractor.architecture, subject.generator.card
+    for described, found in zip(there.maps, describe_maps(subject.generator, there.strata), strict=True):
+        if described != found:
+            return (
+                f"its header describes a map of stratum {found.stratum} with {described.shape_in_words}, and "
+                f"the generator makes one with {found.shape_in_words}"
+            )
+    taught = subject.config.teacher is not None
+    size = subject.architecture.size if taught else (card.height, card.width)
+    if there.size != size and not changed:
+        return (
+            f"its header says that labels have {there.size[0]} x {there.size[1]} pixels, and those that it "
+            f"learnt from have {size[0]} x {size[1]}"
+        )
+    return ""
 
 
 def open_another(

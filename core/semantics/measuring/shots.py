@@ -47,11 +47,13 @@ class ShotsRequest:
     full: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers of pictures that repeats would share.
+        """Refuse numbers of pictures that repeats would share, and the same number twice.
 
         Raises:
-            UserError: one is below 1 or above SPACING.
+            UserError: one is below 1 or above SPACING, or there twice.
         """
+        if len(set(self.shots)) < len(self.shots):
+            raise UserError(f"numbers of annotated pictures are there twice: {list(self.shots)}")
         if wrong := [n for n in self.shots if not 1 <= n <= SPACING]:
             raise UserError(
                 f"{quantity(wrong[0], 'annotated picture')} cannot be measured: give numbers from 1 to "

@@ -249,6 +249,8 @@ def test_numbers_of_pictures_that_repeats_would_share_are_refused(shot):
     with pytest.raises(UserError, match="give numbers from 1 to 1000, so that repeats share none"):
         ShotsRequest((1, shot))
     assert ShotsRequest((1, 1000)).shots == (1, 1000)
+    with pytest.raises(UserError, match="there twice"):
+        ShotsRequest((1, 4, 1))
 
 
 def test_a_call_that_is_killed_while_it_writes_leaves_the_files_of_one_call(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from ganstrata.core.config.reading import validate_segment
 from ganstrata.core.config.segment_schema import SegmentConfig
 from ganstrata.core.errors import ConfigError, DataError, RunError, UserError
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.semantics.extractor_file import load_extractor
+from ganstrata.core.semantics.extractor_file import load_extractor, save_extractor
 from ganstrata.core.semantics.learning import learn as learning
 from ganstrata.core.semantics.learning import stage, whitened
 from ganstrata.core.semantics.learning.folder import (
@@ -271,3 +271,36 @@ def test_a_training_that_cannot_be_leaves_no_folder(tmp_path, method, monkeypatc
     assert not (tmp_path / "seg").exists()
     without = train(config(training__method=method, extractor__strata=[0, 7]), tmp_path / "seg")
     assert open_segmentation(without)[1].strata == (0, 7)
+
+
+def with_header(folder: Path, **changes: Any) -> None:
+    """Write the extractor of a folder anew, with another architecture in its header."""
+    extractor = load_extractor(folder / EXTRACTOR)
+    architecture = replace(extractor.architecture, **changes)
+    save_extractor(replace(extractor, architecture=architecture), folder / EXTRACTOR)
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_header_that_does_not_fit_is_refused(tmp_path):
+    """Before a feature map of another shape is met, or labels fill the memory."""
+    folder = train(config(), tmp_path / "seg")
+    right = load_extractor(folder / EXTRACTOR).architecture
+    first, *others = right.maps
+    for changes, message in (
+        ({"maps": (replace(first, height=3), *others)}, r"a map of stratum 0 with \d+ channels of 3 x"),
+        ({"maps": (replace(first, margin=1), *others)}, "and a margin of 1, and the generator makes one"),
+        ({"size": (60_000, 60_000)}, "labels have 60000 x 60000 pixels, and those that it learnt from"),
+    ):
+        with_header(folder, **changes)
+        with pytest.raises(RunError, match=rf"extractor\.safetensors: its header .*{message}.*train again"):
+            open_segmentation(folder)
+        with_header(folder, maps=right.maps, size=right.size)
+    assert open_segmentation(folder)[1].architecture == right
+
+
+@pytest.mark.usefixtures("fakes")
+def test_labels_of_another_size_are_no_fault_where_the_teacher_has_changed(tmp_path, change_teacher):
+    folder = train(config(), tmp_path / "seg")
+    with_header(folder, size=(4, 4))
+    change_teacher()
+    assert open_segmentation(folder)[1].architecture.size == (4, 4)
