@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from .core.probing.concept_stats import spread_of
     from .core.probing.samples import Samples, probe
     from .core.randomness import Stream, Use, normals, uniforms
+    from .core.rescoring.found import FoundDirection
     from .core.rescoring.hierarchy import Hierarchy, hierarchy
     from .core.rescoring.naming import MovedConcept, NamedDirection
     from .core.rescoring.rescore import rescore
@@ -113,6 +114,7 @@ _HOMES = {
     "Examined": "checkpoints.detect",
     "Extractor": "semantics.extractor",
     "Extremes": "boundaries.selection",
+    "FoundDirection": "rescoring.found",
     "GanstrataError": "errors",
     "Generator": "plugins.contracts",
     "Hierarchy": "rescoring.hierarchy",
@@ -215,6 +217,7 @@ __all__ = [
     "Examined",
     "Extractor",
     "Extremes",
+    "FoundDirection",
     "GanstrataError",
     "Generator",
     "Hierarchy",

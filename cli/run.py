@@ -9,6 +9,7 @@ import click
 from .computing import computing
 from .errors import reported
 from .init import is_checkpoint, name_of
+from .meanings import say_meanings
 from .options import PATH, config_device_option, quiet_option, set_option
 from .streams import say
 
@@ -67,4 +68,5 @@ def run(config: str, out: Path | None, overrides: tuple[str, ...], device: str |
             finally:
                 if (out / "run.json").is_file():
                     write_text(config_file, text)
+    say_meanings(out)
     say(f"Report: {out / 'report.html'}")

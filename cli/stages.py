@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .computing import computing
+from .meanings import say_meanings
 from .options import PATH, quiet_option, run_dir_argument
 from .streams import say
 
@@ -80,6 +81,7 @@ def rescore(run_dir: Path, quiet: bool) -> None:
       ganstrata rescore runs/rooms
     """
     _run_stage(run_dir, "rescore", quiet)
+    say_meanings(run_dir)
 
 
 @click.command()

@@ -10,12 +10,13 @@ from ..figures import rankings as figures
 from ..figures.figure import Figure
 from ..figures.rankings import NOT_MOVED, RankedConcept
 from ..messages import quantity
+from ..rescoring.found import found_directions
 from ..storage.csv_tables import Table
 from .labelled_runs import LabelledRun, check_comparable
 from .ranking import Agreement, Ranking, rank_concepts
 from .request import AnalysisRequest, request_record
 from .result import AnalysisResult
-from .sentences import null_gaps
+from .sentences import null_gaps, summary_of_names
 from .wording import bracketed, in_words, plain, point_sentences
 
 
@@ -33,6 +34,11 @@ def ranking(sources: Sequence[LabelledRun], request: AnalysisRequest) -> Analysi
         f"Moved at {where}; square brackets are 95 % intervals, "
         "in standard deviations of each concept among a run's own samples.",
         *(_factors(run.label, run.concepts[: result.top]) for run in result.runs),
+        *(
+            f"{source.label}: {summary_of_names(source.effects, found)}"
+            for source in sources
+            if (found := found_directions(source.effects))
+        ),
         *left_out,
         *(
             f"{run.label}: {sentence}"

@@ -8,7 +8,9 @@ from itertools import pairwise
 
 from ..messages import listed, quantity
 from ..plugins.boundary import Boundary
+from ..rescoring.found import FoundDirection, found_directions
 from ..rescoring.hierarchy import Hierarchy
+from ..rescoring.naming import named_by_chance
 from ..rescoring.results import Effects
 from ..runs.manifest import NotRelearnt
 from ..runs.stages import Stage
@@ -19,6 +21,7 @@ from .undecided import POWER, Undecided
 # The layer group where the paper finds each level (fig. 3a).
 PAPER = {"layout": "bottom", "category": "lower", "attribute": "upper", "colour": "top"}
 CONFIDENCE = 0.95
+MEANINGS = 12  # directions whose meanings a command prints
 WHOLE = 0.9995  # a share from here on is all of it, as far as the samples show
 
 
@@ -262,3 +265,33 @@ def naming_summary(named: int, directions: int, by_chance: int, null: int, rate:
         f"false discovery rate of {rate:g} over all directions and concepts, and so {has} "
         f"a meaning in words; the same rule names {by_chance} of {quantity(null, 'null direction')}."
     )
+
+
+def summary_of_names(effects: Effects, found: Sequence[FoundDirection]) -> str:
+    """Return the sentence of `naming_summary` for directions from `found_directions`."""
+    named = sum(direction.is_named for direction in found)
+    return naming_summary(named, len(found), named_by_chance(effects), len(effects.null), effects.rate)
+
+
+def meanings(effects: Effects, most: int = MEANINGS) -> list[str]:
+    """Say what directions found without labels mean: how many have a name, then a line for each of these.
+
+    Args:
+        effects: of any boundaries; without such directions there is nothing to say.
+        most: named directions to show; the number of others is said.
+    """
+    found = found_directions(effects)
+    if not found:
+        return []
+    named = [direction for direction in found if direction.is_named]
+    unnamed = [direction.name for direction in found if not direction.is_named]
+    width = max((len(direction.name) for direction in named[:most]), default=0)
+    lines = [
+        summary_of_names(effects, found),
+        *(f"  {direction.name.ljust(width)}  {direction.words}" for direction in named[:most]),
+    ]
+    if len(named) > most:
+        lines.append(f"  and {len(named) - most} more")
+    if unnamed:
+        lines.append(f"  unnamed: {listed(unnamed)}")
+    return lines

@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..plugins.records import Concept
 from ..probing.samples import Samples, classes_of
 from ..probing.stage import open_samples
+from ..rescoring.found import FoundDirection, found_directions
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
@@ -79,6 +80,18 @@ class Results(Run):
         """
         self.require("synthesize", "learn", "rescore")
         return read_effects(self)
+
+    @cached_property
+    def directions(self) -> tuple[FoundDirection, ...]:
+        """What is known of each direction found without labels: named ones first, then by strength.
+
+        Meaning, target, effect, layers and the facts of its learner, as in directions.csv. Empty for a run
+        that learns from labels.
+
+        Raises:
+            GanstrataError: stage `rescore` is not complete, or its files are damaged.
+        """
+        return found_directions(self.effects)
 
     def hierarchy(self) -> Hierarchy:
         """Compute in which layers each level of meaning is decided.

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
-from ..analyses.sentences import naming_summary
+from ..analyses.sentences import summary_of_names
 from ..editing.stage import strip_name
 from ..editing.strips import GAP, StripIndex, split_strip
 from ..figures.effect_rows import EffectBar, effect_rows
 from ..figures.pages import data_uri
 from ..figures.pictures import read_stored, reduced, tile
 from ..figures.rankings import NOT_MOVED
-from ..rescoring.naming import NamedDirection, NamingTests, named_by_chance, naming_tests
+from ..rescoring.found import FoundDirection, found_directions
+from ..rescoring.naming import NamingTests, naming_tests
 from ..rescoring.results import Effects
 from ..rescoring.sums import null_means
 from ..rescoring.tables import in_sd_with_interval, ranked
@@ -49,38 +49,6 @@ class ConceptEffectRow:
 
 
 @dataclass(frozen=True)
-class DirectionRow:
-    """Hold a direction found without labels, in the table of all of them.
-
-    Attributes:
-        row: position among the boundaries.
-        name: its own name.
-        words: its meaning in words, or `unnamed`.
-        target, level: the concept by which it is judged, and its level.
-        correlation: of its distances with the target's probing scores; None if unknown.
-        value, low, high: its effect on the target in sd units, with the 95 % interval.
-        q: of that effect.
-        is_factor: whether it is a variation factor.
-        is_named: whether it moves any concept beyond chance.
-        layers: its own layers; empty if it moves all.
-    """
-
-    row: int
-    name: str
-    words: str
-    target: str
-    level: str
-    correlation: float | None
-    value: float
-    low: float
-    high: float
-    q: float
-    is_factor: bool
-    is_named: bool
-    layers: str
-
-
-@dataclass(frozen=True)
 class DirectionView:
     """Hold the card of a direction.
 
@@ -97,7 +65,7 @@ class DirectionView:
         null: mean -+ 2 sd of what null directions do to the target, in sd units, and p of the direction.
     """
 
-    about: DirectionRow
+    about: FoundDirection
     strip: str
     file: str
     concepts: tuple[ConceptEffectRow, ...]
@@ -121,40 +89,31 @@ class Directions:
     """
 
     summary: str
-    rows: tuple[DirectionRow, ...]
+    rows: tuple[FoundDirection, ...]
     tables: dict[str, Table]
     tests: NamingTests
 
 
 def directions_of(effects: Effects) -> Directions | None:
     """Gather the directions found without labels; None if there are none."""
-    named, tests = effects.directions(), naming_tests(effects)
-    if not named:
+    rows, tests = found_directions(effects), naming_tests(effects)
+    if not rows:
         return None
-    rows = tuple(_row(effects, direction) for direction in sorted(named, key=lambda d: _order(effects, d)))
-    summary = naming_summary(
-        sum(row.is_named for row in rows),
-        len(rows),
-        named_by_chance(effects),
-        len(effects.null),
-        effects.rate,
-    )
     return Directions(
-        summary,
+        summary_of_names(effects, rows),
         rows,
-        {"directions": _table(rows), "direction_effects": _effects_table(effects, tests)},
+        {"direction_effects": _effects_table(effects, tests)},
         tests,
     )
 
 
 def direction_views(run: Run, effects: Effects, found: Directions, index: StripIndex) -> list[DirectionView]:
     """Show the first SHOWN directions with their strips and charts."""
-    words = {direction.row: direction for direction in effects.directions()}
     views = []
     for about in found.rows[:SHOWN]:
         concepts = _concept_rows(effects, found.tests, about.row)
         rest = concepts[LISTED:]
-        acts_on = words[about.row].moves[0].concept if about.is_named else about.target
+        acts_on = about.moves[0].concept if about.moves else about.target
         ranked_row = ranked(effects, about.row, effects.all_set)
         p = float(effects.p[about.row, effects.all_set, 0, effects.own[about.row]])
         views.append(
@@ -179,36 +138,6 @@ def direction_views(run: Run, effects: Effects, found: Directions, index: StripI
             )
         )
     return views
-
-
-def _order(effects: Effects, direction: NamedDirection) -> tuple[bool, float]:
-    """Return the key that puts named directions first, and the strongest of each kind."""
-    i = direction.row
-    value = (
-        direction.moves[0].in_sd if direction.moves else effects.in_sd[i, effects.all_set, 0, effects.own[i]]
-    )
-    return not direction.moves, -abs(float(np.nan_to_num(value)))
-
-
-def _row(effects: Effects, direction: NamedDirection) -> DirectionRow:
-    boundary = effects.boundaries[direction.row]
-    effect = ranked(effects, direction.row, effects.all_set)
-    correlation = boundary.facts.get("target_correlation")
-    return DirectionRow(
-        row=direction.row,
-        name=boundary.name,
-        words=direction.words,
-        target=boundary.concept,
-        level=boundary.level,
-        correlation=None if correlation is None else float(correlation),
-        value=effect.value,
-        low=effect.low,
-        high=effect.high,
-        q=effect.q,
-        is_factor=effect.is_factor,
-        is_named=bool(direction.moves),
-        layers="" if boundary.layers is None else show_layers(boundary.layers),
-    )
 
 
 def _concept_rows(effects: Effects, tests: NamingTests, i: int) -> list[ConceptEffectRow]:
@@ -283,30 +212,6 @@ def _strip(run: Run, name: str, index: StripIndex) -> str:
     stored = read_stored((run.path / strip_name(name, "all")).read_bytes())
     frames = split_strip(stored, len(index.amounts), run.config.editing.samples)[:STRIPS]
     return data_uri(tile(reduced(frames, FRAME), gap=GAP), run.record.generator.background)
-
-
-def _table(rows: Sequence[DirectionRow]) -> Table:
-    """Return directions.csv: every direction with its name, meaning and target."""
-    columns = ("direction", "meaning", "target", "level", "target_correlation", "mean_in_sd", "low", "high")
-    return Table(
-        (*columns, "q_value", "variation_factor", "layers"),
-        [
-            (
-                row.name,
-                row.words,
-                row.target,
-                row.level,
-                np.nan if row.correlation is None else row.correlation,
-                row.value,
-                row.low,
-                row.high,
-                row.q,
-                row.is_factor,
-                row.layers,
-            )
-            for row in rows
-        ],
-    )
 
 
 def _effects_table(effects: Effects, tests: NamingTests) -> Table:

@@ -35,7 +35,7 @@ from ..strata.moves import own_layers, step_unit
 from .adaptive import DECIDING, RESAMPLED
 from .measure import Baseline, baseline_of, changes_along, own_change_along
 from .results import Effects
-from .stored_effects import read_effects, write_table
+from .stored_effects import read_effects, write_tables
 from .sums import FIELDS
 from .work_units import (
     Unit,
@@ -72,7 +72,7 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
 
 
 def rescore(run: Run, engine: RunEngine, progress: Progress) -> None:
-    """Write rescoring.zarr and rescoring.csv."""
+    """Write rescoring.zarr, rescoring.csv, and directions.csv if some were found without labels."""
     run.require("learn")
     prepared = engine.prepared
     boundaries, _ = load_boundaries(run.path)
@@ -102,11 +102,11 @@ def rescore(run: Run, engine: RunEngine, progress: Progress) -> None:
         step(total - step.done)  # images that early stopping saved
         effects = read_effects(run)
         nonfinite = _check_share(prepared, effects)
-        write_table(effects, run.path / "rescoring.csv")
+        tables = write_tables(effects, run.path)
     run.finish(
         "rescore",
         seconds=step.seconds,
-        files=("rescoring.csv", "rescoring.zarr"),
+        files=(*tables, "rescoring.zarr"),
         images=images,
         nonfinite=nonfinite,
         factors=effects.factor_names,

@@ -1,4 +1,4 @@
-"""Read the effects of a run from its stored sums, and write them as a CSV table."""
+"""Read the effects of a run from its stored sums, and write them as CSV tables."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from ..boundaries.files import load_boundaries
 from ..boundaries.resampled import RESAMPLED_FILE, Resampled
 from ..runs.run import Run
 from ..storage.csv_tables import csv_parts
-from ..storage.disk import write_parts
+from ..storage.disk import write_parts, write_text
 from ..storage.shards import Shards
+from .found import DIRECTIONS_FILE, directions_table, found_directions
 from .interim import look_sizes
 from .results import Effects, Sums
 from .tables import EffectRow, rows_of
@@ -80,6 +81,17 @@ def _merged(units: Shards, all_set: int) -> tuple[Floats, Floats]:
     return sums, own
 
 
-def write_table(effects: Effects, path: Path) -> None:
-    """Write rescoring.csv: a row per boundary, layer set, sign and concept that were measured."""
-    write_parts(path, (part.encode() for part in csv_parts(chain([EffectRow._fields], rows_of(effects)))))
+def write_tables(effects: Effects, path: Path) -> tuple[str, ...]:
+    """Write rescoring.csv, and directions.csv if some were found without labels, and return their names.
+
+    Args:
+        effects: of the run.
+        path: the run directory.
+    """
+    rows = chain([EffectRow._fields], rows_of(effects))
+    write_parts(path / "rescoring.csv", (part.encode() for part in csv_parts(rows)))
+    found = found_directions(effects)
+    if not found:
+        return ("rescoring.csv",)
+    write_text(path / DIRECTIONS_FILE, directions_table(found).csv)
+    return "rescoring.csv", DIRECTIONS_FILE

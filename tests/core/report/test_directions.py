@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from conftest import CONFIG, _on_path
 from ganstrata.core.analyses.request import AnalysisRequest
+from ganstrata.core.analyses.sentences import meanings
 from ganstrata.core.editing.strips import read_index
 from ganstrata.core.errors import UserError
 from ganstrata.core.figures.effect_rows import EffectBar, effect_rows
@@ -22,6 +23,7 @@ from ganstrata.core.figures.pictures import reduced
 from ganstrata.core.pipeline.analyse import analyse_layers, analyse_named
 from ganstrata.core.report import directions as chapter
 from ganstrata.core.report.directions import directions_of
+from ganstrata.core.rescoring.found import directions_table
 from ganstrata.core.rescoring.naming import named_by_chance
 from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.rescoring.stored_effects import read_effects
@@ -82,6 +84,56 @@ def test_effects_name_directions_in_python_and_in_notebooks(effects: Effects) ->
     assert directions_of(labelled) is None
 
 
+def test_a_run_gives_what_is_known_of_its_directions_in_python_and_as_a_table(both: Run) -> None:
+    found = ganstrata.open_run(both.path).directions
+    assert [direction.is_named for direction in found] == [True] * 6 + [False] * 2
+    sizes = [abs(direction.moves[0].in_sd) for direction in found[:6]]
+    assert sizes == sorted(sizes, reverse=True)
+    known = {direction.name: direction for direction in found}
+    assert known["found/6"].layers == "6-7"
+    assert known["found/6"].facts["target_correlation"] == known["found/6"].correlation
+    assert known["found/4"].target == "seen/red"
+    rows = table(both.path / "directions.csv")
+    assert [row["direction"] for row in rows] == [direction.name for direction in found]
+    for row, direction in zip(rows, found, strict=True):
+        assert float(row["mean_in_sd"]) == pytest.approx(direction.value, rel=1e-5)
+        assert row["fact_target_among"] == str(direction.facts["target_among"])
+        assert "fact_target_correlation" not in row  # it has a column of its own
+
+
+def test_a_table_of_directions_has_the_facts_that_any_of_them_has(both: Run) -> None:
+    first, second = ganstrata.open_run(both.path).directions[:2]
+    facts = [{"level": "high", "by_layer": [1, 2]}, {"share": 0.25}]
+    made = [replace(d, facts=f, correlation=None) for d, f in zip((first, second), facts, strict=True)]
+    lines = list(csv.DictReader(directions_table(made).csv.splitlines()))
+    assert [(row["fact_level"], row["fact_share"]) for row in lines] == [("high", ""), ("", "0.25")]
+    assert [row["level"] for row in lines] == [first.level, second.level]
+    assert "fact_by_layer" not in lines[0]
+    assert lines[0]["target_correlation"] == ""
+
+
+def test_meanings_are_said_shortly(effects: Effects) -> None:
+    first, *lines = meanings(effects)
+    assert first.startswith("6 of 8 directions found without labels move concepts beyond chance")
+    assert len(lines) == 7
+    assert "  found/1  +seen/checks" in lines
+    assert lines[-1] == "  unnamed: found/7, found/5"  # by the size of what they do
+    assert [*meanings(effects, most=2)[3:]] == ["  and 4 more", lines[-1]]
+    labelled = replace(
+        effects, boundaries=type(effects.boundaries)(replace(b, direction="") for b in effects.boundaries)
+    )
+    assert meanings(labelled) == []
+
+
+def test_the_commands_say_what_directions_mean(invoke, both: Run) -> None:
+    result = invoke("rescore", both.path)
+    assert result.exit_code == 0
+    assert "  found/1  +seen/checks\n" in result.stdout
+    assert result.stdout.endswith(f"{both.path / 'directions.csv'}\n")
+    ranked = invoke("analysis", "ranking", both.path, "--out", both.path.parent / "ranking")
+    assert "the same rule names 0 of 24 null directions." in ranked.stdout
+
+
 def test_chance_names_directions_only_where_they_stand_out(effects: Effects) -> None:
     assert named_by_chance(effects) == 0
     null = effects.null.copy()  # the first null direction moves every concept as no other does
@@ -123,7 +175,7 @@ def test_the_chapter_shows_every_direction(page: Page, both: Run, effects: Effec
     assert re.search(r"layer 7 \+2\.\d\d, beyond chance", where)
     (what,) = [label for label in charts if label.startswith("Effects of found/2:")]
     assert re.search(r"seen/stripes \+\d\.\d\d, beyond chance; ", what)
-    stored = {row["direction"]: row for row in table(both.path / "figures/directions.csv")}
+    stored = {row["direction"]: row for row in table(both.path / "directions.csv")}
     assert name_in(stored["found/2"]["meaning"]) == "+seen/stripes"  # a formula is none in a spreadsheet
     pairs = table(both.path / "figures/direction_effects.csv")
     assert len(pairs) == 8 * sum(concept.varies for concept in effects.concepts)

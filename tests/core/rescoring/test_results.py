@@ -11,7 +11,7 @@ from ganstrata.core.boundaries.files import save_boundaries
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.plugins.boundary import Boundaries, Boundary
 from ganstrata.core.rescoring import stored_effects
-from ganstrata.core.rescoring.stored_effects import read_effects, write_table
+from ganstrata.core.rescoring.stored_effects import read_effects, write_tables
 from ganstrata.core.rescoring.sums import FIELDS, sums_of
 from ganstrata.core.rescoring.tables import EffectRow
 from ganstrata.core.runs.manifest import Manifest
@@ -151,7 +151,7 @@ def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted
     assert effects.null_mean[2] == pytest.approx(null.mean(), rel=1e-3)
     assert effects.null_sd[2] == pytest.approx(null.std(ddof=1), rel=1e-3)
     assert np.isnan(effects.null_sd[1])
-    write_table(effects, tmp_path / "rescoring.csv")
+    assert write_tables(effects, tmp_path) == ("rescoring.csv",)
     with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         rows = {(r["boundary"], r["layers"], r["step"], r["concept"]): r for r in csv.DictReader(file)}
     assert rows["seen/left", "all", "3", "seen/left"]["null_directions"] == str(R - 1)
@@ -184,7 +184,7 @@ def test_a_raw_step_is_not_scaled(run):
 
 def test_the_table_has_every_number_once(run, tmp_path):
     effects = read_effects(run[0])
-    write_table(effects, tmp_path / "rescoring.csv")
+    assert write_tables(effects, tmp_path) == ("rescoring.csv",)
     with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == EffectRow._fields
