@@ -101,6 +101,7 @@ def to_boundary(
         given=foreign.given,
         facts=facts,
         direction="" if foreign.target is None else own_name,
+        slope=None if foreign.slope is None else foreign.slope.astype(np.float32),
     )
 
 

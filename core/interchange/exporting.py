@@ -89,6 +89,11 @@ def export_boundaries(
     remarks = ["these files name no generator; --as npz writes one that does, with space, layers and offset"]
     if any(np.any(np.asarray(b.offset) != 0.0) for b in boundaries):
         remarks.append("offsets are left out: HiGAN's boundaries go through the origin")
+    if any(b.slope is not None for b in boundaries):
+        remarks.append(
+            "the slopes that conditional edits keep orthogonal to (--keep, conditions) are left out: "
+            "these files hold a normal alone; --as npz writes them"
+        )
     if any(b.layers is not None for b in boundaries):
         remarks.append(
             "the layers that boundaries are meant for are left out: HiGAN keeps them in pickles only; "

@@ -36,6 +36,7 @@ class ForeignBoundary:
         given: names of the concepts on which it is conditioned.
         offset: offset that the file holds, (,) or (L,); None if it has none.
         facts: further facts to keep.
+        slope: unit vector of the shape of the normal along which the concept rises, if the file holds one.
         target: target concept of a direction that was found without labels, empty if unknown; None for
             others.
     """
@@ -54,6 +55,7 @@ class ForeignBoundary:
     offset: Floats | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     target: str | None = None
+    slope: Floats | None = None
 
     @property
     def was_unit(self) -> bool:

@@ -1,7 +1,8 @@
 """Write and read directions with all that is known about them: one archive, JSON or safetensors file.
 
 The arrays are under the names of the boundaries, so that any program can use them. A description under the
-key `ganstrata` states space, level, layers, conditions, offset and the generator's fingerprint.
+key `ganstrata` states space, level, layers, conditions, offset, the generator's fingerprint, and where
+the slope of a boundary is whose normal is another vector (`Boundary.slope`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -44,6 +45,7 @@ class _Direction(BaseModel):
     offset: list[FiniteFloat]
     facts: dict[str, Any] = {}
     direction: str = ""
+    slope: str | None = None
 
 
 class _Description(BaseModel):
@@ -62,6 +64,11 @@ def write_own(boundaries: Boundaries, form: OwnForm) -> tuple[bytes, bool]:
         UserError: even without their facts there are too many for one file.
     """
     arrays = {b.name: np.ascontiguousarray(b.normal, dtype=np.float32) for b in boundaries}
+    arrays |= {
+        _slope_key(b.name, boundaries.names): np.ascontiguousarray(b.slope, dtype=np.float32)
+        for b in boundaries
+        if b.slope is not None
+    }
     text, short = _described(boundaries, facts=True), False
     if len(text) > TEXT:
         text, short = _described(boundaries, facts=False), True
@@ -88,6 +95,18 @@ def own_bytes(arrays: Mapping[str, NDArray[Any]], text: str, form: OwnForm) -> b
     return archive.getvalue()
 
 
+def _slope_key(name: str, names: Sequence[str]) -> str:
+    """Return the name of the array of a slope: one that no boundary has.
+
+    >>> _slope_key("a/x", ["a/x"]), _slope_key("a/x", ["a/x", "a/x slope"])
+    ('a/x slope', 'a/x slope_')
+    """
+    key = f"{name} slope"
+    while key in names:
+        key += "_"
+    return key
+
+
 def _described(boundaries: Boundaries, *, facts: bool) -> str:
     """Return the description of boundaries as JSON."""
     rows = [
@@ -102,6 +121,7 @@ def _described(boundaries: Boundaries, *, facts: bool) -> str:
             "offset": np.atleast_1d(np.asarray(b.offset, dtype=np.float64)).tolist(),
             **({"facts": dict(b.facts)} if facts else {}),
             **({"direction": b.direction} if b.direction else {}),
+            **({"slope": _slope_key(b.name, boundaries.names)} if b.slope is not None else {}),
         }
         for b in boundaries
     ]
@@ -159,6 +179,7 @@ def read_own(values: Values) -> list[ForeignBoundary] | None:
         normal, length = normalised(array, where)
         if len(row.offset) != (len(array) if array.ndim == 2 else 1):
             raise DataError(f"{where} has {quantity(len(row.offset), 'offset')} for a normal {array.shape}")
+        slope = None if row.slope is None else _slope_of(row.slope, array.shape, values.content, where)
         offset = np.asarray(row.offset, dtype=np.float64) / length
         boundaries.append(
             ForeignBoundary(
@@ -175,6 +196,25 @@ def read_own(values: Values) -> list[ForeignBoundary] | None:
                 offset=offset if array.ndim == 2 else offset[0],
                 facts=row.facts,
                 target=row.concept if row.direction else None,
+                slope=slope,
             )
         )
     return boundaries
+
+
+def _slope_of(
+    key: str, shape: tuple[int, ...], content: Mapping[str, Any], where: str
+) -> NDArray[np.float64]:
+    """Return the slope that lies under a name, of unit length.
+
+    Raises:
+        DataError: there is none of the shape of the normal.
+    """
+    array = as_array(content.get(key))
+    if array is None or array.shape != shape:
+        raise DataError(
+            f"{where} has a slope '{visible(key)}', which is "
+            f"{'missing' if key not in content else describe(content[key])}; "
+            f"an array like its normal {shape} was expected"
+        )
+    return normalised(array, f"{where}, slope")[0]

@@ -31,6 +31,9 @@ def run_folder(tmp_path: Path) -> tuple[Path, Boundaries]:
         Boundary("a/dirt", "attribute", unit(6), np.float32(0.0), "w", "f" * 16),
         Boundary("b/dirt", "category", unit(4, 6), np.zeros(4, np.float32), "w+", "f" * 16),
         Boundary("a/wood", "attribute", unit(6), np.float32(0.0), "w", "f" * 16, given=("a/dirt", "b/dirt")),
+        Boundary(
+            *("c/glass", "category", unit(4, 6), np.zeros(4, np.float32), "w+", "f" * 16), slope=unit(4, 6)
+        ),
     ]
     save_boundaries(Boundaries(rows), tmp_path / "ours")
     return tmp_path / "ours", Boundaries(rows)
@@ -40,12 +43,14 @@ def test_there_and_back(tmp_path: Path) -> None:
     (tmp_path / "ours").mkdir()
     folder, rows = run_folder(tmp_path)
     written = export_boundaries(folder, tmp_path / "theirs")
-    names = ["wood", "a.dirt", "b.dirt", "a.wood_given_a.dirt_and_b.dirt"]
+    names = ["wood", "a.dirt", "b.dirt", "a.wood_given_a.dirt_and_b.dirt", "glass"]
     assert [path.name for path in written.files] == [
         *(f"{name}_boundary.npy" for name in names),
         "boundary_list.txt",
     ]
-    assert len(written.remarks) == 3
+    assert len(written.remarks) == 4
+    (slopes,) = [remark for remark in written.remarks if "slopes" in remark]
+    assert "--as npz writes them" in slopes
     for path, row in zip(written.files, rows, strict=False):
         plain = np.load(path, allow_pickle=False)
         assert plain.dtype == np.float32
@@ -53,7 +58,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     imported = import_boundaries(
         [tmp_path / "theirs" / "boundary_list.txt"], GENERATOR, ImportOptions(level="attribute")
     ).boundaries
-    assert [b.space for b in imported] == ["w", "w", "w+", "w"]
+    assert [b.space for b in imported] == ["w", "w", "w+", "w", "w+"]
     for back, row in zip(imported, rows, strict=True):
         np.testing.assert_allclose(back.normal, row.normal, atol=1e-7)
 
@@ -79,6 +84,10 @@ def test_one_file_says_all_there_is_to_say(tmp_path: Path, form: Any) -> None:
             row.generator,
         )
         assert "assumed_generator" not in back.facts
+        if row.slope is None:
+            assert back.slope is None
+        else:
+            np.testing.assert_allclose(back.to_keep, row.slope, atol=1e-7)
     other = AssumedGenerator("0" * 16, "w", 4, 6, "StyleGAN, other.pth")
     with pytest.raises(
         UserError, match=r"it was made for generator f{16}; --assume names 0{16} \(StyleGAN, o"
@@ -168,3 +177,19 @@ def test_boundaries_and_samples_are_exported_together_or_not_at_all(fakes, finis
     assert {"w.npy", "left_boundary.npy", "left_scores.npy", "boundary_list.txt"} <= {
         path.name for path in written
     }
+
+
+def test_a_slope_that_does_not_fit_its_normal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    folder, _ = run_folder(tmp_path)
+    (file,) = export_boundaries(folder, tmp_path / "theirs", form="json", only=["c/glass"]).files
+    content = json.loads(file.read_text())
+    assert set(content) == {"ganstrata", "c/glass", "c/glass slope"}
+    content["c/glass slope"] = content["c/glass slope"][:3]
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"'c/glass' has a slope 'c/glass slope', which is .*normal \(4, 6\)"):
+        import_boundaries([file], GENERATOR)
+    del content["c/glass slope"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="'c/glass' has a slope 'c/glass slope', which is missing"):
+        import_boundaries([file], GENERATOR)
