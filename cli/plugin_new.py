@@ -23,57 +23,92 @@ from .options import PATH
 from .streams import say
 
 LEARNER = "learner"  # another word for the kind "boundary"
+UNLABELLED = "--without-labels"
 TAKEN = {*exported, *dir(builtins), "Field"}  # what a module of a plugin may want to use
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class Words(NamedTuple):
-    """Hold what differs between the kinds: what it is called, its hook, its module, and a summary."""
+    """Hold what differs between the kinds.
+
+    Attributes:
+        noun: what it is called.
+        hook: end of the name of its hook.
+        module: its module.
+        template: template of its module.
+        summary: what the class computes, as its docstring and the hook say.
+        options: options of it in a small run.
+    """
 
     noun: str
     hook: str
     module: str
+    template: str
     summary: str
+    options: str = ""
 
 
+EXTREMES = "positives: 0.2, negatives: 0.2"
 WORDS: dict[Kind, Words] = {
-    "generator": Words("generator", "generators", "generator", "patterns that two layers of code weigh"),
-    "scorer": Words("scorer", "scorers", "scorer", "how warm and how dark a picture is"),
+    "generator": Words(
+        "generator", "generators", "generator", "generator.py.j2", "patterns that two layers of code weigh"
+    ),
+    "scorer": Words("scorer", "scorers", "scorer", "scorer.py.j2", "how warm and how dark a picture is"),
     "boundary": Words(
         "boundary learner",
         "boundaries",
         "learner",
+        "boundary.py.j2",
         "from the mean of the lowest scores to that of the highest",
+        EXTREMES,
     ),
 }
+WITHOUT_LABELS = WORDS["boundary"]._replace(
+    noun="learner of directions without labels",
+    template="directions.py.j2",
+    summary="directions in which codes vary most",
+    options="directions: 4",
+)
 
 
 @click.command()
 @click.argument("kind", type=click.Choice((*KINDS, LEARNER)))
 @click.argument("name")
+@click.option(
+    UNLABELLED, is_flag=True, help="A learner that finds directions of its own, and uses no scores."
+)
 @click.option("--out", type=PATH, metavar="FOLDER", help="The folder to write.  [default: ganstrata-NAME]")
-def new(kind: str, name: str, out: Path | None) -> None:
+def new(kind: str, name: str, without_labels: bool, out: Path | None) -> None:
     """Write a distribution with a plugin of KIND called NAME: class, hook, tests, README, run and CI file.
 
     KIND is generator, scorer or boundary (or learner, the same); other kinds have no such beginning.
     What is written passes its own tests as it is: replace what it computes by your own, step by step.
 
     \b
-    Example:
+    Examples:
       ganstrata plugins new scorer smile
+      ganstrata plugins new learner quickest --without-labels
     """
     chosen = cast("Kind", "boundary" if kind == LEARNER else kind)
+    if without_labels and chosen != "boundary":
+        raise click.UsageError(f"{UNLABELLED} is for learners, and '{kind}' is none")
     with reported():
         _check_name(chosen, name)
         folder = out or Path(f"ganstrata-{name.replace('_', '-')}")
         if folder.exists() or folder.is_symlink():
             raise UserError(f"{folder} exists; give another --out, or remove it first")
-        _write(folder, files_of(chosen, name))
+        _write(folder, files_of(chosen, name, without_labels=without_labels))
     say(f"Wrote {folder}. Next: cd {folder} && pip install -e '.[test]' && pytest")
 
 
-def files_of(kind: Kind, name: str) -> dict[str, str]:
-    """Return the files of the distribution, path -> text."""
+def files_of(kind: Kind, name: str, *, without_labels: bool = False) -> dict[str, str]:
+    """Return the files of the distribution, path -> text.
+
+    Args:
+        kind: kind of the plugin.
+        name: its name.
+        without_labels: of a learner, whether it finds directions of its own and uses no scores.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -83,7 +118,7 @@ def files_of(kind: Kind, name: str) -> dict[str, str]:
         trim_blocks=True,
     )
     package = f"ganstrata_{name}"
-    words = WORDS[kind]
+    words = WITHOUT_LABELS if without_labels else WORDS[kind]
     values = {
         **words._asdict(),
         "kind": kind,
@@ -98,7 +133,7 @@ def files_of(kind: Kind, name: str) -> dict[str, str]:
         "README.md": "README.md.j2",
         "run.yaml": "run.yaml.j2",
         f"{package}/__init__.py": "__init__.py.j2",
-        f"{package}/{words.module}.py": f"{kind}.py.j2",
+        f"{package}/{words.module}.py": words.template,
         f"tests/test_{name}.py": "test.py.j2",
         ".github/workflows/test.yml": "test.yml.j2",
     }

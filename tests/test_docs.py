@@ -53,7 +53,8 @@ def distribution(page: str, folder: Path) -> dict[str, str]:
 def command(folder: Path, *arguments: str) -> str:
     """Return both streams of the command line, with the distribution in `folder` installed."""
     line = [sys.executable, "-m", "ganstrata.cli.main", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
@@ -179,6 +180,17 @@ def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:
         *("--set", "engine.with.renew_after=50", "--set", "engine.workers=2"),
     )
     assert (tmp_path / "again/rescoring.csv").read_bytes() == (tmp_path / "run/rescoring.csv").read_bytes()
+
+
+def test_the_learner_without_labels_of_the_documentation_makes_a_run(tmp_path: Path) -> None:
+    distribution("docs/plugins.md", tmp_path)
+    summary = "Directions along which pictures change most: eigenvectors of the mean of J J^T"
+    assert summary in command(tmp_path, "plugins", "show", "steepest")
+    output = command(tmp_path, "run", "discs_steepest.yaml", "--out", "run", "--quiet")
+    assert re.search(r"^  steepest/\d +[+-]\w+/\w+", output, re.MULTILINE)
+    rows = (tmp_path / "run/directions.csv").read_text(encoding="utf-8").splitlines()
+    assert sorted(row.split(",")[0] for row in rows) == ["direction", *(f"steepest/{i}" for i in range(3))]
+    assert "fact_share" in rows[0]
 
 
 @pytest.mark.full

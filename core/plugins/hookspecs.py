@@ -1,4 +1,7 @@
-"""Declare all hooks: six that register plugins and three that follow a run."""
+"""Declare all hooks: six that register plugins and three that follow a run.
+
+What registers a plugin may leave out the one line: it is then the first line of the docstring of the class.
+"""
 
 from __future__ import annotations
 

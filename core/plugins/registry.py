@@ -26,6 +26,7 @@ from ..messages import listed, visible
 from . import hookspecs
 from .activity import noted
 from .clashes import ways_out
+from .docstrings import first_line
 from .entry_points import (
     SETTING,
     BrokenPlugin,
@@ -161,13 +162,14 @@ class Register:
     def __repr__(self) -> str:
         return f"<{_PLURALS[self._kind]} of {distribution_of(self._point)}>"
 
-    def __call__(self, name: str, target: str, summary: str) -> None:
+    def __call__(self, name: str, target: str, summary: str = "") -> None:
         """Register a plugin.
 
         Args:
             name: letters, digits and underscores.
             target: the class, "package.module:Class"; of a command, the click command.
-            summary: one line of description.
+            summary: one line of description; by default the first line of the docstring, for which the
+                module is parsed and not imported.
 
         Raises:
             ValueError: the name or the target cannot be used.
@@ -178,7 +180,8 @@ class Register:
         if target.count(":") != 1:
             raise ValueError(f"plugin '{name}': target '{target}' must read 'package.module:Class'")
         owner, point = distribution_of(self._point), self._point.name
-        self._registry.add(PluginInfo(self._kind, name, target, summary, owner, point))
+        line = summary or first_line(target)
+        self._registry.add(PluginInfo(self._kind, name, target, line, owner, point))
 
 
 class Registry:

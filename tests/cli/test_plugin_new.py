@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,8 @@ from ganstrata.cli.plugin_new import files_of
 from ganstrata.core.plugins.registry import KINDS
 from kit_outcomes import outcome
 
+UNLABELLED = "learner without labels"
+ALL = (*KINDS, UNLABELLED)
 FILES = ["pyproject.toml", "README.md", "run.yaml", ".github/workflows/test.yml"]
 
 
@@ -33,10 +36,28 @@ def python(folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+def made(invoke, kind: str, home: Path) -> None:
+    """Write a distribution."""
+    arguments = ["learner", "my_own", "--without-labels"] if kind == UNLABELLED else [kind, "my_own"]
+    result = invoke("plugins", "new", *arguments, "--out", str(home))
+    assert result.exit_code == 0, result.output
+
+
+def files(kind: str, name: str) -> dict[str, str]:
+    """Return the files of a distribution."""
+    without = kind == UNLABELLED
+    return files_of("boundary" if without else kind, name, without_labels=without)
+
+
+def module_of(kind: str) -> str:
+    """Return the name of the module with the class."""
+    return "learner" if kind in ("boundary", UNLABELLED) else kind
+
+
 def installed(invoke, kind: str, folder: Path) -> Path:
     """Write a distribution, and beside it what pip would write, so that it counts as installed."""
     home = folder / "mine"
-    assert invoke("plugins", "new", kind, "my_own", "--out", str(home)).exit_code == 0
+    made(invoke, kind, home)
     project = tomllib.loads((home / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     info = home / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir()
@@ -49,7 +70,12 @@ def installed(invoke, kind: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "kind", ["scorer", *(pytest.param(kind, marks=pytest.mark.full) for kind in ("generator", "boundary"))]
+    "kind",
+    [
+        "scorer",
+        UNLABELLED,
+        *(pytest.param(kind, marks=pytest.mark.full) for kind in ("generator", "boundary")),
+    ],
 )
 def test_it_passes_its_own_tests(invoke, kind: str, tmp_path: Path) -> None:
     home = installed(invoke, kind, tmp_path)
@@ -57,7 +83,7 @@ def test_it_passes_its_own_tests(invoke, kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 def test_it_makes_a_run(invoke, kind: str, tmp_path: Path) -> None:
     home = installed(invoke, kind, tmp_path)
     run = [
@@ -76,22 +102,21 @@ def test_it_makes_a_run(invoke, kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 def test_pip_installs_it(invoke, kind: str, tmp_path: Path) -> None:
     pytest.importorskip("setuptools", minversion="77")
     home, site = tmp_path / "mine", tmp_path / "site"
-    assert invoke("plugins", "new", kind, "my_own", "--out", str(home)).exit_code == 0
+    made(invoke, kind, home)
     python(
         home, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--target", str(site), str(home)
     )
     assert "my_own" in python(site, "-m", "ganstrata.cli.main", "plugins", "show", "my_own")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 def test_its_files_are_short_and_well_formed(kind: str) -> None:
-    files = files_of(kind, "two_words")
-    module = "learner" if kind == "boundary" else kind
-    assert sorted(files) == sorted(
+    written, module = files(kind, "two_words"), module_of(kind)
+    assert sorted(written) == sorted(
         [
             *FILES,
             "ganstrata_two_words/__init__.py",
@@ -99,31 +124,30 @@ def test_its_files_are_short_and_well_formed(kind: str) -> None:
             "tests/test_two_words.py",
         ]
     )
-    for name, text in files.items():
+    for name, text in written.items():
         assert text.endswith("\n")
         assert max(map(len, text.splitlines())) <= 110, name
         assert "{{" not in text or name.endswith("test.yml")
-    assert len(files[f"ganstrata_two_words/{module}.py"].splitlines()) < 40
-    assert "class TwoWords(" in files[f"ganstrata_two_words/{module}.py"]
-    assert yaml.safe_load(files["run.yaml"])["synthesis"] == {"samples": 512}
-    assert yaml.safe_load(files[".github/workflows/test.yml"])["jobs"]
-    point = tomllib.loads(files["pyproject.toml"])["project"]["entry-points"]["ganstrata"]
+    assert len(written[f"ganstrata_two_words/{module}.py"].splitlines()) < 40
+    assert "class TwoWords(" in written[f"ganstrata_two_words/{module}.py"]
+    assert yaml.safe_load(written["run.yaml"])["synthesis"] == {"samples": 512}
+    assert yaml.safe_load(written[".github/workflows/test.yml"])["jobs"]
+    point = tomllib.loads(written["pyproject.toml"])["project"]["entry-points"]["ganstrata"]
     assert point == {"two_words": "ganstrata_two_words"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize(
     "name", ["state", "stratum", "boundaries", "boundary", "field", "model_card", "plugin_config", "extremes"]
 )
 def test_a_class_leaves_the_names_alone_that_its_module_uses(kind: str, name: str) -> None:
-    module = "learner" if kind == "boundary" else kind
-    files = files_of(kind, name)
-    names = {"__name__": "written"}
-    exec(compile(files[f"ganstrata_{name}/{module}.py"], name, "exec"), names)
+    module, contract = module_of(kind), "boundary" if kind == UNLABELLED else kind
+    written, names = files(kind, name), {"__name__": "written"}
+    exec(compile(written[f"ganstrata_{name}/{module}.py"], name, "exec"), names)
     expected = "".join(part.capitalize() for part in name.split("_")) + "Plugin"
-    assert outcome(kind, names[expected], "declarations are complete").verdict == "ok"
-    assert f"import {expected}\n" in files[f"tests/test_{name}.py"]
-    assert f".{module}:{expected}" in files[f"ganstrata_{name}/__init__.py"]
+    assert outcome(contract, names[expected], "declarations are complete").verdict == "ok"
+    assert f"import {expected}\n" in written[f"tests/test_{name}.py"]
+    assert f".{module}:{expected}" in written[f"ganstrata_{name}/__init__.py"]
 
 
 @pytest.mark.parametrize("name", ["none", "true", "exception", "scorer", "warning"])
@@ -155,6 +179,22 @@ def test_nothing_is_overwritten(invoke, tmp_path: Path) -> None:
     result = invoke("plugins", "new", "scorer", "mine", "--out", str(tmp_path / "x"))
     assert (result.exit_code, "exists" in result.stderr) == (2, True)
     assert list((tmp_path / "x").iterdir()) == []
+
+
+def test_only_learners_are_without_labels(invoke, tmp_path: Path) -> None:
+    result = invoke("plugins", "new", "scorer", "x", "--without-labels", "--out", str(tmp_path / "x"))
+    assert (result.exit_code, "is for learners, and 'scorer' is none" in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_list_says_is_the_docstring_of_the_class(invoke, tmp_path: Path) -> None:
+    home = installed(invoke, UNLABELLED, tmp_path)
+    command = ["-m", "ganstrata.cli.main", "plugins", "list"]
+    assert re.search(r"my_own +Directions in which codes vary most +\[", python(home, *command))
+    module = home / "ganstrata_my_own" / "learner.py"
+    text = 'import nowhere_at_all\n\n\nclass MyOwn:\n    """Something else.\n\n    More.\n    """\n'
+    module.write_text(text, encoding="utf-8")
+    assert re.search(r"my_own +Something else +\[", python(home, *command))
 
 
 def test_a_learner_is_a_boundary_learner(invoke, tmp_path: Path) -> None:
