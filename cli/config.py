@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .errors import reported
 from .options import PATH, Commands
 from .streams import say
+
+if TYPE_CHECKING:
+    from ..core.config.schema import RunConfig
+    from ..core.config.segment_schema import SegmentConfig
 
 
 @click.group(cls=Commands)
@@ -32,11 +39,17 @@ def config() -> None:
     metavar="KEY=VALUE",
     help="Change one value, as in a run; may be repeated.",
 )
-def check(file: Path, overrides: tuple[str, ...]) -> None:
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Look at the file alone: open no checkpoint (except for `use: auto`) and build nothing.",
+)
+def check(file: Path, overrides: tuple[str, ...], quick: bool) -> None:
     """Check the config FILE without running it.
 
-    All faults are listed at once, with their places. Checkpoints are not opened, except for `use: auto`. A
-    file with a `teacher` is a config of `ganstrata segment`, any other one of a run.
+    Generator, scorers and learner are built as in a run, on its device, so that layers, concepts and numbers
+    of samples are checked too; no picture is made. All faults are listed at once, with their places. A file
+    with a `teacher` is a config of `ganstrata segment`, any other one of a run.
 
     \b
     Example:
@@ -47,6 +60,8 @@ def check(file: Path, overrides: tuple[str, ...]) -> None:
         from ..core.config.segment_schema import SegmentConfig
 
         content = read_any_config(file, overrides)
+        if not quick:
+            _build(content, str(file))
     if isinstance(content, SegmentConfig):
         say(
             f"{file} is valid, for `ganstrata segment`: generator {content.generator.use}, "
@@ -61,6 +76,23 @@ def check(file: Path, overrides: tuple[str, ...]) -> None:
         f"{file} is valid: generator {content.generator.use}, scorers {scorers}, "
         f"boundary learner {content.boundary.use}."
     )
+
+
+def _build(content: RunConfig | SegmentConfig, source: str) -> None:
+    """Build what a config names, and check what the file alone cannot show.
+
+    Raises:
+        GanstrataError: a plugin, checkpoint, layer, concept or number of samples does not fit.
+    """
+    from ..core.config.segment_schema import SegmentConfig
+    from ..core.runs.prepare import prepare
+    from ..core.semantics.subject import build_subject
+
+    with redirect_stdout(sys.stderr):  # what a plugin prints is no result of the command
+        if isinstance(content, SegmentConfig):
+            build_subject(content.model_copy(update={"checks": False}), source)
+        else:
+            prepare(content, source=source, check=False)
 
 
 @config.command("schema")

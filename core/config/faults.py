@@ -33,6 +33,7 @@ _VALUES = {
     "left empty": ("none_required",),
     "an integer of at most 4300 digits": ("int_parsing_size",),
 }
+NO_OPTION = "is not an option"
 _EXPECTED = {kind: words for table in (_SHAPES, _VALUES) for words, kinds in table.items() for kind in kinds}
 _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than": lambda c: f"must be greater than {_number(c['gt'])}",
@@ -88,7 +89,7 @@ def describe(
         if kind == "extra_forbidden":
             known = _names_at(model, where[:-1], branches)
             reason = (
-                f"is not an option{f' of {owner}' if owner else ''}.{nearest(str(where[-1]), known)} "
+                f"{NO_OPTION}{f' of {owner}' if owner else ''}.{nearest(str(where[-1]), known)} "
                 f"Allowed: {', '.join(known) or 'none'}"
             )
         elif kind == "missing":

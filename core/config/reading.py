@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ from .limits import plain
 from .overrides import override
 from .parsing import read_data
 from .presets import with_preset
-from .schema import AUTO, UNSTATED, VERSION, RunConfig, Section, with_present_name
+from .replaced import explained, places_of, uses_of
+from .schema import AUTO, UNSTATED, VERSION, RunConfig, Section
 from .segment_schema import AnnotateConfig, SegmentConfig
 
 C = TypeVar("C", bound=Section)
@@ -45,7 +47,8 @@ def read_segment_config(path: Path, overrides: Sequence[str] = ()) -> SegmentCon
         ConfigError: the config has faults; the error lists all of them.
     """
     data = read_data(path)
-    return _validate(_overridden(data, str(path), overrides), str(path), SegmentConfig)
+    with _explained(data, overrides):
+        return validate_segment(_overridden(data, str(path), overrides), str(path))
 
 
 def read_annotate_config(path: Path, overrides: Sequence[str] = ()) -> AnnotateConfig:
@@ -56,7 +59,8 @@ def read_annotate_config(path: Path, overrides: Sequence[str] = ()) -> AnnotateC
         ConfigError: the config has faults; the error lists all of them.
     """
     data = read_data(path)
-    return _validate(_overridden(data, str(path), overrides), str(path), AnnotateConfig)
+    with _explained(data, overrides):
+        return validate_annotate(_overridden(data, str(path), overrides), str(path))
 
 
 def read_any_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig | SegmentConfig:
@@ -66,8 +70,10 @@ def read_any_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig | Se
         UserError: the file is missing or not well-formed, or an override is invalid.
         ConfigError: the config has faults; the error lists all of them.
     """
-    data = _overridden(read_data(path), str(path), overrides)
-    return validate_segment(data, str(path)) if "teacher" in data else validate(data, str(path))
+    content = read_data(path)
+    with _explained(content, overrides):
+        data = _overridden(content, str(path), overrides)
+        return validate_segment(data, str(path)) if "teacher" in data else validate(data, str(path))
 
 
 def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfig:
@@ -82,7 +88,23 @@ def config_of(data: Any, source: str, overrides: Sequence[str] = ()) -> RunConfi
         UserError: the data are not a mapping, or an override names no value.
         ConfigError: the config has faults; the error lists all of them.
     """
-    return validate(_overridden(data, source, overrides), source)
+    with _explained(data, overrides):
+        return validate(_overridden(data, source, overrides), source)
+
+
+@contextmanager
+def _explained(data: Any, overrides: Sequence[str]) -> Iterator[None]:
+    """Name a way out where overrides replace a plugin and leave the options of the one before.
+
+    Args:
+        data: content of a config, before the overrides.
+        overrides: `key=value` texts of --set.
+    """
+    before = uses_of(data) if overrides and isinstance(data, Mapping) else {}
+    try:
+        yield
+    except ConfigError as error:
+        raise explained(error, before) from None
 
 
 def _overridden(data: Any, source: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -233,17 +255,8 @@ def option_faults(
 
 def _plugins(data: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Kind, str, object]]:
     """Return path, kind, name and options of each plugin in a config, as far as they can be read."""
-    places: list[tuple[tuple[str | int, ...], Kind, object]] = [
-        (("generator",), "generator", data.get("generator"))
-    ]
-    scorers = data.get("scorers")
-    if isinstance(scorers, list):
-        places += [(("scorers", i), "scorer", item) for i, item in enumerate(scorers)]
-    places.append((("boundary",), "boundary", data.get("boundary")))
-    places.append((("teacher",), "scorer", data.get("teacher")))
-    places.append((("engine",), "engine", with_present_name(data.get("engine"))))
-    plugins = []
-    for path, kind, item in places:
+    plugins: list[tuple[tuple[str | int, ...], Kind, str, object]] = []
+    for path, kind, item in places_of(data):
         if kind == "generator" and isinstance(item, dict) and item.get("use") == AUTO:
             continue  # no plugin reads its checkpoint, which is a fault already
         if isinstance(item, dict) and isinstance(item.get("use"), str):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, cast
@@ -97,9 +98,12 @@ def prepare(
         GanstrataError: a plugin, checkpoint, layer or concept pattern does not fit.
     """
     builder = _builder(config, source, check, device)
-    generator, scorers = _generator_and_scorers(config, builder)
-    learner = cast("BoundaryLearner", builder.build("boundary", config.boundary, ("boundary",)))
     faults: list[Fault] = []
+    generator, scorers = _generator_and_scorers(config, builder, faults)
+    with _collected(faults):
+        learner = cast("BoundaryLearner", builder.build("boundary", config.boundary, ("boundary",)))
+    if faults:
+        raise ConfigError(source, faults)
     scored = _scored(config, generator, scorers, batch, builder.device)
     concepts, chosen = scored.concepts, _fitting(config, scored, faults)
     groups = _groups(config, generator, faults)
@@ -191,8 +195,11 @@ def prepare_scored(
         GanstrataError: a plugin, checkpoint or concept pattern does not fit.
     """
     builder = _builder(config, source, check=True)
-    scored = _scored(config, *_generator_and_scorers(config, builder), None, builder.device)
     faults: list[Fault] = []
+    plugins = _generator_and_scorers(config, builder, faults)
+    if faults:
+        raise ConfigError(source, faults)
+    scored = _scored(config, *plugins, None, builder.device)
     chosen = _fitting(config, scored, faults)
     if faults:
         raise ConfigError(source, faults)
@@ -212,14 +219,27 @@ def _builder(config: RunConfig, source: str, check: bool, device: str | None = N
     return PluginBuilder(source, resolve_device(device or config.device), check and config.checks)
 
 
-def _generator_and_scorers(config: RunConfig, builder: PluginBuilder) -> tuple[Generator, dict[str, Scorer]]:
-    """Build the generator, and the scorers by alias."""
-    generator = cast("Generator", builder.build("generator", config.generator, ("generator",)))
-    scorers = {
-        s.alias: cast("Scorer", builder.build("scorer", s, ("scorers", i), s.alias))
-        for i, s in enumerate(config.scorers)
-    }
-    return generator, scorers
+def _generator_and_scorers(
+    config: RunConfig, builder: PluginBuilder, faults: list[Fault]
+) -> tuple[Generator, dict[str, Scorer]]:
+    """Build the generator, and the scorers by alias; add the faults of all that cannot be built."""
+    built: dict[str, Plugin] = {}
+    with _collected(faults):
+        built[""] = builder.build("generator", config.generator, ("generator",))
+    for i, s in enumerate(config.scorers):
+        with _collected(faults):
+            built[s.alias] = builder.build("scorer", s, ("scorers", i), s.alias)
+    generator = cast("Generator", built.pop("", None))
+    return generator, cast("dict[str, Scorer]", built)
+
+
+@contextmanager
+def _collected(faults: list[Fault]) -> Iterator[None]:
+    """Add the faults of a plugin that cannot be built, so that others are looked at too."""
+    try:
+        yield
+    except ConfigError as error:
+        faults += error.faults
 
 
 def _scored(
