@@ -14,6 +14,7 @@ from ..semantics.feature_maps import Choice, choose_strata
 from ..semantics.samples import LabelledSamples
 from ..semantics.teacher import Teacher
 from .curves import measure_curves
+from .forecast import forecast
 from .request import COUNTS, PERMUTATIONS, DissectRequest, Threshold
 from .result import Dissection
 from .units import measure_units
@@ -113,6 +114,7 @@ def dissected(samples: LabelledSamples, request: DissectRequest, progress: Progr
             f"{', '.join(map(str, samples.strata))}"
         )
     _check_counts(samples, request)
+    progress.say(forecast(request, samples))
     units = measure_units(samples, request, progress)
     curves = measure_curves(samples, units, request, progress)
     return Dissection(units, curves, request, samples.generator.card.source)

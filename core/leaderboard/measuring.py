@@ -20,6 +20,7 @@ from ..runs.progress import Progress
 from ..runs.provenance.records import digest
 from ..storage.disk import DiskError
 from .entries import parse_judges
+from .forecast import Ahead, forecast
 from .learning import Learned, checked_learners
 from .moving import Moved, SpaceLengths
 from .request import BoardRequest
@@ -99,10 +100,19 @@ def measure(
             learners[entry.label] = work.built(entry)
     _require_some(learners, left)
     _require_baseline(baseline, left)
+    fresh = not work.has_samples
+    if fresh:  # nothing was kept that stands on them
+        ahead = Ahead(len(chosen), len(learners), 1, samples=True, space=True)
+        progress.say(forecast(ahead, config, request, scored))
     shared = sampled(scored, work.drawn(), chosen, judges)
     # Columns alone do not tell which of them are learnt, and which only judge.
     learnt = [concept.name for concept in shared.concepts]
     moves_key = digest([work.key, learnt, shared.columns, config.rescoring.samples, request.path])
+    if not fresh:
+        asked = [(entry, learners[entry.label]) for entry in entries if entry.label in learners]
+        missing = work.missing(asked, moves_key)
+        ahead = Ahead(len(learnt), missing, int(missing > 0), samples=False, space=not work.has_space)
+        progress.say(forecast(ahead, config, request, scored))
     space = work.space()
     kept: dict[str, tuple[Learned, Moved]] = {}
     for entry in entries:

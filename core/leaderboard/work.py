@@ -81,6 +81,30 @@ class Work:
             [FORMAT, environment, generator.model_dump(), list(scorers.items()), synthesis, request.fresh]
         )
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether samples are kept from an earlier call."""
+        return self.store.get("samples", self.key) is not None
+
+    @property
+    def has_space(self) -> bool:
+        """Whether the path lengths of the space are."""
+        return self.store.get("space", self._space_key) is not None
+
+    @property
+    def _space_key(self) -> str:
+        return digest([self.key, self.config.rescoring.samples])
+
+    def missing(self, learners: Sequence[tuple[Entry, BoundaryLearner]], moves_key: str) -> int:
+        """Return how many learners are not kept from an earlier call."""
+        return sum(self.store.get(*self._place(*one, moves_key)) is None for one in learners)
+
+    def _place(self, entry: Entry, learner: BoundaryLearner, moves_key: str) -> tuple[str, str]:
+        """Return name and key of what is kept of a learner."""
+        used = Used.model_validate({"use": entry.use, "with": options_of(entry)})
+        key = digest([moves_key, plugin_record("boundary", used, learner).model_dump()])
+        return f"learner-{digest(entry.label)[:12]}", key
+
     def drawn(self) -> Drawn:
         """Return the samples."""
         stored = self.store.get("samples", self.key)
@@ -94,11 +118,10 @@ class Work:
 
     def space(self) -> SpaceLengths:
         """Return the path lengths of the space."""
-        count = self.config.rescoring.samples
-        key = digest([self.key, count])
+        key = self._space_key
         stored = self.store.get("space", key)
         if stored is None:
-            made = space_lengths(self.scored, count)
+            made = space_lengths(self.scored, self.config.rescoring.samples)
             facts = {"unit": made.unit, "measured_by": made.measured_by}
             arrays = {name: getattr(made, name) for name in ("full", "end", "null_full", "null_end")}
             self.store.put("space", key, arrays, facts)
@@ -123,9 +146,7 @@ class Work:
         Raises:
             GanstrataError: the learner refuses the samples, or breaks the contract.
         """
-        used = Used.model_validate({"use": entry.use, "with": options_of(entry)})
-        key = digest([moves_key, plugin_record("boundary", used, learner).model_dump()])
-        name = f"learner-{digest(entry.label)[:12]}"
+        name, key = self._place(entry, learner, moves_key)
         stored = self.store.get(name, key)
         if stored is not None:
             self.progress.say(f"{entry.label}: read from an earlier call")

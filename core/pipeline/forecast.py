@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import torch
@@ -15,7 +14,7 @@ from ..messages import quantity
 from ..randomness import Stream
 from ..rescoring import work_units as rescoring
 from ..runs.prepare import Prepared
-from ..runs.progress import duration
+from ..runs.speed import at_this_speed, seconds_of
 
 SPACE_FACTOR = 1.2  # free disk space required, relative to the size of the arrays
 
@@ -24,7 +23,7 @@ def forecast(prepared: Prepared, workers: int) -> str:
     """Return a text with the number of images of a run and an estimate of its time.
 
     The number is N + K (1 + (B + R) S + B S') + K' M B plus the images of edits (method B).
-    The time is at most the number of images times the measured time of one image, divided by the workers.
+    The time is the number of images times the measured time of one image, divided by the workers.
 
     Args:
         prepared: the run.
@@ -54,9 +53,13 @@ def forecast(prepared: Prepared, workers: int) -> str:
     return (
         f"{'at most ' if adaptive else ''}{total} images to synthesise and score: {probing} for probing, "
         f"{verifying} for re-scoring = {samples} x {verified}{replicates}, {editing} for edits.\n"
-        f"At {1000 * per_image:.1f} ms each and {quantity(workers, 'worker')}: "
-        f"at most about {duration(total * per_image / workers)}, less where edits begin late in the generator"
-        f"{', and where re-scoring stops early' if adaptive else ''}."
+        + at_this_speed(
+            total,
+            per_image,
+            workers,
+            less="where edits begin late in the generator"
+            f"{', and where re-scoring stops early' if adaptive else ''}",
+        )
     )
 
 
@@ -64,12 +67,11 @@ def forecast(prepared: Prepared, workers: int) -> str:
 def _measure(prepared: Prepared) -> float:
     """Return the seconds per image of one batch, measured after a batch to warm up."""
     latents, _, codes = prepared.draw(0, Stream.PROBING)
-    best = float("inf")
-    for _ in range(1 if prepared.config.checks else 2):
-        began = time.monotonic()
+
+    def make() -> None:
         prepared.score(prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering)
-        best = min(best, time.monotonic() - began)
-    return best / prepared.batch
+
+    return seconds_of(make, warm=prepared.config.checks) / prepared.batch
 
 
 def check_room(prepared: Prepared, out: Path) -> None:

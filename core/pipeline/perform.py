@@ -144,7 +144,7 @@ def perform(
             )
         if "report" in stages:
             _name_stale(current, progress)
-    progress.say(f"{out}: complete after {duration(time.monotonic() - began)}")
+    progress.say(f"{out}: complete in {duration(time.monotonic() - began)}")
     return current
 
 

@@ -129,9 +129,11 @@ class Progress:
 def duration(seconds: float) -> str:
     """Return a duration as text.
 
-    >>> duration(4.2), duration(100), duration(4000)
-    ('4 s', '1 min 40 s', '1 h 06 min')
+    >>> duration(0.3), duration(4.2), duration(100), duration(4000)
+    ('under 1 s', '4 s', '1 min 40 s', '1 h 06 min')
     """
+    if seconds < 0.95:
+        return "under 1 s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

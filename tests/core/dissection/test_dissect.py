@@ -10,6 +10,7 @@ import pytest
 import torch
 from fakes import Readings
 from ganstrata import PluginConfig
+from ganstrata.core.dissection import forecast
 from ganstrata.core.dissection.curves import curve_points, places_of
 from ganstrata.core.dissection.dissect import Dissection, dissected
 from ganstrata.core.dissection.interventions import Shares, squares
@@ -69,6 +70,27 @@ def test_painted_in_it_puts_the_class_there_and_random_units_do_not(found):
     assert {place.under for place in found.curves.places} == {0, 2}
     assert sum(place.pictures for place in found.curves.places) <= FEW.curve_samples
     assert min(place.value for place in found.curves.places) > 0.6
+
+
+def test_a_dissection_says_beforehand_how_many_images_it_makes(monkeypatch, capsys):
+    made: list[int] = []
+    labels = Sees.logits
+    monkeypatch.setattr(
+        Sees, "logits", lambda self, seen: (made.append(len(seen.images)), labels(self, seen))[1]
+    )
+    request = replace(FEW, counts=(1, 2), random_sets=3)
+    samples = planted_units()
+    result = dissected(samples, request, Progress())
+    units, curves = forecast.images_of(request, len(CLASSES))
+    assert units == 4 * 96
+    detected = len(result.curves.labels)
+    assert sum(made) == units + forecast.images_of(request, detected)[1] + 2 * samples.batch
+    said = capsys.readouterr().err
+    assert said.index(f"At most {units + curves} images to synthesise and label: 384 for units") < said.index(
+        "quantiles"
+    )
+    assert forecast.images_of(replace(request, counts=()), 4) == (384, 0)
+    assert forecast.forecast(replace(request, counts=()), samples).startswith("384 images")
 
 
 def test_batches_do_not_matter(found):

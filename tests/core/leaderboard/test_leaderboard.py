@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -25,6 +26,7 @@ from ganstrata.core.leaderboard.measuring import measure
 from ganstrata.core.leaderboard.request import BoardRequest
 from ganstrata.core.leaderboard.store import Store
 from ganstrata.core.leaderboard.tables import REASON, UNDEFINED, differences_view, in_a_line
+from ganstrata.core.runs.progress import Progress
 from ganstrata.core.storage.disk import DiskError, disk_error
 from ganstrata.plugins.boundaries.linear_svm import LinearSVM
 
@@ -411,6 +413,37 @@ def test_what_was_computed_is_kept_and_what_it_stands_on_is_in_its_key(learners,
         file.write_bytes(file.read_bytes()[:-1])
     run("ridge", correlation=0.1)
     assert counted == ["draw", "learned", "moved", "moved"]
+
+
+def test_a_comparison_says_beforehand_how_many_images_it_makes(learners, tmp_path, monkeypatch, capsys):
+    data = learners.config()
+    data["synthesis"] |= {"samples": 64, "batch_size": 16}
+    data["rescoring"] |= {"samples": 32, "null_directions": 5, "bootstrap": 100}
+    config, made = validate(data, "test"), []
+    finish = learners.Factors.finish
+    monkeypatch.setattr(
+        learners.Factors, "finish", lambda self, state: (made.append(len(state.x)), finish(self, state))[1]
+    )
+
+    def run(*names: str) -> tuple[str, int]:
+        made.clear()
+        measure(config, BoardRequest(names, fresh=32), Store(tmp_path), progress=Progress())
+        said = capsys.readouterr().err
+        counts = re.findall(r"^(?:At most (\d+) images|Nothing is left)", said, re.MULTILINE)
+        return said, int(counts[0] or 0)
+
+    concepts, steps, batches = 4, 4, 2 * 16  # the speed is measured on two batches
+    said, count = run("ridge")
+    assert count == 96 + 32 * ((concepts + 5) * steps + 2) + 9 * 32
+    assert sum(made) == count + batches
+    assert said.index("images to synthesise and score: 96 for samples") < said.index("samples: ")
+    assert "At the speed just measured, " in said
+    said, count = run("ridge", "mean_difference")
+    assert "images to synthesise and score: 1216 for directions" in said
+    assert sum(made) == 32 * (concepts * steps + 1) + batches < count + batches  # random ones were kept
+    said, _ = run("ridge")
+    assert "Nothing is left to synthesise" in said
+    assert made == []
 
 
 def test_a_concept_that_only_judges_now_is_not_one_that_an_earlier_call_learnt(learners, tmp_path):
