@@ -18,6 +18,7 @@ assert Level.__args__ == LEVELS  # type: ignore[attr-defined]
 
 
 MOST = 100_000_000  # maximum number of samples: their codes alone would take 200 GB with D = 512
+STRIP_REACH = 1.5  # how far strips go, in steps of re-scoring, if the config does not say
 FARTHEST = 1e6  # maximum length of a step: float32 codes moved further retain nothing of the picture
 Batch = Annotated[int, Field(gt=0, le=65_536)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
@@ -267,9 +268,15 @@ class Editing(Section):
         default=-3.0,
         ge=-FARTHEST,
         le=FARTHEST,
-        description="distance of the first step, in the unit of rescoring.distance_unit",
+        description="distance of the first step, in the unit of rescoring.distance_unit; "
+        "if rescoring.distance is given, by default -1.5 times that",
     )
-    end: float = Field(default=3.0, ge=-FARTHEST, le=FARTHEST, description="distance of the last step")
+    end: float = Field(
+        default=3.0,
+        ge=-FARTHEST,
+        le=FARTHEST,
+        description="distance of the last step; by default 1.5 times rescoring.distance",
+    )
     steps: int = Field(default=7, ge=2, le=1000, description="number of steps")
     scale: bool = Field(default=True, description="shrink steps at layers where truncation shrinks w")
 
@@ -359,6 +366,20 @@ class RunConfig(Section):
     def as_data(self) -> dict[str, Any]:
         """Return plain data, as in a config file and in run.json."""
         return self.model_dump(mode="json", by_alias=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strips_reach_beyond_the_step(cls, data: Any) -> Any:
+        """Let strips show what re-scoring measured, and half as much again, however far its step is."""
+        if not isinstance(data, dict):
+            return data
+        rescoring, editing = data.get("rescoring"), data.get("editing")
+        distance = rescoring.get("distance") if isinstance(rescoring, dict) else None
+        is_number = isinstance(distance, int | float) and not isinstance(distance, bool)
+        if not is_number or not isinstance(editing, dict | None):
+            return data  # what is wrong is said by the section
+        reach = min(STRIP_REACH * abs(float(distance)), FARTHEST)
+        return {**data, "editing": {"start": -reach, "end": reach, **(editing or {})}}
 
     @field_validator("scorers")
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ganstrata.core.config.schema import RunConfig, Section
 from ganstrata.core.config.segment_schema import AnnotateConfig, SegmentConfig
@@ -57,6 +59,36 @@ def test_sections_are_frozen_closed_and_documented(section: type[BaseModel]) -> 
     assert undescribed == [] or section in (RunConfig, AnnotateConfig, SegmentConfig), (
         "a fault quotes the description"
     )
+
+
+@pytest.mark.parametrize(
+    ("sections", "ends"),
+    [
+        ({}, (-3.0, 3.0)),
+        ({"rescoring": {"samples": 64}}, (-3.0, 3.0)),
+        ({"rescoring": {"distance": 12}}, (-18.0, 18.0)),
+        ({"rescoring": {"distance": 4.0}, "editing": None}, (-6.0, 6.0)),
+        ({"rescoring": {"distance": 4.0}, "editing": {"steps": 3}}, (-6.0, 6.0)),
+        ({"rescoring": {"distance": 4.0}, "editing": {"end": 8.0}}, (-6.0, 8.0)),
+        ({"rescoring": {"distance": 4.0}, "editing": {"start": -1.0, "end": 1.0}}, (-1.0, 1.0)),
+        ({"rescoring": {"distance": 1e6}}, (-1e6, 1e6)),
+    ],
+)
+def test_strips_go_half_as_far_again_as_re_scoring(
+    sections: dict[str, Any], ends: tuple[float, float]
+) -> None:
+    config = RunConfig.model_validate({"generator": {"use": "a"}, "scorers": [{"use": "b"}]} | sections)
+    assert (config.editing.start, config.editing.end) == ends
+    assert RunConfig.model_validate(config.as_data()) == config  # a stored config keeps its own
+
+
+@pytest.mark.parametrize("wrong", [{"rescoring": {"distance": True}}, {"rescoring": 3}, {"editing": [1]}])
+def test_what_is_no_distance_is_told_as_before(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        RunConfig.model_validate(
+            {"generator": {"use": "a"}, "scorers": [{"use": "b"}], "rescoring": {"distance": 4.0}} | wrong
+        )
+    assert {error["loc"][0] for error in caught.value.errors()} == set(wrong)
 
 
 def test_an_empty_alias_is_the_plugins_name() -> None:
