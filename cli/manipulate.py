@@ -107,7 +107,11 @@ from .streams import say, tell
     help="Steps per second in films.",
 )
 @click.option(
-    "--out", type=PATH, metavar="FOLDER", help="Folder to write.  [default: RUN_DIR/manipulations/NAMES.MODE]"
+    "--out",
+    type=PATH,
+    metavar="FOLDER",
+    help="Folder to write.  [default: RUN_DIR/manipulations/NAMES.MODE, and the options that differ from "
+    "their defaults]",
 )
 @device_option
 @quiet_option
@@ -136,7 +140,8 @@ def manipulate(
 ) -> None:
     """Move pictures along boundaries of RUN_DIR, and write them as strips, grids, films or a page.
 
-    LAYERS are numbers such as 6-11, or a group; the default is the boundary's own layers, or all. AMOUNT
+    LAYERS are numbers such as 6-11, or a group; the default is the boundary's own layers, or all. Others are
+    moved too, with a note that re-scoring says nothing of them. AMOUNT
     replaces --end for one boundary and scales its other steps. NAME may be a direction found without labels,
     such as sefa/0; --search then follows the score of its target.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ConfigError, Fault, UserError
 from ..rescoring.hierarchy import Estimate, Hierarchy, level_means
-from ..rescoring.results import Effects
+from ..rescoring.results import NO_SINGLE_LAYERS, Effects
 from ..statistics import bootstrap_means, bootstrap_weights, interval, sample_means
 from .labelled_runs import NOT_COMPARABLE, LabelledRun, shared_rows
 from .request import AnalysisRequest, select_boundaries
@@ -188,10 +188,27 @@ def _hierarchy_of(source: LabelledRun, rows: Sequence[int]) -> Hierarchy:
     Raises:
         UserError: the generator has one layer, single layers were not re-scored, or there is no factor.
     """
-    try:
-        return source.effects.hierarchy(rows)
-    except UserError as error:
-        raise UserError(f"{source.label}: {error}") from None
+    return hierarchy_of_run(source.effects, source.label, rows)
+
+
+def hierarchy_of_run(effects: Effects, label: str, rows: Sequence[int] | None = None) -> Hierarchy:
+    """Compute the hierarchy of a run; an error says what to change in its config.
+
+    Args:
+        effects: of the run.
+        label: what an error calls the run.
+        rows: positions of the boundaries to use; None for all but conditional directions.
+
+    Raises:
+        UserError: the generator has one layer, single layers were not re-scored, or there is no factor.
+    """
+    missing = effects.missing_hierarchy(rows)
+    if missing:
+        way_out = (
+            "; make a run with rescoring.layers: [all, each, groups]" if missing == NO_SINGLE_LAYERS else ""
+        )
+        raise UserError(f"{label}: {missing}{way_out}")
+    return effects.hierarchy(rows)
 
 
 def _check_groups(sources: Sequence[LabelledRun]) -> None:

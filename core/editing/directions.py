@@ -43,6 +43,7 @@ class EditPart:
         direction: the change of the codes per unit of distance, (L, D); zeros in space s.
         column: column of its concept among all scores; None if no scorer has it.
         styles: in space s, the change of the styles per unit of distance, stratum -> (C_s,); the codes stay.
+        asked: whether these layers were asked for, and are not the boundary's own.
     """
 
     boundary: Boundary
@@ -52,6 +53,7 @@ class EditPart:
     direction: Floats
     column: int | None
     styles: Mapping[int, Floats] | None = None
+    asked: bool = False
 
     @property
     def in_styles(self) -> bool:
@@ -69,6 +71,22 @@ class EditPart:
     def name(self) -> str:
         """The boundary and its layers."""
         return f"{self.boundary.name} at {self.set_name}"
+
+    @property
+    def beyond(self) -> str:
+        """A remark where layers are moved for which the boundary was not made; else empty.
+
+        They were not moved in re-scoring, so no effect of it, and no meaning, holds there.
+        """
+        own = self.boundary.layers
+        if own is None or set(self.layers) <= set(own):
+            return ""
+        others = sorted(set(self.layers) - set(own))
+        return (
+            f"{self.boundary.name} was made for {layers_in_words(own)} and re-scored there alone: what it "
+            f"means is not known for {layers_in_words(others)}, which {'is' if len(others) == 1 else 'are'} "
+            "moved because they were named with @"
+        )
 
     @property
     def where(self) -> str:
@@ -209,7 +227,13 @@ def _part(
         move.amount,
         edit_direction(boundary.normal, layers, scale) * np.float32(unit),
         column,
+        asked=_asks_for_layers(boundary, move),
     )
+
+
+def _asks_for_layers(boundary: Boundary, move: Move) -> bool:
+    """Return whether a move names layers, other than all of a boundary that has none of its own."""
+    return move.layers is not None and not (move.layers == "all" and boundary.layers is None)
 
 
 def _in_styles(
@@ -232,7 +256,8 @@ def _in_styles(
     column = ids.index(boundary.concept) if boundary.concept in ids else None
     still = np.zeros((card.layers, card.code_size), np.float32)
     steps = {s: piece * np.float32(unit) for s, piece in styles.items()}
-    return EditPart(boundary, show_layers(moved), moved, move.amount, still, column, steps)
+    asked = _asks_for_layers(boundary, move)
+    return EditPart(boundary, show_layers(moved), moved, move.amount, still, column, steps, asked)
 
 
 def _check_styles(parts: Sequence[EditPart], request: EditRequest) -> None:

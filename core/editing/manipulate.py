@@ -21,6 +21,7 @@ from ..storage.result_folder import check_free, index_text, replace_folder
 from ..strata.moves import unit_in_words
 from . import coarse, films
 from .directions import EditPart, find_boundaries, find_parts, mean_code
+from .folder_name import folder_name
 from .page import build_page
 from .range_search import Coarse, even_steps, find_range
 from .record import EditRecord
@@ -47,6 +48,7 @@ class Manipulated:
         concepts: columns of the scores.
         files: names of the files.
         unit: of distances: `sd`, standard deviations of w or of the styles, or `raw`.
+        remarks: how the shape of a file was read, and layers for which a boundary was not made.
         styles: whether style channels were moved, and not codes.
     """
 
@@ -221,7 +223,7 @@ def _perform(finished: Finished, request: EditRequest, progress: Progress) -> Ma
         concepts,
         tuple(files),
         unit=record.unit,
-        remarks=source.remarks,
+        remarks=(*source.remarks, *(part.beyond for part in parts if part.beyond)),
         styles=styles,
     )
 
@@ -242,8 +244,7 @@ def _folder(run: Run, request: EditRequest, strips: Sequence[Strip]) -> Path:
     if request.out is not None:
         check_free(request.out, INDEX, "manipulate")
         return request.out
-    name = file_stem(*(part.boundary.name for strip in strips for part in strip.parts), between="+")
-    return run.path / FOLDER / f"{name}.{request.mode}"
+    return run.path / FOLDER / folder_name(request, [part for strip in strips for part in strip.parts])
 
 
 def _searched(

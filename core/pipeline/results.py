@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..analyses.hierarchy import hierarchy_of_run
 from ..boundaries.files import load_boundaries
 from ..boundaries.learn import Learnt
 from ..boundaries.resampled import RESAMPLED_FILE, Resampled
-from ..errors import UserError
 from ..plugins.records import Concept
 from ..probing.samples import Samples, classes_of
 from ..probing.stage import open_samples
@@ -99,11 +99,7 @@ class Results(Run):
         Raises:
             UserError: single layers were not moved, or no concept is a variation factor.
         """
-        effects = self.effects
-        try:
-            return effects.hierarchy()
-        except UserError as error:
-            raise UserError(f"{self.path}: {error}") from None
+        return hierarchy_of_run(self.effects, str(self.path))
 
 
 def open_run(path: Path | str) -> Results:

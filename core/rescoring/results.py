@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 Floats = NDArray[np.float64]
+NO_SINGLE_LAYERS = "single layers were not re-scored, so there is no hierarchy"
 
 
 @dataclass(frozen=True)
@@ -284,12 +285,12 @@ class Effects(EffectArrays):
         """Return why there is no hierarchy of these boundaries (see `hierarchy`); empty if there is one."""
         if len(self.sets["all"]) == 1:
             return "this generator has one layer, so layer-wise analysis does not apply"
+        asked = self.ranking() if rows is None else list(rows)
+        if asked and not self.free[asked].any():
+            return "all these directions move layers of their own alone, so layers cannot be compared"
         if not self.single_layers():
-            return (
-                "single layers were not re-scored, so there is no hierarchy: rescore() needs "
-                "layers=['all', 'each'], and a run needs rescoring.layers: [all, each, groups]"
-            )
-        factors = [i for i in (self.ranking() if rows is None else rows) if self.factors[i]]
+            return NO_SINGLE_LAYERS
+        factors = [i for i in asked if self.factors[i]]
         if not factors:
             return "none of the requested concepts is a variation factor, so layers cannot be compared"
         if not self.free[factors].any():
@@ -309,7 +310,8 @@ class Effects(EffectArrays):
         """
         missing = self.missing_hierarchy(rows)
         if missing:
-            raise UserError(missing)
+            way_out = "; give rescore() layers=['all', 'each']" if missing == NO_SINGLE_LAYERS else ""
+            raise UserError(f"{missing}{way_out}")
         layers = self.single_layers()
         usable = self.factors & self.free
         rows = [i for i in (self.ranking() if rows is None else rows) if usable[i]]

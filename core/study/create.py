@@ -105,7 +105,9 @@ def make_study(path: Path, out: Path, request: StudyRequest, *, progress: Progre
             )
         effects = read_effects(run)
         words = default_words(effects)
-        chosen = _select_boundaries(effects, request, words, path)
+        chosen, left_out = _select_boundaries(effects, request, words, path)
+        for name, reason in left_out.items():
+            progress.warn(f"{name} is left out: {reason}")
         for boundary in chosen:
             check_fits(boundary, prepared.generator)
         seed = secrets.randbits(48) if request.seed is None else request.seed
@@ -141,8 +143,8 @@ def _check(request: StudyRequest, out: Path) -> None:
 
 def _select_boundaries(
     effects: Effects, request: StudyRequest, known_words: Mapping[str, Asked], path: Path
-) -> Boundaries:
-    """Return the boundaries that match the patterns, or the variation factors.
+) -> tuple[Boundaries, dict[str, str]]:
+    """Return the boundaries that match the patterns, or the variation factors, and why others are left out.
 
     Directions with layers of their own, and those without words, are taken only if no pattern is given or one
     has a wildcard; they are then left out.
@@ -169,13 +171,13 @@ def _select_boundaries(
         if request.concepts
         else Boundaries(known.of(name) for name in effects.factor_names)
     )
-    askable = _askable(effects, chosen, request, known_words)
-    if not askable:
+    faults = _not_askable(effects, chosen, request, known_words)
+    if len(faults) == len(chosen):
         raise UserError(
-            f"{path} has no direction to ask about among these: they move layers of their own alone, or have "
-            "no meaning, for which --words NAME=TEXT helps"
+            f"{path} has no direction to ask about among these: "
+            + "; ".join(f"{name}: {reason}" for name, reason in list(faults.items())[:3])
         )
-    chosen = askable
+    chosen = Boundaries(b for b in chosen if b.name not in faults)
     for name, words in request.words.items():
         if name not in chosen.names:
             raise UserError(f"--words {name}=...: this study does not ask about {name}; add it to --concepts")
@@ -189,18 +191,18 @@ def _select_boundaries(
             f"--strips {request.strips}: {len(chosen)} boundaries with as many samples each are more than "
             f"the {POOL} samples that a study draws from; give fewer strips, or fewer --concepts"
         )
-    return chosen
+    return chosen, faults
 
 
-def _askable(
+def _not_askable(
     effects: Effects, chosen: Boundaries, request: StudyRequest, known_words: Mapping[str, Asked]
-) -> Boundaries:
-    """Return the boundaries that may move every layer group, and have words.
+) -> dict[str, str]:
+    """Return the names of boundaries that may not move every layer group, or have no words, with the reason.
 
     Raises:
         UserError: one that does not was given by its name.
     """
-    found = []
+    faults = {}
     for boundary in chosen:
         fault = ""
         if not effects.free[effects.boundaries.names.index(boundary.name)]:
@@ -210,9 +212,9 @@ def _askable(
             fault = f"it is unnamed: say what raters are to look for, with --words {boundary.name}=TEXT"
         if fault and boundary.name in request.concepts:
             raise UserError(f"--concepts {boundary.name}: {fault}")
-        if not fault:
-            found.append(boundary)
-    return Boundaries(found)
+        if fault:
+            faults[boundary.name] = fault
+    return faults
 
 
 def _amounts(run: Run, steps: int) -> NDArray[np.float64]:

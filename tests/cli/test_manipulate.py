@@ -25,7 +25,7 @@ def test_the_output_lists_steps_files_and_folder(invoke, copied: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "seen/red, top layers (6-7), steps in standard deviations of w: -2.00 +0.00 +2.00"
     assert lines[1] == "seen/left, all layers (0-7), steps in standard deviations of w: -3.00 +0.00 +3.00"
-    folder = copied / "manipulations/seen.red+seen.left.independent"
+    folder = copied / "manipulations/seen.red.top+seen.left.independent.to-2_end.seeds-0"
     assert (
         lines[2] == f"In {folder}: steps.csv, scores.csv, seen.red.top.png, seen.left.all.png, "
         "manipulate.html, manipulate.json"

@@ -7,17 +7,22 @@ import errno
 import hashlib
 import json
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from closeness import assert_pictures_near
-from ganstrata.core.boundaries.files import load_boundaries
+from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.editing import films
+from ganstrata.core.editing.folder_name import folder_name
 from ganstrata.core.editing.manipulate import Manipulated
+from ganstrata.core.editing.request import EditRequest
 from ganstrata.core.editing.strips import split_strip
 from ganstrata.core.errors import DataError, GanstrataError, RunError, UserError
 from ganstrata.core.figures.pictures import read_picture
+from ganstrata.core.plugins.boundary import Boundaries
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.seal import sealed_text
 from ganstrata.core.storage.shards import Shards
@@ -38,8 +43,60 @@ def test_the_default_is_the_strip_of_the_report(manipulate, copied: Path) -> Non
     np.testing.assert_array_equal(edited.frames[0].pictures, strip)
     np.testing.assert_array_equal(edited.frames[0].pictures[:, 1], edited.before[0].pictures[:, 0])
     assert set(edited.files) == {"steps.csv", "scores.csv", "seen.red.all.png", "manipulate.json"}
-    assert edited.path == copied / "manipulations/seen.red.independent"
+    assert edited.path == copied / "manipulations/seen.red.independent.kinds-strip"
     assert {file.name for file in edited.path.iterdir()} == set(edited.files)
+
+
+def test_different_edits_have_different_folders_and_the_same_has_one(manipulate, copied: Path) -> None:
+    quick = {"seeds": "0", "steps": 1, "kinds": ("strip",), "scores": False}
+    paths = [
+        manipulate(*along, **(quick | options)).path.name
+        for along, options in [
+            (("seen/red",), {}),
+            (("seen/red@all",), {}),  # the same edit
+            (("seen/red@7",), {}),
+            (("seen/red@bottom",), {}),
+            (("seen/red:2",), {}),
+            (("seen/red",), {"steps": 3}),
+            (("seen/red",), {"seeds": "1"}),
+            (("seen/red",), {"keep": ["seen/left"]}),
+            (("seen/red", "seen/left"), {"mode": "joint"}),
+        ]
+    ]
+    assert paths[0] == paths[1] == "seen.red.independent.seeds-0.steps-1.no-scores.kinds-strip"
+    assert paths[2:5] == [
+        "seen.red.7.independent.seeds-0.steps-1.no-scores.kinds-strip",
+        "seen.red.bottom.independent.seeds-0.steps-1.no-scores.kinds-strip",
+        "seen.red.independent.to-2.seeds-0.steps-1.no-scores.kinds-strip",
+    ]
+    assert len({path.casefold() for path in paths}) == len(paths) - 1
+    assert {path.name for path in (copied / "manipulations").iterdir()} >= set(paths)
+
+
+def test_options_that_are_no_file_name_become_a_digest() -> None:
+    names = [
+        folder_name(EditRequest(along=("a/x",), codes=Path(path), space="w"), [])
+        for path in ("codes/one.npy", "codes/two.npy")
+    ]
+    assert all(re.fullmatch(r"\.independent-[0-9a-f]{12}", name) for name in names)
+    assert len(set(names)) == 2
+    long = folder_name(EditRequest(along=("a/x",), seeds=",".join(map(str, range(100)))), [])
+    assert re.fullmatch(r"\.independent-[0-9a-f]{12}", long)
+    assert folder_name(EditRequest(along=("a/x",), out=Path("o"), device="cpu"), []) == ".independent"
+
+
+def test_layers_for_which_a_boundary_was_not_made_are_said(manipulate, copied: Path, tmp_path: Path) -> None:
+    boundaries = load_boundaries(copied)[0]
+    save_boundaries(
+        Boundaries(replace(b, layers=(6, 7)) if b.name == "seen/red" else b for b in boundaries), tmp_path
+    )
+    quick = {"seeds": "0", "steps": 1, "kinds": ("strip",), "scores": False, "boundaries": tmp_path}
+    assert manipulate("seen/red", **quick).remarks == ()
+    assert manipulate("seen/red@7", **quick).remarks == ()
+    assert manipulate("seen/left@0", **quick).remarks == ()
+    (remark,) = manipulate("seen/red@1,6", **quick).remarks
+    assert remark.startswith("seen/red was made for layers 6-7 and re-scored there alone")
+    assert "not known for layer 1, which is moved" in remark
 
 
 def test_each_concept_moves_by_its_own_layers_alone(manipulate) -> None:

@@ -14,6 +14,7 @@ import ganstrata
 import numpy as np
 import pytest
 from conftest import CONFIG, _on_path
+from ganstrata.core.analyses.hierarchy import hierarchy_of_run
 from ganstrata.core.analyses.request import AnalysisRequest
 from ganstrata.core.analyses.sentences import meanings
 from ganstrata.core.editing.strips import read_index
@@ -304,12 +305,38 @@ def test_pictures_are_edited_along_directions(fakes, both: Run, tmp_path: Path) 
     assert "found without labels; target seen/red; meaning: +seen/red" in re.sub(r"\s+", " ", words)
 
 
-def test_studies_ask_about_meanings(fakes, both: Run, effects: Effects, tmp_path: Path) -> None:
+def test_why_there_is_no_hierarchy_is_said_in_the_words_of_the_command_line(effects: Effects) -> None:
+    bound = replace(
+        effects, boundaries=type(effects.boundaries)(replace(b, layers=(6, 7)) for b in effects.boundaries)
+    )
+    with pytest.raises(UserError, match=r"^rooms: all these directions move layers of their own alone"):
+        hierarchy_of_run(bound, "rooms")
+    # Single layers would not help these, so nobody is sent to re-score them.
+    coarse = {"sets": {"all": effects.sets["all"]}}
+    with pytest.raises(UserError, match=r"move layers of their own alone"):
+        hierarchy_of_run(replace(bound, **coarse), "rooms")
+    with pytest.raises(
+        UserError, match=r"make a run with rescoring.layers: \[all, each, groups\]$"
+    ) as caught:
+        hierarchy_of_run(replace(effects, **coarse), "rooms")
+    assert "rescore()" not in str(caught.value)
+
+
+def test_studies_ask_about_meanings(fakes, both: Run, effects: Effects, tmp_path: Path, capsys) -> None:
     asked = default_words(effects)
     assert asked["found/2"].words == "stripes"
     assert asked["found/3|found/0"].words == asked["seen/red"].words == "red"
     assert "found/5" not in asked
-    make_study(both.path, tmp_path / "a", StudyRequest(concepts=("found/*",), strips=1), progress=QUIET)
+    make_study(
+        both.path,
+        tmp_path / "a",
+        StudyRequest(concepts=("found/*",), strips=1),
+        progress=Progress(quiet=True),
+    )
+    said = capsys.readouterr().err
+    assert "found/5 is left out: it is unnamed: say what raters are to look for, with --words" in said
+    assert "found/6 is left out: it moves layers 6-7 alone, and a study compares all layer groups" in said
+    assert "found/1 is left out" not in said
     key = Key.read(tmp_path / "a")
     assert {(q.boundary, q.words) for q in key.questions} >= {("found/1", "checks"), ("found/4", "red")}
     assert not {"found/5", "found/6", "found/7"} & {q.boundary for q in key.questions}
