@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from ..decimals import percent
 from ..figures.figure import Figure
 from ..figures.masks import class_colours, hexadecimal
 from ..figures.svg import Canvas, text_width
@@ -155,9 +156,9 @@ def flow(
                     starts[s][name],
                     max(TALL * share, 0.8),
                     colours.get(name, "#8a94a3"),
-                    f"{name}: {100 * share:.1f} % of the picture",
+                    f"{name}: {percent(share)} of the picture",
                 )
-            number, middle = f"{100 * share:.1f} %", tops[name] + slots[name] / 2 + 4.5
+            number, middle = percent(share), tops[name] + slots[name] / 2 + 4.5
             if s == 0:
                 canvas.text(xs[s] - 8, middle, f"{name} {number}", anchor="end", css="over")
             elif s == stages - 1:
@@ -181,7 +182,7 @@ def flow(
         ""
         if largest is None
         else f" The largest flow between two classes: {largest[1]} to {largest[2]}, "
-        f"{100 * largest[0]:.1f} % of the picture."
+        f"{percent(largest[0])} of the picture."
     )
     return Figure(
         "flow",
@@ -223,7 +224,7 @@ def _ribbons(
     totals = {a: sum(v for (source, _), v in flows.items() if source == a) for a, _ in flows}
     for (a, b), share in sorted(flows.items(), key=lambda item: (item[0][0] != item[0][1], -item[1])):
         if share >= THINNEST:
-            part = f"{100 * share:.1f} % of the picture, {100 * share / totals[a]:.0f} % of {a}"
+            part = f"{percent(share)} of the picture, {percent(share / totals[a], 0)} of {a}"
             title = f"hop {hop + 1}: {a} to {b}, {part}"
             canvas.ribbon(
                 x,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..decimals import percent
 from ..figures.figure import Figure
 from ..rescoring.transitions import Transition, mapped, staying
 from ..strata.layers import layers_in_words, show_layers
@@ -68,7 +69,7 @@ def _raised(hop: Hop, step: float) -> list[str]:
     change = f"{_signed(hop.after - hop.before)} [{_signed(hop.low)}, {_signed(hop.high)}]"
     words = f"{hop.concept} {verdict}: {change}, from {_plain(hop.before)} to {_plain(hop.after)}"
     if hop.above_before is not None and hop.above_after is not None:
-        before, after = (f"{100 * share:.0f} %" for share in (hop.above_before, hop.above_after))
+        before, after = (percent(share, 0) for share in (hop.above_before, hop.above_after))
         words += f"; {before} of the samples have it before, {after} after"
     sentences = [f"{words}."]
     if step > 0.0 and hop.above_after is not None and hop.above_after < HALF:

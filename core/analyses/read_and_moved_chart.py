@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..decimals import significant
 from ..figures.axes import Axes
 from ..figures.figure import Figure
 from ..figures.svg import Canvas
@@ -80,7 +81,7 @@ def _panel(
         )
     for effect in row.moved:
         note = f"layer {effect.layer}: {effect.change:+.2f} sd [{effect.low:.2f}, {effect.high:.2f}], "
-        note += f"q = {effect.q:.3g}{'' if effect.is_significant else ', not significant'}"
+        note += f"q = {significant(effect.q, 3)}{'' if effect.is_significant else ', not significant'}"
         numbers = (effect.change, effect.low, effect.high)
         strong = effect.is_best and not row.unmoved
         _mark(canvas, moved, _place(moved, effect.layer, layers), numbers, MOVED, note, strong=strong)

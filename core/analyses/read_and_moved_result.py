@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..decimals import percent
 from ..figures.figure import Figure
 from ..storage.csv_tables import Row, Table
 from ..storage.json_values import JsonObject
@@ -138,7 +139,7 @@ def sentence(row: ClassLayers) -> str:
     parts = [
         f"not read: {row.unread}"
         if read is None
-        else f"read best at {_layer(read)} (IoU {100 * read.iou:.0f} %"
+        else f"read best at {_layer(read)} (IoU {percent(read.iou, 0)}"
         f"{_bounds(100 * read.low, 100 * read.high, 0)}){_others(read.layer, row.read_layers)}",
         f"not moved: {row.unmoved}"
         if moved is None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..decimals import percent
 from ..editing.strips import sheet_of
 from ..errors import GanstrataError
 from ..figures.figure import Figure
@@ -143,7 +144,7 @@ def _boundary_sentences(
     right = next((row for row in rows if row.is_right), rows[0])
     whole = next(row for row in rows if row.set_name == "all")
     peak = (
-        f", where {right.level} peaks in {100 * peak_share[right.name]:.0f} % of resamplings"
+        f", where {right.level} peaks in {percent(peak_share[right.name], 0)} of resamplings"
         if right.name in peak_share
         else ""
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+from ..decimals import percent, significant
 from ..messages import listed, quantity
 from ..plugins.boundary import Boundary
 from ..rescoring.found import FoundDirection, found_directions
@@ -42,7 +43,7 @@ def peaks(hierarchy: Hierarchy, levels: Sequence[str]) -> list[str]:
         group, share = hierarchy.group_names[best], float(shares[best])
         low, high = float(hierarchy.groups.low[m, best]), float(hierarchy.groups.high[m, best])
         agreeing = float(hierarchy.peak[m, best])
-        certainty = f"in {100 * agreeing:.0f} % of resamplings" + (
+        certainty = f"in {percent(agreeing, 0)} of resamplings" + (
             "" if agreeing >= CONFIDENCE else ", which leaves its place open"
         )
         expected = PAPER.get(level)
@@ -94,7 +95,7 @@ def order(hierarchy: Hierarchy) -> list[str]:
     for a, b in pairwise(ranked):
         share, p = float(hierarchy.earlier[a, b]), float(hierarchy.orders.corrected[a, b])
         first, second = hierarchy.levels[a], hierarchy.levels[b]
-        test = f"{100 * share:.1f} % of resamplings (p {p:.2g}" + (
+        test = f"{percent(share)} of resamplings (p {significant(p)}" + (
             f", corrected for {quantity(pairs, 'pair')})" if pairs > 1 else ")"
         )
         if p < 1.0 - CONFIDENCE:

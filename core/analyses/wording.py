@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..decimals import number, significant
 from ..plugins.boundary import Boundary
 from ..rescoring.results import Effects
 from ..statistics import NO_SPREAD, most_unseen, without_spread
@@ -54,17 +55,14 @@ def bracketed(value: float, low: float, high: float, digits: int = 2) -> str:
         "–" if np.isnan(v) else f"{round(v, digits) + 0.0:.{digits}f}".replace("-", "−")
         for v in (value, low, high)
     ]
-    if np.isnan(value):
+    if np.isnan(value) or (np.isnan(low) and np.isnan(high)):
         return shown[0]
     return f"{shown[0]} [{NO_SPREAD if without_spread(value, low, high) else f'{shown[1]}, {shown[2]}'}]"
 
 
 def plain(value: float, digits: int = 2) -> str:
-    """Format a number for a printed table: NaN as a dash, tiny numbers as powers of ten."""
-    if np.isnan(value):
-        return "–"
-    tiny = value != 0.0 and abs(value) < 10.0**-digits
-    return (f"{value:.0e}" if tiny else f"{value:.{digits}f}").replace("-", "−")
+    """Format a number for a printed table: NaN as a dash, tiny numbers with one significant digit."""
+    return number(value, digits)
 
 
 def in_words(name: str, effects: Effects) -> str:
@@ -101,7 +99,7 @@ def point_sentences(effects: Effects, shown: Iterable[tuple[str, str]]) -> list[
         sentences.append(
             f"{', '.join(places)}: {seen}, so the interval is a point ({NO_SPREAD}). "
             "This does not mean that the effect is known: "
-            f"up to {100.0 * most_unseen(count):.0f} % of all samples may change "
+            f"up to {significant(100.0 * most_unseen(count))} % of all samples may change "
             f"{'' if is_zero else 'otherwise '}without one of these {count} showing it (95 % confidence)."
         )
     return sentences

@@ -8,6 +8,7 @@ from functools import partial
 from types import MappingProxyType
 
 from ..config.schema import Condition
+from ..decimals import significant
 from ..device import resolve_precision
 from ..errors import DataError, UserError, nearest
 from ..figures.notebook import html_table
@@ -160,5 +161,6 @@ def reason_invariant(concept: ConceptStats) -> str:
     if concept.samples == 0:
         return "undefined for every sample"
     return (
-        f"does not vary here: its standard deviation is {concept.sd:.3g}, the minimum is {concept.least:.3g}"
+        f"does not vary here: its standard deviation is {significant(concept.sd, 3)}, the minimum is "
+        f"{significant(concept.least, 3)}"
     )

@@ -226,7 +226,8 @@ def _learn(
         try:
             fit(latents, with_columns(scores, [j]), [concept])
         except DataError as error:
-            refused[concept.name] = str(error)
+            # Reasons stand beside the name wherever they are shown.
+            refused[concept.name] = str(error).removeprefix(f"{concept.name}: ")
     columns = [j for j, concept in enumerate(concepts) if concept.name not in refused]
     if not columns:
         return Boundaries(), refused

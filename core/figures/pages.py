@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from ..decimals import hundredths, number, span
 from ..messages import this_version
 from .markup import visible_signs
 from .pictures import Pixels, jpeg, opaque
@@ -38,7 +38,8 @@ def templates(package: str, *, lstrip_blocks: bool = True) -> Environment:
         ),  # Markup is safe already
     )
     environment.filters["number"] = number
-    environment.filters["percent"] = percent
+    environment.filters["percent"] = hundredths
+    environment.filters["span"] = span
     return environment
 
 
@@ -82,25 +83,3 @@ def data_uri(picture: Pixels, background: str = "#ffffff") -> str:
 def png_uri(content: bytes) -> str:
     """Return the bytes of a PNG to embed in a page."""
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-
-
-def percent(share: float | None) -> str:
-    """Write a share in percent, without the sign: a dash where there is none.
-
-    >>> percent(0.1234), percent(None)
-    ('12.3', '–')
-    """
-    return number(None if share is None else 100.0 * share, 1)
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """Write a number for a table: a dash where there is none, powers of ten where it is tiny.
-
-    >>> number(None), number(-1.234), number(0.0004)
-    ('–', '−1.23', '4e−4')
-    """
-    if value is None or np.isnan(value):
-        return "–"
-    if value != 0.0 and abs(value) < 10.0**-digits:
-        return f"{value:.0e}".replace("e-0", "e-").replace("-", "−")
-    return f"{value:.{digits}f}".replace("-", "−")

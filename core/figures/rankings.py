@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..decimals import significant
 from ..statistics import NO_SPREAD, without_spread
 from ..storage.csv_tables import Row, Table
 from .axes import Axes
@@ -106,7 +107,7 @@ class RankedConcept:
             if np.isfinite(self.low_total)
             else ""
         )
-        return f"{self.name}: {self.value:.2f} [{self.interval}]{total}, q {self.q:.2g}"
+        return f"{self.name}: {self.value:.2f} [{self.interval}]{total}, q {significant(self.q)}"
 
 
 def ranking(rows: Sequence[RankedConcept]) -> Figure:

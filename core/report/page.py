@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import yaml
@@ -13,6 +14,7 @@ from ..analyses import objects_result, sentences
 from ..analyses.hierarchy import levels_that_show
 from ..analyses.undecided import undecided
 from ..analyses.wording import nouns, point_sentences
+from ..decimals import percent
 from ..editing.strips import GAP, read_index
 from ..figures.pages import asset, page_script, page_style, templates
 from ..figures.pictures import Pixels, opaque
@@ -48,7 +50,11 @@ def build_page(
         differences: sentences on what the pictures were made with that the run was not.
     """
     environment = templates(__package__)
-    environment.filters |= {"percent": _percent, "layers": show_layers, "duration": duration}
+    environment.filters |= {
+        "percent": partial(percent, digits=0),
+        "layers": show_layers,
+        "duration": duration,
+    }
     manifest, effects = run.manifest, content.effects
     candidates = [b for b in effects.boundaries if not b.given]
     called = nouns(candidates)
@@ -111,8 +117,3 @@ def build_page(
         if content.objects is not None and not content.objects.faults
         else None,
     )
-
-
-def _percent(value: float | None) -> str:
-    """Write a share as a percentage, a dash where it is unknown."""
-    return "–" if value is None else f"{100.0 * value:.0f} %"

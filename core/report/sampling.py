@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import replicate_samples
 from ..config.schema import Rescoring
+from ..decimals import percent, significant
 from ..rescoring.interim import layer_looks, look_sizes
 from ..rescoring.results import Effects
 from ..runs.manifest import Work
+from ..runs.progress import duration
 
 
 def sampling(effects: Effects, config: Rescoring, batch: int, work: Work | None) -> list[str]:
@@ -49,14 +51,14 @@ def sampling(effects: Effects, config: Rescoring, batch: int, work: Work | None)
         )
     if work is not None:
         first = (
-            f"{100.0 * work.done / work.full:.0f} % of the work of moving all samples, and "
+            f"{percent(work.done / work.full, 0)} of the work of moving all samples, and "
             if config.adaptive
             else ""
         )
-        amount = f"{work.done:.3g} {work.unit}" if work.unit == "FLOPs" else f"{work.done:.3g} seconds"
+        amount = f"{significant(work.done, 3)} {work.unit}" if work.unit == "FLOPs" else duration(work.done)
         resamplings = ", but has no resamplings" if again else ""
         sentences.append(
-            f"Generator and scorers did {amount} of work: {first}{100.0 * work.done / work.naive:.0f} % "
+            f"Generator and scorers did {amount} of work: {first}{percent(work.done / work.naive, 0)} "
             "of what the paper's code would do, which makes the unedited samples anew for every direction, "
             f"and every edited image in a full pass{resamplings}."
         )

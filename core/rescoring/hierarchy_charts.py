@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..decimals import percent
 from ..figures.axes import Axes, legend
 from ..figures.figure import Figure
 from ..figures.svg import Canvas, text_width
@@ -228,7 +229,7 @@ def _depth_line(canvas: Canvas, label: str, levels: Sequence[str], parts: Any, y
         if np.isfinite(depth):
             at = y + 5.0 * (m - (len(levels) - 1) / 2)
             canvas.whisker(axes.x(low), axes.x(high), at, cap=2.0)
-            note = f"{label}, {level}: {100 * depth:.0f} % of the way"
+            note = f"{label}, {level}: {percent(depth, 0)} of the way"
             canvas.circle(axes.x(depth), at, 4.5, f"f-{level}", title=note)
     canvas.text(axes.left, y + 22, "first layer", css="soft")
     canvas.text(axes.right, y + 22, "last layer", css="soft", anchor="end")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..decimals import significant
 from ..figures.notebook import html_table
 from ..figures.rankings import RankedConcept
 from ..statistics import null_moments, without_spread
@@ -167,8 +168,8 @@ def html_of(effects: Effects) -> str:
                 f"{row.value:.2f}",
                 f"[{row.interval}]",
                 f"[{row.low_total:.2f}, {row.high_total:.2f}]" if row.low_total == row.low_total else "",
-                f"{p:.2g}",
-                f"{row.q:.2g}",
+                significant(p),
+                significant(row.q),
                 "yes" if row.is_factor else "no",
             )
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ...decimals import percent
 from ...messages import listed, quantity
 from ...storage.csv_tables import Row, Table
 from ...storage.json_values import JsonObject, JsonValue
@@ -224,8 +225,8 @@ def truth(found: Comparison) -> str:
     if stated is None:
         return f"How right the teacher is is not known, and {NO_TRUTH}."
     return (
-        f"The teacher itself is right at {100 * stated.pixel_accuracy:.1f} % of the pixels, with a mean IoU "
-        f"of {100 * stated.mean_iou:.1f} % pooled, as measured on {stated.measured_on}. How right it is on "
+        f"The teacher itself is right at {percent(stated.pixel_accuracy)} of the pixels, with a mean IoU "
+        f"of {percent(stated.mean_iou)} pooled, as measured on {stated.measured_on}. How right it is on "
         f"the generator's pictures is not known, and {NO_TRUTH}."
     )
 
@@ -235,7 +236,7 @@ def in_words(measured: Measured) -> str:
     value, low, high = numbers(measured)
     if np.isnan(value):
         return "(undefined)"
-    return f"{100 * value:.1f} %" + ("" if np.isnan(low) else f" [{100 * low:.1f}, {100 * high:.1f}]")
+    return percent(value) + ("" if np.isnan(low) else f" [{100 * low:.1f}, {100 * high:.1f}]")
 
 
 def as_data(found: Comparison) -> JsonObject:

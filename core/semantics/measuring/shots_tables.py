@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...decimals import percent
 from ...figures.axes import Axes
 from ...figures.figure import Figure
 from ...figures.svg import Canvas
@@ -181,7 +182,7 @@ def sentences(found: Measurement) -> list[str]:
     """Return a sentence per number of annotated pictures."""
     said = []
     for row in rows_of(found):
-        ratio = f", {100 * row.ratio:.1f} % of full training" if np.isfinite(row.ratio) else ""
+        ratio = f", {percent(row.ratio)} of full training" if np.isfinite(row.ratio) else ""
         said.append(
             f"{quantity(row.shots, 'annotated picture')}: mIoU {100 * row.mean:.1f} ± "
             f"{100 * row.deviation:.1f}{ratio} (mean and largest deviation of "

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
+from ...decimals import percent
 from ...errors import ShapeError
 from ...storage.json_values import JsonObject
 from ..nearest import nearest_planes
@@ -43,14 +44,14 @@ class LabelChange:
         painted = self.wanted_after == self.wanted_after
         others = (
             "there are no others" if self.elsewhere != self.elsewhere
-            else f"of the others, {100 * self.elsewhere:.1f} % changed theirs" if painted
-            else f"{100 * self.elsewhere:.1f} % of the other pixels changed their class"
+            else f"of the others, {percent(self.elsewhere)} changed theirs" if painted
+            else f"{percent(self.elsewhere)} of the other pixels changed their class"
         )  # fmt: skip
         if not painted:
             return others
         return (
-            f"{100 * self.wanted_after:.1f} % of the painted pixels have the wanted class "
-            f"(before: {100 * self.wanted_before:.1f} %); {others}"
+            f"{percent(self.wanted_after)} of the painted pixels have the wanted class "
+            f"(before: {percent(self.wanted_before)}); {others}"
         )
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...decimals import number
 from ...figures.masks import hexadecimal
-from ...figures.pages import asset, data_uri, framed, number
+from ...figures.pages import asset, data_uri, framed
 from ...figures.pictures import Pixels
 from ...figures.sheets import enlarged
 from ..annotation.legend import UNKNOWN_COLOUR, Legend

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...decimals import percent
 from ...device import auto_batch
 from ...figures.pictures import Pixels, png
 from ...runs.progress import Progress
@@ -94,7 +95,7 @@ class PaintedSamples:
 
     def agreement(self) -> str:
         """Return a sentence on how the pictures agree with the mask, before and after the search."""
-        shares = [f"{100 * self.accuracy(before=before).mean():.1f} %" for before in (False, True)]
+        shares = [percent(self.accuracy(before=before).mean()) for before in (False, True)]
         mious = [float(sample_means(self.mious(before=before))) for before in (False, True)]
         known = "" if np.isnan(mious).any() else f"; mIoU {mious[0]:.3f} (before: {mious[1]:.3f})"
         return (

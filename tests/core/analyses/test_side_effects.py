@@ -104,7 +104,7 @@ def test_numbers_in_words() -> None:
     assert bracketed(-0.001, -0.2, 0.0) == "0.00 [−0.20, 0.00]"
     assert bracketed(float("nan"), 0.0, 1.0) == "–"
     assert plain(-0.5) == "−0.50"
-    assert plain(0.0001, 3) == "1e−04"
+    assert plain(0.0001, 3) == "0.0001"
     assert plain(float("nan")) == "–"
 
 

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 from conftest import CONFIG, _on_path
 from ganstrata.core.analyses.request import AnalysisRequest
-from ganstrata.core.figures.pages import number
+from ganstrata.core.decimals import number
 from ganstrata.core.pipeline.analyse import analyse_layers
-from ganstrata.core.report.page import _percent
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.seal import sealed_text
@@ -227,17 +226,13 @@ def test_names_that_differ_by_metacharacters_keep_their_own_strips(marked: Run) 
         (np.nan, 2, "–"),
         (0.0, 2, "0.00"),
         (-1.234, 2, "−1.23"),
-        (0.004, 2, "4e−3"),
-        (-2.5e-12, 3, "−2e−12"),
+        (0.004, 2, "0.004"),
+        (-2.5e-12, 3, "−2 × 10⁻¹²"),
         (0.01, 2, "0.01"),
     ],
 )
 def test_numbers_are_short(value: float | None, digits: int, wanted: str) -> None:
     assert number(value, digits) == wanted
-
-
-def test_shares_are_percentages() -> None:
-    assert (_percent(None), _percent(0.456), _percent(1.0)) == ("–", "46 %", "100 %")
 
 
 def test_the_chapter_on_layers_is_well_built_and_says_what_the_files_say(fakes, copied: Path) -> None:
