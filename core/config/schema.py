@@ -12,13 +12,13 @@ from ..plugins.strict_numbers import StrictNumbers
 from ..randomness import LARGEST_SEED
 from ..storage.filenames import RESERVED
 from ..storage.name_rules import group_fault
+from .strip_reach import with_strip_reach
 
 Level = Literal["layout", "category", "attribute", "colour", "object"]
 assert Level.__args__ == LEVELS  # type: ignore[attr-defined]
 
 
 MOST = 100_000_000  # maximum number of samples: their codes alone would take 200 GB with D = 512
-STRIP_REACH = 1.5  # how far strips go, in steps of re-scoring, if the config does not say
 FARTHEST = 1e6  # maximum length of a step: float32 codes moved further retain nothing of the picture
 Batch = Annotated[int, Field(gt=0, le=65_536)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
@@ -370,16 +370,7 @@ class RunConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _strips_reach_beyond_the_step(cls, data: Any) -> Any:
-        """Let strips show what re-scoring measured, and half as much again, however far its step is."""
-        if not isinstance(data, dict):
-            return data
-        rescoring, editing = data.get("rescoring"), data.get("editing")
-        distance = rescoring.get("distance") if isinstance(rescoring, dict) else None
-        is_number = isinstance(distance, int | float) and not isinstance(distance, bool)
-        if not is_number or not isinstance(editing, dict | None):
-            return data  # what is wrong is said by the section
-        reach = min(STRIP_REACH * abs(float(distance)), FARTHEST)
-        return {**data, "editing": {"start": -reach, "end": reach, **(editing or {})}}
+        return with_strip_reach(data, FARTHEST)
 
     @field_validator("scorers")
     @classmethod
