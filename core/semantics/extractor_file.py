@@ -35,6 +35,7 @@ from .heads import Head
 ARCHITECTURE = "extractor-1"
 MOST_HEADS = 1000
 MOST = 65_536  # of a number that describes a feature map, or the labels
+MOST_PIXELS = 2**26  # of the labels of a picture: more would fill the memory
 
 
 class _Map(BaseModel):
@@ -80,7 +81,7 @@ class _Header(BaseModel):
     facts: dict[str, Any]
 
     @model_validator(mode="after")
-    def _classes_are_names(self) -> _Header:
+    def _fits_together(self) -> _Header:
         for name in self.classes:
             if fault := class_name_fault(name):
                 raise ValueError(f"the class {shown(name)} {fault}")
@@ -89,6 +90,8 @@ class _Header(BaseModel):
         strata = [described.stratum for described in self.maps]
         if strata != sorted(set(strata)):
             raise ValueError("the strata of the feature maps do not rise")
+        if self.size[0] * self.size[1] > MOST_PIXELS:
+            raise ValueError(f"labels of {self.size[0]} x {self.size[1]} pixels are too many to compute")
         return self
 
 

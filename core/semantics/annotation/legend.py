@@ -112,6 +112,11 @@ def read_legend(path: Path) -> Legend:
     Raises:
         UserError: the file is missing or damaged, or names or colours are repeated or not allowed.
     """
+    if not path.is_file():
+        raise UserError(
+            f"{path} is missing, which says what colour means what class; put it back, or begin again with "
+            "`ganstrata segment annotate`"
+        )
     data = read_data(path)
     try:
         content = _Content.model_validate(data)

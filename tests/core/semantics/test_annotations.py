@@ -290,6 +290,12 @@ def test_masks_that_do_not_fit_are_refused(folder, tmp_path):
         learn(folder.path, tmp_path / "seg", LearnRequest())
 
 
+def test_a_folder_without_its_legend_is_told_how_to_go_on(folder):
+    (folder.path / "classes.json").unlink()
+    with pytest.raises(UserError, match=r"classes\.json is missing.* put it back, or begin again"):
+        Annotations.open(folder.path)
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"format": 1}'])
 def test_a_damaged_index_is_refused(folder, content):
     (folder.path / INDEX).write_bytes(content)

@@ -289,7 +289,7 @@ def test_a_header_that_does_not_fit_is_refused(tmp_path):
     for changes, message in (
         ({"maps": (replace(first, height=3), *others)}, r"a map of stratum 0 with \d+ channels of 3 x"),
         ({"maps": (replace(first, margin=1), *others)}, "and a margin of 1, and the generator makes one"),
-        ({"size": (60_000, 60_000)}, "labels have 60000 x 60000 pixels, and those that it learnt from"),
+        ({"size": (80, 80)}, "labels have 80 x 80 pixels, and those that it learnt from"),
     ):
         with_header(folder, **changes)
         with pytest.raises(RunError, match=rf"extractor\.safetensors: its header .*{message}.*train again"):

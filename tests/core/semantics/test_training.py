@@ -128,6 +128,20 @@ def test_pixels_of_unknown_class_teach_nothing():
     torch.testing.assert_close(pixel_cross_entropy(by_class, known), expected)
 
 
+def test_a_layerwise_loss_lowers_the_loss_of_each_stratum_by_itself():
+    samples = planted_samples(batch=32)
+    drawn = samples.draw(0, Stream.VERIFICATION)
+    losses = []
+    for layerwise in (0.0, 0.5):
+        settings = TrainingSettings(300, learning_rate=0.03, layerwise=layerwise)
+        trainer = Trainer(samples, architecture(samples), settings)
+        for _ in trainer.steps():
+            pass
+        alone = [enlarge(x, (8, 8)).detach() for x in trainer.head.readings(drawn.maps)]
+        losses.append([float(pixel_cross_entropy(logits, drawn.labels)) for logits in alone])
+    assert all(trained < 0.97 * plain for plain, trained in zip(*losses, strict=True)), losses
+
+
 def test_losses_are_those_of_the_authors():
     maps = [torch.from_numpy(NUMBERS[f"input/feature{i}"]) for i in range(6)]
     labels = torch.from_numpy(NUMBERS["input/label"]).long()

@@ -85,6 +85,7 @@ def test_a_run_with_an_extractor_of_another_generator_is_refused(tmp_path, invok
         (lambda header: header.update(heads=2), r"1\.T\.0 is missing"),
         (lambda header: header.update(head="MLP"), "header is damaged"),
         (lambda header: header["maps"].reverse(), "do not rise"),
+        (lambda header: header.update(size=[60_000, 60_000]), "60000 x 60000 pixels are too many"),
         (lambda header: header.update(generator={"fingerprint": 3}), r"generator -> fingerprint"),
         (lambda header: header.update(architecture="rooms-surfaces-1"), "is not an extractor"),
         (lambda header: header["maps"][0].update(channels=2**16), "does not fit its header"),
