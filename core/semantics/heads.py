@@ -175,12 +175,7 @@ class LSE(Additive):
         weights = list(self.T)
         if self.layer_weights == "softplus":
             weights = [share * weight for share, weight in zip(self.lambdas, weights, strict=True)]
-        planes = []
-        for _, same in groupby(maps, key=lambda x: x.shape[-2:]):
-            alike = list(same)
-            planes.append(contracted(weights[: len(alike)], alike))
-            weights = weights[len(alike) :]
-        logits = enlarged_sum(planes, size)  # (M, N, H, W)
+        logits = linear_logits(weights, maps, size)
         return (logits if self.bias is None else logits + self.bias[:, None, None, None]).transpose(0, 1)
 
     def combined(self, readings: Sequence[Tensor], size: Size) -> Tensor:
@@ -236,6 +231,22 @@ class NSE2(Head):
                 hidden = F.interpolate(hidden, size=tuple(x.shape[-2:]), mode="nearest")
             hidden = F.relu(revise(hidden)) + F.relu(extract(x))
         return enlarge(self.show(hidden), size)
+
+
+def linear_logits(weights: Sequence[Tensor], maps: Sequence[Tensor], size: Size) -> Tensor:
+    """Return the sum over s of up(T_s x_s), (M, N, H, W).
+
+    Args:
+        weights: matrices T_s (M, c_s).
+        maps: feature maps x_s (N, c_s, h_s, w_s).
+        size: H and W.
+    """
+    left, planes = list(weights), []
+    for _, same in groupby(maps, key=lambda x: x.shape[-2:]):
+        alike = list(same)
+        planes.append(contracted(left[: len(alike)], alike))
+        left = left[len(alike) :]
+    return enlarged_sum(planes, size)
 
 
 def contracted(weights: Sequence[Tensor], maps: Sequence[Tensor]) -> Tensor:

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..feature_maps import require_finite
-from ..heads import Size, enlarged_sum
+from ..heads import Size, linear_logits
 from ..samples import LabelledSamples
 from ..teacher import UNKNOWN
 from .closed_form import (
@@ -218,10 +218,9 @@ class _Course:
         weight, bias = _unwhitened(self._rows, *self._single)
         parts = torch.split(weight, [x.shape[1] for x in maps], dim=1)
         size: Size = (int(labels.shape[1]), int(labels.shape[2]))
-        readings = [F.conv2d(x, a[:, :, None, None]) for x, a in zip(maps, parts, strict=True)]
-        logits = enlarged_sum(readings, size) + bias[:, None, None]
+        logits = linear_logits(parts, maps, size) + bias[:, None, None, None]  # (M, N, H, W)
         # A class that LDA has not seen is not learnt here either: nothing says where to begin.
-        logits = logits.masked_fill(~self._present[:, None, None], -torch.inf)
+        logits = logits.masked_fill(~self._present[:, None, None, None], -torch.inf).transpose(0, 1)
         known = (labels >= 0) & self._present[labels.clamp(min=0)]
         return pixel_cross_entropy(logits, torch.where(known, labels, UNKNOWN))
 
