@@ -34,8 +34,8 @@ from .editing import (
     painted_target,
     search_codes,
 )
+from .painted_folder import Content, Names, make_into
 from .painted_page import edit_page
-from .result_folder import Content, Names, make_into
 from .studio import COMMAND, Studio, pictures_of
 
 By = Literal["extractor", "teacher", "colour"]

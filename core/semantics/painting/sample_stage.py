@@ -23,8 +23,8 @@ from ..annotation.masks import label_png, read_mask
 from .code_spaces import SpaceName
 from .defaults import CANDIDATES
 from .editing import Search
+from .painted_folder import Content, Names, make_into
 from .painted_page import sample_page
-from .result_folder import Content, Names, make_into
 from .sampling import Sampling, best_candidates, sample_like, searched_at_once
 from .studio import PredictorName, Studio, pictures_of
 

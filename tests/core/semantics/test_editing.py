@@ -23,7 +23,7 @@ from ganstrata.core.semantics.painting.editing import (
     search_codes,
     semantic_loss,
 )
-from ganstrata.core.semantics.painting.result_folder import codes_file
+from ganstrata.core.semantics.painting.painted_folder import codes_file
 from ganstrata.core.semantics.predictors import Predictor
 from ganstrata.core.semantics.teacher import UNKNOWN
 from reference_numbers import DATA
