@@ -27,8 +27,10 @@ from torch.utils import backend_registration
 from ..core.messages import listed, visible
 from ..core.plugins.contracts import Generator, Scorer
 from ..core.plugins.failures import location, one_line, text_of
-from ..core.plugins.records import Inputs, Rendering
-from ..core.strata.composition import advance, begun
+from ..core.plugins.records import Rendering
+from ..core.plugins.scoring import begin_scores
+from ..core.strata.composition import Pass, first_reader
+from ..core.strata.displacements import displacement, edited
 from .kit import DoesNotApply, NotConforming
 from .moving import Mover
 from .rendered import codes_of, rendered, sampled
@@ -156,7 +158,7 @@ def device() -> torch.device:
 
 
 def try_generator(generator: Generator, left: Mapping[int, str]) -> None:
-    """Make pictures on the stand-in device.
+    """Make pictures on the stand-in device, and edited ones, as a run does: it must wait for no value.
 
     Args:
         generator: the generator, on the processor. Its tensors are moved for the check.
@@ -174,13 +176,20 @@ def try_generator(generator: Generator, left: Mapping[int, str]) -> None:
         z, index = mode.from_tensor(latents.z).to(device()), mode.from_tensor(latents.index)
         condition = None if latents.condition is None else mode.from_tensor(latents.condition).to(device())
         codes = generator.broadcast(generator.map(z, condition), condition)
-        state = begun(generator, Inputs(2, condition, index))
-        state = advance(generator, state, codes, 0, len(generator.strata), {}, ())
-        _expect("pictures", generator.finish(state))
+        layers = sorted({stratum.reads for stratum in generator.strata if stratum.reads is not None})[-1:]
+        begin = {first_reader(generator, layers)} if layers else set()
+        passed = Pass(generator, codes, condition=condition, index=index, restarts=begin, late=True)
+        _expect("pictures", passed.rendering.pictures)
+        if layers:
+            normal = np.full(generator.card.code_size, generator.card.code_size**-0.5, np.float32)
+            step = displacement(generator, normal, layers, generator.layer_scale, styles=False)
+            _expect("edited pictures", edited(passed, codes, [step], [1.0], layers).pictures)
 
 
 def try_scorer(scorer: Scorer, images: Tensor, left: Mapping[int, str]) -> None:
-    """Score pictures (N, 3, H, W) on the stand-in device; `left` as for `try_generator`.
+    """Score pictures (N, 3, H, W) on the stand-in device, as a run does: it must wait for no value.
+
+    `left` is as for `try_generator`.
 
     Raises:
         NotConforming: the scorer mixes devices.
@@ -189,8 +198,9 @@ def try_scorer(scorer: Scorer, images: Tensor, left: Mapping[int, str]) -> None:
     with torch.no_grad():
         scorer.score(Rendering(images, composed=True))
     with _moved(scorer, left) as mode, torch.no_grad():
-        there = mode.from_tensor(images).to(device())
-        _expect("scores", scorer.score(Rendering(there, composed=True)))
+        given = Rendering(mode.from_tensor(images).to(device()), composed=True)
+        _expect("scores", scorer.score(given))
+        begin_scores(scorer, given)
 
 
 def _expect(what: str, tensor: Tensor) -> None:

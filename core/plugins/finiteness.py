@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import PictureError
 from .base import owner_of
 from .contracts import Generator
+from .pending import Fetch
 from .records import State
 
 PLACEHOLDER = 0.5  # grey: the value of all channels of a picture that replaces a non-finite one
@@ -22,10 +26,37 @@ def finite_rows(images: Tensor) -> Tensor | None:
     [True, False]
     """
     # The sum is not finite if any term is not. It is cheaper than a mask, but may also overflow by itself.
-    if bool(images.detach().sum(dtype=torch.float32).isfinite()):
+    if bool(_total(images).isfinite()):
         return None
-    finite = images.isfinite().flatten(1).all(dim=1)
+    finite = rows_that_are_finite(images)
     return None if bool(finite.all()) else finite
+
+
+def rows_that_are_finite(images: Tensor) -> Tensor:
+    """Return which pictures (N, 3, H, W) are finite, as a mask (N,) on their device."""
+    return images.isfinite().flatten(1).all(dim=1)
+
+
+def _total(images: Tensor) -> Tensor:
+    """Return the sum of all values in float32, ()."""
+    return images.detach().sum(dtype=torch.float32)
+
+
+class Doubt:
+    """Begin to find out whether pictures (N, 3, H, W) are finite, and refuse them when it is known.
+
+    Args:
+        images: the pictures, on any device, which is not waited for.
+        refuse: called if they may not be finite; it raises if a picture really is not.
+    """
+
+    def __init__(self, images: Tensor, refuse: Callable[[], None]) -> None:
+        self._total, self._refuse = Fetch(_total(images)), refuse
+
+    def __call__(self) -> None:
+        """Wait, and refuse the pictures if the sum of their values is not finite."""
+        if not np.isfinite(self._total.array()).all():
+            self._refuse()
 
 
 def fill_nonfinite(values: Tensor, finite: Tensor, value: float) -> Tensor:

@@ -222,6 +222,8 @@ class Rendering:
         finite: which pictures are finite, (N,); None if all are. The others are replaced by grey pictures and
             have no scores.
         composed: whether the core made the pictures, so that their type, shape and finiteness are known.
+        settled: whether it is known that the pictures are finite, but for those that `finite` marks; a device
+            other than the CPU is not waited for to know it.
     """
 
     def __init__(
@@ -233,12 +235,29 @@ class Rendering:
         finite: torch.Tensor | None = None,
         composed: bool = False,
         pictures: torch.Tensor | None = None,
+        doubt: Callable[[], None] | None = None,
     ) -> None:
         self.images = images
         self.pictures = images if pictures is None else pictures
         self.features = dict(features or {})
         self.index, self.finite, self.composed = index, finite, composed
         self._once: dict[Hashable, Any] = {}
+        self._doubt = doubt
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known that the pictures are finite."""
+        return self._doubt is None
+
+    def settle(self) -> None:
+        """Wait until it is known.
+
+        Raises:
+            PictureError: a picture is not finite.
+        """
+        doubt, self._doubt = self._doubt, None
+        if doubt is not None:
+            doubt()
 
     def once(self, key: Hashable, function: Callable[[], T]) -> T:
         """Return a value that is computed once for all scorers.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,44 +15,108 @@ from ..errors import PluginBroken, ScoreError
 from .base import owner_of
 from .contracts import Scorer
 from .failures import one_line
+from .pending import Fetch, Pending
 from .records import Rendering
 
+Scores = NDArray[np.float32]
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by size in bytes
 
 
-def checked_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
+def checked_scores(scorer: Scorer, rendering: Rendering) -> Scores:
     """Return the scores (N, C) of one scorer; NaN in the rows of pictures that are not finite.
 
     Raises:
+        PictureError: a picture is not finite, and the rendering was to say so late.
         ScoreError: the result is not a tensor, has a wrong shape, is infinite, or is NaN for a concept that
             may not be undefined.
         PluginBroken: the scorer fails, writes into its input, or changes its concepts.
     """
-    with refusing_writes(scorer, rendering):
-        return table_of_scores(scorer, rendering)
+    return begin_scores(scorer, rendering).result()
 
 
-def table_of_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
+def begin_scores(scorer: Scorer, rendering: Rendering) -> Pending[Scores]:
+    """Score a batch, and return what `checked_scores` returns without waiting for it.
+
+    Raises:
+        ScoreError, PluginBroken: as there, if a fault shows without the values; the result raises the rest.
+    """
+    return _begin(scorer, rendering, scorer.score, "scores", "concepts")
+
+
+def table_of_scores(scorer: Scorer, rendering: Rendering) -> Scores:
     """Return what `checked_scores` returns, whatever the scorer does to its input.
 
     Raises:
-        ScoreError, PluginBroken: as there.
+        PictureError, ScoreError, PluginBroken: as there.
     """
-    scores = _table(
-        scorer,
-        scorer.score(rendering),
-        "scores",
-        (len(rendering.images), len(scorer.concepts)),
-        "images, concepts",
-    )
+    return _begin(scorer, rendering, scorer.score, "scores", "concepts", watched=False).result()
+
+
+def checked_extras(scorer: Scorer, rendering: Rendering) -> Scores:
+    """Return the extras (N, E) of one scorer; NaN in the rows of pictures that are not finite.
+
+    Raises:
+        PictureError: a picture is not finite, and the rendering was to say so late.
+        ScoreError: the result is not a tensor, or has a wrong shape.
+        PluginBroken: the scorer fails, or writes into its input.
+    """
+    return begin_extras(scorer, rendering).result()
+
+
+def begin_extras(scorer: Scorer, rendering: Rendering) -> Pending[Scores]:
+    """Compute the extras of a batch, and return what `checked_extras` returns without waiting for it.
+
+    Raises:
+        ScoreError, PluginBroken: as there, if a fault shows without the values; the result raises the rest.
+    """
+    return _begin(scorer, rendering, scorer.extra, "extras", "extras")
+
+
+def _begin(
+    scorer: Scorer,
+    rendering: Rendering,
+    method: Callable[[Rendering], object],
+    what: Literal["scores", "extras"],
+    columns: Literal["concepts", "extras"],
+    *,
+    watched: bool = True,
+) -> Pending[Scores]:
+    """Call a method of a scorer, begin to fetch what it returns, and check that when it has arrived."""
+    before = _contents(rendering) if watched else {}
+    try:
+        returned = method(rendering)
+        expected = (len(rendering.images), len(getattr(scorer, columns)))
+        values = _fetched(scorer, returned, what, expected, f"images, {columns}")
+    except Exception:
+        rendering.settle()  # a scorer may stumble over pictures that are not finite: that is then the error
+        raise
     if tuple(scorer.concepts) != scorer.declared:
         raise PluginBroken(
             f"{owner_of(scorer)} has other concepts after a call of score than before; "
             "scores would be stored under wrong names"
         )
-    finite = slice(None) if rendering.finite is None else rendering.finite.cpu().numpy()
+    after = _contents(rendering) if watched else {}
+    mask = None if rendering.finite is None else Fetch(rendering.finite)
+
+    def finish() -> Scores:
+        rendering.settle()
+        table = np.array(values.array(), dtype=np.float32)  # (N, C), a copy
+        if what == "scores":
+            _check_values(scorer, table if mask is None else table[mask.array()])
+        _refuse_written(scorer, before, after)
+        if mask is not None:
+            table[~mask.array()] = np.nan
+        return table
+
+    digests = (content.digest for content in (*before.values(), *after.values()))
+    parts = [part for part in (values, mask, *digests) if part is not None]
+    return Pending(finish, at_once=rendering.settled and all(part.at_once for part in parts))
+
+
+def _check_values(scorer: Scorer, scores: Scores) -> None:
+    """Check the scores (n, C) of finite pictures."""
     for j, concept in enumerate(scorer.concepts):
-        column = scores[finite, j]
+        column = scores[:, j]
         bad = np.isinf(column) if concept.may_be_undefined else ~np.isfinite(column)
         if bad.any():
             alone = len(column) == 1 and bool(np.isnan(column[0]))
@@ -61,25 +126,6 @@ def table_of_scores(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]
                 "only concepts declared may_be_undefined may be NaN, and none may be infinite"
                 + (". NaN for a single picture: it may use the statistics of the batch" if alone else "")
             )
-    return _masked(scores, rendering)
-
-
-def checked_extras(scorer: Scorer, rendering: Rendering) -> NDArray[np.float32]:
-    """Return the extras (N, E) of one scorer; NaN in the rows of pictures that are not finite.
-
-    Raises:
-        ScoreError: the result is not a tensor, or has a wrong shape.
-        PluginBroken: the scorer fails, or writes into its input.
-    """
-    with refusing_writes(scorer, rendering):
-        extras = _table(
-            scorer,
-            scorer.extra(rendering),
-            "extras",
-            (len(rendering.images), len(scorer.extras)),
-            "images, extras",
-        )
-    return _masked(extras, rendering)
 
 
 @contextmanager
@@ -91,19 +137,22 @@ def refusing_writes(scorer: Scorer, rendering: Rendering) -> Iterator[None]:
     """
     before = _contents(rendering)
     yield
-    after = _contents(rendering)
+    _refuse_written(scorer, before, _contents(rendering))
+
+
+def _refuse_written(scorer: Scorer, before: Mapping[str, _Content], after: Mapping[str, _Content]) -> None:
+    """Refuse a scorer if what a rendering holds has changed."""
     for what in {**before, **after}:
-        if after.get(what) != before.get(what):
+        old, new = before.get(what), after.get(what)
+        if old is None or new is None or old.values() != new.values():
             raise PluginBroken(
                 f"{owner_of(scorer)} writes into the {what} that it is given, "
                 "which other scorers are given too; make it change a copy (.clone())"
             )
 
 
-def _table(
-    scorer: Scorer, returned: object, what: str, expected: tuple[int, int], axes: str
-) -> NDArray[np.float32]:
-    """Return a scorer's result as an array of the expected shape, or raise ScoreError."""
+def _fetched(scorer: Scorer, returned: object, what: str, expected: tuple[int, int], axes: str) -> Fetch:
+    """Begin to fetch a scorer's result, an array of the expected shape, or raise ScoreError."""
     if not isinstance(returned, Tensor):
         kind = f"{type(returned).__module__}.{type(returned).__name__}".removeprefix("builtins.")
         hint = "; torch.from_numpy makes one" if isinstance(returned, np.ndarray) else ""
@@ -117,21 +166,29 @@ def _table(
     if returned.is_complex():
         raise ScoreError(f"{owner_of(scorer)} returned complex {what}; real numbers were expected")
     try:
-        return np.array(returned.detach().float().cpu().numpy())
+        fetch = Fetch(returned.detach().float())
+        if fetch.at_once:
+            fetch.array()
     except (RuntimeError, TypeError) as error:  # sparse, quantised, or on the device "meta"
         raise ScoreError(
             f"{owner_of(scorer)} returned {what} that cannot be read as an array: {one_line(error)}"
         ) from error
+    return fetch
 
 
-def _masked(values: NDArray[np.float32], rendering: Rendering) -> NDArray[np.float32]:
-    """Set the rows of pictures that are not finite to NaN, in place."""
-    if rendering.finite is not None:
-        values[~rendering.finite.cpu().numpy()] = np.nan
-    return values
+class _Content(NamedTuple):
+    """Hold what tells whether a tensor was written to: identity and shape, and sums that are fetched."""
+
+    identity: int
+    shape: tuple[int, ...]
+    digest: Fetch | None
+
+    def values(self) -> tuple[object, ...]:
+        """Return all of it, to be compared."""
+        return self.identity, self.shape, None if self.digest is None else tuple(self.digest.array().tolist())
 
 
-def _contents(rendering: Rendering) -> dict[str, tuple[object, ...]]:
+def _contents(rendering: Rendering) -> dict[str, _Content]:
     """Return identity, shape and digest of each tensor of a rendering; a write changes one of them."""
     tensors: dict[str, object] = {
         "images": rendering.images,
@@ -140,13 +197,20 @@ def _contents(rendering: Rendering) -> dict[str, tuple[object, ...]]:
     }
     tensors |= {"index": rendering.index, "record of which pictures are finite": rendering.finite}
     return {
-        what: (id(x), tuple(x.shape), digest(x)) if isinstance(x, Tensor) else (id(x),)
+        what: _Content(id(x), tuple(x.shape), Fetch(_sums(x)))
+        if isinstance(x, Tensor)
+        else _Content(id(x), (), None)
         for what, x in tensors.items()
     }
 
 
 def digest(tensor: Tensor) -> tuple[int, ...]:
-    """Return sums of a tensor's bits, read as integers that may overflow.
+    """Return sums of a tensor's bits, read as integers that may overflow; those of `_sums`."""
+    return tuple(_sums(tensor).tolist())
+
+
+def _sums(tensor: Tensor) -> Tensor:
+    """Return sums of a tensor's bits, read as integers that may overflow, on its device.
 
     The sums are that of all elements and, for each axis, that of the first half, which detects an exchange of
     elements.
@@ -174,4 +238,4 @@ def digest(tensor: Tensor) -> tuple[int, ...]:
     sums += [
         bits.narrow(axis, 0, (bits.shape[axis] + 1) // 2).sum(dtype=bits.dtype) for axis in range(bits.ndim)
     ]
-    return tuple(torch.stack(sums).tolist())
+    return torch.stack(sums)

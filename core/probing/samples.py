@@ -15,6 +15,7 @@ from ..errors import UserError, nearest
 from ..figures.notebook import data_frame, html_table
 from ..plugins.arguments import require
 from ..plugins.contracts import Generator, Scorer
+from ..plugins.pending import Pending, fetched, one_late, together
 from ..plugins.records import Concept
 from ..randomness import Stream
 from ..runs.manifest import ConceptStats
@@ -198,6 +199,23 @@ def scored_generator(
     return scored
 
 
+def _begin_batch(scored: ScoredGenerator, start: int) -> Pending[dict[str, NDArray[Any]]]:
+    """Render and score a batch; return its arrays, by name, without waiting for them."""
+    latents, w, codes = scored.draw(start, Stream.PROBING)
+    rendering = scored.render(codes, latents.condition, latents.index, Stream.PROBING, late=True).rendering
+    rendering.index = latents.index
+    parts: dict[str, Pending[NDArray[Any]]] = {
+        "w": fetched(w.float()),
+        "scores": scored.begin_score(rendering),
+    }
+    if scored.mixing > 0.0:
+        parts["codes"] = fetched(codes.float())
+    if latents.condition is not None:
+        parts["condition"] = fetched(latents.condition)
+    arrived = together(list(parts.values()))
+    return Pending(lambda: dict(zip(parts, arrived.result(), strict=True)), at_once=arrived.at_once)
+
+
 @torch.inference_mode()
 def probe(
     generator: Generator,
@@ -239,16 +257,10 @@ def probe(
         raise UserError(f"mixing is the share of samples with two styles, from 0 to 1; {mixing:g} was given")
     scored = scored_generator(generator, scorers, seed=seed, batch=batch, precision=precision, mixing=mixing)
     columns: dict[str, list[NDArray[np.float32]]] = {"w": [], "codes": [], "scores": [], "condition": []}
-    for start in range(0, samples, scored.batch):
-        latents, w, codes = scored.draw(start, Stream.PROBING)
-        rendering = scored.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
-        rendering.index = latents.index
-        columns["w"].append(w.float().cpu().numpy())
-        columns["scores"].append(scored.score(rendering))
-        if mixing > 0.0:
-            columns["codes"].append(codes.float().cpu().numpy())
-        if latents.condition is not None:
-            columns["condition"].append(latents.condition.cpu().numpy())
+    begun = ((start, _begin_batch(scored, start)) for start in range(0, samples, scored.batch))
+    for _, arrays in one_late(begun):
+        for name, values in arrays.items():
+            columns[name].append(values)
     tables = {name: np.concatenate(parts)[:samples] for name, parts in columns.items() if parts}
     return Samples(
         w=tables["w"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import PictureError
+from ..plugins.pending import Pending, fetched, one_late, together
 from ..plugins.records import Latents, Rendering
-from ..plugins.scoring import checked_extras, checked_scores
+from ..plugins.scoring import begin_extras, begin_scores
 from ..randomness import Stream
 from ..rounding import floor_share
 from ..runs.engines.run_engine import RunEngine
@@ -56,6 +58,7 @@ def shard_size(prepared: Prepared, grid: int) -> int:
     return prepared.batch * -(-size // prepared.batch)
 
 
+_Arrays = dict[tuple[str, str], NDArray[Any]]  # by owner and name
 LATENTS = ""  # owner of w, index, condition and codes; other owners are aliases of scorers
 
 
@@ -225,20 +228,10 @@ def _compute_chunk(prepared: Prepared, task: tuple[str, Chunk]) -> int:
     parts: dict[tuple[str, str], list[NDArray[Any]]] = {}
     # Batches lie on a fixed grid, and the last one is full: a sample is always computed in the same batch,
     # so its bytes do not depend on the number of samples.
-    for begin in range(start, stop, prepared.batch):
-        latents, w, codes = prepared.draw(begin, Stream.PROBING)
-        rendering = None
-        if owners != [LATENTS] or prepared.config.synthesis.allow_nonfinite > 0.0:
-            rendering = prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering
-            rendering.index = latents.index
-        for owner in owners:
-            if owner == LATENTS:
-                arrays = _latents(prepared, latents, w, codes, rendering)
-            else:
-                assert rendering is not None
-                arrays = _scores(prepared, owner, rendering)
-            for name, values in arrays.items():
-                parts.setdefault((owner, name), []).append(values[: stop - begin])
+    begun = ((begin, _begin_batch(prepared, begin, owners)) for begin in range(start, stop, prepared.batch))
+    for begin, computed in one_late(begun):
+        for place, values in computed.items():
+            parts.setdefault(place, []).append(values[: stop - begin])
     run = Run.open(path)
     for owner, mark in marks:
         arrays = {name: np.concatenate(values) for (of, name), values in parts.items() if of == owner}
@@ -250,30 +243,43 @@ def _compute_chunk(prepared: Prepared, task: tuple[str, Chunk]) -> int:
     return stop - start
 
 
+def _begin_batch(prepared: Prepared, begin: int, owners: Sequence[str]) -> Pending[_Arrays]:
+    """Render and score a batch; return its arrays, by their owner and name, without waiting for them."""
+    latents, w, codes = prepared.draw(begin, Stream.PROBING)
+    parts: dict[tuple[str, str], Pending[NDArray[Any]]] = {}
+    rendering = None
+    if list(owners) != [LATENTS] or prepared.config.synthesis.allow_nonfinite > 0.0:
+        passed = prepared.render(codes, latents.condition, latents.index, Stream.PROBING, late=True)
+        rendering = passed.rendering
+        rendering.index = latents.index
+    for owner in owners:
+        if owner == LATENTS:
+            tensors = _latents(prepared, latents, w, codes, rendering)
+            parts |= {(owner, name): fetched(tensor) for name, tensor in tensors.items()}
+        else:
+            assert rendering is not None
+            scorer = prepared.scorers[owner]
+            parts[owner, f"scores/{owner}"] = begin_scores(scorer, rendering)
+            if scorer.extras:
+                parts[owner, f"extras/{owner}"] = begin_extras(scorer, rendering)
+    arrived = together(list(parts.values()))
+    return Pending(lambda: dict(zip(parts, arrived.result(), strict=True)), at_once=arrived.at_once)
+
+
 def _latents(
     prepared: Prepared, latents: Latents, w: torch.Tensor, codes: torch.Tensor, rendering: Rendering | None
-) -> dict[str, NDArray[Any]]:
-    """Return the arrays of one batch that belong to LATENTS, by name."""
-    arrays: dict[str, NDArray[Any]] = {"w": w.float().cpu().numpy(), "index": latents.index.cpu().numpy()}
+) -> dict[str, torch.Tensor]:
+    """Return the tensors of one batch that belong to LATENTS, by the name of their array."""
+    tensors = {"w": w.float(), "index": latents.index}
     if latents.condition is not None:
-        arrays["condition"] = latents.condition.cpu().numpy()
+        tensors["condition"] = latents.condition
     if prepared.config.synthesis.mixing > 0.0:
-        arrays["codes"] = codes.float().cpu().numpy()
+        tensors["codes"] = codes.float()
     if prepared.config.synthesis.allow_nonfinite > 0.0:
         assert rendering is not None
-        arrays["finite"] = (
-            np.ones(len(w), np.bool_) if rendering.finite is None else rendering.finite.cpu().numpy()
-        )
-    return arrays
-
-
-def _scores(prepared: Prepared, alias: str, rendering: Rendering) -> dict[str, NDArray[Any]]:
-    """Return the scores (n, C) of one batch by one scorer, and its extras, by the name of the array."""
-    scorer = prepared.scorers[alias]
-    arrays: dict[str, NDArray[Any]] = {f"scores/{alias}": checked_scores(scorer, rendering)}
-    if scorer.extras:
-        arrays[f"extras/{alias}"] = checked_extras(scorer, rendering)
-    return arrays
+        everything = torch.ones(len(w), dtype=torch.bool)
+        tensors["finite"] = everything if rendering.finite is None else rendering.finite
+    return tensors
 
 
 def _layout(prepared: Prepared, n: int, size: int) -> dict[str, ArrayLayout]:

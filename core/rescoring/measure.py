@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..plugins.pending import Pending, one_late
 from ..plugins.records import Rendering
 from ..randomness import Stream
 from ..strata.composition import Pass
@@ -46,24 +47,8 @@ def baseline_of(
         sets: layer sets that will be moved.
     """
     latents, _, codes = scored.draw(start, stream)
-    rendered = scored.render(codes, latents.condition, latents.index, stream, sets)
+    rendered = scored.render(codes, latents.condition, latents.index, stream, sets, late=True)
     return Baseline(rendered, codes, scored.score(rendered.rendering))
-
-
-def scores_along(
-    scored: ScoredGenerator,
-    baseline: Baseline,
-    normal: NDArray[np.floating],
-    amount: float,
-    layers: Sequence[int],
-    *,
-    styles: bool,
-) -> Scores:
-    """Score a batch again after a step along a unit normal n at the layers S: scores (N, C).
-
-    The arguments are those of `_edited`.
-    """
-    return scored.score(_edited(scored, baseline, normal, amount, layers, styles=styles))
 
 
 def own_change_along(
@@ -151,15 +136,32 @@ def changes_along(
     """
     sums = np.full((len(sets), 2, baseline.scores.shape[1], len(FIELDS)), np.nan)
     own = np.full((len(sets), 2, count), np.nan, dtype=np.float32)
+    for (s, k), moved in one_late(
+        _begun(scored, baseline, normal, step, sets, backward, column, styles=styles)
+    ):
+        sums[s, k] = sums_of(baseline.scores[:count], moved[:count])
+        if column is not None:
+            own[s, k] = moved[:count, column] - baseline.scores[:count, column]
+    return sums, own
+
+
+def _begun(
+    scored: ScoredGenerator,
+    baseline: Baseline,
+    normal: NDArray[np.floating],
+    step: float,
+    sets: Sequence[Sequence[int]],
+    backward: Sequence[bool],
+    column: int | None,
+    *,
+    styles: bool,
+) -> Iterator[tuple[tuple[int, int], Pending[Scores]]]:
+    """Begin each step of `changes_along`; yield its layer set s and sign k with its scores (N, C)."""
     for s, layers in enumerate(sets):
         both = column is not None and backward[s]
         for k, sign in enumerate(SIGNS if both else SIGNS[:1]):
-            moved = (
-                scores_along(scored, baseline, normal, sign * step, layers, styles=styles)
-                if layers
-                else baseline.scores
-            )
-            sums[s, k] = sums_of(baseline.scores[:count], moved[:count])
-            if column is not None:
-                own[s, k] = moved[:count, column] - baseline.scores[:count, column]
-    return sums, own
+            if layers:
+                rendering = _edited(scored, baseline, normal, sign * step, layers, styles=styles)
+                yield (s, k), scored.begin_score(rendering)
+            else:
+                yield (s, k), Pending(lambda: baseline.scores, at_once=True)

@@ -7,6 +7,7 @@ stratum, so an edited image costs only the strata after it (prefix reuse).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,11 +20,13 @@ from ..plugins.contracts import Generator
 from ..plugins.dropped_rows import dropped_rows_named
 from ..plugins.finiteness import (
     PLACEHOLDER,
+    Doubt,
     fill_nonfinite,
     finite_rows,
     first_nonfinite,
     locate_nonfinite,
     nonfinite_error,
+    rows_that_are_finite,
 )
 from ..plugins.records import Inputs, Rendering, State
 from ..plugins.shapes import check_shape
@@ -179,6 +182,8 @@ class Pass:
         restarts: strata before which states are stored.
         units: units of feature maps that are set, in their order.
         tolerant: whether pictures that are not finite are marked in `rendering.finite` instead of refused.
+        late: whether pictures that are not finite are refused by `rendering.settle()`, which scoring calls,
+            instead of at once; a device other than the CPU then need not be waited for.
 
     Attributes:
         rendering: the pictures (N, C, H, W), the same as RGB for scorers (N, 3, H, W), and features.
@@ -200,10 +205,12 @@ class Pass:
         restarts: Collection[int] = (),
         units: Sequence[UnitEdit] = (),
         tolerant: bool = False,
+        late: bool = False,
     ) -> None:
         card = generator.card
         check_shape(codes, "N L D", where="codes passed to render", L=card.layers, D=card.code_size)
         self.generator, self.precision, self.tolerant = generator, precision, tolerant
+        self._waits = generator.device.type == "cpu" or not late
         self._wanted, self._codes = frozenset(features), codes
         self._units = by_stratum(generator, units)
         self._inputs = Inputs(
@@ -312,22 +319,40 @@ class Pass:
         units_set: bool = False,
     ) -> Rendering:
         """Return the rendering of codes from stratum `start` on, and check that the pictures are finite."""
-        finite = finite_rows(images)
         pictures = images.float()
         rgb = to_rgb(pictures, self.generator.card.background)
+        if self._waits:
+            finite = finite_rows(images)
+        elif self.tolerant:
+            finite = rows_that_are_finite(images)
+        else:
+            refuse = partial(self._refuse, images, codes, start, units_set=units_set)
+            doubt = Doubt(images, refuse)
+            return Rendering(rgb, features, composed=True, pictures=pictures, doubt=doubt)
         if finite is None:
             return Rendering(rgb, features, composed=True, pictures=pictures)
         if not self.tolerant:
-            if units_set:
-                where = "units of its feature maps were set, perhaps too far from their usual values"
-            else:
-                with autocast(self.generator.device, self.precision):
-                    state = self._states[start] if start else self._begun()
-                    where = locate_nonfinite(self.generator, state, codes, start, first_nonfinite(finite))
-            raise nonfinite_error(self.generator, finite, self._inputs.index, where)
+            self._refuse(images, codes, start, units_set=units_set)
         filled = {s: fill_nonfinite(x, finite, 0.0) for s, x in features.items()}
         rgb, pictures = (fill_nonfinite(x, finite, PLACEHOLDER) for x in (rgb, pictures))
         return Rendering(rgb, filled, finite=finite, composed=True, pictures=pictures)
+
+    def _refuse(self, images: Tensor, codes: Tensor, start: int, *, units_set: bool) -> None:
+        """Refuse pictures that are not finite; say in which stratum that began.
+
+        Raises:
+            PictureError: a picture is not finite.
+        """
+        finite = finite_rows(images)
+        if finite is None:
+            return
+        if units_set:
+            where = "units of its feature maps were set, perhaps too far from their usual values"
+        else:
+            with autocast(self.generator.device, self.precision):
+                state = self._states[start] if start else self._begun()
+                where = locate_nonfinite(self.generator, state, codes, start, first_nonfinite(finite))
+        raise nonfinite_error(self.generator, finite, self._inputs.index, where)
 
 
 def render(

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..plugins.contracts import Generator, Scorer
+from ..plugins.pending import Pending, together
 from ..plugins.records import Concept, Latents, Rendering
-from ..plugins.scoring import checked_scores
+from ..plugins.scoring import begin_scores, checked_scores
 from ..randomness import Stream, Use, noise_seed, uniforms
 from .composition import Pass, first_reader
 
@@ -122,6 +123,7 @@ class ScoredGenerator:
         edits: Iterable[Collection[int]] = (),
         *,
         strict: bool = False,
+        late: bool = False,
     ) -> Pass:
         """Render a batch, ready to restart at the layer sets of `edits`.
 
@@ -132,6 +134,7 @@ class ScoredGenerator:
             stream: stream of random numbers, which gives the fresh noise.
             edits: layer sets that will be edited.
             strict: refuse pictures that are not finite even if `tolerant`.
+            late: whether pictures that are not finite are refused when they are scored, instead of at once.
 
         Raises:
             PictureError: a picture is not finite and not tolerated.
@@ -146,6 +149,7 @@ class ScoredGenerator:
             features=self.features,
             restarts={first_reader(self.generator, layers) for layers in edits},
             tolerant=self.tolerant and not strict,
+            late=late,
         )
 
     def score(self, rendering: Rendering) -> NDArray[np.float32]:
@@ -154,7 +158,16 @@ class ScoredGenerator:
         Raises:
             ScoreError: a scorer breaks its contract; the message names the scorer and the concept.
         """
-        return np.concatenate([checked_scores(scorer, rendering) for scorer in self.scorers.values()], axis=1)
+        return self.begin_score(rendering).result()
+
+    def begin_score(self, rendering: Rendering) -> Pending[NDArray[np.float32]]:
+        """Score a batch, and return what `score` returns without waiting for it.
+
+        Raises:
+            ScoreError: as there, where a fault shows without the values. The result raises the rest.
+        """
+        parts = together([begin_scores(scorer, rendering) for scorer in self.scorers.values()])
+        return Pending(lambda: np.concatenate(parts.result(), axis=1), at_once=parts.at_once)
 
     def score_concept(self, rendering: Rendering, column: int) -> NDArray[np.float32]:
         """Return the scores of a batch on one concept, (N,); no other scorer than that of the concept runs.
