@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from .core.rescoring.rescore import rescore
     from .core.rescoring.results import Effects
     from .core.runs.loading import load_generator, load_learner, load_scorer
+    from .core.runs.malloc import keep_freed_memory
     from .core.semantics.annotation.library import (
         ToAnnotate,
         draw_to_annotate,
@@ -169,6 +170,7 @@ _HOMES = {
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
     "leaderboard": "leaderboard.library",
+    "keep_freed_memory": "runs.malloc",
     "learn": "boundaries.learn",
     "load_extractor": "semantics.extractor_file",
     "load_generator": "runs.loading",
@@ -273,6 +275,7 @@ __all__ = [
     "hierarchy",
     "hookimpl",
     "leaderboard",
+    "keep_freed_memory",
     "learn",
     "load_extractor",
     "load_generator",

@@ -10,11 +10,15 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> bool:
-    """Make glibc keep freed memory instead of returning it to the system. Return whether that worked.
+    """Make glibc keep freed memory instead of returning it to the system.
 
     By default each feature map of some megabytes is mapped and unmapped again, and filling it costs a page
     fault for every 4 KiB: a seventh of the time of rendering 32 images of 64 pixels, a quarter for 64 images
-    (docs/benchmarks.md). This acts on the whole process, so only workers and the command line call it.
+    (docs/benchmarks.md). This acts on the whole process, so only workers and the command line call it by
+    themselves; a program that uses the library may call it once at its start.
+
+    Returns:
+        Whether glibc accepted it; False on other systems, where nothing changes.
     """
     if not sys.platform.startswith("linux"):
         return False
