@@ -161,7 +161,7 @@ def test_it_is_said_that_nothing_was_reached(
         "segment", "edit", segmentation, "--sample", 3, "--strokes", _strokes(canvas), "--steps", 0,
         "--out", tmp_path / "edited", "--quiet",
     )  # fmt: skip
-    assert "0.0 % of the painted pixels have the wanted class" in result.stdout
+    assert "By the extractor, 0 % of the painted pixels have the wanted class" in result.stdout
     assert "Nothing was reached." in result.stdout
     assert "--space w+" in result.stdout
 
