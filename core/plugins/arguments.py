@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
 
 from ..errors import UserError
 from ..messages import visible
@@ -36,6 +39,35 @@ def require(call: str, name: str, value: object, kind: type, source: str) -> Non
         if isinstance(value, type):
             given = f"the class {visible(value.__name__)}, not an instance"
         raise UserError(f"{call} needs {needed} as `{name}`, from {source}; it was given {given}")
+
+
+def require_number(
+    call: str, name: str, value: object, least: float, most: float = math.inf, *, whole: bool = True
+) -> None:
+    """Refuse a number that is out of range; None stands for a default, and is never refused.
+
+    Args:
+        call: the function, such as `train_from_masks()`.
+        name: of the argument.
+        value: that was given.
+        least: smallest value that is allowed.
+        most: largest value that is allowed.
+        whole: whether it must be a whole number.
+
+    Raises:
+        UserError: it is none, or is out of range.
+
+    >>> require_number("f()", "seed", -1, 0)
+    Traceback (most recent call last):
+    ...
+    ganstrata.core.errors.UserError: f(): `seed` is -1; it must be a whole number of at least 0
+    """
+    kind: type[Any] = Integral if whole else Real  # which those of numpy are too
+    if value is None or (isinstance(value, kind) and least <= value <= most):
+        return
+    noun = "a whole number" if whole else "a number"
+    allowed = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+    raise UserError(f"{call}: `{name}` is {value!r}; it must be {noun} {allowed}")
 
 
 def several(names: str | Sequence[str]) -> Sequence[str]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import UserError
 from ...messages import listed
-from ...plugins.arguments import require
+from ...plugins.arguments import require, require_number
 from ...plugins.contracts import Generator
 from ...randomness import Stream
 from ...runs.progress import Progress
@@ -90,6 +90,8 @@ def draw_to_annotate(
     if extractor is not None:
         require(call, "extractor", extractor, Extractor, "ganstrata.train_extractor")
         extractor.check_generator(generator)
+    require_number(call, "seed", seed, 0)
+    require_number(call, "batch", batch, 1)
     index = tuple(range(samples)) if isinstance(samples, int) else tuple(samples)
     if not index or min(index) < 0:
         raise UserError(f"{call}: `samples` is {samples}; give how many there are to be, or their numbers")
@@ -152,6 +154,7 @@ def train_from_masks(
             f"{call} has the methods {listed(get_args(Way))} and needs at least 1 head; "
             f"'{method}' and {heads} were given"
         )
+    require_number(call, "learning_rate", learning_rate, 1e-9, 1.0, whole=False)
     samples, painted = _painted(call, generator, masks, classes, strata, seed, batch)
     request, index = LearnRequest(method, heads), tuple(painted)
     maps, labels = _learnable(samples, painted)
@@ -242,6 +245,8 @@ def _painted(
 ) -> tuple[LabelledSamples, dict[int, Tensor]]:
     """Return the samples of a generator with named classes, and checked masks (H, W) by sample."""
     require(call, "generator", generator, Generator, "ganstrata.load_generator")
+    require_number(call, "seed", seed, 0)
+    require_number(call, "batch", batch, 1)
     names = class_names(classes)
     if not masks or min(masks) < 0:
         raise UserError(

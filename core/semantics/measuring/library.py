@@ -9,7 +9,7 @@ from ...config.segment_unused import refuse_unused
 from ...device import auto_batch
 from ...errors import UserError
 from ...messages import listed
-from ...plugins.arguments import require
+from ...plugins.arguments import require, require_number
 from ...plugins.contracts import Generator, Segmenter
 from ...runs.progress import Progress
 from ...storage.csv_tables import Table
@@ -78,6 +78,8 @@ def evaluate_extractor(
         raise UserError(
             f"{call} needs an extractor and at least 1 image; {len(several)} and {images} were given"
         )
+    require_number(call, "seed", seed, 0)
+    require_number(call, "batch", batch, 1)
     first = next(iter(several.values()))
     teacher.check_generator(generator)
     chosen = first.classes[1:] if first.architecture.background else None

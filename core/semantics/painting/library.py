@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...device import auto_batch
 from ...errors import UserError
-from ...plugins.arguments import require
+from ...plugins.arguments import require, require_number
 from ...plugins.contracts import Generator
 from ...randomness import Stream
 from ..annotation.arrays import painted_classes
@@ -86,7 +86,11 @@ def edit_by_painting(
         >>> tuple(edited.after.shape), tuple(edited.labels.shape)
         ((1, 3, 64, 64), (1, 64, 64))
     """
-    painted = _checked("edit_by_painting()", generator, extractor, "strokes", strokes)
+    call = "edit_by_painting()"
+    painted = _checked(call, generator, extractor, "strokes", strokes)
+    _check_numbers(call, steps, learning_rate, seed)
+    require_number(call, "sample", sample, 0)
+    require_number(call, "emphasis", emphasis, 0.0, whole=False)
     size = extractor.architecture.size
     latents = generator.sample(1, seed, sample, Stream.EDITING)
     moved = CodeSpace.of(generator, space, latents.condition, seed)
@@ -97,7 +101,7 @@ def edit_by_painting(
         current = predictor.labels(renderer.render(moved.codes(start)), size)[0]
     target, new = (x.to(current.device) for x in painted_target(current.cpu().numpy(), painted))
     if not bool(new.any()):
-        raise UserError("edit_by_painting(): every painted pixel has its class already; paint another class")
+        raise UserError(f"{call}: every painted pixel has its class already; paint another class")
     objective = by_labels(predictor, target, new, emphasis)
     found = search_codes(renderer, start, objective, Search(steps, learning_rate))
     with torch.no_grad():
@@ -150,6 +154,7 @@ def sample_by_painting(
     """
     call = "sample_by_painting()"
     wanted = _checked(call, generator, extractor, "mask", mask)
+    _check_numbers(call, steps, learning_rate, seed)
     if n < 1 or candidates < 1:
         raise UserError(f"{call} needs at least 1 picture and 1 candidate; {n} and {candidates} were given")
     target = torch.from_numpy(wanted).to(generator.device)
@@ -187,3 +192,14 @@ def _checked(call: str, generator: Generator, extractor: Extractor, name: str, p
     return painted_classes(
         call, name, painted, len(extractor.classes), extractor.architecture.size, "the extractor's labels"
     )
+
+
+def _check_numbers(call: str, steps: int, learning_rate: float, seed: int) -> None:
+    """Refuse numbers of a search that are out of range.
+
+    Raises:
+        UserError: one is.
+    """
+    require_number(call, "steps", steps, 0)
+    require_number(call, "learning_rate", learning_rate, 1e-6, 10.0, whole=False)
+    require_number(call, "seed", seed, 0)

@@ -103,6 +103,9 @@ def test_a_pool_is_of_pictures_that_are_not_painted_yet(generator):
         ({0: SIDES}, {"heads": 2}, "a mask on a second picture"),
         ({0: SIDES}, {"method": "svm"}, "'svm' and 1 were given"),
         ({0: SIDES}, {"heads": 0}, "at least 1 head"),
+        ({0: SIDES}, {"seed": -1}, "`seed` is -1; it must be a whole number of at least 0"),
+        ({0: SIDES}, {"batch": 0}, "`batch` is 0; it must be a whole number of at least 1"),
+        ({0: SIDES}, {"learning_rate": float("nan")}, "`learning_rate` is nan; it must be a number from"),
         ({0: SIDES}, {"classes": ["a", "a"]}, "not two or more different classes"),
         ({0: SIDES}, {"classes": ["a/b", "c"]}, "the class 'a/b'"),
         ({0: SIDES}, {"strata": [99]}, "strata 99 have no feature map"),
@@ -123,6 +126,10 @@ def test_wrong_numbers_of_pictures_are_refused(generator):
         ganstrata.draw_to_annotate(generator, 0)
     with pytest.raises(UserError, match="give how many there are to be"):
         ganstrata.draw_to_annotate(generator, [0, -2])
+    with pytest.raises(UserError, match=r"`batch` is 1\.5; it must be a whole number"):
+        ganstrata.draw_to_annotate(generator, 1, batch=1.5)
+    with pytest.raises(UserError, match="`seed` is -3"):
+        ganstrata.draw_to_annotate(generator, 1, seed=-3)
     with pytest.raises(UserError, match="larger pool"):
         ganstrata.suggest_to_annotate(generator, MASKS, CLASSES, 3, pool=2)
     with pytest.raises(UserError, match="at least 1 picture and 2 heads; 3 and 1 were given"):

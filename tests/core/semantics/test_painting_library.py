@@ -96,6 +96,22 @@ def test_what_cannot_be_painted_is_refused(extractor, call, painted, message):
         call(Smooth(), extractor, painted)
 
 
+@pytest.mark.parametrize("call", [ganstrata.edit_by_painting, ganstrata.sample_by_painting])
+@pytest.mark.parametrize(("name", "value"), [("steps", -1), ("seed", -1), ("learning_rate", float("nan"))])
+def test_numbers_out_of_range_are_named(extractor, call, name, value):
+    with pytest.raises(UserError, match=rf"{call.__name__}\(\): `{name}` is {value}; it must be"):
+        call(Smooth(), extractor, np.zeros((8, 8), int), **{name: value})
+
+
+def test_a_sample_and_an_emphasis_are_at_least_0(extractor):
+    for wrong in ({"sample": -1}, {"emphasis": -0.1}):
+        with pytest.raises(UserError, match="of at least 0"):
+            ganstrata.edit_by_painting(Smooth(), extractor, np.zeros((8, 8), int), **wrong)
+    for wrong in ({"seed": -1}, {"batch": 0}):
+        with pytest.raises(UserError, match="it must be a whole number"):
+            ganstrata.evaluate_extractor(Smooth(), Linear(), extractor, images=2, **wrong)
+
+
 def test_arguments_that_do_not_fit_are_refused(extractor):
     rooms = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
     mask = np.zeros((8, 8), int)
