@@ -21,6 +21,7 @@ COMMANDS = {
     "rescore": ("stages", "Stage 3: verify each boundary by moving codes along it."),
     "edit": ("stages", "Stage 4: draw strips of edited images."),
     "report": ("stages", "Stage 5: draw figures, and write tables and report.html."),
+    "status": ("status", "Say how far a run is, here or elsewhere."),
     "manipulate": ("manipulate", "Edit chosen pictures, as strips, grids, films or a page."),
     "analysis": ("analysis", "Analyse a run: ranking, hierarchy, side effects, objects."),
     "leaderboard": ("leaderboard", "Compare boundary learners on the same samples."),

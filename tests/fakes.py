@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -389,6 +390,19 @@ def misbehave(_: object, kind: str) -> None:
 def fail(prepared: object, task: int) -> int:
     """Work that fails."""
     raise GanstrataError(f"task {task} failed")
+
+
+def die_once(prepared: object, file: str) -> int:
+    """A task whose first worker is killed."""
+    if not os.path.exists(file):
+        open(file, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def die(prepared: object, task: int) -> None:
+    """A task whose workers are all killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def place(prepared: Any, task: int) -> tuple[int, str]:

@@ -30,6 +30,7 @@ from ..runs.prepare import Prepared, prepare
 from ..runs.progress import Progress, duration
 from ..runs.run import Run
 from ..runs.stages import STAGES, Stage
+from ..runs.status import telling
 from ..storage.result_folder import damaged_results, stale_results
 from .forecast import check_room, forecast
 from .results import Results
@@ -121,7 +122,7 @@ def perform(
             check_room(prepared, out)
         if begun.changes:
             progress.say(f"{out}: {_consequences(begun, known)}")
-        with RunEngine(prepared) as engine:
+        with RunEngine(prepared, progress.say) as engine:
             if any(name != "report" and not current.is_done(name) for name in stages):
                 if config.checks:
                     with checkpoint_named(config.generator.options):
@@ -135,8 +136,9 @@ def perform(
             # run.json is written only now, so a run that cannot begin changes nothing.
             if begun.is_new or begun.changes:
                 current.save()
-            for name in stages:
-                _perform(name, current, engine, progress)
+            with telling(current, engine, progress):
+                for name in stages:
+                    _perform(name, current, engine, progress)
         if stages == STAGES and (damaged := damaged_results(out, analysis_names())):
             raise RunError(
                 f"{out}: the run is complete, but results of other commands in it are damaged: "

@@ -37,6 +37,7 @@ class JobOutcome:
         memory: whether the error is that memory ran out.
         host, pid: of the worker.
         seconds: that the job took.
+        lost: why an earlier worker of this job was lost; empty if the first one did it.
     """
 
     number: int
@@ -47,6 +48,7 @@ class JobOutcome:
     host: str = ""
     pid: int = 0
     seconds: float = 0.0
+    lost: str = ""
 
 
 class Worker(Protocol):

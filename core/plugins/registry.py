@@ -54,7 +54,18 @@ RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "analysis": ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"),
     "command": (
         *("analysis", "boundaries", "config", "dissect", "edit", "init", "leaderboard", "learn"),
-        *("manipulate", "model", "plugins", "report", "rescore", "run", "segment", "study", "synthesize"),
+        *(
+            "manipulate",
+            "model",
+            "plugins",
+            "report",
+            "rescore",
+            "run",
+            "segment",
+            "status",
+            "study",
+            "synthesize",
+        ),
     ),
 }
 """Names that ganstrata itself gives a meaning."""

@@ -17,7 +17,7 @@ class Step:
     """Count the finished part of a stage, and measure its time."""
 
     def __init__(self, report: Progress, label: str, total: int, done: int, at_most: str) -> None:
-        self._report, self._label, self.total, self.done, self._at_most = report, label, total, done, at_most
+        self._report, self.label, self.total, self.done, self._at_most = report, label, total, done, at_most
         self._first, self._began, self._spoke = done, time.monotonic(), time.monotonic()
         self._note = ""
 
@@ -26,10 +26,15 @@ class Step:
         """Seconds since the stage began."""
         return time.monotonic() - self._began
 
+    @property
+    def rate(self) -> float:
+        """What was finished in a second, of what this step has finished."""
+        return (self.done - self._first) / max(self.seconds, 1e-9)
+
     def note(self, text: str) -> None:
         """Show a short text beside the count, such as the loss of a training."""
         self._note = f", {text}"
-        self._report.describe(f"{self._label} {text}")
+        self._report.describe(f"{self.label} {text}")
 
     def __call__(self, count: int) -> None:
         """Add to the finished count, and show a line every 10 seconds."""
@@ -38,16 +43,20 @@ class Step:
         now = time.monotonic()
         if now - self._spoke >= EVERY:
             self._spoke = now
-            rate = (self.done - self._first) / max(self.seconds, 1e-9)
+            rate = self.rate
             left = (self.total - self.done) / max(rate, 1e-9)
             self._report.line(
-                f"{self._label}: {self.done} of {self._at_most}{self.total}, {rate:.0f}/s, "
+                f"{self.label}: {self.done} of {self._at_most}{self.total}, {rate:.0f}/s, "
                 f"{self._at_most}{duration(left)} left{self._note}"
             )
 
 
 class Progress:
-    """Show progress on a stream."""
+    """Show progress on a stream.
+
+    Attributes:
+        current: the stage that is going on; None between two.
+    """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._stream: TextIO | None = stream if stream is not None else sys.stderr
@@ -55,6 +64,7 @@ class Progress:
         self._live = self._stream is not None and not quiet and self._stream.isatty()
         self._bar: object | None = None
         self._task: object | None = None
+        self.current: Step | None = None
 
     def say(self, text: str) -> None:
         """Print a line, unless quiet. A closed stream is ignored, so a command can outlive its terminal."""
@@ -87,8 +97,12 @@ class Progress:
         step = Step(self, name, total, done, "at most " if may_stop_early else "")
         if done:
             self.say(f"{name}: {done} of {total} were done before")
-        with self._shown(name, total, done):
-            yield step
+        self.current = step
+        try:
+            with self._shown(name, total, done):
+                yield step
+        finally:
+            self.current = None
         self.say(f"{name}: done in {duration(step.seconds)}")
 
     def advance(self, step: Step, count: int) -> None:

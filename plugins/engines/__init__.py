@@ -11,3 +11,4 @@ def ganstrata_register_engines(register: Register) -> None:
     """Register the names only; a class is imported when it is built."""
     here = "ganstrata.plugins.engines"
     register("local", f"{here}.local:Local", "processes of this machine: one per core, or one per GPU")
+    register("ray", f"{here}.ray:Ray", "actors of Ray, on this machine or on a cluster")

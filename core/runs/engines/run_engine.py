@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from types import TracebackType
@@ -32,12 +33,17 @@ class RunEngine:
 
     Attributes:
         prepared: plugins of this process.
+        seen: host and number of each other worker -> when its last task ended, and how.
+        lost: sentences on workers that were lost, and whose tasks were done again.
     """
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, say: Callable[[str], None] = lambda _: None) -> None:
         self.prepared = prepared
         self._begun = False
         self._threads = torch.get_num_threads()
+        self._say = say
+        self.seen: dict[tuple[str, int], tuple[float, JobOutcome]] = {}
+        self.lost: list[str] = []
 
     @cached_property
     def plugin(self) -> Engine:
@@ -104,6 +110,10 @@ class RunEngine:
                 outcome = next(outcomes, None)
             if outcome is None:
                 return
+            self.seen[outcome.host, outcome.pid] = time.time(), outcome
+            if outcome.lost:
+                self.lost.append(f"task {outcome.number} was done again: {outcome.lost}")
+                self._say(self.lost[-1])
             yield outcome
 
     def _setup(self) -> Setup:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ class Slow(NamedTuple):
     """Hold a command whose run is slow enough to be interrupted."""
 
     path: Path
-    start: Callable[[int], subprocess.Popen[str]]  # with so many workers
+    start: Callable[..., subprocess.Popen[str]]  # with so many workers, and further options
     continue_to_end: Callable[
         [], None
     ]  # here, at full speed; asserts that no byte differs from an undisturbed run
@@ -68,7 +69,7 @@ def slow(
 
     return Slow(
         path,
-        lambda workers: start("run", file, "--out", path, "--set", f"engine.workers={workers}"),
+        lambda workers, *more: start("run", file, "--out", path, "--set", f"engine.workers={workers}", *more),
         continue_to_end,
     )
 
@@ -90,6 +91,44 @@ def test_a_run_killed_in_three_ways_and_continued_is_the_same(slow: Slow) -> Non
         assert ("a worker process ended unexpectedly" in stderr) == worker
         assert not (run / "rescoring.csv").exists()
     slow.continue_to_end()
+
+
+@needs_proc
+@pytest.mark.full
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed; `pip install ray`")
+def test_with_ray_a_killed_worker_is_replaced_and_a_killed_driver_leaves_no_process(
+    slow: Slow, contents, finished: Run
+) -> None:
+    run = slow.path
+    process = slow.start(2, "--set", "engine.use=ray")
+    until(lambda: marks(run, "samples.zarr") > 0 or process.poll() is not None)
+    family = descendants(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    until(lambda: not any(is_alive(pid) for pid in family))
+    assert not (run / "rescoring.csv").exists()
+
+    process = slow.start(2, "--set", "engine.use=ray")
+    until(lambda: marks(run, "rescoring.zarr") > 0 or process.poll() is not None)
+    (worker, *_) = [pid for pid in descendants(process.pid) if "ray::Actor" in name(pid)]
+    os.kill(worker, signal.SIGKILL)
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    assert "was done again: " in stderr
+    assert contents(run) == contents(finished.path)
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes that a process and its children have started."""
+    below = children(pid)
+    return below + [one for child in below for one in descendants(child)]
+
+
+def name(pid: int) -> str:
+    """The command of a process."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    return ""
 
 
 @needs_proc
