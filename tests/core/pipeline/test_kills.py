@@ -18,6 +18,7 @@ from typing import NamedTuple
 import ganstrata
 import pytest
 from ganstrata.core.runs.run import Run
+from ganstrata.core.runs.status import read_status
 from processes import children, is_alive, marks, needs_proc, until
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -109,9 +110,8 @@ def test_with_ray_a_killed_worker_is_replaced_and_a_killed_driver_leaves_no_proc
     assert not (run / "rescoring.csv").exists()
 
     process = slow.start(2, "--set", "engine.use=ray")
-    until(lambda: marks(run, "rescoring.zarr") > 0 or process.poll() is not None)
-    (worker, *_) = [pid for pid in descendants(process.pid) if "ray::Actor" in name(pid)]
-    os.kill(worker, signal.SIGKILL)
+    until(lambda: bool(working(run)) or process.poll() is not None)
+    os.kill(working(run)[0], signal.SIGKILL)
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     assert "was done again: " in stderr
@@ -124,11 +124,10 @@ def descendants(pid: int) -> list[int]:
     return below + [one for child in below for one in descendants(child)]
 
 
-def name(pid: int) -> str:
-    """The command of a process."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
-    return ""
+def working(run: Path) -> list[int]:
+    """The workers that have finished a task, once re-scoring has begun."""
+    driver = read_status(run).driver
+    return [] if driver is None or driver.stage != "rescore" else [worker.pid for worker in driver.workers]
 
 
 @needs_proc
