@@ -66,7 +66,7 @@ COMPARED = {
     "core/storage/disk.py": {"/dev/fd/", "/dev/stdin", "/proc/self/fd/"},
     "testing/engine_checks.py": {"/proc/self/task"},
 }
-"""Paths of one system that are only compared with what a user gives, or done without where they are missing."""
+"""Paths of one system that are only compared with what a user gives, or done without elsewhere."""
 MODULES = {
     "fcntl",
     "grp",
