@@ -6,6 +6,7 @@ style; a figure inside a page uses the style of the page.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
@@ -72,6 +73,14 @@ class Canvas:
         self._parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}"{turned}>'
             f"{markup(words)}</text>"
+        )
+
+    def image(self, x: float, y: float, width: float, height: float, png: bytes) -> None:
+        """Place a PNG, whose pixels keep sharp edges."""
+        place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+        self._parts.append(
+            f'<image {place} preserveAspectRatio="none" style="image-rendering: pixelated" href="{source}"/>'
         )
 
     def whisker(self, x1: float, x2: float, y: float, *, upright: bool = False, cap: float = 3.0) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -11,9 +13,11 @@ from pathlib import Path
 import ganstrata
 import numpy as np
 import pytest
+from ganstrata.core.figures import matrices
 from ganstrata.core.figures.matrices import heat
 from ganstrata.core.figures.rankings import RankedConcept, ranking, three_rankings
 from ganstrata.core.runs.run import Run
+from PIL import Image
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = {
@@ -193,3 +197,32 @@ def test_the_interval_over_learning_samples_is_a_thin_whisker_around_the_thick_o
     assert 'class="whisker thick"' not in ranking([alone]).inline
     assert 'class="whisker"' in ranking([alone]).inline
     assert ranking([row]).csv.splitlines()[0].split(",")[3:7] == ["low", "high", "low_total", "high_total"]
+
+
+def test_a_large_matrix_is_one_picture_with_names_and_all_numbers(monkeypatch):
+    monkeypatch.setattr(matrices, "WRITTEN", 5)
+    values = np.array([[1.0, -1.0, 0.5], [np.nan, 0.01, -0.5]])
+    marks = np.array([[True, False, False], [True, False, True]])
+    figure = heat("h", ["a", "b"], ["x", "<y>", "z"], values, marks, description="Numbers.", entry="e")
+    assert figure.inline.count("<rect") == 0
+    assert [figure.inline.count(f">{name}</text>") for name in ("a", "b", "x", "&lt;y&gt;", "z")] == [1] * 5
+    assert "h.csv" in figure.description
+    assert len(figure.csv.splitlines()) == 7
+    png = base64.b64decode(re.search(r'href="data:image/png;base64,([^"]+)"', figure.inline).group(1))
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")).astype(int)
+    assert pixels.shape == (6, 9, 4)
+    corners, centres = pixels[::3, ::3], pixels[1::3, 1::3]
+    warm, cold, dark = (tuple(colour) for colour in (matrices.WARM, matrices.COLD, matrices.DARK))
+    assert [tuple(cell[:3]) for cell in corners[0]] == [warm, cold, warm]
+    assert tuple(corners[1, 2, :3]) == cold
+    assert corners[0, 0, 3] == corners[0, 1, 3] > corners[0, 2, 3] > corners[1, 1, 3] > 0
+    assert corners[1, 0, 3] == centres[1, 0, 3] == 0  # NaN is empty, marked or not
+    assert [tuple(cell[:3]) == dark for cell in centres.reshape(-1, 4)] == [True, *[False] * 4, True]
+
+
+def test_hundreds_of_rows_take_little():
+    rng = np.random.default_rng(0)
+    names = [f"mixed/c{i:03d}" for i in range(300)]
+    values = rng.standard_normal((300, 300))
+    figure = heat("h", names, names, values, values > 2.0, description="d", entry="e")
+    assert len(figure.file) < 10**6
