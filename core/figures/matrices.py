@@ -17,9 +17,7 @@ WRITTEN = 4096  # most cells whose numbers are written into them
 CELL = 14.0  # pixels of a cell in a picture
 SHADES = 16  # of each colour, with transparent as the first
 WARM, COLD, DARK = [194, 74, 0], [0, 96, 160], [28, 35, 48]
-IN_PICTURE = (
-    "There are too many cells for numbers: marked ones have a dark centre instead of bold digits."
-)
+IN_PICTURE = "There are too many cells for numbers: marked ones have a dark centre instead of bold digits."
 
 
 def heat(
