@@ -187,7 +187,7 @@ def test_the_learner_without_labels_of_the_documentation_makes_a_run(tmp_path: P
     summary = "Directions along which pictures change most: eigenvectors of the mean of J J^T"
     assert summary in command(tmp_path, "plugins", "show", "steepest")
     output = command(tmp_path, "run", "discs_steepest.yaml", "--out", "run", "--quiet")
-    assert re.search(r"^  steepest/\d +[+-]\w+/\w+", output, re.MULTILINE)
+    assert re.search(r"^0 of 3 directions .*(\n.*)*  unnamed: (steepest/\d(, )?){3}$", output, re.MULTILINE)
     rows = (tmp_path / "run/directions.csv").read_text(encoding="utf-8").splitlines()
     assert sorted(row.split(",")[0] for row in rows) == ["direction", *(f"steepest/{i}" for i in range(3))]
     assert "fact_share" in rows[0]

@@ -136,7 +136,7 @@ def best_for_concepts(found: Boundaries, sampled: Sampled) -> Boundaries:
         DataError: no direction varies together with a concept.
     """
     projected = [distances_of(boundary, sampled.w, sampled.codes) for boundary in found]
-    agreement = np.stack([correlations(values, sampled.scores) for values in projected])  # (J, B)
+    agreement = correlations(np.stack(projected, axis=1), sampled.scores)  # (J, B)
     chosen = []
     for concept, column in zip(sampled.concepts, agreement.T, strict=True):
         best = int(np.abs(column).argmax())

@@ -225,7 +225,7 @@ def test_reading_needs_no_memory_for_batches(tmp_path):
     """Sums of 4 directions in 400 batches take 38 MB; what is left of them is a 400th of that."""
     shape = (4, 400, 10, 2, 30, len(FIELDS))
     shards = Shards(tmp_path / "rescoring.zarr")
-    shards.create({"sums": (shape, (1, 100, *shape[2:]), "float64")})
+    shards.create({"sums": ArrayLayout(shape, (1, 100, *shape[2:]), "float64")})
     tracemalloc.start()
     total = stored_effects._summed(shards)
     peak = tracemalloc.get_traced_memory()[1]

@@ -78,7 +78,14 @@ def test_an_error_ends_the_bar_and_is_not_swallowed() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599.7, "1 h 00 min"), (7380, "2 h 03 min")],
+    [
+        (0.4, "under 1 s"),
+        (0.96, "1 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (3599.7, "1 h 00 min"),
+        (7380, "2 h 03 min"),
+    ],
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
