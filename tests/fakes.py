@@ -6,6 +6,7 @@ What the environment says holds in workers too, and is no part of a run's config
 
 - FAKES_LOG: a file that gets a line "process images" per pass.
 - FAKES_SLEEP: seconds each pass takes longer, so that a test can interrupt it.
+- FAKES_MOST: memory runs out in passes of more images; `16 in workers` spares the first process.
 - FAKES_DEADLY: workers end themselves in their first pass.
 """
 
@@ -113,6 +114,10 @@ class Layered(ganstrata.Generator):
         assert state.x is not None
         if os.environ.get("FAKES_DEADLY") and multiprocessing.parent_process() is not None:
             os._exit(9)
+        most, _, where = os.environ.get("FAKES_MOST", "").partition(" ")
+        is_meant = not where or multiprocessing.parent_process() is not None
+        if most and is_meant and len(state.x) > int(most):
+            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {len(state.x)} GiB")
         if pause := os.environ.get("FAKES_SLEEP"):
             time.sleep(float(pause))
         if log := os.environ.get("FAKES_LOG"):

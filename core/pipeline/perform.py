@@ -32,6 +32,7 @@ from ..runs.run import Run
 from ..runs.stages import STAGES, Stage
 from ..runs.status import telling
 from ..storage.result_folder import damaged_results, stale_results
+from .batch_size import free_memory, with_half_the_batch
 from .forecast import check_room, forecast
 from .results import Results
 
@@ -105,40 +106,18 @@ def perform(
     batch = known.batch if known is not None and config.synthesis.batch_size == "auto" else None
     prepared = prepare(config, source=source, batch=batch)
     with locked(out):
-        begun = begin_run(out, config, facts_of(prepared))
-        current = begun.run
-        for name in STAGES[: STAGES.index(stages[0])]:
-            if name in begun.stale:
-                raise RunError(
-                    f"{out}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: "
-                    f"`ganstrata {name} {out}`"
-                )
-            if not _STAGES[name].is_complete(current, prepared):
-                raise RunError(
-                    f"{out}: the results of the stage `{name}` are missing or have changed; "
-                    f"run `ganstrata {name} {out}` first"
-                )
-        if "synthesize" in stages and not current.is_done("synthesize"):
-            check_room(prepared, out)
-        if begun.changes:
-            progress.say(f"{out}: {_consequences(begun, known)}")
-        with RunEngine(prepared, progress.say) as engine:
-            if any(name != "report" and not current.is_done(name) for name in stages):
-                if config.checks:
-                    with checkpoint_named(config.generator.options):
-                        check_batch(prepared, list(prepared.sets.values()))
-                progress.say(forecast(prepared, engine.workers))
-                if prepared.generator.card.layers == 1:
-                    progress.say(
-                        "this generator has one layer: "
-                        "layer-wise analysis does not apply; everything else is computed"
-                    )
-            # run.json is written only now, so a run that cannot begin changes nothing.
-            if begun.is_new or begun.changes:
-                current.save()
-            with telling(current, engine, progress):
-                for name in stages:
-                    _perform(name, current, engine, progress)
+        anew = False
+        while True:
+            try:
+                current = _attempt(prepared, out, stages, known, progress, anew=anew)
+                break
+            except Exception as error:
+                smaller = with_half_the_batch(prepared, out, error)
+            free_memory()
+            progress.say(
+                f"{out}: memory ran out with batches of {prepared.batch} pictures; trying {smaller.batch}"
+            )
+            prepared, anew = smaller, True
         if stages == STAGES and (damaged := damaged_results(out, analysis_names())):
             raise RunError(
                 f"{out}: the run is complete, but results of other commands in it are damaged: "
@@ -147,6 +126,65 @@ def perform(
         if "report" in stages:
             _name_stale(current, progress)
     progress.say(f"{out}: complete in {duration(time.monotonic() - began)}")
+    return current
+
+
+def _attempt(
+    prepared: Prepared,
+    out: Path,
+    stages: tuple[Stage, ...],
+    known: Run | None,
+    progress: Progress,
+    *,
+    anew: bool,
+) -> Run:
+    """Run these stages with the batch of `prepared`.
+
+    Args:
+        prepared: plugins of the run.
+        out: the run directory, locked.
+        stages: as for `perform`.
+        known: the run that the directory held.
+        progress: where progress is shown.
+        anew: whether to begin the run anew, with nothing of what the directory holds.
+
+    Raises:
+        GanstrataError: as for `perform`.
+    """
+    begun = begin_run(out, prepared.config, facts_of(prepared), anew=anew)
+    current = begun.run
+    for name in STAGES[: STAGES.index(stages[0])]:
+        if name in begun.stale:
+            raise RunError(
+                f"{out}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: "
+                f"`ganstrata {name} {out}`"
+            )
+        if not _STAGES[name].is_complete(current, prepared):
+            raise RunError(
+                f"{out}: the results of the stage `{name}` are missing or have changed; "
+                f"run `ganstrata {name} {out}` first"
+            )
+    if "synthesize" in stages and not current.is_done("synthesize"):
+        check_room(prepared, out)
+    if begun.changes:
+        progress.say(f"{out}: {_consequences(begun, known)}")
+    with RunEngine(prepared, progress.say) as engine:
+        if any(name != "report" and not current.is_done(name) for name in stages):
+            if prepared.config.checks:
+                with checkpoint_named(prepared.config.generator.options):
+                    check_batch(prepared, list(prepared.sets.values()))
+            progress.say(forecast(prepared, engine.workers))
+            if prepared.generator.card.layers == 1:
+                progress.say(
+                    "this generator has one layer: "
+                    "layer-wise analysis does not apply; everything else is computed"
+                )
+        # run.json is written only now, so a run that cannot begin changes nothing.
+        if begun.is_new or begun.changes:
+            current.save()
+        with telling(current, engine, progress):
+            for name in stages:
+                _perform(name, current, engine, progress)
     return current
 
 

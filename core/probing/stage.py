@@ -109,6 +109,13 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
     return run.is_done("synthesize") and not _missing(run, prepared)
 
 
+def is_untouched(run: Run, prepared: Prepared) -> bool:
+    """Return whether no sample and no score is stored."""
+    lacking = sum(len(chunk.marks) for chunk in _missing(run, prepared))
+    chunks = -(-prepared.config.synthesis.samples // shard_size(prepared, run.grid))
+    return lacking == chunks * (1 + len(prepared.scorers))
+
+
 def _missing(run: Run, prepared: Prepared) -> list[Chunk]:
     """Return the chunks that some array lacks."""
     n, size = prepared.config.synthesis.samples, shard_size(prepared, run.grid)

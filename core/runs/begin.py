@@ -42,19 +42,20 @@ class Begun(NamedTuple):
     is_new: bool = False
 
 
-def begin_run(path: Path | str, config: RunConfig, facts: RunFacts) -> Begun:
+def begin_run(path: Path | str, config: RunConfig, facts: RunFacts, *, anew: bool = False) -> Begun:
     """Continue the run in a directory, or begin a new one. Nothing is written before `Run.save`.
 
     Args:
         path: the directory.
         config: validated.
         facts: from `facts_of`.
+        anew: whether to begin a new one even if the directory holds one, of which nothing is stored.
 
     Raises:
         RunError: the directory holds a run of another config, or a damaged one.
     """
     path = Path(path)
-    if (path / "run.json").is_file():
+    if (path / "run.json").is_file() and not anew:
         return continue_run(Run.open(path), config, facts)
     machine = {
         "system": platform.platform(),
