@@ -61,7 +61,7 @@ def test_depths_are_put_in_order_and_compared_with_the_papers() -> None:
     sentences = order(built({"layout": [1, 0, 0, 0], "category": [0, 1, 0, 0], "colour": [0, 0, 0, 1]}))
     assert sentences[0].startswith("Mean depths in layers, counted from 0: layout ")
     assert (
-        "Layout comes before category in 100.0 % of resamplings (p 0.02, corrected for 3 pairs)." in sentences
+        "Layout comes before category in 100 % of resamplings (p 0.02, corrected for 3 pairs)." in sentences
     )
     assert "The paper's order, layout, category, colour, is the order of these depths." in sentences
     sentences = order(built({"layout": [0, 0, 0, 1], "category": [0, 1, 0, 0], "colour": [1, 0, 0, 0]}))
