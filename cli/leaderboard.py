@@ -65,7 +65,8 @@ def _numbers(_: click.Context, parameter: click.Parameter, value: str | None) ->
     "--steps",
     callback=_numbers,
     metavar="A,B,...",
-    help="Steps in standard deviations of w, rising; effects are those of the last.  [default: -2,-1,1,2]",
+    help="Steps in standard deviations of w (in space s: of the styles), rising; effects are those of the "
+    "last.  [default: -2,-1,1,2]",
 )
 @click.option(
     "--null",

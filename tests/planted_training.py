@@ -55,6 +55,16 @@ class Paintbox(Factors):
         return State(state.x + row[:, None, None] + self.strength * colour[:, :, None, None])
 
 
+class Curved(Paintbox):
+    """Is as bright as axis 0 is large, on either side."""
+
+    def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
+        """Paint."""
+        assert code is not None
+        assert state.x is not None
+        return State(state.x + 0.2 * (code[:, :1].abs()[:, :, None, None] - 1.0))
+
+
 class Sparse(Factors):
     """W is a sum of few of 16 atoms in 8 dimensions: the axes and the rows of a Hadamard matrix."""
 

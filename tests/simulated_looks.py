@@ -79,7 +79,7 @@ class World:
         count = len(self.effects)
         return effects_of_looks(
             sums[:count],
-            sums[count:, :, :, 0],
+            sums[None, count:, :, :, 0],
             self.design.own,
             looks=looks,
             step=self.design.step,

@@ -143,7 +143,7 @@ def _run_ranking(source: LabelledRun, rows: Sequence[int], set_name: str, at: in
         place_low=low,
         place_high=high,
         null_gaps=effects.null_gaps(at),
-        null_directions=len(effects.null),
+        null_directions=effects.null.shape[1],
         meanings={direction.direction: direction.words for direction in effects.directions()},
     )
 

@@ -271,7 +271,7 @@ def naming_summary(named: int, directions: int, by_chance: int, null: int, rate:
 def summary_of_names(effects: Effects, found: Sequence[FoundDirection]) -> str:
     """Return the sentence of `naming_summary` for directions from `found_directions`."""
     named = sum(direction.is_named for direction in found)
-    return naming_summary(named, len(found), named_by_chance(effects), len(effects.null), effects.rate)
+    return naming_summary(named, len(found), *named_by_chance(effects), effects.rate)
 
 
 def meanings(effects: Effects, most: int = MEANINGS) -> list[str]:

@@ -63,16 +63,22 @@ def side_effect(
         value,
         low,
         high,
-        _random_directions(effects, sorted({int(c) for c in j}), at),
+        _random_directions(effects, sorted({(int(effects.kind[b]), int(c)) for b, c in pairs}), at),
         int(known.sum()),
         int(beyond[i, at, j][known].sum()),
     )
 
 
-def _random_directions(effects: Effects, columns: Sequence[int], at: int) -> float:
-    """Compute the root mean square effect of random directions on these concepts, corrected for noise."""
-    unit = concept_units([effects.concepts[j] for j in columns])
-    sums = effects.null[:, at, columns]  # (R, n, 5)
+def _random_directions(effects: Effects, kinds: Sequence[tuple[int, int]], at: int) -> float:
+    """Compute the root mean square effect of random directions, corrected for noise.
+
+    Args:
+        effects: effects of the run.
+        kinds: pairs of the position of null directions (`Effects.kind`) and a concept.
+        at: position of the layer set.
+    """
+    unit = concept_units([effects.concepts[j] for _, j in kinds])
+    sums = np.stack([effects.null[g, :, at, j] for g, j in kinds], axis=1)  # (R, n, 5)
     means = null_means(sums)  # (R, n)
     with np.errstate(invalid="ignore", divide="ignore"):
         error2 = (sums[..., 2] / sums[..., 0] - means**2) / (sums[..., 0] - 1.0)

@@ -48,7 +48,7 @@ def undecided(effects: Effects) -> list[Undecided]:
     for i in effects.ranking(conditional=True):
         at, used = (i, effects.all_set, 0, effects.own[i]), int(effects.used[i, effects.all_set])
         mean, error, column = float(effects.mean[at]), float(effects.error[at]), int(effects.own[i])
-        null = null_means(effects.null[:, effects.all_set, column])  # (R,)
+        null = null_means(effects.null_of(i)[:, effects.all_set, column])  # (R,)
         beyond_chance = float(null_p_value(np.asarray(mean), null, two_sided=False)) < effects.rate
         if effects.factors[i] or not effects.concepts[column].varies or not beyond_chance:
             continue

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from ..errors import RunError
-from ..plugins.boundary import Boundaries
+from ..plugins.boundary import Boundaries, Boundary
 from ..plugins.contracts import Generator
 from ..plugins.records import Concept
 from ..randomness import Stream, Use, normals
@@ -18,11 +18,13 @@ from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import write_bytes
 from ..storage.rows import Rows, with_columns
-from ..strata.styles import style_channels
+from ..strata.styles import style_channels, style_strata
 
 NULL_FILE = "null.safetensors"
 
 Floats = NDArray[np.float32]
+Layers = tuple[int, ...] | None
+"""Layers at which a direction is moved; None for all."""
 Fit = Callable[[Rows, Rows, Sequence[Concept]], Boundaries]  # latents, scores (N, C), C concepts
 
 
@@ -76,6 +78,48 @@ def random_directions(
     return unit
 
 
+def null_layers(boundaries: Sequence[Boundary]) -> tuple[tuple[Layers, ...], NDArray[np.int64]]:
+    """Return at which layers null directions have to be moved, and which of these belong to each boundary.
+
+    A boundary that moves some layers alone is compared with null directions that move the same layers.
+
+    Args:
+        boundaries: B of them.
+
+    Returns:
+        The G distinct `layers` of the boundaries, in order, and the position of each boundary's (B,).
+    """
+    distinct = list(dict.fromkeys(boundary.layers for boundary in boundaries))
+    return tuple(distinct), np.array([distinct.index(b.layers) for b in boundaries], dtype=np.int64)
+
+
+def at_layers(generator: Generator, directions: Floats, layers: Layers, *, styles: bool) -> Floats:
+    """Return null directions as they are where some layers alone are moved.
+
+    In w each layer is moved by the whole direction, so they stay as they are. In s a direction has a part at
+    each layer, and a boundary that moves some layers lies in their channels. A random direction of s has
+    little of its length there and would be moved less far, so it is cut down to these channels and made as
+    long again.
+
+    Args:
+        generator: gives the strata.
+        directions: unit directions, (R, D), (R, L, D), or (R, S) in s.
+        layers: layers that are moved.
+        styles: whether the directions lie in s.
+
+    Returns:
+        Unit directions of the same shape.
+    """
+    if not styles or layers is None:
+        return directions
+    reads = [
+        generator.strata[s].reads in layers for s, width in style_strata(generator) for _ in range(width)
+    ]
+    kept = np.where(reads, directions, np.float32(0.0))
+    lengths = np.linalg.norm(kept, axis=-1, keepdims=True)
+    return np.asarray(kept / np.where(lengths > 0.0, lengths, 1.0), dtype=np.float32)
+
+
 def permuted_directions(
     fit: Fit,
     latents: Rows,
@@ -85,10 +129,16 @@ def permuted_directions(
     count: int,
     seed: int,
     classes: NDArray[np.int64] | None = None,
+    jointly: bool = False,
 ) -> Floats:
     """Learn directions from permuted scores, which have no relation to the latents.
 
     Unlike random directions, they follow the distribution of the latents, as true boundaries do.
+
+    The boundary of a learner that learns `jointly` depends on the other concepts. The scores of all of them
+    are then permuted together and learnt together, so that directions are held back as true ones are. To
+    permute those of one concept alone would hold its direction back where the others truly change, and random
+    changes of these would look smaller than they are.
 
     Args:
         fit: calls the run's learner.
@@ -98,6 +148,7 @@ def permuted_directions(
         count: R, the number of directions; each has its own permutation.
         seed: seed of the permutations.
         classes: classes of a conditional generator (N,); scores are then permuted within each class.
+        jointly: whether the boundary of a concept depends on which others are learnt.
 
     Returns:
         (R, D), (R, L, D) or (R, S).
@@ -110,9 +161,10 @@ def permuted_directions(
             shuffled = order[np.argsort(classes[order], kind="stable")]
             order = np.empty_like(shuffled)
             order[np.argsort(classes, kind="stable")] = shuffled
-        column = with_columns(scores, [j])[:]  # (N, 1)
-        (boundary,) = fit(latents, column[order], [concepts[j]])
-        directions.append(boundary.normal)
+        columns = list(range(len(concepts))) if jointly else [j]
+        known = with_columns(scores, columns)[:]  # (N, 1) or (N, C)
+        found = fit(latents, known[order], [concepts[i] for i in columns])
+        directions.append(next(b.normal for b in found if b.concept == concepts[j].name))
     return np.stack(directions).astype(np.float32)
 
 

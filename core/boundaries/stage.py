@@ -71,6 +71,7 @@ def learn(run: Run, engine: RunEngine, progress: Progress) -> None:
                 count=config.null_directions,
                 seed=seed,
                 classes=task.classes,
+                jointly=task.learner.jointly,
             )
             save_directions(run, directions)
             files = (*files, NULL_FILE)

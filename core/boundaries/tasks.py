@@ -84,6 +84,8 @@ class LearningTask:
         more: dict[str, Any] = {} if self.classes is None else {"classes": self.classes}
         if self.learner.in_blocks:
             more["measured"] = measured
+        if self.learner.any_space:
+            more["space"] = STYLES if self.styles else "w"
         if self.learner.trains:
             more |= {"precision": self.precision, "on_share": self.on_share}
         return partial(_checked, self.learner, self.generator, seed, styles=self.styles, **more)

@@ -16,7 +16,7 @@ from .board import Board, Row
 from .entries import require_known
 from .estimates import estimate, where_above_zero
 from .judging import Judged, judged
-from .learning import SHARE
+from .learning import SHARE, ways_of_choice
 from .measures import MEASURES
 from .measuring import Measured
 from .metrics.path_length import segment_lengths
@@ -57,7 +57,7 @@ def board_of(measured: Measured, progress: Progress | None = None) -> Board:
                     _of_projections(measured, label, scores, concepts)
                 )
             )
-            q.append(q_values(paths))
+            q.append(q_values(paths, ways_of_choice(measured.learned[label].boundaries)))
             step(1)
     estimates = {
         m.name: estimate(
@@ -102,6 +102,7 @@ def board_of(measured: Measured, progress: Progress | None = None) -> Board:
             "null": config.rescoring.null_directions,
             "resamples": resamples,
             "mixing": config.synthesis.mixing,
+            "space": config.learning.space,
             "seed": seed,
         },
     )

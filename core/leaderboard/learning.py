@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..boundaries.targets import correlations
 from ..boundaries.tasks import LearningTask
 from ..config.reading import option_faults
 from ..errors import ConfigError, DataError, PluginBroken, PluginConflict
-from ..plugins.boundary import Boundaries
+from ..plugins.boundary import STYLES, Boundaries, Boundary
+from ..plugins.compatibility import refusal_of_space
 from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.registry import registry
 from ..runs.loading import build
@@ -23,6 +26,8 @@ from .sampled import Sampled, distances_of
 
 SHARE = 0.2
 """Share of the samples that are positives, and negatives, for every learner that has these options."""
+CHOSEN_AMONG = "chosen_among"
+"""Fact of a direction without labels: number of directions among which it is the best for its concept."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,9 @@ def _check_options(entry: Entry) -> None:
         raise ConfigError(f"learner '{entry.label}'", faults)
 
 
-def built(entry: Entry, generator: Generator, samples: int, *, mixed: bool) -> BoundaryLearner:
+def built(
+    entry: Entry, generator: Generator, samples: int, *, mixed: bool, space: str = "w"
+) -> BoundaryLearner:
     """Build a learner.
 
     Args:
@@ -86,6 +93,7 @@ def built(entry: Entry, generator: Generator, samples: int, *, mixed: bool) -> B
         generator: the generator in whose space it learns, on its device.
         samples: number of samples to learn from.
         mixed: whether the samples mix styles.
+        space: the space of the comparison, `w` or `s`.
 
     Raises:
         GanstrataError: it cannot be had, or not for this generator or these samples.
@@ -93,8 +101,12 @@ def built(entry: Entry, generator: Generator, samples: int, *, mixed: bool) -> B
     learner = cast(
         "BoundaryLearner", build("boundary", entry.use, options_of(entry), device=str(generator.device))
     )
-    if learner.in_styles:
-        raise DataError("finds directions in style channels, along which samples are not moved here")
+    if reason := refusal_of_space(learner, space):
+        other = "w" if space == STYLES else "s"
+        raise DataError(
+            f"{reason}. Steps in the two spaces have no common length, so this is another comparison: "
+            f"--set learning.space={other}"
+        )
     learner.check(samples)
     learner.check_generator(generator)
     if learner.layerwise and not mixed:
@@ -112,19 +124,28 @@ def learned(learner: BoundaryLearner, generator: Generator, sampled: Sampled, se
     """
     latents = sampled.codes if learner.layerwise and sampled.codes is not None else sampled.w
     classes = sampled.classes if learner.within_classes else None
-    task = LearningTask(learner, generator, latents, sampled.scores, sampled.concepts, classes)
+    task = LearningTask(
+        learner, generator, latents, sampled.scores, sampled.concepts, classes, sampled.styles
+    )
     began = time.perf_counter()
     found = task.fit(seed)(latents, sampled.scores, sampled.concepts)
     seconds = time.perf_counter() - began
     if not found:
         raise DataError("it found no direction")
-    by_name = {boundary.concept: boundary for boundary in found}
     ordered = (
-        Boundaries(by_name[concept.name] for concept in sampled.concepts)
-        if all(concept.name in by_name for concept in sampled.concepts)
-        else best_for_concepts(found, sampled)
+        Boundaries(found.of(concept.name) for concept in sampled.concepts)
+        if type(learner).supervised
+        else best_for_concepts(found, sampled)  # whatever targets they have: several may have the same
     )
     return Learned(ordered, type(learner).supervised, 1000.0 * seconds / len(found))
+
+
+def ways_of_choice(boundaries: Sequence[Boundary]) -> NDArray[np.int64]:
+    """Return among how many directions and senses that of each concept was chosen, (B,).
+
+    It is 2 J for the best of J directions without labels, and 1 for a boundary that was learnt from scores.
+    """
+    return np.array([max(2 * int(b.facts.get(CHOSEN_AMONG, 0)), 1) for b in boundaries], dtype=np.int64)
 
 
 def best_for_concepts(found: Boundaries, sampled: Sampled) -> Boundaries:
@@ -151,7 +172,12 @@ def best_for_concepts(found: Boundaries, sampled: Sampled) -> Boundaries:
                 level=concept.level,
                 normal=sign * found[best].normal,
                 offset=sign * found[best].offset - middle,
-                facts={**found[best].facts, "matched": found[best].name, "correlation": float(column[best])},
+                facts={
+                    **found[best].facts,
+                    "matched": found[best].name,
+                    "correlation": float(column[best]),
+                    CHOSEN_AMONG: len(found),
+                },
             )
         )
     return Boundaries(chosen)

@@ -42,7 +42,8 @@ def leaderboard(
         samples: number of samples to learn from; None for the config's.
         verify: number of samples that are moved; None for the config's.
         fresh: number of samples that no learner is given.
-        steps: steps along each direction in standard deviations of w, rising; effects are those of the last.
+        steps: steps along each direction in standard deviations of w, or in space s of
+            the styles, rising; effects are those of the last.
         null: number of random directions; None for the config's.
         seed: seed of everything random; None for the config's.
         judges: groups of concepts that mean the same by several scorers, as `a/wood,b/wood`.

@@ -19,6 +19,7 @@ from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress
 from ..runs.provenance.records import digest
 from ..storage.disk import DiskError
+from ..strata.styles import require_styles
 from .entries import parse_judges
 from .forecast import Ahead, forecast
 from .learning import Learned, checked_learners
@@ -87,10 +88,12 @@ def measure(
     progress = Progress(quiet=True) if progress is None else progress
     entries = checked_learners(request)
     baseline = entries[0].label if request.baseline is None else request.baseline
-    if config.learning.space == STYLES:
-        reason = "must be w: a leaderboard compares learners in the space of the codes"
-        raise ConfigError(source, [Fault(("learning", "space"), reason)])
     scored, chosen, device = prepare_scored(config, source=source)
+    if config.learning.space == STYLES:
+        try:
+            require_styles(scored.generator)
+        except UserError as error:
+            raise ConfigError(source, [Fault(("learning", "space"), str(error))]) from None
     judges = parse_judges(request.judges, [concept.name for concept in scored.concepts])
     work = Work(config, request, store, scored, device, progress)
     left: dict[str, str] = {}
@@ -129,7 +132,9 @@ def measure(
     nulls = {kind: work.null(kind, shared, moves_key) for kind in sorted(kinds, key=repr)}
     card, count = scored.generator.card, config.rescoring.null_directions * len(shared.concepts)
     normals = {
-        layerwise: random_directions(scored.generator, count, config.synthesis.seed, layerwise=layerwise)
+        layerwise: random_directions(
+            scored.generator, count, config.synthesis.seed, layerwise=layerwise, styles=shared.styles
+        )
         for layerwise in sorted({kind.layerwise for kind in kinds})
     }
     return Measured(

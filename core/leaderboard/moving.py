@@ -16,7 +16,7 @@ from ..plugins.base import owner_of
 from ..plugins.records import Rendering
 from ..randomness import Stream, Use, normals, uniforms
 from ..runs.progress import Step
-from ..strata.moves import edit_direction, move
+from ..strata.displacements import displacement, edited
 from ..strata.scored_generator import ScoredGenerator
 from .metrics.path_length import EPSILON
 from .sampled import Sampled
@@ -26,7 +26,7 @@ SIDE = 64  # pixels of the longer side to which pictures are reduced where no sc
 
 
 class Direction(NamedTuple):
-    """Represent a direction to move along: a unit normal (D,) or (L, D), and layers, or None for all."""
+    """Represent a direction to move along: a unit normal (D,), (L, D) or (S,), and layers or None for all."""
 
     normal: Floats
     layers: tuple[int, ...] | None
@@ -108,7 +108,7 @@ def moved(
         scored: the generator with its scorers.
         sampled: gives the unit of a step, and of a change.
         directions: M directions.
-        path: T steps in sd of w, rising, 0 among them.
+        path: T steps in sd of w or of the styles, rising, 0 among them.
         samples: K.
         step: is told of every K samples that were moved along a direction.
     """
@@ -127,16 +127,23 @@ def moved(
         _, origin = embedding(scored, baseline.rendering)
         for m, direction in enumerate(directions):
             layers = everywhere if direction.layers is None else direction.layers
-            field = edit_direction(direction.normal, layers, generator.layer_scale)
+            unit = displacement(
+                generator,
+                direction.normal,
+                layers,
+                generator.layer_scale,
+                styles=sampled.styles,
+                length=sampled.spread,
+            )
             before: Tensor | None = None
             for t, amount in enumerate(path):
                 if amount == 0.0:
                     features = origin
                 else:
-                    edited = baseline.edited(move(codes, field, amount * sampled.spread), layers)
-                    change = (scored.score(edited) - scores)[:taken, columns] / sampled.unit
+                    passed = edited(baseline, codes, [unit], [amount], layers)
+                    change = (scored.score(passed) - scores)[:taken, columns] / sampled.unit
                     changes[m, t, here] = change
-                    _, features = embedding(scored, edited)
+                    _, features = embedding(scored, passed)
                 if before is not None:
                     squared[m, t - 1, here] = squared_distances(features, before)[:taken].cpu().numpy()
                 before = features

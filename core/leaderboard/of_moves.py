@@ -150,11 +150,21 @@ def chance(paths: Paths) -> dict[str, Chance]:
     return found | {"leak": chance_of(np.empty(0))}
 
 
-def q_values(paths: Paths) -> Floats:
+def q_values(paths: Paths, ways: NDArray[np.int64]) -> Floats:
     """Return q values of the effects on own concepts, (B,).
 
     As in re-scoring, an effect has to be larger than those of random directions at the same layers, and than
     zero in other samples too: p is the larger of both, one-sided.
+
+        p = max( min( v p against random directions, 1 ), p against zero )
+
+    v is the number of directions and senses from which the direction was chosen: by the inequality of
+    Bonferroni v p is valid for the best of them, however it was chosen and however they depend on each other.
+    The choice rests on other samples than the effect, so the test against zero need not count it.
+
+    Args:
+        paths: of the learner and of random directions.
+        ways: v of each direction, (B,).
     """
     own = np.stack([paths.changes[b, -1, :, b] for b in range(len(paths.changes))], axis=1)  # (K, B)
     found = moments_of(sums_of(np.zeros_like(own), own))  # each (B,)
@@ -163,4 +173,5 @@ def q_values(paths: Paths) -> Floats:
         for b, null in enumerate(paths.null_changes)
     ]
     against_zero = mean_p_value(found.mean, found.error, found.count, two_sided=False)
-    return benjamini_hochberg(np.maximum(np.array(against_null), against_zero))
+    counted = np.minimum(ways * np.array(against_null), 1.0)
+    return benjamini_hochberg(np.maximum(counted, against_zero))

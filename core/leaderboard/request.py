@@ -20,7 +20,7 @@ class BoardRequest:
 
     Attributes:
         learners: learners to compare, as `name` or `name:{option: value}`.
-        steps: steps along each direction, in sd of w, rising; effects are those of the last.
+        steps: steps along each direction, in sd of w or of the styles, rising; effects are those of the last.
         fresh: number of samples that no learner is given.
         judges: groups of concepts that mean the same, as `a/wood,b/wood`.
         baseline: label of the learner with which the others are compared; the first by default.

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from ..boundaries.targets import distances
 from ..config.schema import RunConfig
 from ..errors import DataError
-from ..plugins.boundary import Boundary
+from ..plugins.boundary import STYLES, Boundary
 from ..plugins.records import Concept
-from ..probing.concept_stats import summarise
+from ..probing.concept_stats import spread_of, summarise
 from ..randomness import Stream
 from ..rescoring.results import concept_units
 from ..runs.progress import Progress
 from ..strata.scored_generator import ScoredGenerator
+from ..strata.styles import styles_of
 
 Floats = NDArray[np.float32]
 
@@ -32,6 +33,7 @@ class Drawn:
         codes: (N + N', L, D) where styles are mixed, else empty.
         scores: of all concepts, (N + N', C).
         classes: (N + N',) where a generator draws classes, else empty.
+        styles: (N + N', S) in space s, else empty.
         count: N.
     """
 
@@ -39,6 +41,7 @@ class Drawn:
     codes: Floats
     scores: Floats
     classes: NDArray[np.int64]
+    styles: Floats
     count: int
 
 
@@ -46,11 +49,18 @@ class Drawn:
 def draw(scored: ScoredGenerator, config: RunConfig, fresh: int, progress: Progress) -> Drawn:
     """Draw, render and score the samples of a config and fresh ones after them, as a run does.
 
-    Samples whose picture is not finite are left out.
+    If the config learns in s, the styles with which pictures are made are kept too. Samples whose picture is
+    not finite are left out.
     """
     n = config.synthesis.samples
     total = n + fresh
-    kept: dict[str, list[NDArray[np.generic]]] = {"w": [], "codes": [], "scores": [], "classes": []}
+    kept: dict[str, list[NDArray[np.generic]]] = {
+        "w": [],
+        "codes": [],
+        "scores": [],
+        "classes": [],
+        "styles": [],
+    }
     finite = []
     with progress.stage("samples", total=total) as step:
         for start in range(0, total, scored.batch):
@@ -60,6 +70,8 @@ def draw(scored: ScoredGenerator, config: RunConfig, fresh: int, progress: Progr
             kept["scores"].append(scored.score(passed.rendering))
             if config.synthesis.mixing > 0.0:
                 kept["codes"].append(codes.float().cpu().numpy())
+            if config.learning.space == STYLES:
+                kept["styles"].append(styles_of(scored.generator, codes).cpu().numpy())
             if latents.condition is not None and latents.condition.ndim == 1:
                 kept["classes"].append(latents.condition.cpu().numpy().astype(np.int64))
             mask = passed.rendering.finite
@@ -72,6 +84,7 @@ def draw(scored: ScoredGenerator, config: RunConfig, fresh: int, progress: Progr
         codes=parts.get("codes", np.empty(0)).astype(np.float32),
         scores=parts["scores"].astype(np.float32),
         classes=parts.get("classes", np.empty(0)).astype(np.int64),
+        styles=parts.get("styles", np.empty(0)).astype(np.float32),
         count=int((rows < n).sum()),
     )
 
@@ -81,17 +94,18 @@ class Sampled:
     """Hold the samples of a comparison by what they are for.
 
     Attributes:
-        w: to learn from, (N, D).
-        codes: (N, L, D) where styles are mixed, else None.
+        w: to learn from, (N, D), or in space s the styles, (N, S).
+        codes: (N, L, D) where styles are mixed, else None; None in space s.
         scores: of the B concepts, (N, B).
         classes: (N,) where a generator draws several, else None.
-        fresh_w: given to no learner, (N', D).
+        fresh_w: given to no learner, (N', D) or (N', S).
         fresh_codes: (N', L, D), or None.
         fresh_scores: (N', B).
         concepts: the B concepts that are learnt.
         columns: columns of the B concepts, then of further judges, among all concepts, (C,).
         unit: what a change of each of the C columns is divided by, (C,).
-        spread: standard deviation of w, the unit of a step.
+        spread: standard deviation of w or of the styles, the unit of a step.
+        styles: whether the space is s.
     """
 
     w: Floats
@@ -105,6 +119,7 @@ class Sampled:
     columns: tuple[int, ...]
     unit: NDArray[np.float64]
     spread: float
+    styles: bool
 
 
 def sampled(
@@ -140,20 +155,23 @@ def sampled(
     if not learnt:
         raise DataError("no concept that the config selects varies among these samples")
     columns = (*learnt, *further)
-    codes = drawn.codes if drawn.codes.size else None
+    styles = drawn.styles.size > 0
+    latents = drawn.styles if styles else drawn.w
+    codes = drawn.codes if drawn.codes.size and not styles else None
     several = drawn.classes.size > 0 and len(np.unique(drawn.classes[:n])) > 1
     return Sampled(
-        w=drawn.w[:n],
+        w=latents[:n],
         codes=None if codes is None else codes[:n],
         scores=drawn.scores[:n][:, learnt],
         classes=drawn.classes[:n] if several else None,
-        fresh_w=drawn.w[n:],
+        fresh_w=latents[n:],
         fresh_codes=None if codes is None else codes[n:],
         fresh_scores=drawn.scores[n:][:, learnt],
         concepts=tuple(scored.concepts[j] for j in learnt),
         columns=columns,
         unit=concept_units([rows[j] for j in columns]),
-        spread=spread,
+        spread=spread_of(latents[:n]) if styles else spread,
+        styles=styles,
     )
 
 
@@ -162,7 +180,7 @@ def distances_of(boundary: Boundary, w: Floats, codes: Floats | None) -> NDArray
 
     Args:
         boundary: the boundary.
-        w: (N, D).
+        w: (N, D), or styles (N, S).
         codes: (N, L, D) where styles are mixed, else None: every layer has w.
     """
     return distances(boundary, codes if codes is not None and boundary.normal.ndim == 2 else w)

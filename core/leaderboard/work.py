@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..boundaries.null_directions import random_directions
+from ..boundaries.null_directions import at_layers, random_directions
 from ..config.schema import RunConfig
 from ..config.schema import Use as Used
 from ..plugins.boundary import Boundaries, Boundary
@@ -26,7 +26,7 @@ from .request import BoardRequest
 from .sampled import Drawn, Sampled, draw
 from .store import Store
 
-FORMAT = 2  # of what is stored; rises when a number is computed otherwise
+FORMAT = 3  # of what is stored; rises when a number is computed otherwise
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,15 @@ class Work:
         synthesis = config.as_data()["synthesis"]
         environment = environment_of(scored, device).model_dump()
         self.key = digest(
-            [FORMAT, environment, generator.model_dump(), list(scorers.items()), synthesis, request.fresh]
+            [
+                FORMAT,
+                environment,
+                generator.model_dump(),
+                list(scorers.items()),
+                synthesis,
+                request.fresh,
+                config.learning.space,
+            ]
         )
 
     @property
@@ -110,7 +118,7 @@ class Work:
         stored = self.store.get("samples", self.key)
         if stored is None:
             made = draw(self.scored, self.config, self.request.fresh, self.progress)
-            arrays = {name: getattr(made, name) for name in ("w", "codes", "scores", "classes")}
+            arrays = {name: getattr(made, name) for name in ("w", "codes", "scores", "classes", "styles")}
             self.store.put("samples", self.key, arrays, {"count": made.count})
             return made
         self.progress.say("samples: read from an earlier call")
@@ -136,7 +144,13 @@ class Work:
             GanstrataError: it cannot be had, or not for this generator or so many samples.
         """
         synthesis = self.config.synthesis
-        return built(entry, self.scored.generator, synthesis.samples, mixed=synthesis.mixing > 0.0)
+        return built(
+            entry,
+            self.scored.generator,
+            synthesis.samples,
+            mixed=synthesis.mixing > 0.0,
+            space=self.config.learning.space,
+        )
 
     def learner(
         self, entry: Entry, learner: BoundaryLearner, shared: Sampled, moves_key: str
@@ -165,7 +179,9 @@ class Work:
         stored = self.store.get(name, key)
         if stored is not None:
             return Moved(**stored.arrays)
-        normals = random_directions(self.scored.generator, count, seed, layerwise=kind.layerwise)
+        generator, styles = self.scored.generator, shared.styles
+        normals = random_directions(generator, count, seed, layerwise=kind.layerwise, styles=styles)
+        normals = at_layers(generator, normals, kind.layers, styles=styles)
         change = self._moved([Direction(n, kind.layers) for n in normals], shared, "random directions")
         self.store.put(name, key, change._asdict(), {})
         return change

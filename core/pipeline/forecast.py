@@ -22,7 +22,7 @@ SPACE_FACTOR = 1.2  # free disk space required, relative to the size of the arra
 def forecast(prepared: Prepared, workers: int) -> str:
     """Return a text with the number of images of a run and an estimate of its time.
 
-    The number is N + K (1 + (B + R) S + B S') + K' M B plus the images of edits (method B).
+    The number is N + K (1 + (B + G R) S + B S') + K' M B plus the images of edits (method B).
     The time is the number of images times the measured time of one image, divided by the workers.
 
     Args:
@@ -31,7 +31,10 @@ def forecast(prepared: Prepared, workers: int) -> str:
     """
     config = prepared.config
     boundaries = prepared.learner.expected(len(prepared.chosen)) + len(config.conditions)
-    probing, verifying = config.synthesis.samples, rescoring.images_needed(prepared, boundaries)
+    places = prepared.learner.layer_sets(prepared.generator, len(prepared.chosen))
+    # Which layers these are is known when the boundaries are; each is counted as if it were all.
+    probing = config.synthesis.samples
+    verifying = rescoring.images_needed(prepared, [None] * boundaries, [None] * places)
     editing = boundaries * len(edit.shown_sets(prepared)) * edit.images_of_strip(prepared)
     total = probing + verifying + editing
     per_image = _measure(prepared)
@@ -45,9 +48,9 @@ def forecast(prepared: Prepared, workers: int) -> str:
         if resamples
         else ""
     )
-    moved_at = quantity(sets, "layer set")
+    moved_at, at = quantity(sets, "layer set"), f" at each of up to {places} places" if places > 1 else ""
     verified = (
-        f"({baselines} + ({quantity(boundaries, 'boundary', 'boundaries')} + {null} random) x "
+        f"({baselines} + ({quantity(boundaries, 'boundary', 'boundaries')} + {null} random{at}) x "
         f"{moved_at}{backwards})"
     )
     return (

@@ -86,7 +86,7 @@ def refusal_of_space(learner: BoundaryLearner, space: str) -> str:
         return "" if space == STYLES else "finds directions in style channels alone; learn in s"
     if space != STYLES:
         return ""
-    if not learner.supervised:
+    if not learner.supervised and not learner.any_space:
         return "finds directions without labels in the space of codes; learn in w"
     if learner.layerwise:
         return (

@@ -297,6 +297,8 @@ class BoundaryLearner(Plugin[ConfigT]):
             set it according to the config.
         within_classes: whether learn() takes `classes` (N,), the classes that a conditional generator drew,
             and compares only samples of the same class.
+        jointly: whether the boundary of a concept depends on which other concepts are learnt with it. Null
+            directions from permuted scores are then learnt from all concepts together.
         trains: whether learn() trains by passes through the generator. It then takes `precision` (fp32, bf16
             or fp16), in which these are to be computed, and `on_share`, a function that it calls with the
             share of its work that is done, from 0 to 1.
@@ -306,6 +308,8 @@ class BoundaryLearner(Plugin[ConfigT]):
             tables, of which `table[a:b]` is an array of rows and `table.shape` the size (arrays are such
             tables too), and takes `measured`: False where only normals and offsets are wanted, so that
             accuracies need not be measured. The constructor may set it according to the config.
+        any_space: whether a learner of directions without labels works in s as well as in the space of codes.
+            learn() then takes `space`, which is `w` or `s`, and in s is given styles (N, S).
         in_styles: whether the learner finds directions in s alone, the space of style channels. It needs
             `learning.space: s`, and is given styles (N, S).
     """
@@ -313,16 +317,18 @@ class BoundaryLearner(Plugin[ConfigT]):
     noun = "boundary learner"
     relief = "give fewer synthesis.samples"
     guarded = (
-        "layerwise", "supervised", "from_samples", "within_classes", "trains", "in_blocks", "in_styles",
-        "check", "check_generator", "expected", "learn",
+        "layerwise", "supervised", "from_samples", "within_classes", "jointly", "trains", "in_blocks",
+        "in_styles", "any_space", "check", "check_generator", "expected", "layer_sets", "learn",
     )  # fmt: skip
     supervised: ClassVar[bool] = True
     from_samples: bool = True
     layerwise: bool = False
     within_classes: ClassVar[bool] = False
+    jointly: ClassVar[bool] = False
     trains: ClassVar[bool] = False
     in_blocks: bool = False
     in_styles: ClassVar[bool] = False
+    any_space: ClassVar[bool] = False
     checkpoint: str = ""
     packages: tuple[str, ...] = ()
 
@@ -347,6 +353,17 @@ class BoundaryLearner(Plugin[ConfigT]):
             concepts: number of concepts to learn.
         """
         return concepts
+
+    def layer_sets(self, generator: Generator, concepts: int) -> int:
+        """Return the most sets of layers that boundaries of learn() may have, for forecasts. Default: one.
+
+        Null directions are moved once for each distinct `Boundary.layers`.
+
+        Args:
+            generator: the generator of the run.
+            concepts: number of concepts to learn.
+        """
+        return 1
 
     @abstractmethod
     def learn(

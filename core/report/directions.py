@@ -146,7 +146,7 @@ def _concept_rows(effects: Effects, tests: NamingTests, i: int) -> list[ConceptE
     for q, j in zip(tests.q[tests.rows.index(i)].tolist(), tests.columns, strict=True):
         concept, unit = effects.concepts[j], float(effects.units[j])
         value, low, high = in_sd_with_interval(effects, i, effects.all_set, j)
-        centre, spread = float(effects.null_mean[j]) / unit, float(effects.null_sd[j]) / unit
+        centre, spread = (float(x[effects.kind[i], j]) / unit for x in (effects.null_mean, effects.null_sd))
         rows.append(
             ConceptEffectRow(
                 concept.id,
@@ -183,7 +183,7 @@ def _layer_bars(effects: Effects, i: int, concept: str) -> list[EffectBar]:
     for name in shown:
         s = names.index(name)
         value, low, high = in_sd_with_interval(effects, i, s, j)
-        _, centre, spread = (float(x) / unit for x in null_moments(null_means(effects.null[:, s, j])))
+        _, centre, spread = (float(x) / unit for x in null_moments(null_means(effects.null_of(i)[:, s, j])))
         outside = abs(value - centre) > 2.0 * spread and (low > 0.0 or high < 0.0)
         bars.append(
             EffectBar(

@@ -90,7 +90,7 @@ def build_page(
                 run.config.synthesis.samples,
             ),
             *sentences.more_samples(undecided(effects)),
-            *sentences.null_gaps(effects.null_gaps(effects.all_set), len(effects.null)),
+            *sentences.null_gaps(effects.null_gaps(effects.all_set), effects.null.shape[1]),
             *point_sentences(effects, [(row.name, "all") for row in content.concepts]),
             *sentences.fewer_extremes(effects.boundaries),
             *sentences.not_relearnt(

@@ -66,7 +66,8 @@ class Design:
         own: column of each boundary's concept, (B,).
         varies: whether each concept varies, (C,).
         units: size of a change of one sd, for each concept, (C,).
-        null: number of null directions R; they follow the boundaries.
+        null: number of null directions R at each of the G sets of layers that boundaries have; they follow
+            the boundaries.
         sets: number of layer sets S.
         all_set: position of the set `all` among them.
         step: samples in a batch.
@@ -79,6 +80,7 @@ class Design:
         dilutions: `boundaries.learning_variance.dilution` of each boundary, (B,); None if no boundary was
             learnt again.
         ways: from how many concepts and senses each own concept was chosen, (B,); None for no choice.
+        kind: which of the G each boundary is compared with, (B,); None if there is one.
     """
 
     own: NDArray[np.int64]
@@ -96,6 +98,12 @@ class Design:
     rate: float
     dilutions: Floats | None = None
     ways: NDArray[np.int64] | None = None
+    kind: NDArray[np.int64] | None = None
+
+    @property
+    def kinds(self) -> NDArray[np.int64]:
+        """Which of the G each boundary is compared with, (B,)."""
+        return np.zeros(len(self.own), dtype=np.int64) if self.kind is None else self.kind
 
     @classmethod
     def of(
@@ -108,6 +116,7 @@ class Design:
         sets: list[str],
         dilutions: Floats | None = None,
         ways: NDArray[np.int64] | None = None,
+        kind: NDArray[np.int64] | None = None,
     ) -> Design:
         """Build the design from the config of a run; `batch` is the largest number of images in one pass."""
         step, looks = look_sizes(config.samples, config.looks, batch)
@@ -127,6 +136,7 @@ class Design:
             config.false_discovery_rate,
             dilutions,
             ways,
+            kind,
         )
 
 
@@ -167,7 +177,7 @@ def _confirm(
     if not factors.any():
         return factors
     sums = units.read(f"sums_{DECIDING}")
-    reached = samples_used(sums, design.looks[-1], design.step)[:, 0]  # (B + R,)
+    reached = samples_used(sums, design.looks[-1], design.step)[:, 0]  # (B + G R,)
     wanted = {int(i): replicate_samples(int(reached[i]), design.step) for i in np.flatnonzero(factors)}
     starts = range(0, max(wanted.values()), design.step)
     yield [
@@ -207,7 +217,7 @@ def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, M
 
     Args:
         design: the interim design.
-        sums: FIELDS of all directions at `all` by batch, (B + R, N, 1, 2, C, 5); NaN where not moved.
+        sums: FIELDS of all directions at `all` by batch, (B + G R, N, 1, 2, C, 5); NaN where not moved.
         own: each boundary's changes of its own concept, (B, 1, 2, K).
         look: number of samples at this look.
 
@@ -219,10 +229,10 @@ def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, M
     # The arrays of a continued or checked run may hold samples beyond this look.
     batches = -(-look // design.step)
     sums, own = sums[:, :batches], own[..., :look]
-    null = sums[len(rows) :, :, :, 0]  # (R, N, 1, C, 5)
+    null = sums[len(rows) :, :, 0, 0].reshape(-1, design.null, batches, *sums.shape[-2:])  # (G, R, N, C, 5)
     effects = _effects(design, sums)
     factors = variation_factors(effects, columns, design.varies, all_set=0, rate=design.rate)
-    null_effects = null_means(np.nansum(null[:, :, 0], axis=1))[:, columns]  # (R, B)
+    null_effects = null_means(np.nansum(null, axis=2))[design.kinds, :, columns].T  # (R, B)
     most = effects.high[rows, 0, 0, columns] + design.units[columns] / (look + 1.0)  # (B,)
     spread = null_moments(null_effects)[2]
     best = np.where(spread > 0.0, null_p_value(most, null_effects, two_sided=False), 0.0)
@@ -232,17 +242,19 @@ def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, M
 
 
 def _effects(design: Design, sums: Floats) -> EffectArrays:
-    """Compute effects at `all` from the FIELDS of all directions by batch, (B + R, N, 1, 2, C, 5)."""
+    """Compute effects at `all` from the FIELDS of all directions by batch, (B + G R, N, 1, 2, C, 5)."""
     count, unit = len(design.own), np.ones(sums.shape[-2])
+    null = sums[count:, :, :, 0]
     return effects_of_looks(
         sums[:count],
-        sums[count:, :, :, 0],
+        null.reshape(-1, design.null, *null.shape[1:]),
         design.own,
         looks=design.looks,
         step=design.step,
         unit=unit,
         all_set=0,
         ways=design.ways,
+        kind=design.kinds,
     )
 
 
@@ -251,9 +263,11 @@ def _moves(
 ) -> list[ScheduledMove]:
     """List the moves of samples `before` to `look` for all active boundaries and layer sets, (B, S).
 
-    Null directions are moved at every set at which any boundary is active, on the first `null` samples.
+    Null directions are moved at every set at which any boundary that they belong to is active, on the first
+    `null` samples.
     """
-    null_active = np.repeat(active.any(axis=0, keepdims=True), design.null, axis=0)
+    kinds = range(int(design.kinds.max()) + 1)
+    null_active = np.stack([active[design.kinds == g].any(axis=0) for g in kinds]).repeat(design.null, axis=0)
     chosen = [tuple(int(s) for s in np.flatnonzero(row)) for row in np.concatenate([active, null_active])]
     return [
         ScheduledMove(part, start, direction, sets)

@@ -98,12 +98,15 @@ def shared_work(
         costs: work per image.
         starts: stratum at which each layer set restarts, (S,).
         used: samples of each boundary at each layer set, those moved backwards counted again, (B, S).
-        null_used: samples of each null direction at each layer set, (S,).
+        null_used: samples of each null direction at each layer set, (S,), or (G, S) if they are moved at
+            several sets of layers.
         null: number of null directions R.
         baselines: number of unedited images.
     """
     each = np.array([costs.edited(start) for start in starts])
-    return baselines * costs.edited() + float((used.sum(axis=0) + null * null_used) @ each)
+    return baselines * costs.edited() + float(
+        (used.sum(axis=0) + null * np.atleast_2d(null_used).sum(axis=0)) @ each
+    )
 
 
 def counted(prepared: Prepared, effects: Effects) -> Work:
@@ -115,7 +118,7 @@ def counted(prepared: Prepared, effects: Effects) -> Work:
     used, null_used, replicates = effects.used, effects.null_used, effects.replicates
     config, costs = prepared.config.rescoring, measured(prepared)
     starts = [first_reader(prepared.generator, layers) for layers in prepared.sets.values()]
-    null, (boundaries, sets) = config.null_directions, used.shape
+    null, sets = config.null_directions, used.shape[1]
     all_set = list(prepared.sets).index("all")
     others = [s for s in range(sets) if s != all_set]
     step = look_sizes(config.samples, config.looks, prepared.batch)[0] if config.adaptive else prepared.batch
@@ -130,14 +133,19 @@ def counted(prepared: Prepared, effects: Effects) -> Work:
         [costs.edited(starts[all_set], prepared.alias_of(int(column))) for column in effects.own]
     )  # (B,)
     relearnt = (each @ replicate_used, each.sum() * replicate_samples(config.samples, step))
-    full = np.full_like(used, config.samples)
+    reached = effects.reached  # (B, S); elsewhere nothing is rendered
+    null_reached = reached[[int(np.argmax(effects.kind == g)) for g in range(len(null_used))]]  # (G, S)
     signs = 1 + np.array(moved_backwards(config.backward, prepared.sets), dtype=np.int64)  # (S,)
+    moves, null_moves = config.samples * signs * reached, config.samples * null_reached
     return Work(
         unit=costs.unit,
         per_image=costs.edited(),
-        naive=naive_work(costs, config.samples, sets, boundaries, null, signs=signs),
-        full=shared_work(costs, starts, signs * full, full[0], null, config.samples) + float(relearnt[1]),
-        done=shared_work(costs, starts, effects.pairs.sum(axis=2), null_used, null, baselines)
+        naive=sum(naive_work(costs, config.samples, sets, 1, 0, signs=signs * row) for row in reached)
+        + sum(naive_work(costs, config.samples, int(row.sum()), 0, null) for row in null_reached),
+        full=shared_work(costs, starts, moves, null_moves, null, config.samples) + float(relearnt[1]),
+        done=shared_work(
+            costs, starts, effects.pairs.sum(axis=2) * reached, null_used * null_reached, null, baselines
+        )
         + float(relearnt[0]),
     )
 

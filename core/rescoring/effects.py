@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..boundaries.learning_variance import total_interval
 from ..statistics import mean_interval, skewed_interval
 from .interim import layer_looks, sequential_p, spending
-from .null_comparison import NullComparison, compare_with_null, extra_variance, q_values
+from .null_comparison import NullComparison, by_layers, compare_with_null, extra_variance, q_values
 from .sums import Moments, moments_of, null_means, samples_used
 
 Floats = NDArray[np.float64]
@@ -91,20 +91,24 @@ def effects_of(
     unit: Floats,
     all_set: int,
     ways: NDArray[np.int64] | None = None,
+    kind: NDArray[np.int64] | None = None,
 ) -> EffectArrays:
     """Compute effects from sums over all samples.
 
     Args:
         sums: FIELDS of the boundaries, (B, S, 2, C, 5); NaN where one was not moved.
-        null: FIELDS of the null directions at the positive step, (R, S, C, 5).
+        null: FIELDS of the null directions at the positive step, moved at each of G sets of layers that
+            boundaries have (`null_layers`), (G, R, S, C, 5).
         own_changes: each boundary's changes of its own concept, (B, S, 2, K).
         own: column of each boundary's concept, (B,).
         samples: K.
         unit: divisor of `in_sd` for each concept, max(sd, least), (C,).
         all_set: position of the layer set `all` on axis 1.
         ways: as for `q_values`.
+        kind: which of the G null directions each boundary is compared with, (B,); None for the first.
     """
-    null_mean = null_means(null)  # (R, S, C)
+    kind = np.zeros(len(own), dtype=np.int64) if kind is None else kind
+    null_mean = [null_means(each) for each in null]  # (R, S, C) each
     effects = _empty(sums.shape[:-1])
     # Boundaries do not depend on each other but for q, and some at a time need little memory besides.
     some = max(1, CELLS // max(math.prod(sums.shape[1:-1]), 1))
@@ -115,7 +119,7 @@ def effects_of(
         low, high = mean_interval(moments.mean, moments.error, moments.count)
         rows = np.arange(len(low))
         low[rows, :, :, own[part]], high[rows, :, :, own[part]] = skewed_interval(own_changes[part])
-        comparison = compare_with_null(moments, null_mean, own[part])
+        comparison = _by_kind(moments, null_mean, own[part], kind[part])
         _fill(effects, part, moments, (low, high), comparison, samples=samples * moved, unit=unit)
     return replace(effects, q=q_values(effects.p, own, all_set, ways))
 
@@ -130,6 +134,7 @@ def effects_of_looks(
     unit: Floats,
     all_set: int,
     ways: NDArray[np.int64] | None = None,
+    kind: NDArray[np.int64] | None = None,
 ) -> EffectArrays:
     """Compute effects where each boundary stopped at its own interim analysis (look) at each layer set.
 
@@ -141,22 +146,30 @@ def effects_of_looks(
 
     Args:
         sums: FIELDS of the boundaries by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
-        null: FIELDS of the null directions at the positive step, (R, N, S, C, 5), on the first samples of the
-            boundaries: at `all` `null_samples` of them, at other sets the first look.
+        null: FIELDS of the null directions at the positive step, moved at each of G sets of layers that
+            boundaries have, (G, R, N, S, C, 5), on the first samples of the boundaries: at `all`
+            `null_samples` of them, at other sets the first look.
         own: column of each boundary's concept, (B,).
         looks: number of samples at each look at `all`, ascending.
         step: samples in a batch.
         unit: divisor of `in_sd` for each concept, max(sd, least), (C,).
         all_set: position of the layer set `all`.
         ways: as for `q_values`.
+        kind: which of the G null directions each boundary is compared with, (B,); None for the first.
     """
+    kind = np.zeros(len(own), dtype=np.int64) if kind is None else kind
     forwards, backwards = (samples_used(sums, looks[-1], step, sign) for sign in (0, 1))  # each (B, S)
 
     def compared(look: int) -> NullComparison:
         n = -(-look // step)
         moments = moments_of(np.nansum(sums[:, :n], axis=1))
-        extra = extra_variance(null[:, :n], moments.count[:, :, 0])
-        return compare_with_null(moments, null_means(np.nansum(null[:, :n], axis=1)), own, extra)
+
+        def against(g: int, rows: NDArray[np.int64]) -> NullComparison:
+            chance, some = null[g, :, :n], moments.of(rows)
+            extra = extra_variance(chance, some.count[:, :, 0])
+            return compare_with_null(some, null_means(np.nansum(chance, axis=1)), own[rows], extra)
+
+        return by_layers(kind, against)
 
     at_layers = compared(layer_looks(looks[-1], step)[0])
     by_look = [compared(look) for look in looks]
@@ -208,6 +221,13 @@ def over_learning(
     low, high = effects.low_total.copy(), effects.high_total.copy()
     low[at], high[at] = total_interval(effects.mean[at], effects.low[at], effects.high[at], error, freedom)
     return replace(effects, low_total=low, high_total=high)
+
+
+def _by_kind(
+    moments: Moments, null_mean: Sequence[Floats], own: NDArray[np.int64], kind: NDArray[np.int64]
+) -> NullComparison:
+    """Compare b boundaries each with its null directions, of which `null_mean` has G."""
+    return by_layers(kind, lambda g, rows: compare_with_null(moments.of(rows), null_mean[g], own[rows]))
 
 
 def _empty(shape: tuple[int, ...]) -> EffectArrays:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,25 +117,36 @@ def named_directions(effects: Effects) -> list[NamedDirection]:
     ]
 
 
-def named_by_chance(effects: Effects) -> int:
+class NamedByChance(NamedTuple):
+    """Hold how many of some null directions would be named."""
+
+    named: int
+    of: int
+
+
+def named_by_chance(effects: Effects) -> NamedByChance:
     """Return how many of the null directions the rule of `named_directions` would name.
 
-    Each null direction takes the place of one found without labels: it is compared with the other null
-    directions and with zero, and the p values of all pairs of a null direction and a concept that varies are
-    corrected together. A null direction has no target, so every test is two-sided.
+    Each null direction takes the place of one found without labels: it is compared with the others that are
+    moved at the same layers and with zero, and the p values of all pairs of a null direction and a concept
+    that varies are corrected together. A null direction has no target, so every test is two-sided.
 
     Args:
-        effects: of any boundaries.
+        effects: of any boundaries; only null directions that such a direction is compared with are counted.
     """
     columns = [j for j, concept in enumerate(effects.concepts) if concept.varies]
-    null = effects.null[:, effects.all_set, columns]  # (R, V, 5)
-    moments, means = moments_of(null), null_means(null)
-    against_zero = mean_p_value(moments.mean, moments.error, moments.count, two_sided=True)
-    p = np.stack(
-        [null_p_value(means[r], np.delete(means, r, axis=0), two_sided=True) for r in range(len(means))]
-    )
-    q = benjamini_hochberg(np.maximum(p, against_zero).reshape(-1)).reshape(p.shape)
-    return int((q < effects.rate).any(axis=1).sum())  # never for NaN
+    kinds = sorted({int(effects.kind[i]) for i in naming_tests(effects).rows})
+    p = []
+    for g in kinds:
+        null = effects.null[g][:, effects.all_set, columns]  # (R, V, 5)
+        moments, means = moments_of(null), null_means(null)
+        against_zero = mean_p_value(moments.mean, moments.error, moments.count, two_sided=True)
+        p += [
+            np.maximum(null_p_value(means[r], np.delete(means, r, axis=0), two_sided=True), against_zero[r])
+            for r in range(len(means))
+        ]
+    q = benjamini_hochberg(np.concatenate(p)).reshape(len(p), -1) if p else np.ones((0, 1))
+    return NamedByChance(int((q < effects.rate).any(axis=1).sum()), len(p))  # never for NaN
 
 
 def _moves(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,23 @@ class NullComparison:
     p: Floats
     rank: Floats
     count: Floats
+
+
+def by_layers(
+    kind: NDArray[np.int64], compare: Callable[[int, NDArray[np.int64]], NullComparison]
+) -> NullComparison:
+    """Compare each boundary with the null directions that are moved at its own layers.
+
+    Args:
+        kind: position of each boundary's null directions, (B,), from `null_layers`.
+        compare: called with a position and the rows of its boundaries; compares these alone.
+    """
+    parts = [(rows, compare(int(g), rows)) for g in np.unique(kind) for rows in [np.flatnonzero(kind == g)]]
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    p, rank, count = (
+        np.concatenate([getattr(part, name) for _, part in parts])[order] for name in ("p", "rank", "count")
+    )
+    return NullComparison(p, rank, count)
 
 
 class ExtraVariance(NamedTuple):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..boundaries.learn import Learnt
 from ..boundaries.learning_variance import replicate_samples
-from ..boundaries.null_directions import random_directions
+from ..boundaries.null_directions import at_layers, null_layers, random_directions
 from ..boundaries.resampled import Resampled
 from ..boundaries.targets import with_targets
 from ..errors import UserError, nearest
@@ -25,7 +25,7 @@ from ..probing.styles import styles_of_samples
 from ..randomness import Stream
 from ..runs.manifest import ConceptStats
 from ..strata.layers import groups_of, layer_sets
-from ..strata.moves import own_layers
+from ..strata.moves import moved_of, own_layers
 from ..strata.scored_generator import ScoredGenerator
 from ..strata.styles import styles_of
 from .effects import BACKWARD, moved_backwards
@@ -69,10 +69,9 @@ def rescore(
 
     `score` is the paper's measure (Yang, Shen and Zhou, IJCV 2021, section 2.2, eq. 1). It is above zero even
     for pure noise, so decisions rest on the signed effect, which is compared with the effects of R random
-    unit directions: see `EffectArrays` for intervals, p and q. Boundaries are moved forwards, and
-    backwards as `backward` says.
-    All boundaries, layer sets and random directions share the same samples, which are not those that
-    boundaries were learnt from.
+    unit directions, moved at the boundary's own layers if it has any: see `EffectArrays` for intervals, p and
+    q. Boundaries are moved forwards, and backwards as `backward` says. All boundaries, layer sets and random
+    directions share the same samples, which are not those that boundaries were learnt from.
 
     Args:
         generator: the generator G.
@@ -90,7 +89,8 @@ def rescore(
         unit: `sd` for a distance in units of s_w = sqrt(trace Cov(w) / D), `raw` for lambda = distance.
         backward: layer sets at which boundaries are moved backwards too: `all` for that set alone,
             `everywhere` or `none`.
-        null_directions: number of random directions R, at least 3.
+        null_directions: number of random directions R, at least 3; they are moved once for each set of layers
+            that boundaries have.
         rate: false discovery rate of variation factors, in (0, 1).
         bootstrap: number of bootstrap resamplings, at least 100.
         seed: seed of all random numbers.
@@ -137,9 +137,15 @@ def rescore(
     spread, concepts = _statistics(scored, probed, samples, styles=styles)
     step = distance * (spread if unit == "sd" else 1.0)
     layerwise = moved[0].normal.ndim == 2
-    null = random_directions(generator, null_directions, seed, layerwise=layerwise, styles=styles)
+    random = random_directions(generator, null_directions, seed, layerwise=layerwise, styles=styles)
+    directions = [(b.normal, b.layers) for b in moved]
+    directions += [
+        (normal, layers)
+        for layers in null_layers(moved)[0]
+        for normal in at_layers(generator, random, layers, styles=styles)
+    ]
     relearnt = boundaries.relearnt if isinstance(boundaries, Learnt) else None
-    total = np.zeros((len(moved) + len(null), len(sets), 2, len(scored.concepts), len(FIELDS)))
+    total = np.zeros((len(directions), len(sets), 2, len(scored.concepts), len(FIELDS)))
     changes = np.full((len(moved), len(sets), 2, samples), np.nan)
     relearnt_changes = (
         None if relearnt is None else np.full((len(relearnt.spreads), len(moved), samples), np.nan)
@@ -148,16 +154,14 @@ def rescore(
         count = min(scored.batch, samples - start)
         here = slice(start, start + count)
         baseline = baseline_of(scored, start, Stream.VERIFICATION, list(sets.values()))
-        for d, normal in enumerate([*(boundary.normal for boundary in moved), *null]):
+        for d, (normal, own_at) in enumerate(directions):
             column = columns[d] if d < len(moved) else None
             sums, own = changes_along(
                 scored,
                 baseline,
                 normal,
                 step,
-                [own_layers(moved[d], layers) for layers in sets.values()]
-                if d < len(moved)
-                else list(sets.values()),
+                [moved_of(own_at, layers) for layers in sets.values()],
                 backward=backwards,
                 column=column,
                 count=count,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import errors_of
+from ..boundaries.null_directions import null_layers
 from ..boundaries.targets import ways_of_choice
 from ..errors import UserError
 from ..figures import rankings
@@ -39,8 +40,9 @@ class Sums:
     """Hold the sums of re-scoring, from which effects are computed.
 
     Attributes:
-        sums: `effects.FIELDS` of every direction, boundaries first, (B + R, S, 2, C, 5); with looks by batch,
-            (B + R, N, S, 2, C, 5).
+        sums: `effects.FIELDS` of every direction, (B + G R, S, 2, C, 5); with looks by batch, (B + G R, N, S,
+            2, C, 5). Boundaries come first, then the R null directions at each of the G sets of layers that
+            boundaries have (`null_layers`).
         changes: each boundary's changes of its own concept, (B, S, 2, K). Both are NaN where a direction was
             not moved.
         relearnt: changes of the own concept at `all` along each boundary learnt again from M resamplings, (M,
@@ -75,15 +77,19 @@ class Effects(EffectArrays):
             were not taken, because sampling stopped early, and where a boundary was not moved (`moved`).
         own: column of each boundary's concept, (B,).
         factors: whether each boundary is a variation factor, (B,).
-        null: FIELDS of the null directions at the positive step, (R, S, C, 5).
+        null: FIELDS of the null directions at the positive step, (G, R, S, C, 5). They are moved as
+            boundaries are: at each of the G sets of layers that boundaries have, which is one if none has
+            layers of its
+                own.
+        kind: which of the G each boundary is compared with, (B,).
         null_mean, null_sd: mean and standard deviation of the null directions' effects on each concept at all
-            layers, (C,). Undefined effects are left out.
+            of their layers, (G, C). Undefined effects are left out.
         step: lambda, in units of w or s.
         rate: false discovery rate of the variation factors.
         seed: seed of the resamplings.
         bootstrap: number of resamplings for each bootstrap interval.
         used: number of samples that each boundary was moved forwards on at each layer set, (B, S).
-        null_used: number of samples that each null direction was moved on at each layer set, (S,).
+        null_used: number of samples that each null direction was moved on at each layer set, (G, S).
         learning_error: standard error of each boundary's effect at `all` due to learning, (B,); NaN where
             unknown.
         replicates: number of boundaries learnt again that were moved at `all`, for each boundary, (B,).
@@ -97,6 +103,7 @@ class Effects(EffectArrays):
     own: NDArray[np.int64]
     factors: NDArray[np.bool_]
     null: Floats
+    kind: NDArray[np.int64]
     null_mean: Floats
     null_sd: Floats
     step: float
@@ -138,12 +145,13 @@ class Effects(EffectArrays):
             bootstrap: number of resamplings.
         """
         count, all_set = len(boundaries), list(sets).index("all")
+        layers, kind = null_layers(boundaries)
         ids = [concept.id for concept in concepts]
         own = np.array([ids.index(boundary.concept) for boundary in boundaries])
         unit, ways = concept_units(concepts), ways_of_choice(boundaries)
         sums = measured.sums
         if measured.looks is not None:
-            boundary_sums, null_sums = sums[:count], sums[count:, :, :, 0]
+            boundary_sums, null_sums = sums[:count], _by_layers(sums[count:, :, :, 0], len(layers))
             arrays = effects_of_looks(
                 boundary_sums,
                 null_sums,
@@ -153,19 +161,21 @@ class Effects(EffectArrays):
                 unit=unit,
                 all_set=all_set,
                 ways=ways,
+                kind=kind,
             )
             used = samples_used(sums, samples, measured.batch)
             sums = np.nansum(sums, axis=1)
         else:
             arrays = effects_of(
                 sums[:count],
-                sums[count:, :, 0],
+                _by_layers(sums[count:, :, 0], len(layers)),
                 measured.changes,
                 own,
                 samples=samples,
                 unit=unit,
                 all_set=all_set,
                 ways=ways,
+                kind=kind,
             )
             used = np.full(sums.shape[:2], samples)
         learning_error, replicates = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
@@ -174,7 +184,8 @@ class Effects(EffectArrays):
             arrays = over_learning(arrays, learning_error, freedom, own, all_set=all_set)
             replicates = (~np.isnan(measured.relearnt).all(axis=2)).sum(axis=0)
         varies = np.array([concept.varies for concept in concepts])
-        _, null_mean, null_sd = null_moments(null_means(sums[count:, all_set, 0]))
+        null = _by_layers(sums[count:, :, 0], len(layers))  # (G, R, S, C, 5)
+        moments = [null_moments(null_means(each[:, all_set])) for each in null]
         return cls(
             **vars(arrays),
             boundaries=boundaries,
@@ -184,18 +195,23 @@ class Effects(EffectArrays):
             changes=measured.changes / unit[own][:, None, None, None],
             own=own,
             factors=variation_factors(arrays, own, varies, all_set=all_set, rate=rate),
-            null=sums[count:, :, 0],
-            null_mean=null_mean,
-            null_sd=null_sd,
+            null=null,
+            kind=kind,
+            null_mean=np.stack([mean for _, mean, _ in moments]),
+            null_sd=np.stack([sd for _, _, sd in moments]),
             step=step,
             rate=rate,
             seed=seed,
             bootstrap=bootstrap,
             used=used[:count],
-            null_used=used[count],
+            null_used=_by_layers(used[count:], len(layers))[:, 0],
             learning_error=learning_error,
             replicates=replicates,
         )
+
+    def null_of(self, i: int) -> Floats:
+        """Return FIELDS of the null directions that boundary i is compared with, (R, S, C, 5)."""
+        return np.asarray(self.null[self.kind[i]])
 
     @property
     def all_set(self) -> int:
@@ -268,7 +284,7 @@ class Effects(EffectArrays):
         return {
             boundary.name: int(n)
             for boundary, n in zip(self.boundaries, count, strict=True)
-            if n < len(self.null)
+            if n < self.null.shape[1]
         }
 
     def single_layers(self) -> list[int]:
@@ -355,6 +371,11 @@ class Effects(EffectArrays):
     def _repr_html_(self) -> str:
         """Return the table of boundaries that a notebook shows."""
         return html_of(self)
+
+
+def _by_layers(values: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return values of null directions (G R, ...) as (G, R, ...)."""
+    return values.reshape(count, -1, *values.shape[1:])
 
 
 def concept_units(concepts: Sequence[ConceptStats]) -> Floats:

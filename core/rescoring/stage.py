@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..boundaries.files import load_boundaries
-from ..boundaries.null_directions import null_directions
+from ..boundaries.null_directions import Layers, at_layers, null_directions, null_layers
 from ..boundaries.resampled import Resampled
 from ..errors import MismatchError, PictureError
 from ..plugins.boundary import STYLES, Boundaries
@@ -31,11 +31,11 @@ from ..runs.progress import Progress
 from ..runs.run import Run
 from ..storage.chunks import Region
 from ..storage.shards import Shards
-from ..strata.moves import own_layers, step_unit
+from ..strata.moves import moved_of, own_layers, step_unit
 from .adaptive import DECIDING, RESAMPLED
 from .measure import Baseline, baseline_of, changes_along, own_change_along
 from .results import Effects
-from .stored_effects import read_effects, write_tables
+from .stored_effects import as_stored, is_current, read_effects, write_tables
 from .sums import FIELDS
 from .work_units import (
     Unit,
@@ -48,6 +48,8 @@ from .work_units import (
     open_units,
     planned_units,
 )
+
+Null = tuple[NDArray[np.float32], Layers]  # a null direction, and the layers at which it is moved
 
 
 def step_length(prepared: Prepared, spread: float) -> float:
@@ -63,7 +65,7 @@ def step_length(prepared: Prepared, spread: float) -> float:
 
 def is_complete(run: Run, prepared: Prepared) -> bool:
     """Check whether every unit is stored and undamaged."""
-    if not run.is_done("rescore"):
+    if not run.is_done("rescore") or not is_current(run):
         return False
     units = open_units(run)
     return not any(
@@ -80,8 +82,9 @@ def rescore(run: Run, engine: RunEngine, progress: Progress) -> None:
         check_fits(boundary, prepared.generator)
     _check_space(run, boundaries)
     units = open_units(run)
-    units.create(layout_of(prepared, len(boundaries), run.grid), directions_key(run, prepared))
-    total, images = images_needed(prepared, len(boundaries)), 0
+    null, _ = null_layers(boundaries)
+    units.create(layout_of(prepared, len(boundaries), len(null), run.grid), directions_key(run, prepared))
+    total, images = images_needed(prepared, [boundary.layers for boundary in boundaries], null), 0
     plan = planned_units(run, prepared, boundaries)
     needed = next(plan)
     missing = _missing(units, needed)
@@ -110,6 +113,7 @@ def rescore(run: Run, engine: RunEngine, progress: Progress) -> None:
         images=images,
         nonfinite=nonfinite,
         factors=effects.factor_names,
+        null_layers=as_stored(null),
     )
 
 
@@ -193,7 +197,7 @@ def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
 
 def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     """Move a batch along a block of directions at layer sets, and write sums and own changes."""
-    boundaries, null_directions, _ = _directions(unit, run, prepared)
+    boundaries, null, _ = _directions(unit, run, prepared)
     sets, (low, high) = list(prepared.sets.values()), unit.block
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
     baseline = _baseline(prepared, unit.start)
@@ -204,12 +208,13 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     own = np.full((max(0, min(high, len(boundaries)) - low), rows, 2, here), np.nan, dtype=np.float32)
     for d, at, backward, _ in unit.moves:
         boundary = boundaries[d] if d < len(boundaries) else None
+        normal, own_at = null[d - len(boundaries)] if boundary is None else (boundary.normal, boundary.layers)
         moved, own_moved = changes_along(
             prepared,
             baseline,
-            null_directions[d - len(boundaries)] if boundary is None else boundary.normal,
+            normal,
             step_length(prepared, run.spread),
-            [sets[s] if boundary is None else own_layers(boundary, sets[s]) for s in at],
+            [moved_of(own_at, sets[s]) for s in at],
             backward=backward,
             column=None if boundary is None else column_of(prepared, boundary.concept),
             count=here,
@@ -232,16 +237,20 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     open_units(run).write(name_of(unit), arrays)
 
 
-def _directions(
-    unit: Unit, run: Run, prepared: Prepared
-) -> tuple[Boundaries, NDArray[np.float32], Resampled | None]:
-    """Read boundaries, null directions and boundaries learnt again, once per process and key."""
+def _directions(unit: Unit, run: Run, prepared: Prepared) -> tuple[Boundaries, list[Null], Resampled | None]:
+    """Read boundaries, null directions with their layers, and boundaries learnt again, once per key."""
     cached = prepared.memory.get("directions")
     if cached is None or cached[0] != unit.key:
         path = Path(unit.path)
         boundaries, _ = load_boundaries(path)
         resampled = Resampled.load(path, boundaries) if prepared.learning_resamples else None
-        cached = (unit.key, boundaries, null_directions(run, prepared), resampled)
+        normals, styles = null_directions(run, prepared), prepared.in_styles
+        null = [
+            (normal, layers)
+            for layers in null_layers(boundaries)[0]
+            for normal in at_layers(prepared.generator, normals, layers, styles=styles)
+        ]
+        cached = (unit.key, boundaries, null, resampled)
         prepared.memory["directions"] = cached
     return cached[1], cached[2], cached[3]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import chain, product
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.files import load_boundaries
+from ..boundaries.null_directions import Layers, null_layers
 from ..boundaries.resampled import RESAMPLED_FILE, Resampled
+from ..errors import RunError
 from ..runs.run import Run
 from ..storage.csv_tables import csv_parts
 from ..storage.disk import write_parts, write_text
@@ -33,13 +36,18 @@ def read_effects(run: Run) -> Effects:
     """
     config, units = run.config.rescoring, run.arrays("rescoring.zarr")
     boundaries, _ = load_boundaries(run.path)
+    if "rescore" in run.record.stages and not is_current(run):
+        raise RunError(
+            f"{run.path}: some of its directions move layers of their own, and an early version compared them"
+            f" with null directions moved at other layers; run `ganstrata rescore {run.path}` again"
+        )
     sets = {name: tuple(layers) for name, layers in run.record.layer_sets.items()}
     looks, batch = None, run.batch
     if config.adaptive:
         batch, looks = look_sizes(config.samples, config.looks, run.batch)
-        sums, changes = _merged(units, list(sets).index("all"))  # (B + R, N, S, 2, C, 5), (B, S, 2, K)
+        sums, changes = _merged(units, list(sets).index("all"))  # (B + G R, N, S, 2, C, 5), (B, S, 2, K)
     else:
-        sums = _summed(units)  # (B + R, S, 2, C, 5)
+        sums = _summed(units)  # (B + G R, S, 2, C, 5)
         changes = units.read("own").astype(np.float64)
     relearnt, dilutions = None, None
     if "learn" in run.record.stages and RESAMPLED_FILE in run.record.stages["learn"].files:
@@ -59,8 +67,21 @@ def read_effects(run: Run) -> Effects:
     )
 
 
+def is_current(run: Run) -> bool:
+    """Return whether null directions were moved at the layers of the boundaries that they belong to.
+
+    Early versions moved them at all layers.
+    """
+    return run.record.stages["rescore"].null_layers == as_stored(null_layers(load_boundaries(run.path)[0])[0])
+
+
+def as_stored(layers: Sequence[Layers]) -> list[list[int] | None]:
+    """Return sets of layers as run.json holds them."""
+    return [None if each is None else list(each) for each in layers]
+
+
 def _summed(units: Shards) -> Floats:
-    """Return the sums over all batches, (B + R, S, 2, C, 5), of which only some batches are in memory."""
+    """Return the sums over all batches, (B + G R, S, 2, C, 5), of which only some batches are in memory."""
     directions, batches, *shape = units.shape("sums")
     total = np.zeros((directions, *shape))
     some = max(1, PART_BYTES // (8 * math.prod(shape)))

@@ -70,6 +70,10 @@ class Moments:
     clipped: Floats
     made_undefined: Floats
 
+    def of(self, rows: NDArray[np.int64]) -> Moments:
+        """Return those of some rows of the first axis."""
+        return Moments(*(values[rows] for values in vars(self).values()))
+
 
 def moments_of(sums: Floats) -> Moments:
     """Compute the moments of changes, each (...), from FIELDS (..., 5)."""

@@ -115,7 +115,9 @@ def ranked(effects: Effects, i: int, at: int) -> RankedConcept:
     """
     j, boundary, is_moved = int(effects.own[i]), effects.boundaries[i], bool(effects.reached[i, at])
     unit = float(effects.units[j]) if is_moved else nan
-    _, centre, spread = (float(moment) for moment in null_moments(null_means(effects.null[:, at, j]) / unit))
+    _, centre, spread = (
+        float(moment) for moment in null_moments(null_means(effects.null_of(i)[:, at, j]) / unit)
+    )
 
     def in_sd(array: NDArray[np.float64]) -> float:
         return float(array[i, at, 0, j]) / unit

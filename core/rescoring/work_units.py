@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from ..boundaries.files import FILES
+from ..boundaries.files import FILES, load_boundaries
 from ..boundaries.learning_variance import replicate_samples
-from ..boundaries.null_directions import NULL_FILE
+from ..boundaries.null_directions import NULL_FILE, Layers, null_layers
 from ..boundaries.resampled import RESAMPLED_FILE, Resampled
 from ..boundaries.targets import ways_of_choice
 from ..plugins.boundary import Boundaries
@@ -20,6 +20,7 @@ from ..runs.run import Run
 from ..storage.chunks import ArrayLayout
 from ..storage.disk import file_hash
 from ..storage.shards import Shards
+from ..strata.moves import moved_of
 from .adaptive import DECIDING, RESAMPLED, Design, rounds
 from .effects import moved_backwards
 from .interim import layer_looks, look_sizes
@@ -88,20 +89,41 @@ def backwards(prepared: Prepared) -> tuple[bool, ...]:
     return moved_backwards(prepared.config.rescoring.backward, prepared.sets)
 
 
-def images_needed(prepared: Prepared, boundaries: int) -> int:
+def images_needed(prepared: Prepared, boundaries: Sequence[Layers], null: Sequence[Layers] = (None,)) -> int:
     """Return the number of images that re-scoring renders and scores.
 
-        K (1 + (B + R) S + B S') + K' M B
+        K (1 + (B + G R) S + B S') + K' M B
 
-    K samples, B boundaries, R null directions, S layer sets, S' of them moved backwards too, and M boundaries
-    learnt again for each boundary, which are moved on K' samples (method B). Adaptive sampling renders each
-    baseline up to three times and may stop early; this is then the largest number possible.
+    K samples, B boundaries, R null directions moved at G sets of layers, S layer sets, S' of them moved
+    backwards too, and M boundaries learnt again for each boundary, which are moved on K' samples (method B).
+    At a layer set without a layer that a direction moves, no image is rendered. Adaptive sampling renders
+    each baseline up to three times and may stop early; this is then the largest number possible.
+
+    Args:
+        prepared: the run's plugins and settings.
+        boundaries: layers of each boundary, None for all, (B,).
+        null: layers at which null directions are moved, (G,), see `null_layers`.
     """
-    rescoring = prepared.config.rescoring
-    moves = (boundaries + rescoring.null_directions) * len(prepared.sets)
-    moves += boundaries * sum(backwards(prepared))
-    relearnt = replicate_samples(rescoring.samples, prepared.batch) * prepared.learning_resamples * boundaries
+    rescoring, sets, back = prepared.config.rescoring, tuple(range(len(prepared.sets))), backwards(prepared)
+    forwards = (False,) * len(sets)
+    moves = sum(_passes(prepared, own, sets, back) for own in boundaries)
+    moves += rescoring.null_directions * sum(_passes(prepared, own, sets, forwards) for own in null)
+    relearnt = replicate_samples(rescoring.samples, prepared.batch) * prepared.learning_resamples
+    relearnt *= len(boundaries)
     return rescoring.samples * (baselines(prepared) + moves) + relearnt
+
+
+def _passes(prepared: Prepared, own: Layers, sets: Sequence[int], backward: Sequence[bool]) -> int:
+    """Return how often a sample is rendered: once or twice at each of these sets that a direction reaches.
+
+    Args:
+        prepared: the run's plugins and settings.
+        own: layers of the direction, or None for all.
+        sets: positions of layer sets.
+        backward: whether it is moved backwards too, for each of them.
+    """
+    layers = list(prepared.sets.values())
+    return sum(1 + back for s, back in zip(sets, backward, strict=True) if moved_of(own, layers[s]))
 
 
 def open_units(run: Run) -> Shards:
@@ -111,14 +133,20 @@ def open_units(run: Run) -> Shards:
 
 def directions_key(run: Run, prepared: Prepared) -> str:
     """Return a key of all that units depend on: the key of this stage, and the files with directions."""
-    config = run.config.rescoring
+    config, layers = run.config.rescoring, null_layers(load_boundaries(run.path)[0])[0]
     names = (
         *FILES,
         *[NULL_FILE] * (config.null == "permuted"),
         *[RESAMPLED_FILE] * (prepared.learning_resamples > 0),
     )
     return hashlib.sha256(
-        " ".join([run.keys.stages["rescore"], *(file_hash(run.path / name) for name in names)]).encode()
+        " ".join(
+            [
+                run.keys.stages["rescore"],
+                *(file_hash(run.path / name) for name in names),
+                *[repr(layers)] * (layers != (None,)),
+            ]
+        ).encode()
     ).hexdigest()
 
 
@@ -130,21 +158,23 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
     """
     config, sets = prepared.config.rescoring, tuple(range(len(prepared.sets)))
     count, backward = len(boundaries), backwards(prepared)
+    layers, kind = null_layers(boundaries)
+    own_at = [b.layers for b in boundaries] + [each for each in layers for _ in range(config.null_directions)]
     resampled = Resampled.load(run.path, boundaries) if prepared.learning_resamples else None
     relearnt = np.zeros(count, dtype=int) if resampled is None else resampled.learnt.sum(axis=0)  # (B,)
     if not config.adaptive:
         all_set = (list(prepared.sets).index("all"),)
         moves: list[tuple[str, int, Move]] = []
         for start in range(0, config.samples, prepared.batch):
-            for direction in range(count + config.null_directions):
+            for direction, at in enumerate(own_at):
                 also = tuple(direction < count and back for back in backward)
-                moves.append(("", start, Move(direction, sets, also, len(sets) + sum(also))))
+                moves.append(("", start, Move(direction, sets, also, _passes(prepared, at, sets, also))))
             if start < replicate_samples(config.samples, prepared.batch):
                 moves += [
                     (RESAMPLED, start, Move(int(i), all_set, (False,), int(relearnt[i])))
                     for i in np.flatnonzero(relearnt)
                 ]
-        yield _units(run, prepared, count, prepared.batch, moves)
+        yield _units(run, prepared, count, len(layers), prepared.batch, moves)
         return
     own = np.array([column_of(prepared, boundary.concept) for boundary in boundaries])
     varies = np.array([concept.varies for concept in run.concepts])
@@ -158,6 +188,7 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
         list(prepared.sets),
         dilutions,
         ways_of_choice(boundaries),
+        kind,
     )
     for scheduled in rounds(design, open_units(run)):
         moves = []
@@ -165,13 +196,22 @@ def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Itera
             # No decision at `all` rests on backward steps, so few samples suffice.
             needed = direction < count and not (part == DECIDING and start >= design.backward)
             also = tuple(part != RESAMPLED and needed and backward[s] for s in at)
-            passes = int(relearnt[direction]) if part == RESAMPLED else len(at) + sum(also)
+            passes = (
+                int(relearnt[direction])
+                if part == RESAMPLED
+                else _passes(prepared, own_at[direction], at, also)
+            )
             moves.append((part, start, Move(direction, at, also, passes)))
-        yield _units(run, prepared, count, design.step, moves)
+        yield _units(run, prepared, count, len(layers), design.step, moves)
 
 
 def _units(
-    run: Run, prepared: Prepared, boundaries: int, batch: int, moves: Iterable[tuple[str, int, Move]]
+    run: Run,
+    prepared: Prepared,
+    boundaries: int,
+    null: int,
+    batch: int,
+    moves: Iterable[tuple[str, int, Move]],
 ) -> list[Unit]:
     """Group moves of batches by part, batch and block of directions.
 
@@ -179,12 +219,13 @@ def _units(
         run: the run.
         prepared: its plugins and settings.
         boundaries: number of boundaries B.
+        null: number of sets of layers at which null directions are moved, G.
         batch: samples in a batch.
         moves: part, first sample and move; those of a batch follow each other, so that a worker which does
             several units of a batch renders its baseline once.
     """
-    size = block_size(prepared, boundaries, run.grid)
-    directions = boundaries + prepared.config.rescoring.null_directions
+    directions = boundaries + null * prepared.config.rescoring.null_directions
+    size = block_size(prepared, directions, run.grid)
     blocks: dict[tuple[str, int, int], list[Move]] = {}
     for part, start, move in moves:
         blocks.setdefault((part, start, move.direction // size * size), []).append(move)
@@ -197,15 +238,15 @@ def _units(
     return units
 
 
-def block_size(prepared: Prepared, boundaries: int, grid: int) -> int:
+def block_size(prepared: Prepared, directions: int, grid: int) -> int:
     """Return the number of directions in a unit: a power of two.
 
     A unit is the work that a kill loses, once per worker, and a few files. The size follows from the config
-    and the number of boundaries alone, so that a run has the same files whatever machines work on it.
+    and the number of directions alone, so that a run has the same files whatever machines work on it.
 
     Args:
         prepared: the run's plugins and settings.
-        boundaries: number of boundaries B.
+        directions: number of boundaries and null directions, B + G R.
         grid: of the run, see Manifest; early runs have one direction in a unit.
     """
     if grid == 1:
@@ -219,7 +260,7 @@ def block_size(prepared: Prepared, boundaries: int, grid: int) -> int:
     passes = max(sets + sum(backwards(prepared)), prepared.learning_resamples)
     most = min(
         BLOCK,
-        (boundaries + config.null_directions) * batches // fewest,
+        directions * batches // fewest,
         UNIT_PIXELS // (card.height * card.width * step * passes),
     )
     return int(2 ** (max(1, most).bit_length() - 1))
@@ -237,7 +278,7 @@ def name_of(unit: Unit) -> str:
     return f"{unit.start:07d}-{unit.block[0]:05d}" + (f"-{unit.part}" if unit.part else "")
 
 
-def layout_of(prepared: Prepared, boundaries: int, grid: int) -> dict[str, ArrayLayout]:
+def layout_of(prepared: Prepared, boundaries: int, null: int, grid: int) -> dict[str, ArrayLayout]:
     """Return how each array of rescoring.zarr is stored.
 
     A shard is what a unit writes; within it each direction is a chunk of its own, so that one direction is
@@ -246,14 +287,15 @@ def layout_of(prepared: Prepared, boundaries: int, grid: int) -> dict[str, Array
     Args:
         prepared: the run's plugins and settings.
         boundaries: number of boundaries B.
+        null: number of sets of layers at which null directions are moved, G.
         grid: of the run, see Manifest.
     """
     config, sets, concepts = prepared.config.rescoring, len(prepared.sets), len(prepared.concepts)
-    directions, step = boundaries + config.null_directions, prepared.batch
+    directions, step = boundaries + null * config.null_directions, prepared.batch
     if config.adaptive:
         step, _ = look_sizes(config.samples, config.looks, prepared.batch)
     batches, count = -(-config.samples // step), min(step, config.samples)
-    block = block_size(prepared, boundaries, grid)
+    block = block_size(prepared, directions, grid)
 
     def kinds(ending: str, sets: int) -> dict[str, ArrayLayout]:
         cell, row = (sets, 2, concepts, len(FIELDS)), (sets, 2)

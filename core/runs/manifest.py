@@ -102,6 +102,8 @@ class StageFacts(TypedDict, total=False):
         not_relearnt: boundary -> why resamplings could not learn it.
         style_spread: s_s, the unit of a step in s, where boundaries were learnt there.
         work: of re-scoring.
+        null_layers: layers at which its null directions were moved, one list for each set of layers that
+            boundaries have; None for all.
     """
 
     images: int
@@ -112,6 +114,7 @@ class StageFacts(TypedDict, total=False):
     not_relearnt: dict[str, NotRelearnt]
     style_spread: float
     work: Work | None
+    null_layers: list[list[int] | None]
 
 
 class StageRecord(_Part):
@@ -130,6 +133,7 @@ class StageRecord(_Part):
     not_relearnt: dict[str, NotRelearnt] = {}
     style_spread: NonNegativeFloat | None = None
     work: Work | None = None
+    null_layers: list[list[NonNegativeInt] | None] = [None]
 
 
 class GeneratorRecord(_Part):

@@ -37,7 +37,16 @@ def step_unit(distance_unit: Literal["sd", "raw"], spread: float) -> float:
 
 def own_layers(boundary: Boundary, layers: Sequence[int]) -> tuple[int, ...]:
     """Return those of these layers that a boundary moves: all, or those among its own `layers`."""
-    return tuple(layers) if boundary.layers is None else tuple(x for x in layers if x in boundary.layers)
+    return moved_of(boundary.layers, layers)
+
+
+def moved_of(own: Sequence[int] | None, layers: Sequence[int]) -> tuple[int, ...]:
+    """Return those of these layers that a direction with the layers `own` moves; with None, all.
+
+    >>> moved_of((2, 3), [0, 1, 2]), moved_of(None, [0, 1])
+    ((2,), (0, 1))
+    """
+    return tuple(layers) if own is None else tuple(layer for layer in layers if layer in own)
 
 
 def unit_in_words(distance_unit: str, *, styles: bool) -> str:

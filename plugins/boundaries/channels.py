@@ -5,7 +5,8 @@ Shapes: N samples, S style channels of all strata.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,12 +18,14 @@ from pydantic import Field
 from ...core.errors import DataError
 from ...core.messages import listed
 from ...core.plugins.base import PluginConfig, owner_of
-from ...core.plugins.contracts import BoundaryLearner, Generator
+from ...core.plugins.boundary import Boundary
+from ...core.plugins.contracts import Generator
 from ...core.probing.column_moments import ColumnMoments
 from ...core.storage.name_rules import fault_of
 from ...core.storage.rows import Rows, blocks
 from ...core.strata.layers import parse_layers
 from ...core.strata.styles import require_styles, style_channels, style_strata
+from .asked import Asked, LearnerWithoutLabels
 from .unlabelled import ALL
 
 STILL = 1e-6  # standard deviation of a channel, relative to the spread of all, below which it does not vary
@@ -138,15 +141,14 @@ def channels_of(
     return tuple(channels)
 
 
-class ChannelLearner(BoundaryLearner):
-    """Find directions in the space of style channels; subclasses implement `learn`.
+class ChannelLearner(LearnerWithoutLabels):
+    """Find directions in the space of style channels; subclasses implement `directions`.
 
     A direction names its channels, so it is the same in all resamples, and is not learnt again from them.
     """
 
     Config = ChannelSettings
     config: ChannelSettings
-    supervised = False
     in_styles = True
     from_samples = False
     trains = True
@@ -187,18 +189,16 @@ class ChannelLearner(BoundaryLearner):
         """Return the size of the largest feature map whose channels count; None for any."""
         return None
 
-    def required(self, latents: Rows, generator: Generator | None) -> tuple[Styles, Generator]:
-        """Return the styles of the samples and the generator.
+    def found(self, asked: Asked) -> Iterable[Boundary]:
+        """Return the directions in the styles of the samples.
 
         Raises:
-            DataError: there is no generator, there are fewer than two samples, or the latents are no styles.
+            DataError: there are fewer than two samples, the latents are no styles, or nothing is found.
         """
-        if generator is None:
-            raise DataError(f"{owner_of(self)} needs the generator: give learn() generator=...")
-        self.check_generator(generator)
-        if len(latents.shape) != 2 or latents.shape[1] != style_channels(generator):
+        latents, channels = asked.latents, style_channels(asked.generator)
+        if len(latents.shape) != 2 or latents.shape[1] != channels:
             raise DataError(
-                f"{owner_of(self)} needs styles (N, {style_channels(generator)}), but was given latents of "
+                f"{owner_of(self)} needs styles (N, {channels}), but was given latents of "
                 f"shape {latents.shape}; learn in s (learning.space: s)"
             )
         styles = Styles(latents)
@@ -206,4 +206,13 @@ class ChannelLearner(BoundaryLearner):
             usable = latents.shape[0] >= 2 and styles.finite
         if not usable:
             raise DataError("styles of at least two samples are needed, without NaN and infinity")
-        return styles, generator
+        return self.directions(styles, asked)
+
+    @abstractmethod
+    def directions(self, styles: Styles, asked: Asked) -> Iterable[Boundary]:
+        """Return the directions, the most important first.
+
+        Args:
+            styles: of the samples.
+            asked: the rest of what learn() was given.
+        """

@@ -13,7 +13,7 @@ from ...core.plugins.contracts import Generator
 from ...core.plugins.records import Inputs, Latents
 from ...core.randomness import Stream, noise_seed
 from ...core.strata.composition import Pass, advance, begun
-from .training import OnShare
+from .asked import OnShare
 
 BLOCK = 1024  # samples that are mapped at once
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from ...core.errors import DataError
 from ...core.randomness import Stream
-from .training import BLOCK, Course, Descent, TrainedLearner
+from ...core.strata.styles import style_channels, style_strata, styles_of
+from .training import BLOCK, STATISTICS, Course, Descent, TrainedLearner, checked_spread
 from .unlabelled import Direction, Layers
 
 HELD_OUT = 4096  # samples on which the dictionary is measured
@@ -63,32 +67,65 @@ def largest(activations: Tensor, count: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Draw codes x (n, D), centred and divided by their spread.
+    """Draw codes w, or in space s styles, centred and divided by their spread.
 
     Attributes:
         course: the training.
-        mean: of w, (D,).
-        spread: of w.
+        columns: in s the channels of strata that read the chosen layers, (V,); else None.
+        mean: (D,), or (V,) in s.
+        spread: of codes, or of these channels.
     """
 
     course: Course
+    columns: Tensor | None
     mean: Tensor
     spread: float
 
-    @staticmethod
-    def of(course: Course) -> Vectors:
-        """Measure mean and spread of the codes."""
-        return Vectors(course, course.codes_of_w.float().mean(dim=0), course.spread)
+    @classmethod
+    def of(cls, course: Course) -> Vectors:
+        """Measure mean and spread.
+
+        Raises:
+            DataError: nothing varies.
+        """
+        generator, columns = course.generator, None
+        if course.styles:
+            reads = [generator.strata[s].reads for s, width in style_strata(generator) for _ in range(width)]
+            places = [u for u, layer in enumerate(reads) if layer in course.layers]
+            columns = torch.tensor(places, dtype=torch.long, device=generator.device)
+            if not places:
+                raise DataError("no style channel of these layers could be learnt from; give other layers")
+        blocks = [
+            _points(course, columns, BLOCK, first, Stream.LEARNING) for first in range(0, STATISTICS, BLOCK)
+        ]
+        known = torch.cat(blocks)
+        return cls(course, columns, known.mean(dim=0), checked_spread(known, generator))
 
     def draw(self, n: int, start: int, stream: Stream) -> Tensor:
-        """Return the codes of samples start .. start + n - 1."""
-        return (self.course.draw(n, start, stream).w.float() - self.mean) / self.spread
+        """Return the codes or styles of samples start .. start + n - 1."""
+        return (_points(self.course, self.columns, n, start, stream) - self.mean) / self.spread
+
+    def whole(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return rows (n, V) as vectors of s, (n, S), 0 at other layers; those of codes as they are."""
+        if self.columns is None:
+            return rows
+        vectors = np.zeros((len(rows), style_channels(self.course.generator)))
+        vectors[:, self.columns.cpu().numpy()] = rows
+        return vectors
+
+
+@torch.no_grad()
+def _points(course: Course, columns: Tensor | None, n: int, start: int, stream: Stream) -> Tensor:
+    drawn = course.draw(n, start, stream)
+    if columns is None:
+        return drawn.w.float()
+    return styles_of(course.generator, drawn.codes)[:, columns]
 
 
 class Sae(TrainedLearner):
     """Train a dictionary in which every code is a sum of few atoms, and take the atoms as directions.
 
-    For x, a code w, centred and divided by the spread of w, the autoencoder minimises
+    For x, a code w, or in space s the styles, centred and divided by their spread, the autoencoder minimises
     |x - b - sum_j a_j d_j|^2 where at most `active` of the activations a_j are above 0 and the atoms d_j have
     length 1. Atoms that have not fired for some steps learn what the others leave, so that few stay silent.
     The atoms that fire most often are the directions. Unlike principal components they need not be
@@ -122,6 +159,7 @@ class Sae(TrainedLearner):
 
     config: Config
     method = "sae"
+    any_space = True
 
     def expected(self, concepts: int) -> int:
         """Return the number of atoms that become directions."""
@@ -166,9 +204,10 @@ class Sae(TrainedLearner):
         }
         rows, mean = model.unit_atoms()[order].double().cpu().numpy(), vectors.mean.double().cpu().numpy()
         shares, sizes = (fires[order] / HELD_OUT).tolist(), (strength / fires.clamp(min=1.0))[order].tolist()
+        vectors_of_rows = vectors.whole(rows)
         for rank, (row, share, size) in enumerate(zip(rows, shares, sizes, strict=True)):
             own = {"fires": round(share, 4), "mean_activation": round(size, 4), **facts}
-            yield Direction(str(rank), row, own, -float(row @ mean))
+            yield Direction(str(rank), vectors_of_rows[rank], own, -float(row @ mean))
 
 
 def _loss(model: Autoencoder, x: Tensor, activations: Tensor, fired: Tensor, silent: Tensor) -> Tensor:

@@ -57,6 +57,7 @@ class SoftConditional(Learner):
         )
 
     config: Config
+    jointly = True
 
     def fit_concepts(self, samples: Samples) -> list[list[LinearFit]]:
         """Fit the slopes of all concepts at each layer, then restrain each by the others."""

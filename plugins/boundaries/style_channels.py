@@ -15,16 +15,16 @@ from pydantic import Field
 from ...core.errors import ConfigError, DataError, Fault
 from ...core.messages import quantity
 from ...core.plugins.base import owner_of
-from ...core.plugins.boundary import STYLES, Boundaries, Boundary
+from ...core.plugins.boundary import STYLES, Boundary
 from ...core.plugins.contracts import Generator, Segmenter
 from ...core.plugins.records import Concept
 from ...core.probing.samples import scored_generator
 from ...core.storage.rows import Rows, blocks, rows_at
+from .asked import Asked
 from .channels import Channel, ChannelLearner, ChannelSettings, Styles
 from .drawn import Drawing
 from .localised import RARE, class_shares, localised_channels
 from .nested import UsedScorer, built_scorer
-from .training import OnShare
 
 METHOD = "channel"  # first part of the names of directions
 NARROW = 1e-3  # least standard deviation among exemplars that the score divides by, in those of all samples
@@ -121,43 +121,25 @@ class StyleChannels(ChannelLearner):
         each = concepts if self._segmenter is None else len(self._segmenter.concepts)
         return each * self.config.channels
 
-    def learn(
-        self,
-        latents: Rows,
-        scores: Rows,
-        concepts: Sequence[Concept],
-        *,
-        generator: Generator | None = None,
-        seed: int = 0,
-        measured: bool = True,
-        precision: str = "fp32",
-        on_share: OnShare = lambda _: None,
-    ) -> Boundaries:
-        """Find the channels.
+    def layer_sets(self, generator: Generator, concepts: int) -> int:
+        """Return the number of layers of the channels; each channel moves one."""
+        return min(self.expected(concepts), len({channel.layer for channel in self.channels(generator)}))
 
-        Args:
-            latents: styles (N, S), an array or a table of rows.
-            scores: (N, C), which rank channels if there is no segmenter.
-            concepts: the C concepts.
-            generator: the generator of the samples.
-            seed: seed of the pictures whose gradients are taken.
-            measured: not used; there are no accuracies.
-            precision: in which the generator computes them: fp32, bf16 or fp16.
-            on_share: called with the share of the work that is done.
+    def directions(self, styles: Styles, asked: Asked) -> Iterator[Boundary]:
+        """Return the channels. Scores rank them if there is no segmenter.
 
         Raises:
-            DataError: there is no generator, the latents are no styles, no channel varies, or none acts on
-                one class alone.
+            DataError: no channel varies, or none acts on one class alone.
             UserError: the generator passes no gradients to its styles.
         """
-        styles, generator = self.required(latents, generator)
+        generator = asked.generator
         channels = [channel for channel in self.channels(generator) if styles.varies(channel)]
         if not channels:
             raise DataError("no style channel of these layers varies between the samples")
         if self._segmenter is None:
-            return Boundaries(self._of_concepts(styles, channels, scores, concepts, generator))
-        drawing = Drawing(generator, self.config.pictures, seed, precision, on_share)
-        return Boundaries(self._of_classes(styles, channels, drawing))
+            return self._of_concepts(styles, channels, asked.scores, asked.concepts, generator)
+        drawing = Drawing(generator, self.config.pictures, asked.seed, asked.precision, asked.on_share)
+        return self._of_classes(styles, channels, drawing)
 
     def _of_concepts(
         self,

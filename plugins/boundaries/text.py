@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from ...core.boundaries.targets import DistanceRows, correlations
 from ...core.errors import DataError
-from ...core.plugins.boundary import STYLES, Boundaries, Boundary
+from ...core.plugins.boundary import STYLES, Boundary
 from ...core.plugins.contracts import Generator
 from ...core.plugins.records import Concept
 from ...core.plugins.strict_numbers import StrictNumbers
@@ -20,10 +20,10 @@ from ...core.storage.name_rules import checked, require_unique
 from ...core.storage.rows import Rows
 from ..shared.embeddings import Embedder, TemplatesConfig, filled
 from ..shared.huggingface import LIBRARY
+from .asked import Asked
 from .channels import Channel, ChannelLearner, ChannelSettings, Styles
 from .drawn import Drawing
 from .embedded_changes import Changes, changes_of
-from .training import OnShare
 
 
 class Sentences(StrictNumbers):
@@ -115,44 +115,26 @@ class Text(ChannelLearner):
         """Return the number of sentences."""
         return len(self.config.sentences)
 
-    def learn(
-        self,
-        latents: Rows,
-        scores: Rows,
-        concepts: Sequence[Concept],
-        *,
-        generator: Generator | None = None,
-        seed: int = 0,
-        measured: bool = True,
-        precision: str = "fp32",
-        on_share: OnShare = lambda _: None,
-    ) -> Boundaries:
-        """Return text/NAME for each sentence.
+    def layer_sets(self, generator: Generator, concepts: int) -> int:
+        """Return the number of sentences: the channels of each may be at other layers."""
+        return len(self.config.sentences)
 
-        Args:
-            latents: styles (N, S), an array or a table of rows.
-            scores: (N, C), which give the directions their targets.
-            concepts: the C concepts.
-            generator: the generator of the samples.
-            seed: not used; changes are measured with the seed of the config.
-            measured: not used; there are no accuracies.
-            precision: in which the generator computes pictures: fp32, bf16 or fp16.
-            on_share: called with the share of the work that is done.
+    def directions(self, styles: Styles, asked: Asked) -> Iterator[Boundary]:
+        """Yield text/NAME for each sentence, with a target by the scores.
+
+        Changes are measured with the seed of the config, not with that of learn().
 
         Raises:
-            DataError: there is no generator, the latents are no styles, or beta removes every channel.
-            UserError: the generator has no styles.
+            DataError: beta removes every channel.
         """
-        styles, generator = self.required(latents, generator)
+        generator, config = asked.generator, self.config
         channels = self.channels(generator)
-        drawing = Drawing(generator, self.config.pictures, self.config.seed, precision, on_share)
+        drawing = Drawing(generator, config.pictures, config.seed, asked.precision, asked.on_share)
         changes = changes_of(
             drawing, channels, self.embedder.images, self.embedder.loaded.sha256, len(self._directions[0])
         )
-        return Boundaries(
-            with_own_target(boundary, styles, scores, concepts)
-            for boundary in self._boundaries(styles, channels, changes, generator)
-        )
+        for boundary in self._boundaries(styles, channels, changes, generator):
+            yield with_own_target(boundary, styles, asked.scores, asked.concepts)
 
     def _boundaries(
         self, styles: Styles, channels: Sequence[Channel], changes: Changes, generator: Generator

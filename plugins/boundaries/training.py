@@ -9,7 +9,7 @@ Shapes: n samples, L layers, D code size.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,16 +23,16 @@ from ...core.errors import DataError, UserError
 from ...core.plugins.base import owner_of
 from ...core.plugins.boundary import Boundaries
 from ...core.plugins.contracts import Generator
-from ...core.plugins.records import Concept, Latents, Rendering
+from ...core.plugins.records import Latents, Rendering
 from ...core.probing.concept_stats import spread_of
 from ...core.randomness import Stream, noise_seed
-from ...core.storage.rows import Rows
 from ...core.strata.composition import Pass
+from .asked import Asked, OnShare
 from .unlabelled import Direction, DirectionLearner
 
 STATISTICS = 2048  # samples whose w give its mean and its spread
 BLOCK = 256  # of them at once
-OnShare = Callable[[float], None]
+SCALE = 2.0**15  # of the loss in fp16, at first
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Course:
         on_share: called with the share of the work that is done.
         layers: layers that directions move.
         features: strata whose feature maps are collected.
+        styles: whether directions lie in s.
     """
 
     generator: Generator
@@ -73,6 +74,7 @@ class Course:
     on_share: OnShare
     layers: tuple[int, ...]
     features: tuple[int, ...] = ()
+    styles: bool = False
 
     @torch.no_grad()
     def draw(self, n: int, start: int, stream: Stream) -> Drawn:
@@ -138,14 +140,27 @@ class Course:
         Raises:
             DataError: w does not vary.
         """
-        spread = spread_of(self.codes_of_w.float().cpu().numpy())
-        if not np.isfinite(spread) or spread == 0.0:
-            raise DataError(f"the codes of {owner_of(self.generator)} do not vary, or are not finite")
-        return spread
+        return checked_spread(self.codes_of_w, self.generator)
+
+
+def checked_spread(points: Tensor, generator: Generator) -> float:
+    """Return the spread of codes or styles (n, D).
+
+    Raises:
+        DataError: they do not vary, or are not finite.
+    """
+    spread = spread_of(points.float().cpu().numpy())
+    if not np.isfinite(spread) or spread == 0.0:
+        raise DataError(f"the codes of {owner_of(generator)} do not vary, or are not finite")
+    return spread
 
 
 class Descent:
     """Take steps of Adam whose rates fall to 0 along half a cosine.
+
+    In fp16 small gradients would vanish in rounding on their way through the generator. The loss is then
+    multiplied by a large number, by which gradients are divided (Micikevicius et al., *Mixed precision
+    training*, ICLR 2018). If a gradient overflows, the step is left out, and the number halved.
 
     Args:
         course: the training, for messages and for its share.
@@ -162,6 +177,8 @@ class Descent:
         ends: float = 0.95,
     ) -> None:
         self._course, self._steps, self._ends, self._taken = course, steps, ends, 0
+        self._scaled = course.precision == "fp16"
+        self._scale = SCALE if self._scaled else 1.0
         self._parameters = [p for parameters, _ in groups for p in parameters]
         self._adam = torch.optim.Adam([{"params": list(p), "lr": rate} for p, rate in groups])
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._adam, steps)
@@ -173,13 +190,13 @@ class Descent:
             The sum, without gradients.
 
         Raises:
-            DataError: it is not finite.
+            DataError: it is not finite, or in fp16 no gradient is.
         """
         total = torch.zeros((), device=self._course.generator.device)
         gradients: list[Tensor | None] = [None] * len(self._parameters)
         for loss in losses:
             total = total + loss.detach()
-            parts = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+            parts = torch.autograd.grad(self._scale * loss, self._parameters, allow_unused=True)
             for i, part in enumerate(parts):
                 if part is not None:
                     known = gradients[i]
@@ -189,13 +206,25 @@ class Descent:
                 f"{self._course.learner}: the loss is not finite in step {self._taken + 1} of {self._steps}; "
                 "give a smaller rate"
             )
-        for parameter, gradient in zip(self._parameters, gradients, strict=True):
-            parameter.grad = gradient
-        self._adam.step()
-        self._schedule.step()
+        if self._overflows(gradients):
+            self._scale /= 2.0
+            if self._scale < 1.0:
+                raise DataError(
+                    f"{self._course.learner}: gradients overflow in fp16 in step {self._taken + 1} of "
+                    f"{self._steps}; take precision: bf16 or fp32"
+                )
+        else:
+            for parameter, gradient in zip(self._parameters, gradients, strict=True):
+                parameter.grad = None if gradient is None else gradient / self._scale
+            self._adam.step()
+            self._schedule.step()
         self._taken += 1
         self._course.on_share(self._ends * self._taken / self._steps)
         return total
+
+    def _overflows(self, gradients: Sequence[Tensor | None]) -> bool:
+        """Return whether the loss is scaled and a gradient is not finite."""
+        return self._scaled and not all(g is None or bool(g.isfinite().all()) for g in gradients)
 
 
 def numbers(seed: int) -> torch.Generator:
@@ -210,40 +239,24 @@ class TrainedLearner(DirectionLearner):
     trains = True
     in_blocks = True
 
-    def learn(
-        self,
-        latents: Rows,
-        scores: Rows,
-        concepts: Sequence[Concept],
-        *,
-        generator: Generator | None = None,
-        seed: int = 0,
-        measured: bool = True,
-        precision: str = "fp32",
-        on_share: OnShare = lambda _: None,
-    ) -> Boundaries:
-        """Train directions on samples drawn from the generator; the given samples play no part.
-
-        Args:
-            latents: not used.
-            scores: not used.
-            concepts: not used.
-            generator: the generator.
-            seed: seed of samples, first parameters and random choices.
-            measured: not used; there are no accuracies.
-            precision: in which the generator computes: fp32, bf16 or fp16.
-            on_share: called with the share of the work that is done.
+    def found(self, asked: Asked) -> Boundaries:
+        """Train on samples drawn from the generator; the given samples play no part.
 
         Raises:
-            UserError: the generator does not fit the options, or passes no gradients.
-            DataError: there is no generator, or the training diverges.
+            UserError: the generator passes no gradients.
+            DataError: the training diverges.
         """
-        owner = owner_of(self)
-        if generator is None:
-            raise DataError(f"{owner} trains with the generator; call learn(..., generator=generator)")
-        self.check_generator(generator)
-        course = Course(generator, owner, seed, precision, on_share, self.chosen_layers(generator))
-        with torch.inference_mode(False), torch.enable_grad(), seeded(seed):
+        generator = asked.generator
+        course = Course(
+            generator,
+            owner_of(self),
+            asked.seed,
+            asked.precision,
+            asked.on_share,
+            self.chosen_layers(generator),
+            styles=asked.styles,
+        )
+        with torch.inference_mode(False), torch.enable_grad(), seeded(asked.seed):
             return self.boundaries(generator, self.train(course))
 
     @abstractmethod

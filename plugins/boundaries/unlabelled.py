@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +14,10 @@ from ...core.errors import DataError
 from ...core.messages import quantity
 from ...core.plugins.base import PluginConfig
 from ...core.plugins.boundary import Boundaries, Boundary
-from ...core.plugins.contracts import BoundaryLearner, Generator
-from ...core.plugins.records import Concept
+from ...core.plugins.contracts import Generator
 from ...core.storage.rows import Rows
 from ...core.strata.layers import parse_layers
+from .asked import Asked, LearnerWithoutLabels
 
 ALL = "all"
 
@@ -47,7 +47,7 @@ class Direction(NamedTuple):
     offset: float = 0.0
 
 
-class DirectionLearner(BoundaryLearner):
+class DirectionLearner(LearnerWithoutLabels):
     """Move directions at chosen layers, under names of one method.
 
     Attributes:
@@ -56,7 +56,6 @@ class DirectionLearner(BoundaryLearner):
 
     Config = Layers
     config: Layers
-    supervised = False
     method: str = ""
 
     def check_generator(self, generator: Generator) -> None:
@@ -103,34 +102,9 @@ class UnlabelledLearner(DirectionLearner):
         """Return the number of directions in the config; one per concept if it names none."""
         return self.config.directions if isinstance(self.config, Settings) else concepts
 
-    def learn(
-        self,
-        latents: Rows,
-        scores: Rows,
-        concepts: Sequence[Concept],
-        *,
-        generator: Generator | None = None,
-        seed: int = 0,
-        measured: bool = True,
-    ) -> Boundaries:
-        """Find the directions; scores and concepts are not used.
-
-        Args:
-            latents: codes (N, D), an array or a table of rows.
-            scores: (N, C).
-            concepts: the C concepts.
-            generator: the generator in whose space the directions lie.
-            seed: seed of what the method draws.
-            measured: not used; there are no accuracies.
-
-        Raises:
-            DataError: there is no generator, or it does not fit the method.
-            LayerError: a layer does not exist.
-        """
-        if generator is None:
-            raise DataError(f"{self.method} needs the generator: give learn() generator=...")
-        self.check_generator(generator)
-        return self.boundaries(generator, self.find(generator, latents, seed))
+    def found(self, asked: Asked) -> Boundaries:
+        """Return the directions; scores and concepts are not used."""
+        return self.boundaries(asked.generator, self.find(asked.generator, asked.latents, asked.seed))
 
     @abstractmethod
     def find(self, generator: Generator, latents: Rows, seed: int) -> Iterable[Direction]:

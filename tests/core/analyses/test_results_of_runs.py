@@ -79,7 +79,7 @@ def test_ranking_at_some_layers_compares_effects_with_chance_there(copied: Path,
         list(effects.sets).index("top"),
         int(effects.own[effects.boundaries.names.index("seen/red")]),
     )
-    null = effects.null[:, place, j]
+    null = effects.null[0, :, place, j]
     means = null[:, 1] / null[:, 0] / effects.concepts[j].sd
     assert float(table[0]["null_high"]) == pytest.approx(means.mean() + 2.0 * means.std(ddof=1), rel=1e-4)
     assert json.loads((folder / "ranking.json").read_text(encoding="utf-8"))["asked"]["layers"] == "top"

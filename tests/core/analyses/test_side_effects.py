@@ -62,7 +62,13 @@ def planted(truth: np.ndarray, error: float, *, shared: bool, seed: int) -> Simp
     null = np.zeros((6, 1, len(truth), 5))
     null[..., 0], null[..., 1] = 100.0, 100.0 * 2.0 * (0.05 * rng.standard_normal((6, 1, len(truth))))
     null[..., 2] = null[..., 1] ** 2 / 100.0  # no spread among samples
-    return SimpleNamespace(mean=mean, error=np.full(mean.shape, 2.0 * error), concepts=concepts, null=null)
+    return SimpleNamespace(
+        mean=mean,
+        error=np.full(mean.shape, 2.0 * error),
+        concepts=concepts,
+        null=null[None],
+        kind=np.zeros(1, int),
+    )
 
 
 def test_noise_alone_is_not_a_side_effect() -> None:
@@ -123,12 +129,12 @@ def test_noise_is_taken_out_of_the_squares_of_random_directions_too() -> None:
         ],
         axis=-1,
     )
-    effects.null = sums[:, None]
+    effects.null = sums[None, :, None]
     none = np.zeros((1, 1, 40), dtype=bool)
     pairs = [(0, j) for j in range(40)]
     assert side_effect(effects, pairs, 0, none).random < 0.04  # with the noise 0.11, in units of 2
     true = sums.copy()
     true[..., 1] += 20 * 0.5
     true[..., 2] += 20 * 0.25 + 2 * 0.5 * sums[..., 1]
-    effects.null = true[:, None]
+    effects.null = true[None, :, None]
     assert side_effect(effects, pairs, 0, none).random == pytest.approx(0.25, abs=0.02)

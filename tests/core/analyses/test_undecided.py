@@ -31,7 +31,9 @@ def effects(
         error=np.full((1, 1, 2, 1), error),
         low=np.full((1, 1, 2, 1), mean - half),
         count=np.full((1, 1, 2, 1), float(SAMPLES)),
-        null=np.stack([sums_of(zero, np.full((SAMPLES, 1), x, np.float32)) for x in chance])[:, None],
+        null_of=lambda i: np.stack([sums_of(zero, np.full((SAMPLES, 1), x, np.float32)) for x in chance])[
+            :, None
+        ],
         rate=0.05,
         factors=np.array([factor]),
         concepts=[SimpleNamespace(varies=varies)],

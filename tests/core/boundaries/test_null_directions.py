@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import ganstrata
 import numpy as np
 import pytest
-from ganstrata import Boundary, BoundaryLearner, Concept
-from ganstrata.core.boundaries.null_directions import NULL_FILE, null_directions, permuted_directions
+import torch
+from ganstrata import Boundary, BoundaryLearner, Concept, PluginConfig
+from ganstrata.core.boundaries.null_directions import (
+    NULL_FILE,
+    at_layers,
+    null_directions,
+    null_layers,
+    permuted_directions,
+    random_directions,
+)
 from ganstrata.core.errors import ConfigError, RunError
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
+from planted_styles import Painted
 
 CONCEPTS = (Concept("up", "attribute"), Concept("side", "attribute"))
 
@@ -120,3 +130,44 @@ def test_scores_are_permuted_within_their_class() -> None:
     given.clear()
     permuted_directions(fit, np.zeros((60, 4), np.float32), scores, CONCEPTS[:1], count=5, seed=0)
     assert any((classes[values.astype(int)] != classes).any() for values in given)
+
+
+def test_null_directions_of_a_joint_learner_are_learnt_from_all_concepts_together() -> None:
+    """Each is what the learner gives for its concept if the scores of all concepts are permuted alike."""
+    latents, _ = latents_and_scores(400, 6)
+    noise = np.random.default_rng(1).standard_normal((400, 1)).astype(np.float32)
+    scores = latents[:, 1:3] + 3.0 * noise  # two concepts that go together, whatever the latents
+    learner = ganstrata.load_learner("soft_conditional", device="cpu", restraint=1000.0)
+    assert learner.jointly
+    assert not ganstrata.load_learner("ridge", device="cpu").jointly
+    orders: list[np.ndarray] = []
+
+    def fit(latents, values, concepts):
+        orders.append(values)
+        return learner.learn(latents, values, concepts)
+
+    found = permuted_directions(fit, latents, scores, CONCEPTS, count=3, seed=0, jointly=True)
+    for r, values in enumerate(orders):
+        assert sorted(map(tuple, values)) == sorted(map(tuple, scores))  # rows stay whole
+        np.testing.assert_array_equal(found[r], learner.learn(latents, values, CONCEPTS)[r % 2].normal)
+    alone = permuted_directions(learner.learn, latents, scores, CONCEPTS, count=3, seed=0)
+    assert np.abs((alone * found).sum(axis=1)).min() < 0.9
+
+
+def test_in_s_a_null_direction_at_some_layers_lies_in_their_channels_and_is_as_long() -> None:
+    generator = Painted(PluginConfig(), torch.device("cpu"))  # three channels of layer 0, six of layer 1
+    directions = random_directions(generator, 5, 0, layerwise=False, styles=True)
+    cut = at_layers(generator, directions, (0,), styles=True)
+    expected = directions[:, :3] / np.linalg.norm(directions[:, :3], axis=1, keepdims=True)
+    np.testing.assert_allclose(cut, np.concatenate([expected, np.zeros((5, 6))], axis=1), rtol=1e-6)
+    assert cut.dtype == np.float32
+    assert not at_layers(generator, directions, (7,), styles=True).any()  # no such channel, and no NaN
+    for layers, styles in ((None, True), ((0,), False)):
+        assert at_layers(generator, directions, layers, styles=styles) is directions
+
+
+def test_null_directions_are_moved_at_each_set_of_layers_once() -> None:
+    at = [(1, 2), None, (0,), (1, 2), None]
+    layers, kind = null_layers([SimpleNamespace(layers=own) for own in at])  # type: ignore[misc]
+    assert layers == ((1, 2), None, (0,))
+    assert kind.tolist() == [0, 1, 2, 0, 1]

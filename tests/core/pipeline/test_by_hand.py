@@ -95,7 +95,7 @@ def test_moves_are_those_of_full_passes(plain: Made) -> None:
 
 def test_moves_of_an_adaptive_run_are_those_of_full_passes(adaptive: Made) -> None:
     rescored = read_effects(adaptive.run)
-    used = np.concatenate([rescored.used, np.repeat(rescored.null_used[None], NULL, axis=0)])
+    used = np.concatenate([rescored.used, np.repeat(rescored.null_used, NULL, axis=0)])
     assert set(np.unique(used)) <= {20, 40, MOVED}
     assert len(np.unique(rescored.used)) > 1
     check_moves(adaptive.run, "_all", {"all": range(8)}, used[:, [1]], BATCH)
@@ -128,7 +128,7 @@ def test_each_boundary_goes_on_until_its_effect_is_known(adaptive: Made) -> None
             last = due[known.index(True)] if any(known) else MOVED
             assert rescored.used[i, s] == (last if rescored.factors[i] else 20)
     first = [20, 40, 20, 20]  # null directions have the first look alone, but at `all` half of the samples
-    assert rescored.null_used.tolist() == first
+    assert rescored.null_used.tolist() == [first]
     assert (rescored.used.max(axis=0) > 20).all()
 
 
@@ -138,16 +138,16 @@ def test_the_null_is_that_of_the_steps_forwards(kind: str, request: pytest.Fixtu
     loop, rescored = Loop(run, Stream.VERIFICATION, MOVED), read_effects(run)
     directions = null_directions(run, loop.prepared)
     for s, layers in enumerate(SETS.values()):
-        used = rescored.null_used[s]
+        used = rescored.null_used[0, s]
         changes = np.stack(
             [expected_changes(loop, normal, layers, 1.5 * run.spread)[:used] for normal in directions]
         )
         means = np.stack([[np.nanmean(changes[r, :, c].astype(float)) for c in STEADY] for r in range(NULL)])
         with np.errstate(invalid="ignore"):
-            assert_near(rescored.null[:, s][:, STEADY, 1] / rescored.null[:, s][:, STEADY, 0], means)
+            assert_near(rescored.null[0, :, s][:, STEADY, 1] / rescored.null[0, :, s][:, STEADY, 0], means)
         if s == 1:
-            assert_near(rescored.null_mean[STEADY], means.mean(axis=0))
-            assert_near(rescored.null_sd[STEADY], means.std(axis=0, ddof=1))
+            assert_near(rescored.null_mean[0, STEADY], means.mean(axis=0))
+            assert_near(rescored.null_sd[0, STEADY], means.std(axis=0, ddof=1))
 
 
 def test_a_unit_has_chunks_of_its_own(plain: Made, adaptive: Made) -> None:

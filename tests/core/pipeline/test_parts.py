@@ -64,7 +64,8 @@ def test_a_baseline_for_each_part(
     assert work_units.baselines(prepared) == baselines
     sets = 9 if layers[-1] == "each" else len(layers)
     assert (
-        work_units.images_needed(prepared, 7) == 100 * (baselines + (7 + 20) * sets + 7) + 64 * resamples * 7
+        work_units.images_needed(prepared, [None] * 7)
+        == 100 * (baselines + (7 + 20) * sets + 7) + 64 * resamples * 7
     )
 
 

@@ -18,7 +18,7 @@ from ganstrata.core.analyses.hierarchy import hierarchy_of_run
 from ganstrata.core.analyses.request import AnalysisRequest
 from ganstrata.core.analyses.sentences import meanings
 from ganstrata.core.editing.strips import read_index
-from ganstrata.core.errors import UserError
+from ganstrata.core.errors import RunError, UserError
 from ganstrata.core.figures.effect_rows import EffectBar, effect_rows
 from ganstrata.core.figures.pictures import reduced
 from ganstrata.core.pipeline.analyse import analyse_layers, analyse_named
@@ -27,7 +27,7 @@ from ganstrata.core.report.directions import directions_of
 from ganstrata.core.rescoring.found import directions_table
 from ganstrata.core.rescoring.naming import named_by_chance
 from ganstrata.core.rescoring.results import Effects
-from ganstrata.core.rescoring.stored_effects import read_effects
+from ganstrata.core.rescoring.stored_effects import is_current, read_effects
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.csv_tables import name_in
@@ -132,15 +132,51 @@ def test_the_commands_say_what_directions_mean(invoke, both: Run) -> None:
     assert "  found/1  +seen/checks\n" in result.stdout
     assert result.stdout.endswith(f"{both.path / 'directions.csv'}\n")
     ranked = invoke("analysis", "ranking", both.path, "--out", both.path.parent / "ranking")
-    assert "the same rule names 0 of 24 null directions." in ranked.stdout
+    assert "the same rule names 0 of 72 null directions." in ranked.stdout
 
 
 def test_chance_names_directions_only_where_they_stand_out(effects: Effects) -> None:
-    assert named_by_chance(effects) == 0
+    assert named_by_chance(effects).named == 0
     null = effects.null.copy()  # the first null direction moves every concept as no other does
-    null[0, ..., 1] += 50.0 * null[0, ..., 0]
-    null[0, ..., 2] = null[0, ..., 1] ** 2 / np.maximum(null[0, ..., 0], 1.0) * 1.001
-    assert named_by_chance(replace(effects, null=null)) == 1
+    null[0, 0, ..., 1] += 50.0 * null[0, 0, ..., 0]
+    null[0, 0, ..., 2] = null[0, 0, ..., 1] ** 2 / np.maximum(null[0, 0, ..., 0], 1.0) * 1.001
+    assert named_by_chance(replace(effects, null=null)).named == 1
+
+
+def test_null_directions_are_moved_where_the_directions_are(effects: Effects, both: Run) -> None:
+    names, sets = effects.boundaries.names, list(effects.sets)
+    assert [int(effects.kind[names.index(f"found/{i}")]) for i in (0, 6, 7)] == [0, 1, 2]
+    everywhere, late, early = effects.null
+    alike = [sets.index(name) for name in ("6", "7", "top")]  # these layers alone are moved in any case
+    np.testing.assert_array_equal(late[:, alike], everywhere[:, alike])
+    still = [s for s, layers in enumerate(effects.sets.values()) if not {6, 7} & set(layers)]
+    assert not late[:, still, :, 1:].any()
+    where = sets.index("all")
+    assert (late[:, where, :, 2] != everywhere[:, where, :, 2]).any()
+    j = effects.own[names.index("found/7")]  # what these layers do not cause, no null direction there does
+    assert abs(early[:, where, j, 1]).max() < 0.2 * abs(everywhere[:, where, j, 1]).max()
+    np.testing.assert_array_equal(effects.null_of(names.index("found/6")), late)
+    means = late[:, where, :, 1] / late[:, where, :, 0]
+    np.testing.assert_allclose(effects.null_mean[1], means.mean(axis=0))
+
+
+def test_passes_of_null_directions_are_counted(effects: Effects, both: Run) -> None:
+    reached = effects.reached
+    of_null = 24 * (13 + 4 + 5)  # all 13 sets; all, 6, 7, top; all, 0, 1, 2, bottom and lower in part
+    of_null += 24 * (int(reached[effects.boundaries.names.index("found/7")].sum()) - 5)
+    moves = 32 * (1 + int(reached.sum()) + len(effects.boundaries) + of_null)
+    assert both.record.stages["rescore"].images == moves
+
+
+def test_null_effects_of_an_early_version_are_not_read(both: Run) -> None:
+    record = both.record.model_copy(deep=True)
+    stage = record.stages["rescore"]
+    assert stage.null_layers == [None, [6, 7], [0, 1, 2]]
+    record.stages["rescore"] = stage.model_copy(update={"null_layers": [None]})
+    early = Run(both.path, record)
+    assert not is_current(early)
+    with pytest.raises(RunError, match=r"ganstrata rescore .* again"):
+        read_effects(early)
 
 
 def test_where_a_direction_moves_nothing_is_no_measurement(effects: Effects, both: Run) -> None:
@@ -167,7 +203,7 @@ def test_the_chapter_shows_every_direction(page: Page, both: Run, effects: Effec
     assert shown["found/5"][1] == "unnamed"
     text = re.sub(r"\s+", " ", " ".join(page.words))
     assert "6 of 8 directions found without labels move concepts beyond chance" in text
-    assert "the same rule names 0 of 24 null directions" in text
+    assert "the same rule names 0 of 72 null directions" in text
     assert "It moves layers 6-7 alone" in text
     assert not re.search(r"\b(nan|NaN|None|inf)\b", text)
     charts = [svg["aria-label"] for svg in page.all("svg") if svg.get("role") == "img"]

@@ -81,8 +81,8 @@ def test_samples_are_those_of_looks_and_null_directions_stop_after_the_first_but
     effects = read_effects(stopped)
     assert set(np.unique(effects.used)) <= {16, 32, 64, 128}
     others = np.arange(len(effects.sets)) != effects.all_set
-    assert effects.null_used[effects.all_set] == min(64, effects.used[:, effects.all_set].max())
-    assert (effects.null_used[others] == 16).all()
+    assert effects.null_used[0, effects.all_set] == min(64, effects.used[:, effects.all_set].max())
+    assert (effects.null_used[0, others] == 16).all()
     with (stopped.path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             i, s = effects.boundaries.names.index(row["boundary"]), list(effects.sets).index(row["layers"])
@@ -171,8 +171,8 @@ def test_one_layer_permuted_nulls_and_sets_in_any_order(
     assert {"seen/left", "seen/checks"} <= set(effects.factor_names)
     assert effects.used.shape == (6, 1 if flat else 2)
     others = np.arange(len(effects.sets)) != effects.all_set
-    assert effects.null_used[effects.all_set] == min(64, effects.used[:, effects.all_set].max())
-    assert (effects.null_used[others] == 16).all()
+    assert effects.null_used[0, effects.all_set] == min(64, effects.used[:, effects.all_set].max())
+    assert (effects.null_used[0, others] == 16).all()
     assert not np.isnan(effects.mean[:, effects.all_set, 0, :4]).any()
 
 

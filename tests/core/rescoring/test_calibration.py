@@ -56,7 +56,7 @@ def experiment(seed: int, *, informed: bool) -> tuple[np.ndarray, np.ndarray]:
         [[[m[:, j] - baseline[:, j] for m in pair]] for j, pair in enumerate(moved)], dtype=np.float64
     )
     sd = scores.std(axis=0)
-    effects = effects_of(sums, null, own, np.arange(C), samples=K, unit=sd, all_set=0)
+    effects = effects_of(sums, null[None], own, np.arange(C), samples=K, unit=sd, all_set=0)
     factors = variation_factors(effects, np.arange(C), sd > 0.02, all_set=0, rate=0.05)
     return factors, effects.p[np.arange(C), 0, 0, np.arange(C)]
 
@@ -97,7 +97,9 @@ def random_directions(seed: int, count: int) -> tuple[int, int]:
     return tuple(
         int(variation_factors(effects, own, sd > 0.02, all_set=0, rate=0.05).sum())
         for effects in (
-            effects_of(sums, null, changes.astype(np.float64), own, samples=K, unit=sd, all_set=0, ways=ways)
+            effects_of(
+                sums, null[None], changes.astype(np.float64), own, samples=K, unit=sd, all_set=0, ways=ways
+            )
             for ways in (ways_of_choice(found), None)
         )
     )
@@ -138,7 +140,9 @@ def test_planted_effects_are_estimated_without_bias_and_intervals_cover_them(str
     sums, changes = planted(np.full(repetitions, strength), samples, seed=1)
     null = np.zeros((4, repetitions, 1, len(FIELDS)))
     null[..., 0] = samples
-    result = effects_of(sums, null, changes, np.array([0]), samples=samples, unit=np.array([0.5]), all_set=0)
+    result = effects_of(
+        sums, null[None], changes, np.array([0]), samples=samples, unit=np.array([0.5]), all_set=0
+    )
     standard_error = 1.0 / np.sqrt(samples * repetitions)
     for k, sign in enumerate((1.0, -1.0)):
         mean, low, high = (x[0, :, k, 0] for x in (result.mean, result.low, result.high))

@@ -43,7 +43,7 @@ def effects(baseline, edited, null):
     null_sums = np.stack([sums_of(baseline, e) for e in null.reshape(-1, K, C)]).reshape(R, S, C, len(FIELDS))
     changes = edited.astype(np.float64) - baseline
     own = np.stack([changes[i, ..., j] for i, j in enumerate(OWN)])
-    return effects_of(sums, null_sums, own, OWN, samples=K, unit=UNIT, all_set=ALL)
+    return effects_of(sums, null_sums[None], own, OWN, samples=K, unit=UNIT, all_set=ALL)
 
 
 def test_every_effect_is_the_formula_applied_to_its_changes(scores):
@@ -147,7 +147,7 @@ def test_the_error_survives_a_small_spread_around_a_large_change():
     sums = sums_of(np.zeros((K, 1), np.float32), change[:, None].astype(np.float32))
     result = effects_of(
         np.broadcast_to(sums, (1, 1, 2, 1, 5)),
-        np.broadcast_to(sums, (3, 1, 1, 5)),
+        np.broadcast_to(sums, (1, 3, 1, 1, 5)),
         np.broadcast_to(change, (1, 1, 2, K)),
         np.array([0]),
         samples=K,
@@ -226,7 +226,9 @@ def one_concept(changes, null):
         [counts, np.nan_to_num(null), np.nan_to_num(null) ** 2, 0.0 * counts, 0.0 * counts], axis=-1
     )[:, None]
     own = changes[:, None, None].repeat(2, axis=2)
-    return effects_of(sums, null_sums, own, np.arange(count), samples=samples, unit=np.ones(count), all_set=0)
+    return effects_of(
+        sums, null_sums[None], own, np.arange(count), samples=samples, unit=np.ones(count), all_set=0
+    )
 
 
 def test_the_interval_that_decides_covers_the_truth():
@@ -276,7 +278,7 @@ def test_two_pairs_have_a_standard_error_and_one_has_none():
     after = np.array([[1.0, 5.0], [3.0, np.nan]], np.float32)
     sums = sums_of(np.zeros((2, 2), np.float32), after)
     changes = after.T[:, None, None].repeat(2, axis=2).astype(float)
-    null = np.ones((3, 1, 2, len(FIELDS)))
+    null = np.ones((1, 3, 1, 2, len(FIELDS)))
     result = effects_of(
         sums[None, None, None].repeat(2, 0).repeat(2, 2),
         null,

@@ -232,7 +232,7 @@ def test_other_sets_are_compared_once_and_all_spends_late() -> None:
     null = every[count:, :, :, 0].copy()
     null[:, 1:, 0] = np.nan  # null directions have the first look alone
     result = effects_of_looks(
-        every[:count], null, q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=1
+        every[:count], null[None], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=1
     )
     shares = np.diff((np.array(q.looks) / q.looks[-1]) ** 3, prepend=0.0)
     for i in range(count):
@@ -263,7 +263,7 @@ def test_null_directions_are_counted_at_the_look_that_was_taken(batches: int) ->
     null = moved_sums[2:, :, :, 0].copy()
     null[:2, :batches, :, :, :] = 0.0
     result = effects_of_looks(
-        moved_sums[:2], null, q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
+        moved_sums[:2], null[None], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
     )
     assert result.null_count[[0, 1], 0, 0, [0, 1]].tolist() == [18.0, 20.0]
     assert np.isnan(result.null_count[:, :, 1]).all()
@@ -278,7 +278,9 @@ def test_null_directions_that_were_moved_on_fewer_samples_judge_every_look() -> 
         null = sums[2:, :, :, 0].copy()
         null[:, 4:] = unmoved
         results.append(
-            effects_of_looks(sums[:2], null, q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0)
+            effects_of_looks(
+                sums[:2], null[None], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
+            )
         )
     for name in ("p", "rank", "null_count"):
         forwards = getattr(results[0], name)[:, 0, 0]
@@ -301,7 +303,13 @@ def test_pairs_without_a_score_are_counted_among_those_that_were_moved() -> None
     moved_sums[0, 2:] = np.nan  # stopped at 32
     moved_sums[0, 1, 0, 0, 0, 0] -= 5.0
     result = effects_of_looks(
-        moved_sums[:2], moved_sums[2:, :, :, 0], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
+        moved_sums[:2],
+        moved_sums[None, 2:, :, :, 0],
+        q.own,
+        looks=q.looks,
+        step=q.step,
+        unit=np.ones(2),
+        all_set=0,
     )
     assert result.undefined[:, 0, 0].tolist() == [[5.0, 0.0], [0.0, 0.0]]
 
@@ -366,7 +374,7 @@ def test_where_a_boundary_was_not_moved_no_sample_is_undefined() -> None:
     moved_sums[:, :, :, 1] = np.nan  # forwards alone
     result = effects_of_looks(
         moved_sums[:2],
-        moved_sums[2:, :, :, 0],
+        moved_sums[None, 2:, :, :, 0],
         plan.own,
         looks=plan.looks,
         step=plan.step,

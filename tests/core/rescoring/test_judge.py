@@ -68,6 +68,25 @@ def test_judgement_is_of_the_steps_forwards() -> None:
     assert scale == pytest.approx([0.15])
 
 
+def test_what_is_futile_is_decided_against_the_null_directions_at_the_same_layers() -> None:
+    """Of two boundaries that change alike, one has null directions that do as much as it, the other none."""
+    plan = replace(
+        design(), own=np.array([0, 0]), varies=np.array([True]), units=np.ones(1), kind=np.array([1, 0])
+    )
+    zero, changes = np.zeros((BATCH, 1), np.float32), spread(1.0, 0.1)
+    sums = np.full((2 + 2 * NULL, SAMPLES // BATCH, 1, 2, 1, 5), np.nan)
+    for b in range(SAMPLES // BATCH):
+        sums[:2, b, 0, :] = sums_of(zero, changes[BATCH * b : BATCH * (b + 1), None].astype(np.float32))
+        for r in range(NULL):
+            little, much = (scale * (r - (NULL - 1) / 2) for scale in (0.01, 1.0))
+            sums[2 + r, b, 0, 0] = sums_of(zero, np.full((BATCH, 1), little, np.float32))
+            sums[2 + NULL + r, b, 0, 0] = sums_of(zero, np.full((BATCH, 1), much, np.float32))
+    own = np.broadcast_to(changes, (2, 1, 2, SAMPLES))
+    factors, futile, _, _ = judge(plan, sums, own, SAMPLES)
+    assert factors.tolist() == [False, True]
+    assert futile.tolist() == [True, False]
+
+
 def test_a_concept_that_does_not_vary_is_futile() -> None:
     plan = replace(design(), varies=np.array([False]))
     factors, futile, _, _ = judged(plan, np.stack([spread(5.0, 0.1)] * 2), np.linspace(-0.1, 0.1, NULL))

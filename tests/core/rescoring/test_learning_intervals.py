@@ -88,7 +88,7 @@ class World:
         for i in own:
             sums[i, 0, 0, i] = sums_of(np.zeros((K, 1), np.float32), moved[i][:, None].astype(np.float32))[0]
         both = np.stack([moved, moved], axis=1)[:, None]  # (C, 1, 2, K)
-        null = np.ones((4, 1, C, 5))
+        null = np.ones((1, 4, 1, C, 5))
         effects = effects_of(sums, null, both, own, samples=K, unit=np.ones(C), all_set=0)
         error, freedom = errors_of(relearnt, resampled.dilutions(boundaries))
         effects = over_learning(effects, error, freedom, own, all_set=0)

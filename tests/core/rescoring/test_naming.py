@@ -28,7 +28,8 @@ def effects(p: list[list[float]], mean: list[list[float]], null: np.ndarray | No
         high=values + 0.1,
         units=np.array([1.0, 2.0]),
         rate=0.05,
-        null=null,
+        null=null if null is None else null[None],
+        kind=np.zeros(len(p), dtype=int),
     )
 
 
@@ -55,11 +56,11 @@ def test_a_null_direction_is_compared_with_the_others_and_not_with_itself() -> N
     rng = np.random.default_rng(0)
     changes = rng.normal(0.0, 0.1, (6, 40, 2)).astype(np.float32)
     changes[2, :, 1] += 1.0  # so few others that it would hide in a spread of which it is most
-    assert named_by_chance(effects([[1.0, 1.0]], [[0.0, 0.0]], null_of(changes))) == 1
+    assert named_by_chance(effects([[1.0, 1.0]], [[0.0, 0.0]], null_of(changes))) == (1, 6)
 
 
 def test_a_null_direction_that_one_sample_makes_is_not_named() -> None:
     rng = np.random.default_rng(0)
     changes = rng.normal(0.0, 1e-9, (12, 40, 2)).astype(np.float32)
     changes[2, 0, 1] = 1.0  # one sample jumps; the others have next to no spread
-    assert named_by_chance(effects([[1.0, 1.0]], [[0.0, 0.0]], null_of(changes))) == 0
+    assert named_by_chance(effects([[1.0, 1.0]], [[0.0, 0.0]], null_of(changes))) == (0, 12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ganstrata.core.rescoring.null_comparison import compare_with_null, extra_variance
+from ganstrata.core.rescoring.null_comparison import by_layers, compare_with_null, extra_variance
 from ganstrata.core.rescoring.sums import moments_of, null_means, sums_of
 from numpy.typing import NDArray
 from scipy import stats
@@ -29,6 +29,20 @@ def compared(changes: NDArray[np.float64], null_samples: int) -> tuple[float, fl
     extra = extra_variance(null, moments.count[:, :, 0])
     result = compare_with_null(moments, null_means(np.nansum(null, axis=1)), OWN, extra)
     return float(result.p[0, 0, 0, 0]), extra.variance.item(), extra.freedom.item()
+
+
+def test_each_boundary_is_compared_with_null_directions_at_its_own_layers() -> None:
+    rng = np.random.default_rng(8)
+    sums = fields(rng.standard_normal((3, 64)) + 0.5)[:, :, :, None].repeat(2, axis=3).sum(axis=1)
+    null = rng.standard_normal((2, NULL, 1, 1)) * np.array([0.1, 3.0])[:, None, None, None]  # (G, R, S, C)
+    moments, own = moments_of(sums), np.zeros(3, dtype=int)
+    kind = np.array([1, 0, 1])
+    found = by_layers(kind, lambda g, rows: compare_with_null(moments.of(rows), null[g], own[rows]))
+    for i, g in enumerate(kind):
+        alone = compare_with_null(moments.of(np.array([i])), null[g], own[:1])
+        for name in ("p", "rank", "count"):
+            np.testing.assert_array_equal(getattr(found, name)[i], getattr(alone, name)[0])
+    assert found.p[1, 0, 0, 0] < found.p[[0, 2], 0, 0, 0].min()
 
 
 def test_with_as_many_samples_nothing_is_added() -> None:

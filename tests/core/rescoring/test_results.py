@@ -120,8 +120,8 @@ def test_effects_and_factors(run):
     # What does not vary is no factor, however large its effect in units of its `least`.
     assert effects.factors.tolist() == [True, True, False, True]
     null = changes[4:, 1, 0].mean(axis=1)
-    np.testing.assert_allclose(effects.null_mean, null.mean(axis=0), rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(effects.null_sd, null.std(axis=0, ddof=1), rtol=1e-4)
+    np.testing.assert_allclose(effects.null_mean[0], null.mean(axis=0), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(effects.null_sd[0], null.std(axis=0, ddof=1), rtol=1e-4)
     assert effects.step == 3.0  # 1.5 times the spread of w
     assert (effects.seed, effects.bootstrap, effects.rate) == (5, 200, 0.05)
 
@@ -148,9 +148,9 @@ def test_null_directions_that_leave_a_concept_undefined_are_left_out_and_counted
     assert effects.null_gaps(0) == {}
     assert effects.factor_names == ["seen/red", "seen/left"]
     null = changes[5:, 1, 0, :, 2].mean(axis=1)
-    assert effects.null_mean[2] == pytest.approx(null.mean(), rel=1e-3)
-    assert effects.null_sd[2] == pytest.approx(null.std(ddof=1), rel=1e-3)
-    assert np.isnan(effects.null_sd[1])
+    assert effects.null_mean[0, 2] == pytest.approx(null.mean(), rel=1e-3)
+    assert effects.null_sd[0, 2] == pytest.approx(null.std(ddof=1), rel=1e-3)
+    assert np.isnan(effects.null_sd[0, 1])
     assert write_tables(effects, tmp_path) == ("rescoring.csv",)
     with (tmp_path / "rescoring.csv").open(encoding="utf-8", newline="") as file:
         rows = {(r["boundary"], r["layers"], r["step"], r["concept"]): r for r in csv.DictReader(file)}

@@ -36,17 +36,20 @@ class Carried:
         changes: mean and standard deviation of the own changes of each boundary at each set, (B, S).
         relearnt: mean change of each boundary learnt again, at `all`, (M, B).
         own: column of each boundary's concept.
+        kind: which null directions belong to each boundary.
     """
 
     changes: Sequence[Sequence[tuple[float, float]]]
     relearnt: NDArray[np.float64]
     own: tuple[int, ...]
+    kind: tuple[int, ...] = (0,)
     arrays: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count, batches = len(self.own), -(-SAMPLES // STEP)
         for ending, sets in (("", SETS), (f"_{DECIDING}", 1)):
-            self.arrays[f"sums{ending}"] = np.full((count + NULL, batches, sets, 2, count, 5), np.nan)
+            directions = count + NULL * (max(self.kind) + 1)
+            self.arrays[f"sums{ending}"] = np.full((directions, batches, sets, 2, count, 5), np.nan)
             self.arrays[f"own{ending}"] = np.full((count, sets, 2, SAMPLES), np.nan)
         self.arrays[RESAMPLED] = np.full((RELEARNT, count, SAMPLES), np.nan)
 
@@ -62,7 +65,7 @@ class Carried:
             mean, sd = self.changes[direction][at]
             changes[:, self.own[direction]] = mean + sd * wave
         else:
-            changes += 0.02 * (direction - count - (NULL - 1) / 2)
+            changes += 0.02 * ((direction - count) % NULL - (NULL - 1) / 2)
         return changes
 
     def carry_out(self, move: ScheduledMove) -> None:
@@ -101,6 +104,7 @@ def scheduled(
         precision=0.2,
         rate=0.05,
         dilutions=np.ones(count) if relearnt else None,
+        kind=np.array(carried.kind) if len(carried.kind) == count else None,
     )
     lists = []
     for moves in rounds(design, carried):  # type: ignore[arg-type]  # it only reads
@@ -165,6 +169,19 @@ def test_without_a_factor_every_set_has_one_look_and_nothing_is_confirmed() -> N
     assert [set(each) for each in scheduled(world(BACKWARDS, BACKWARDS, BACKWARDS))] == expected
     invariant = scheduled(world(PRECISE, PRECISE, PRECISE), varies=False)
     assert [set(each) for each in invariant] == expected
+
+
+def test_null_directions_go_as_far_as_the_boundaries_that_they_belong_to() -> None:
+    carried = world(PRECISE, UNCERTAIN)
+    carried = Carried(carried.changes, carried.relearnt, carried.own, kind=(1, 0))
+    lists = scheduled(carried, relearnt=False)
+    furthest = {
+        d: max(m.start for moves in lists for m in moves if m.part == DECIDING and m.direction == d)
+        for d in range(2 + 2 * NULL)
+    }
+    assert [furthest[0], furthest[1]] == [0, 96]
+    assert {furthest[d] for d in range(2, 2 + NULL)} == {32}  # of the second, which goes on
+    assert {furthest[d] for d in range(2 + NULL, 2 + 2 * NULL)} == {0}
 
 
 @pytest.mark.parametrize(("sets", "relearnt"), [(1, True), (1, False), (2, False)])

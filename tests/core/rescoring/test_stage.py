@@ -29,11 +29,11 @@ def test_images_by_the_methods_formula(fakes, config) -> None:
     config["rescoring"] |= {"samples": 100, "null_directions": 20, "layers": ["all", "each"]}
     once = 100 * (1 + (7 + 20) * 9 + 7)  # backwards at `all` alone
     # Half of the samples, in whole batches of 32, are moved along what resampled samples give as well.
-    assert images_needed(prepare(validate(config, "test")), 7) == once + 64 * 12 * 7
+    assert images_needed(prepare(validate(config, "test")), [None] * 7) == once + 64 * 12 * 7
     config["rescoring"]["learning_resamples"] = 0
     for backward, moves in (("all", 0), ("none", -7), ("everywhere", 7 * 8)):
         config["rescoring"]["backward"] = backward
-        assert images_needed(prepare(validate(config, "test")), 7) == once + 100 * moves
+        assert images_needed(prepare(validate(config, "test")), [None] * 7) == once + 100 * moves
 
 
 @pytest.mark.parametrize(("unit", "wanted"), [("sd", 3.0 * 2.5), ("raw", 3.0)])

@@ -176,7 +176,7 @@ def test_a_generator_without_weights_is_refused_before_the_run(
     with pytest.raises(ganstrata.ConfigError, match=r"boundary -> with: this .* no weights of affine"):
         ganstrata.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    with pytest.raises(DataError, match="sefa needs the generator"):
+    with pytest.raises(DataError, match="needs the generator"):
         found(None)
 
 

@@ -204,7 +204,12 @@ def test_a_run_verifies_the_channels_of_exemplars(fakes, config, tmp_path: Path)
     run = ganstrata.run(run_config(config, channels=1, exemplars=40), tmp_path / "run")
     names = {b.concept: b.name for b in run.boundaries}
     assert names == {"seen/left": "channel/s1/0", "seen/red": "channel/s7/0"}
-    assert run.effects.factors.all()
+    # A layer has two channels, so a random direction at this layer is often nearly as good, and never better.
+    effects = run.effects
+    for i, j in enumerate(effects.own):
+        null = effects.null_of(i)[:, 0, j]
+        assert effects.low[i, 0, 0, j] > 0.0
+        assert effects.mean[i, 0, 0, j] > (null[:, 1] / null[:, 0]).max()
     assert "channel/s7/0" in (run.path / "report.html").read_text(encoding="utf-8")
 
 

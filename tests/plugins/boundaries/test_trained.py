@@ -17,6 +17,7 @@ from ganstrata import ConfigError, DataError, LayerError, UserError
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.conformance.random_state import RandomStates
 from ganstrata.plugins.boundaries.training import Course, Descent
+from ganstrata.plugins.boundaries.walks import HIDDEN, Recurrent, Straight, bend
 from ganstrata.testing import conformance
 from numpy.typing import NDArray
 
@@ -84,6 +85,40 @@ def test_walks_find_the_axes_that_make_the_edit() -> None:
     assert min(explained[:2]) > 0.9
     assert explained[2] > 0.3
     assert abs(explained[3]) < 0.1  # nothing moves up or down, and shifting rows that are equal is no change
+
+
+@torch.no_grad()
+def test_a_recurrent_walk_of_two_steps_is_one_step_taken_twice() -> None:
+    source = torch.Generator().manual_seed(0)
+    walk = Recurrent(torch.randn(8, generator=source), 2, source)
+    walk.out *= 2000.0  # so that it bends
+    codes = torch.randn(5, 8, generator=source)
+    amounts = torch.tensor([1.0, -1.0, 0.5, -0.5, 0.0])
+    ends = codes + walk.displacement(codes, amounts)
+    for i, signs in enumerate([(1.0, 1.0), (-1.0, -1.0), (1.0,), (-1.0,), ()]):
+        at = codes[i : i + 1]
+        for sign in signs:
+            at = at + sign * (walk.vector + torch.tanh(at @ walk.into.T) @ walk.out.T / HIDDEN)
+        torch.testing.assert_close(ends[i : i + 1], at)
+    assert bend(walk.displacement(codes, torch.ones(5))) < 0.99
+    assert bend(Straight(codes[0]).displacement(codes, torch.ones(5))) == pytest.approx(1.0)
+
+
+def test_recurrent_walks_bend_where_the_edit_asks_for_it_and_nowhere_else() -> None:
+    """`Curved` is as bright as axis 0 is large on either side, so the way up depends on the side."""
+    options = {"steps": 80, "rate": 0.1, "walk": "recurrent", "recurrence": 2}
+    (flat,) = learnt("steer", generator("Paintbox"), edits=["brightness"], **options)
+    assert abs(flat.normal[0]) > 0.9
+    assert flat.facts["straightness"] > 0.95
+    assert flat.facts["explained_walk"] > 0.9
+    assert flat.facts["explained"] == pytest.approx(flat.facts["explained_walk"], abs=0.05)
+    (bent,) = learnt("steer", generator("Curved"), edits=["brightness"], **options | {"steps": 150})
+    (straight,) = learnt("steer", generator("Curved"), edits=["brightness"], **options | {"walk": "linear"})
+    assert bent.facts["straightness"] < 0.95
+    assert bent.facts["explained"] < 0.2
+    assert straight.facts["explained"] < 0.2
+    assert bent.facts["explained_walk"] > straight.facts["explained"] + 0.3
+    assert "straightness" not in straight.facts
 
 
 def test_an_assessor_finds_the_direction_of_its_concept(planted) -> None:
@@ -197,7 +232,7 @@ def test_what_cannot_be_trained_is_refused(
 
 def test_without_a_generator_there_is_nothing_to_train(fakes) -> None:
     learner = ganstrata.load_learner("joint", device="cpu")
-    with pytest.raises(DataError, match=r"trains with the generator; call learn\(\.\.\., generator="):
+    with pytest.raises(DataError, match=r"needs the generator: give learn\(\) generator="):
         learner.learn(np.zeros((4, 2), np.float32), np.zeros((4, 1), np.float32), [])
 
 
@@ -212,6 +247,39 @@ def test_a_loss_that_is_not_finite_stops_the_training() -> None:
     ):
         descent.take([parameter.sum() * float("inf")])
     assert torch.equal(parameter, before)
+
+
+def test_in_fp16_gradients_that_would_vanish_count_and_those_that_overflow_leave_a_step_out() -> None:
+    """A number in fp16 is at least 6e-8 and at most 65504; Adam's step does not depend on its size."""
+
+    class Half(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+            return gradient.half().float()
+
+    def trained(slope: float, precision: str, steps: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+        course = Course(generator("Rivals"), "boundary learner 'mine'", 0, precision, lambda _: None, (0,))
+        parameter = torch.zeros(1, requires_grad=True)
+        descent = Descent(course, [([parameter], 0.1)], 20)
+        for _ in range(steps):
+            descent.take([slope * Half.apply(parameter).sum()])
+        return parameter.detach(), torch.zeros(1) if parameter.grad is None else parameter.grad
+
+    moved, gradient = trained(1e-8, "fp16")
+    assert gradient.item() == pytest.approx(1e-8, rel=0.01)
+    assert moved.item() < -0.04
+    assert trained(1e-8, "fp32")[0].item() == 0.0  # without the scale the gradient is lost
+    still, _ = trained(100.0, "fp16")  # 100 * 2^15 overflows
+    assert still.item() == 0.0
+    moved, gradient = trained(100.0, "fp16", steps=8)
+    assert gradient.item() == pytest.approx(100.0, rel=0.01)
+    assert moved.item() < -0.04
+    with pytest.raises(DataError, match=r"'mine': gradients overflow in fp16 in step 16 of 20; take .* bf16"):
+        trained(1e6, "fp16", steps=20)
 
 
 def test_only_the_chosen_layers_move() -> None:
