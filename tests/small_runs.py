@@ -71,8 +71,8 @@ class Counting(Progress):
         self.lines.append(text)
 
     def advance(self, step: Step, count: int) -> None:
-        self.steps[step._label] = step
-        self.counts.setdefault(step._label, []).append(count)
+        self.steps[step.label] = step
+        self.counts.setdefault(step.label, []).append(count)
 
 
 class Made(NamedTuple):
