@@ -263,8 +263,8 @@ class Ray(Engine["Ray.Config"]):
         if ended[0] is not None:
             raise UserError(
                 f"{where}: cannot connect to this Ray cluster: {one_line(ended[0])}. Python and Ray must "
-                "have the versions of the cluster, and its token must be known here (RAY_AUTH_MODE, "
-                "RAY_AUTH_TOKEN)"
+                "have the versions of the cluster; if that asks for a token, set RAY_AUTH_MODE=token and "
+                "RAY_AUTH_TOKEN as there"
             ) from None
 
 

@@ -19,7 +19,7 @@ from ...storage.interrupts import defer_interrupt
 from ..loading import build
 from ..prepare import Prepared, own_plugins
 from ..provenance.describe import describe
-from .worker import HOST, Setup, value_of
+from .worker import HOST, Setup, code_digest, value_of
 
 T = TypeVar("T")
 TaskFunction = Callable[[Prepared, Any], T]
@@ -129,6 +129,8 @@ class RunEngine:
             device=str(prepared.device),
             threads=config.engine.threads,
             driver=(HOST, os.getpid()),
+            folder=os.getcwd(),
             expected=expected,
             provenance=describe(prepared) if self.plugin.elsewhere else None,
+            code=code_digest() if self.plugin.elsewhere else "",
         )

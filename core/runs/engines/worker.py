@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +20,7 @@ import torch
 from ...config.schema import RunConfig
 from ...conformance.same_everywhere import Made, check_same_as
 from ...errors import GanstrataError, MemoryExhausted, UserError
-from ...messages import listed, message
+from ...messages import listed, message, visible
 from ...plugins.engine import Job, JobOutcome
 from ...plugins.failures import is_out_of_memory, one_line
 from ...storage.json_values import JsonObject
@@ -42,8 +44,10 @@ class Setup:
         device: of the run.
         threads: of torch in each worker.
         driver: host and number of the process that drives the run.
+        folder: working directory of that process, where relative paths begin.
         expected: what the plugins of that process make of a few samples; None not to check that.
         provenance: what its numbers depend on; None if workers are of the same installation.
+        code: of ganstrata there, see `code_digest`.
     """
 
     config: JsonObject
@@ -51,20 +55,25 @@ class Setup:
     device: str
     threads: int
     driver: tuple[str, int]
+    folder: str
     expected: Made | None = None
     provenance: Provenance | None = None
+    code: str = ""
 
     def build(self, device: str | None = None) -> BuiltWorker:
         """Build a worker in this process."""
-        if self.driver != (HOST, os.getpid()):
+        is_another = self.driver != (HOST, os.getpid())
+        if is_another:
             _settle()
         try:
+            if is_another:
+                _enter(self.folder)
             config = RunConfig.model_validate(self.config)
             torch.set_num_threads(self.threads)
             # The process that drives the run has checked the plugins.
             prepared = prepare(config, batch=self.batch, check=False, device=device or self.device)
             if self.provenance is not None:
-                _check_installation(self.provenance, describe(prepared))
+                _check_installation(self.provenance, describe(prepared), self.code)
             if self.expected is not None:
                 check_same_as(self.expected, prepared)
         except BaseException as error:
@@ -108,13 +117,39 @@ def _settle() -> None:
     keep_freed_memory()
 
 
-def _check_installation(there: Provenance, here: Provenance) -> None:
+def _enter(folder: str) -> None:
+    """Make a folder the working directory, so that relative paths lead to the same files as in the driver.
+
+    Raises:
+        UserError: there is none on this machine.
+    """
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise UserError(
+            f"{HOST} has no folder {visible(folder)} ({error.strerror}), in which the run was begun: all "
+            "machines must see it, the run directory and the files of the config under the same paths"
+        ) from None
+
+
+def code_digest() -> str:
+    """Return a digest of the source files of ganstrata, which may differ where its version does not."""
+    root = Path(__file__).parents[3]
+    digest = hashlib.sha256()
+    for file in sorted(file for folder in ("core", "plugins") for file in (root / folder).rglob("*.py")):
+        digest.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _check_installation(there: Provenance, here: Provenance, code: str) -> None:
     """Refuse a worker whose packages, plugins, files or type of device are others than the driver's.
 
     Raises:
         UserError: they differ; the message names what does.
     """
     differences = changes(there, here)
+    if not differences and code != code_digest():
+        differences = ["the source of ganstrata is another one"]
     if differences:
         raise UserError(
             f"the worker on {HOST} would compute other numbers than the process that drives the run: "

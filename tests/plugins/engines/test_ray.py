@@ -22,6 +22,7 @@ from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.plugins.engine import Job
 from ganstrata.core.runs.engines.run_engine import RunEngine
+from ganstrata.core.runs.engines.worker import Setup
 from ganstrata.core.runs.prepare import Prepared, prepare
 from ganstrata.plugins.engines.ray import Ray
 from processes import is_alive
@@ -145,6 +146,23 @@ def test_a_worker_of_another_installation_is_refused_by_what_differs(prepared: P
         in outcome.error
     )
     assert outcome.exit_code == 2
+    changed = type(setup)(**vars(setup) | {"code": "of another checkout"}).build().run(Job(1, _one, None))
+    assert "the source of ganstrata is another one on " in changed.error
+
+
+def test_a_worker_goes_to_the_folder_of_the_driver_or_says_that_it_has_none(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = vars(RunEngine(prepared)._setup()) | {"driver": ("far", 1), "provenance": None, "expected": None}
+    monkeypatch.setattr("ganstrata.core.runs.engines.worker._settle", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    here = os.getcwd()
+    (tmp_path / "below").mkdir()
+    absent = Setup(**setup | {"folder": str(tmp_path / "absent")}).build().run(Job(1, _one, None))
+    assert "has no folder" in absent.error
+    assert (absent.exit_code, os.getcwd()) == (2, here)
+    assert Setup(**setup | {"folder": str(tmp_path / "below")}).build().run(Job(1, _one, None)).value == 1
+    assert Path.cwd() == tmp_path / "below"
 
 
 def _one(*_: object) -> int:
