@@ -16,6 +16,7 @@ from ..rescoring import work_units as rescoring
 from ..runs.prepare import Prepared
 from ..runs.speed import at_this_speed, seconds_of
 
+MEASURED = 4  # images that are timed: a whole batch may cost more than a small run itself
 SPACE_FACTOR = 1.2  # free disk space required, relative to the size of the arrays
 
 
@@ -68,13 +69,16 @@ def forecast(prepared: Prepared, workers: int) -> str:
 
 @torch.inference_mode()
 def _measure(prepared: Prepared) -> float:
-    """Return the seconds per image of one batch, measured after a batch to warm up."""
+    """Return the seconds per image of the first few, measured after a pass to warm up."""
     latents, _, codes = prepared.draw(0, Stream.PROBING)
+    few = min(MEASURED, prepared.batch)
+    condition = None if latents.condition is None else latents.condition[:few]
 
     def make() -> None:
-        prepared.score(prepared.render(codes, latents.condition, latents.index, Stream.PROBING).rendering)
+        passed = prepared.render(codes[:few], condition, latents.index[:few], Stream.PROBING)
+        prepared.score(passed.rendering)
 
-    return seconds_of(make, warm=prepared.config.checks) / prepared.batch
+    return seconds_of(make, warm=prepared.config.checks) / few
 
 
 def check_room(prepared: Prepared, out: Path) -> None:
