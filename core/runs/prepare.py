@@ -252,13 +252,13 @@ def _scored(
     """Return the generator with its scorers, with the resolved batch size and precision."""
     precision = resolve_precision(config.precision, device)
     size = config.synthesis.batch_size
-    if size == "auto":
-        whole = auto_batch(generator.card.height, device, generator.card.width)
-        size = min(whole, config.synthesis.samples)  # a batch is always full: 8 samples would be made as 32
+    whole = auto_batch(generator.card.height, device, generator.card.width)
+    # A batch is always full: 8 samples would be made as 32.
+    resolved = min(whole, config.synthesis.samples) if size == "auto" else size
     return ScoredGenerator(
         generator=generator,
         scorers=scorers,
-        batch=batch or size,
+        batch=batch or resolved,
         seed=config.synthesis.seed,
         precision=precision,
         mixing=config.synthesis.mixing,
