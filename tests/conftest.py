@@ -26,6 +26,7 @@ from ganstrata.core.plugins.registry import PluginInfo, registry
 from ganstrata.core.runs.provenance.records import PluginRecord
 from ganstrata.core.runs.run import Run
 from ganstrata.core.semantics import subject as subjects
+from object_server import BUCKET, object_server, settings
 
 # They have few tests, and take longest. Several processes end together if these files do not come last.
 LONG = (
@@ -286,6 +287,25 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
         }
 
     return read
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[str]:
+    """Return the address of an object-store server."""
+    with object_server() as address:
+        yield address
+
+
+@pytest.fixture(params=["memory", "s3"])
+def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return an empty place for arrays: in memory, and on a server."""
+    pytest.importorskip("obstore", reason="needs ganstrata[remote]")
+    name = f"{request.node.name}-{os.urandom(4).hex()}".replace("[", ".").replace("]", "")
+    if request.param == "memory":
+        return f"memory://tests/{name}"
+    for key, value in settings(request.getfixturevalue("object_store")).items():
+        monkeypatch.setenv(key, value)
+    return f"s3://{BUCKET}/{name}"
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from ..errors import Fault, nearest
 from ..messages import quantity, shown
+from ..storage.urls import without_credentials
 
 Path = tuple[str | int, ...]
 
@@ -99,7 +100,7 @@ def describe(
             )
         else:
             reason = reason_of(item["type"], item["msg"], item.get("ctx", {}))
-            suffix = "" if isinstance(item["input"], Mapping) else f" (got {shown(item['input'], 60)})"
+            suffix = "" if isinstance(item["input"], Mapping) else f" (got {_shown(item['input'])})"
         place = places.setdefault(where, _Place([], suffix, is_shape=True))
         place.is_shape &= kind in _EXPECTED
         if reason not in place.reasons:
@@ -110,6 +111,11 @@ def describe(
         # If a value may be of several types and has a fault within it, report only the inner fault.
         if not (place.is_shape and any(other[: len(where)] == where and other != where for other in places))
     ]
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message; a URL without the credentials in it."""
+    return shown(without_credentials(value) if isinstance(value, str) else value, 60)
 
 
 def locate(loc: Sequence[str | int], kind: str, value: object, data: object) -> tuple[Path, tuple[str, ...]]:

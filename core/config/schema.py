@@ -12,6 +12,7 @@ from ..plugins.strict_numbers import StrictNumbers
 from ..randomness import LARGEST_SEED
 from ..storage.filenames import RESERVED
 from ..storage.name_rules import group_fault
+from ..storage.urls import checked_url
 from .strip_reach import with_strip_reach
 
 Level = Literal["layout", "category", "attribute", "colour", "object"]
@@ -362,6 +363,22 @@ class RunConfig(Section):
         default=True, description="check the plugins on a few pictures and scores before a run begins"
     )
     engine: Engine = Engine()
+    store: str | None = Field(
+        default=None,
+        description="URL of an object store for the arrays, such as s3://bucket/prefix; "
+        "without it they lie in the run directory",
+    )
+
+    @field_validator("store")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        return None if value is None else checked_url(value)
+
+    @model_validator(mode="after")
+    def _store_is_reached(self) -> RunConfig:
+        if self.store is not None and self.store.startswith("memory:") and self.engine.workers != 1:
+            raise ValueError("store: memory:// is the memory of this process; set engine.workers to 1")
+        return self
 
     def as_data(self) -> dict[str, Any]:
         """Return plain data, as in a config file and in run.json."""

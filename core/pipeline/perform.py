@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from ..rescoring import stage as rescoring
 from ..runs.begin import Begun, begin_run, differing
 from ..runs.engines.run_engine import RunEngine
 from ..runs.facts import facts_of
+from ..runs.lease import Lease, leased
 from ..runs.listeners import tell
 from ..runs.loading import checkpoint_named
 from ..runs.lock import locked
@@ -101,7 +103,9 @@ def perform(
     known = Run.open(out) if (out / "run.json").is_file() else None
     if known is not None and not differing(known.config.as_data(), config.as_data()):
         # Groups in another order are the same config, but the arrays have the layer sets in the first order.
-        config = known.config.model_copy(update={"engine": config.engine, "checks": config.checks})
+        config = known.config.model_copy(
+            update={"engine": config.engine, "checks": config.checks, "store": config.store}
+        )
     # `auto` is resolved once, when the run begins.
     batch = known.batch if known is not None and config.synthesis.batch_size == "auto" else None
     prepared = prepare(config, source=source, batch=batch)
@@ -153,39 +157,63 @@ def _attempt(
     """
     begun = begin_run(out, prepared.config, facts_of(prepared), anew=anew)
     current = begun.run
-    for name in STAGES[: STAGES.index(stages[0])]:
+    with _hold(current, progress) as lease:
+        _check_earlier(begun, prepared, STAGES[: STAGES.index(stages[0])])
+        if "synthesize" in stages and lease is None and not current.is_done("synthesize"):
+            check_room(prepared, out)
+        if begun.changes:
+            progress.say(f"{out}: {_consequences(begun, known)}")
+        with RunEngine(prepared, progress.say) as engine:
+            if any(name != "report" and not current.is_done(name) for name in stages):
+                if prepared.config.checks:
+                    with checkpoint_named(prepared.config.generator.options):
+                        check_batch(prepared, list(prepared.sets.values()))
+                progress.say(forecast(prepared, engine.workers))
+                if prepared.generator.card.layers == 1:
+                    progress.say(
+                        "this generator has one layer: "
+                        "layer-wise analysis does not apply; everything else is computed"
+                    )
+            # run.json is written only now, so a run that cannot begin changes nothing.
+            if begun.is_new or begun.changes:
+                current.save()
+            if lease is not None:
+                lease.own(str(out.resolve()))
+            with telling(current, engine, progress):
+                for name in stages:
+                    _perform(name, current, engine, progress)
+    return current
+
+
+@contextmanager
+def _hold(current: Run, progress: Progress) -> Iterator[Lease | None]:
+    """Hold the arrays of a run that lie at a URL, so that no other process works on them; None elsewhere."""
+    with leased(current.record.store) as lease:
+        if lease is not None:
+            current.check_held = lease.check
+            if lease.taken_over:
+                progress.say(f"{lease.place}: taken over from {lease.taken_over}, which has ended")
+        yield lease
+
+
+def _check_earlier(begun: Begun, prepared: Prepared, stages: tuple[Stage, ...]) -> None:
+    """Check that stages are complete before later ones are run.
+
+    Raises:
+        RunError: one is not, or must be run again.
+    """
+    current = begun.run
+    for name in stages:
         if name in begun.stale:
             raise RunError(
-                f"{out}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: "
-                f"`ganstrata {name} {out}`"
+                f"{current.path}: {'; '.join(begun.changes)}; the stage `{name}` must be run again first: "
+                f"`ganstrata {name} {current.path}`"
             )
         if not _STAGES[name].is_complete(current, prepared):
             raise RunError(
-                f"{out}: the results of the stage `{name}` are missing or have changed; "
-                f"run `ganstrata {name} {out}` first"
+                f"{current.path}: the results of the stage `{name}` are missing or have changed; "
+                f"run `ganstrata {name} {current.path}` first"
             )
-    if "synthesize" in stages and not current.is_done("synthesize"):
-        check_room(prepared, out)
-    if begun.changes:
-        progress.say(f"{out}: {_consequences(begun, known)}")
-    with RunEngine(prepared, progress.say) as engine:
-        if any(name != "report" and not current.is_done(name) for name in stages):
-            if prepared.config.checks:
-                with checkpoint_named(prepared.config.generator.options):
-                    check_batch(prepared, list(prepared.sets.values()))
-            progress.say(forecast(prepared, engine.workers))
-            if prepared.generator.card.layers == 1:
-                progress.say(
-                    "this generator has one layer: "
-                    "layer-wise analysis does not apply; everything else is computed"
-                )
-        # run.json is written only now, so a run that cannot begin changes nothing.
-        if begun.is_new or begun.changes:
-            current.save()
-        with telling(current, engine, progress):
-            for name in stages:
-                _perform(name, current, engine, progress)
-    return current
 
 
 def resume(path: Path, stage: Stage, *, progress: Progress) -> Run:

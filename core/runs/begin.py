@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any, NamedTuple
 
 from ..config.schema import RunConfig
 from ..errors import RunError
-from .manifest import Manifest, RunFacts
+from .manifest import Manifest, RunFacts, StoreRecord
 from .provenance.changes import changes
 from .run import Run, versions
 from .stages import STAGES, Stage
 
 # What does not change results; a preset only fills in other sections, which are in the keys.
-FREE_KEYS = ("version", "preset", "checks", "engine")
+FREE_KEYS = ("version", "preset", "checks", "engine", "store")
 MAY_CHANGE = (
     "scorers",
     "concepts",
@@ -62,7 +63,12 @@ def begin_run(path: Path | str, config: RunConfig, facts: RunFacts, *, anew: boo
         "processor": platform.machine(),
         "python": platform.python_version(),
     }
-    manifest = Manifest(format=1, grid=2, config=config, versions=versions(), machine=machine, **vars(facts))
+    store = None if config.store is None else StoreRecord(url=config.store, id=os.urandom(8).hex())
+    if anew and (path / "run.json").is_file():
+        store = Run.open(path).record.store  # which is that of this run already
+    manifest = Manifest(
+        format=1, grid=2, store=store, config=config, versions=versions(), machine=machine, **vars(facts)
+    )
     return Begun(Run(path, manifest), (), (), is_new=True)
 
 
@@ -79,6 +85,12 @@ def continue_run(run: Run, config: RunConfig, facts: RunFacts) -> Begun:
         raise RunError(
             f"{run.path} holds a run of another config; these differ: {'; '.join(differences)}. "
             "Give another --out, or the config that this run was made from."
+        )
+    here = None if record.store is None else record.store.url
+    if config.store not in (None, here):
+        raise RunError(
+            f"{run.path}: the arrays of this run lie {'in it' if here is None else f'at {here}'}, not at "
+            f"{config.store}; leave `store` out, or begin a new run in another --out"
         )
     old, new = ({} if keys is None else keys.stages for keys in (record.keys, facts.keys))
     due = [stage for stage in STAGES if old.get(stage) != new[stage]]

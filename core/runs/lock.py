@@ -10,10 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import GanstrataError, RunError
-from ..storage.disk import disk_error, make_folder
+from ..storage.disk import disk_error, make_folder, write_bytes
 from ..storage.result_folder import check_outside_arrays
+from .holder import STALE, Holder, beating
 
-LOCK = "run.lock"
+LOCK, NOTE = "run.lock", "run.lock.json"
 WRITTEN = (
     "samples.zarr",
     "boundaries.json",
@@ -33,10 +34,16 @@ def locked(path: Path, index: str = "run.json", what: str = "run directory") -> 
         what: what such a directory is called, for messages.
 
     Raises:
-        RunError: the directory holds something else, lies within an array, or another process has locked it.
+        RunError: the directory holds something else, lies within an array, or another process has locked it;
+            the message names that process.
     """
     check_outside_arrays(path)
-    begun = (LOCK, f"{index}.part")  # all that a process leaves which is killed while it begins a run
+    begun = (
+        LOCK,
+        f"{index}.part",
+        NOTE,
+        f"{NOTE}.part",
+    )  # all that a process leaves which is killed while it begins a run
     if (
         not (path / index).is_file()
         and path.exists()
@@ -55,21 +62,32 @@ def locked(path: Path, index: str = "run.json", what: str = "run directory") -> 
     except GanstrataError:
         _remove_empty(created)
         raise
-    lock = FileLock(path / LOCK)
+    lock, note = FileLock(path / LOCK), path / NOTE
     try:
         lock.acquire(timeout=0)
+        holder = _holder(note)
+        if holder is not None and not holder.is_here and not holder.is_gone:
+            lock.release()
+            raise RunError(_refusal(path, holder))
     except Timeout:
-        raise RunError(f"{path} is in use by another process; wait until that has finished") from None
+        raise RunError(_refusal(path, _holder(note))) from None
     except OSError as error:
         _remove_empty(created)
         raise disk_error(error, path / LOCK) from error
+    me = Holder.me()
     try:
-        yield
+        with suppress(GanstrataError):  # on a full disk, where what is there may still be read
+            write_bytes(note, me.text())
+        with beating(lambda: write_bytes(note, me.text())):
+            yield
     finally:
+        with suppress(OSError):
+            note.unlink(missing_ok=True)
         # The lock is still held, so no other process can have begun a run. Windows removes no open file.
         empty = not (path / index).exists()
         if empty:
-            (path / begun[1]).unlink(missing_ok=True)
+            for name in begun[1:]:
+                (path / name).unlink(missing_ok=True)
         if empty and os.name != "nt":
             (path / LOCK).unlink(missing_ok=True)
         lock.release()
@@ -77,6 +95,27 @@ def locked(path: Path, index: str = "run.json", what: str = "run directory") -> 
             with suppress(OSError):
                 (path / LOCK).unlink(missing_ok=True)
             _remove_empty(created)
+
+
+def _holder(note: Path) -> Holder | None:
+    """Return the process that holds a directory, as far as it is noted there."""
+    try:
+        return Holder.read(note.read_bytes())
+    except OSError:
+        return None
+
+
+def _refusal(path: Path, holder: Holder | None) -> str:
+    """Return why a directory cannot be used."""
+    who = "" if holder is None else f": {holder}"
+    # Some file systems do not pass locks from one machine to another.
+    elsewhere = ""
+    if holder is not None and not holder.is_here:
+        elsewhere = (
+            f". If it was killed, this works {STALE / 60:.0f} minutes after its last sign of life, "
+            f"or at once when you have removed {path / NOTE}"
+        )
+    return f"{path} is in use by another process{who}; wait until that has finished{elsewhere}"
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:

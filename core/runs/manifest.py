@@ -224,6 +224,18 @@ class RunFacts:
     keys: Keys
 
 
+class StoreRecord(_Part):
+    """Represent where arrays lie that are not in the run directory.
+
+    Attributes:
+        url: the URL, without credentials.
+        id: of the run; the arrays at the URL are those of one run alone.
+    """
+
+    url: str
+    id: str
+
+
 class Manifest(_Part):
     """Represent run.json.
 
@@ -240,6 +252,7 @@ class Manifest(_Part):
         stages: complete stages.
         grid: how arrays are cut into shards: 1 in early runs, a file for 512 samples or for one direction and
             batch; 2: see `probing.stage.shard_size` and `rescoring.work_units.block_size`.
+        store: where the arrays lie; None for the run directory.
         leftovers: files of stages that must be run again.
         spread: s_w, the unit of a step.
         concepts: a row for each column of the scores.
@@ -262,6 +275,7 @@ class Manifest(_Part):
     keys: Keys | None = None
     stages: dict[Stage, StageRecord] = Field(default_factory=dict)
     grid: Literal[1, 2] = 1
+    store: StoreRecord | None = None
     leftovers: dict[Stage, list[FileName]] = Field(default_factory=dict)
     spread: NonNegativeFloat | None = None
     concepts: list[ConceptStats] = Field(default_factory=list)

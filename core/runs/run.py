@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast, get_args
 
 from ..config.schema import RunConfig
 from ..errors import RunError
 from ..messages import listed
 from ..plugins.boundary import STYLES
 from ..storage.disk import content_hash, write_text
+from ..storage.places import Folder, Place
 from ..storage.seal import sealed_text
 from ..strata.moves import step_unit
 from .manifest import ConceptStats, Manifest, StageFacts, StageRecord, read_manifest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..storage.shards import Shards
 
 ArraysName = Literal["samples.zarr", "rescoring.zarr"]
+ARRAYS = get_args(ArraysName)
 PACKAGES = ("ganstrata", "torch", "numpy", "scipy", "scikit-learn", "zarr", "pydantic")
 
 
@@ -33,10 +35,12 @@ class Run:
     Attributes:
         path: path of the directory.
         record: content of run.json: config, plugins, provenance and stages.
+        check_held: raises an error if another process has taken over the arrays at a URL meanwhile.
     """
 
     def __init__(self, path: Path, record: Manifest) -> None:
         self.path, self.record = path, record
+        self.check_held: Callable[[], None] = lambda: None
 
     def __repr__(self) -> str:
         """Return the path and the stages that have been recorded as complete."""
@@ -149,7 +153,21 @@ class Run:
         """Return the arrays of a stage, wherever they lie."""
         from ..storage.shards import Shards  # with Zarr, which takes a while to import
 
-        return Shards(self.path / name)
+        return Shards(self._place(name))
+
+    def _place(self, name: ArraysName) -> Place:
+        store = self.record.store
+        if store is None:
+            return Folder(self.path / name)
+        from ..storage.objects import Objects
+
+        return Objects(f"{store.url}/{name}")
+
+    def _digest(self, name: str) -> str | None:
+        """Return the digest of what a stage wrote; None if it is missing."""
+        if name in ARRAYS and self.record.store is not None:
+            return self._place(cast("ArraysName", name)).digest()
+        return content_hash(self.path / name)
 
     def save(self) -> None:
         """Write run.json in one step, so that it is never incomplete."""
@@ -160,7 +178,7 @@ class Run:
         entry = self.record.stages.get(stage)
         if entry is None:
             return False
-        return all(content_hash(self.path / name) == digest for name, digest in entry.files.items())
+        return all(self._digest(name) == digest for name, digest in entry.files.items())
 
     def require(self, *stages: Stage) -> None:
         """Check that stages are complete.
@@ -178,7 +196,7 @@ class Run:
         unequal = [
             name
             for name, digest in ({} if entry is None else entry.files).items()
-            if content_hash(self.path / name) != digest
+            if self._digest(name) != digest
         ]
         if unequal and Run.open(self.path).manifest != self.manifest:
             return "it was changed by another command since it was opened; open it again"
@@ -198,8 +216,9 @@ class Run:
             files: files that the stage wrote, relative to the run directory.
             facts: what else its record holds.
         """
+        self.check_held()
         self.drop(STAGES[STAGES.index(stage) + 1 :])
-        digests = {file: content_hash(self.path / file) or "" for file in files}
+        digests = {file: self._digest(file) or "" for file in files}
         finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         self.record.stages[stage] = StageRecord(
             seconds=round(seconds, 2), finished=finished, files=digests, **facts

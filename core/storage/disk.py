@@ -158,13 +158,18 @@ def content_hash(path: Path) -> str | None:
 
 
 def _folder_hash(path: Path) -> str:
+    files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
+    return digest_of(
+        (name, file.read_bytes() if file.suffix == ".json" or file.name == "stamp" else b"")
+        for name, file in files
+        if file.suffix not in (".part", ".partial") and not file.name.startswith(".")
+    )
+
+
+def digest_of(contents: Iterable[tuple[str, bytes]]) -> str:
+    """Return the SHA-256 of names with their contents."""
     digest = hashlib.sha256()
-    for name, file in sorted(
-        (file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file()
-    ):
-        if file.suffix in (".part", ".partial") or file.name.startswith("."):
-            continue
-        content = file.read_bytes() if file.suffix == ".json" or file.name == "stamp" else b""
+    for name, content in contents:
         for part in (name.encode(errors="surrogateescape"), content):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()

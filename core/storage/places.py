@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import GanstrataError, RunError
 from .disk import content_hash, disk_error, make_folder, remove, write_bytes
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class Place(Protocol):
 
     def zarr_store(self) -> Store | Path:
         """Return what Zarr reads the arrays from."""
+        ...
+
+    def unreadable(self, name: str, error: Exception) -> GanstrataError:
+        """Return the error to raise for an array that Zarr could not read."""
         ...
 
 
@@ -140,6 +145,18 @@ class Folder:
     def zarr_store(self) -> Path:
         """Return the path."""
         return self.path
+
+    def unreadable(self, name: str, error: Exception) -> GanstrataError:
+        """Return the error to raise for an array that Zarr could not read."""
+        return unreadable(str(self.path / name), error)
+
+
+def unreadable(what: str, error: Exception) -> RunError:
+    """Return the error for an array that is missing or damaged."""
+    return RunError(
+        f"{what} cannot be read ({type(error).__name__}: {str(error)[:300]}); "
+        "run the stage that writes it again"
+    )
 
 
 def place_of(where: Place | Path | str) -> Place:

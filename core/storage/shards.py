@@ -198,11 +198,7 @@ class Shards:
         try:
             yield cast("zarr.Array[Any]", zarr.open_group(self.place.zarr_store(), mode="r")[name])
         except Exception as error:
-            text = str(error)[:300]
-            raise RunError(
-                f"{self.place}/{name} cannot be read ({type(error).__name__}: {text}); "
-                "run the stage that writes it again"
-            ) from None
+            raise self.place.unreadable(name, error) from None
 
 
 def _mark_of(shard: str) -> str:
