@@ -51,6 +51,7 @@ def scores_of(scorer: Scorer, rendering: Rendering, rows: slice) -> NDArray[np.f
 
 
 def _rows(rendering: Rendering, rows: slice) -> Rendering:
+    """Return some rows, to be scored in float32: in lower precision scores differ more than is compared."""
     features = {s: x[rows] for s, x in rendering.features.items()}
     index = None if rendering.index is None else rendering.index[rows]
     finite = None if rendering.finite is None else rendering.finite[rows]

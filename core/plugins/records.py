@@ -6,6 +6,7 @@ Shapes: N samples, L layers, D code size, Z latent size, C concepts.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -224,6 +225,7 @@ class Rendering:
         composed: whether the core made the pictures, so that their type, shape and finiteness are known.
         settled: whether it is known that the pictures are finite, but for those that `finite` marks; a device
             other than the CPU is not waited for to know it.
+        precision: of the run that the pictures are of: fp32, bf16 or fp16; see `in_precision`.
     """
 
     def __init__(
@@ -236,13 +238,24 @@ class Rendering:
         composed: bool = False,
         pictures: torch.Tensor | None = None,
         doubt: Callable[[], None] | None = None,
+        precision: str = "fp32",
     ) -> None:
         self.images = images
         self.pictures = images if pictures is None else pictures
         self.features = dict(features or {})
         self.index, self.finite, self.composed = index, finite, composed
         self._once: dict[Hashable, Any] = {}
-        self._doubt = doubt
+        self._doubt, self.precision = doubt, precision
+
+    def in_precision(self) -> AbstractContextManager[object]:
+        """Return a context in which torch computes in the precision of the run, where that is safe.
+
+        A scorer whose network tolerates it computes its features there, and their scores outside, in float32.
+        Other scorers stay in float32, whatever the run's precision is.
+        """
+        from ..device import autocast  # it imports torch, which a plugin's module need not
+
+        return autocast(self.images.device, self.precision)
 
     @property
     def settled(self) -> bool:

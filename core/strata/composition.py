@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -321,6 +322,7 @@ class Pass:
         """Return the rendering of codes from stratum `start` on, and check that the pictures are finite."""
         pictures = images.float()
         rgb = to_rgb(pictures, self.generator.card.background)
+        made: dict[str, Any] = {"composed": True, "pictures": pictures, "precision": self.precision}
         if self._waits:
             finite = finite_rows(images)
         elif self.tolerant:
@@ -328,14 +330,15 @@ class Pass:
         else:
             refuse = partial(self._refuse, images, codes, start, units_set=units_set)
             doubt = Doubt(images, refuse)
-            return Rendering(rgb, features, composed=True, pictures=pictures, doubt=doubt)
+            return Rendering(rgb, features, doubt=doubt, **made)
         if finite is None:
-            return Rendering(rgb, features, composed=True, pictures=pictures)
+            return Rendering(rgb, features, **made)
         if not self.tolerant:
             self._refuse(images, codes, start, units_set=units_set)
         filled = {s: fill_nonfinite(x, finite, 0.0) for s, x in features.items()}
         rgb, pictures = (fill_nonfinite(x, finite, PLACEHOLDER) for x in (rgb, pictures))
-        return Rendering(rgb, filled, finite=finite, composed=True, pictures=pictures)
+        made["pictures"] = pictures
+        return Rendering(rgb, filled, finite=finite, **made)
 
     def _refuse(self, images: Tensor, codes: Tensor, start: int, *, units_set: bool) -> None:
         """Refuse pictures that are not finite; say in which stratum that began.

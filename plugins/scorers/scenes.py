@@ -58,7 +58,9 @@ class SceneModel:
         """Return features (N, 256), computed once per rendering for all scorers."""
 
         def compute() -> Tensor:
-            return self.network.features(to_size(rendering.images, SIZE))
+            prepared = to_size(rendering.images, SIZE)
+            with rendering.in_precision():
+                return self.network.features(prepared).float()
 
         return rendering.once(("scenes", self.sha256, SIZE), compute)
 

@@ -65,7 +65,9 @@ class SurfaceModel:
         """Return logits (N, M, 64, 64), computed once per rendering."""
 
         def compute() -> Tensor:
-            logits: Tensor = self.network(to_size(rendering.images, SIZE))
+            prepared = to_size(rendering.images, SIZE)
+            with rendering.in_precision():
+                logits: Tensor = self.network(prepared)
             return logits.float()
 
         return rendering.once(("surfaces", self.sha256, SIZE), compute)

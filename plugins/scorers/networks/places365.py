@@ -58,7 +58,9 @@ class PlacesModel:
         """Return features (N, F), computed once per rendering for all scorers."""
 
         def compute() -> Tensor:
-            return self.network.features(normalised(self.prepared(rendering.images))).float()
+            prepared = normalised(self.prepared(rendering.images))
+            with rendering.in_precision():
+                return self.network.features(prepared).float()
 
         return rendering.once(("places365", self.sha256, self.crop, self.network.max_pool), compute)
 
