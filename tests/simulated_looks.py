@@ -5,10 +5,19 @@ from __future__ import annotations
 import numpy as np
 from ganstrata.core.rescoring.adaptive import Design, judge
 from ganstrata.core.rescoring.effects import effects_of_looks, variation_factors
-from ganstrata.core.rescoring.interim import look_sizes, null_samples
-from ganstrata.core.rescoring.sums import FIELDS
+from ganstrata.core.rescoring.interim import layer_looks, look_sizes, null_samples
+from ganstrata.core.rescoring.sums import FIELDS, LookSums
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
+
+
+def effects_by_batch(sums, null, own, *, looks, step, unit, all_set):
+    """Return effects from FIELDS of boundaries (B, N, S, 2, C, 5) and null directions (G, R, N, S, C, 5)."""
+    both_ways = np.stack([null, np.full_like(null, np.nan)], axis=4)
+    one_by_one = both_ways.reshape(-1, *both_ways.shape[2:])
+    ends = [-(-look // step) for look in (*looks, layer_looks(looks[-1], step)[0])]
+    summed = LookSums.of([*sums, *one_by_one], len(sums), null.shape[1], ends[:-1], ends[-1], all_set)
+    return effects_of_looks(summed, own, looks=looks, step=step, unit=unit, all_set=all_set)
 
 
 class World:
@@ -77,7 +86,7 @@ class World:
     def measured(self, sums, looks):
         """Return effects from sums of moved samples (NaN where a boundary has stopped) after these looks."""
         count = len(self.effects)
-        return effects_of_looks(
+        return effects_by_batch(
             sums[:count],
             sums[None, count:, :, :, 0],
             self.design.own,

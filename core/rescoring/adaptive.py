@@ -20,7 +20,7 @@ continued run follows the same one.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ from ..statistics import null_moments, null_p_value
 from ..storage.shards import Shards
 from .effects import EffectArrays, effects_of_looks, over_learning, variation_factors
 from .interim import SMALLEST, half_width, layer_looks, look_sizes, null_samples
-from .sums import null_means, samples_used
+from .sums import LookSums, null_means
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -161,7 +161,7 @@ def _decide(design: Design, units: Shards) -> Generator[list[ScheduledMove], Non
         at_all[:, design.all_set] = active
         yield _moves(design, DECIDING, at_all, before, look, null=design.null_samples)
         factors, futile, precise, scale = judge(
-            design, units.read(f"sums_{DECIDING}"), units.read(f"own_{DECIDING}").astype(np.float64), look
+            design, _decisive(units), units.read(f"own_{DECIDING}").astype(np.float64), look
         )
         active &= ~(futile | (factors & precise))
         before = look
@@ -176,8 +176,8 @@ def _confirm(
     """Yield moves of the boundaries learnt again for each factor; return the mask of those left (B,)."""
     if not factors.any():
         return factors
-    sums = units.read(f"sums_{DECIDING}")
-    reached = samples_used(sums, design.looks[-1], design.step)[:, 0]  # (B + G R,)
+    sums = _summed(design, _decisive(units))
+    reached = sums.used(design.looks[-1], design.step)[:, 0]  # (B + G R,)
     wanted = {int(i): replicate_samples(int(reached[i]), design.step) for i in np.flatnonzero(factors)}
     starts = range(0, max(wanted.values()), design.step)
     yield [
@@ -205,7 +205,14 @@ def _resolve(design: Design, units: Shards, factors: Mask, scale: Floats) -> Ite
             break
 
 
-def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, Mask, Mask, Floats]:
+def _decisive(units: Shards) -> Iterator[Floats]:
+    """Yield the FIELDS of each direction at `all` by batch, (N, 1, 2, C, 5), one after the other."""
+    name = f"sums_{DECIDING}"
+    for d in range(units.shape(name)[0]):
+        yield units.read(name, (d,))
+
+
+def judge(design: Design, sums: Iterable[Floats], own: Floats, look: int) -> tuple[Mask, Mask, Mask, Floats]:
     """Analyse the effects at `all` after a look.
 
     A boundary is futile if its concept does not vary, or if neither its p value nor the p value of the most
@@ -217,7 +224,7 @@ def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, M
 
     Args:
         design: the interim design.
-        sums: FIELDS of all directions at `all` by batch, (B + G R, N, 1, 2, C, 5); NaN where not moved.
+        sums: FIELDS of each direction at `all` by batch, (N, 1, 2, C, 5) each; NaN where not moved.
         own: each boundary's changes of its own concept, (B, 1, 2, K).
         look: number of samples at this look.
 
@@ -228,11 +235,12 @@ def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, M
     columns, rows = design.own, np.arange(len(design.own))
     # The arrays of a continued or checked run may hold samples beyond this look.
     batches = -(-look // design.step)
-    sums, own = sums[:, :batches], own[..., :look]
-    null = sums[len(rows) :, :, 0, 0].reshape(-1, design.null, batches, *sums.shape[-2:])  # (G, R, N, C, 5)
-    effects = _effects(design, sums)
+    summed, own = _summed(design, (parts[:batches] for parts in sums)), own[..., :look]
+    effects = _effects(design, summed)
     factors = variation_factors(effects, columns, design.varies, all_set=0, rate=design.rate)
-    null_effects = null_means(np.nansum(null, axis=2))[design.kinds, :, columns].T  # (R, B)
+    null = summed.total[len(rows) :, 0, 0]  # (G R, C, 5)
+    chance = null_means(null).reshape(-1, design.null, null.shape[1])  # (G, R, C)
+    null_effects = chance[design.kinds, :, columns].T  # (R, B)
     most = effects.high[rows, 0, 0, columns] + design.units[columns] / (look + 1.0)  # (B,)
     spread = null_moments(null_effects)[2]
     best = np.where(spread > 0.0, null_p_value(most, null_effects, two_sided=False), 0.0)
@@ -241,17 +249,20 @@ def judge(design: Design, sums: Floats, own: Floats, look: int) -> tuple[Mask, M
     return factors, futile, half_width(own[:, 0, 0]) <= design.precision * scale, scale
 
 
-def _effects(design: Design, sums: Floats) -> EffectArrays:
-    """Compute effects at `all` from the FIELDS of all directions by batch, (B + G R, N, 1, 2, C, 5)."""
-    count, unit = len(design.own), np.ones(sums.shape[-2])
-    null = sums[count:, :, :, 0]
+def _summed(design: Design, directions: Iterable[Floats]) -> LookSums:
+    """Sum up the FIELDS of all directions at `all`, given as for `judge`."""
+    ends = [-(-look // design.step) for look in (*design.looks, design.layer_looks[0])]
+    return LookSums.of(directions, len(design.own), design.null, ends[:-1], ends[-1], all_set=0)
+
+
+def _effects(design: Design, sums: LookSums) -> EffectArrays:
+    """Compute effects at `all`."""
     return effects_of_looks(
-        sums[:count],
-        null.reshape(-1, design.null, *null.shape[1:]),
+        sums,
         design.own,
         looks=design.looks,
         step=design.step,
-        unit=unit,
+        unit=np.ones(sums.total.shape[-2]),
         all_set=0,
         ways=design.ways,
         kind=design.kinds,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..boundaries.learning_variance import total_interval
 from ..statistics import mean_interval, skewed_interval
-from .interim import layer_looks, sequential_p, spending
+from .interim import sequential_p, spending
 from .null_comparison import NullComparison, by_layers, compare_with_null, extra_variance, q_values
-from .sums import Moments, moments_of, null_means, samples_used
+from .sums import LookSums, Moments, moments_of, null_means
 
 Floats = NDArray[np.float64]
 
@@ -125,8 +125,7 @@ def effects_of(
 
 
 def effects_of_looks(
-    sums: Floats,
-    null: Floats,
+    sums: LookSums,
     own: NDArray[np.int64],
     *,
     looks: Sequence[int],
@@ -145,9 +144,8 @@ def effects_of_looks(
     and so is that of backward steps, which stop nothing.
 
     Args:
-        sums: FIELDS of the boundaries by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
-        null: FIELDS of the null directions at the positive step, moved at each of G sets of layers that
-            boundaries have, (G, R, N, S, C, 5), on the first samples of the boundaries: at `all`
+        sums: of the boundaries, and of null directions moved at each of G sets of layers that boundaries
+            have, on the first samples of the boundaries: at `all`
             `null_samples` of them, at other sets the first look.
         own: column of each boundary's concept, (B,).
         looks: number of samples at each look at `all`, ascending.
@@ -157,23 +155,14 @@ def effects_of_looks(
         ways: as for `q_values`.
         kind: which of the G null directions each boundary is compared with, (B,); None for the first.
     """
-    kind = np.zeros(len(own), dtype=np.int64) if kind is None else kind
-    forwards, backwards = (samples_used(sums, looks[-1], step, sign) for sign in (0, 1))  # each (B, S)
-
-    def compared(look: int) -> NullComparison:
-        n = -(-look // step)
-        moments = moments_of(np.nansum(sums[:, :n], axis=1))
-
-        def against(g: int, rows: NDArray[np.int64]) -> NullComparison:
-            chance, some = null[g, :, :n], moments.of(rows)
-            extra = extra_variance(chance, some.count[:, :, 0])
-            return compare_with_null(some, null_means(np.nansum(chance, axis=1)), own[rows], extra)
-
-        return by_layers(kind, against)
-
-    at_layers = compared(layer_looks(looks[-1], step)[0])
-    by_look = [compared(look) for look in looks]
-    is_all = np.arange(sums.shape[2]) == all_set  # (S,)
+    count = len(own)
+    forwards, backwards = (sums.used(looks[-1], step, sign)[:count] for sign in (0, 1))  # each (B, S)
+    kind = np.zeros(count, dtype=np.int64) if kind is None else kind
+    comparison = _compared(sums.first, sums.null_first, own, kind)
+    by_look = [
+        _compared(at_look[:, None], sums.null_at_all[:, :, : -(-look // step)], own, kind)  # (B, 1, 2, C)
+        for look, at_look in zip(looks, sums.at_all, strict=True)
+    ]
     taken = np.asarray(looks)[:, None] <= forwards[:, all_set]  # (looks, B)
     last = np.maximum(taken.sum(axis=0) - 1, 0)  # (B,)
     shares = spending(looks)
@@ -182,27 +171,39 @@ def effects_of_looks(
         shares[:, None, None, None, None],
         taken[:, :, None, None, None],
     )
-
-    def chosen(arrays: list[Floats], others: Floats) -> Floats:
-        """Return the values of the last look at `all` and those of the first look at the other sets."""
-        at_last = np.stack(arrays)[last, np.arange(len(own))]  # (B, S, 2, C)
-        return np.where(is_all[:, None, None], at_last, others)
-
-    comparison = NullComparison(
-        np.where(is_all[:, None, None], p, at_layers.p),
-        chosen([look.rank for look in by_look], at_layers.rank),
-        chosen([look.count for look in by_look], at_layers.count),
-    )
-    moments = moments_of(np.nansum(sums, axis=1))
+    at_last = (last, np.arange(count))
+    comparison.p[:, all_set] = p[:, 0]
+    comparison.rank[:, all_set] = np.stack([look.rank for look in by_look])[at_last][:, 0]
+    comparison.count[:, all_set] = np.stack([look.count for look in by_look])[at_last][:, 0]
+    moments = moments_of(sums.total[:count])
     effects = _empty(moments.mean.shape)
     low, high = mean_interval(moments.mean, moments.error, moments.count)
-    for i in range(len(own)):
+    for i in range(count):
         at = (i, all_set, 0)
         confidence = 1.0 - 0.05 * shares[last[i]]
         low[at], high[at] = mean_interval(moments.mean[at], moments.error[at], moments.count[at], confidence)
     used = np.stack([forwards, backwards], axis=2)[..., None]
     _fill(effects, slice(None), moments, (low, high), comparison, samples=used, unit=unit)
     return replace(effects, q=q_values(effects.p, own, all_set, ways))
+
+
+def _compared(sums: Floats, null: Floats, own: NDArray[np.int64], kind: NDArray[np.int64]) -> NullComparison:
+    """Compare boundaries with null directions at a look.
+
+    Args:
+        sums: FIELDS of the boundaries up to the look, (B, S, 2, C, 5).
+        null: count and sum of the null directions by batch, up to the look, (G, R, n, S, C, 2).
+        own: column of each boundary's concept, (B,).
+        kind: which of the G null directions each boundary is compared with, (B,).
+    """
+    moments = moments_of(sums)
+
+    def against(g: int, rows: NDArray[np.int64]) -> NullComparison:
+        some = moments.of(rows)
+        extra = extra_variance(null[g], some.count[:, :, 0])
+        return compare_with_null(some, null_means(np.nansum(null[g], axis=1)), own[rows], extra)
+
+    return by_layers(kind, against)
 
 
 def over_learning(

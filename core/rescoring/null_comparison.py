@@ -104,7 +104,8 @@ def extra_variance(null: Floats, count: Floats) -> ExtraVariance:
     are estimated by two-way analysis of variance over directions and batches.
 
     Args:
-        null: FIELDS of the null directions by batch, (R, N, S, C, 5); NaN or 0 where a batch was not moved.
+        null: FIELDS of the null directions by batch, or count and sum alone, (R, N, S, C, 5 or 2); NaN or 0
+            where a batch was not moved.
         count: number of samples n of the boundaries, (B, S, C).
 
     Returns:

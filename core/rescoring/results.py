@@ -24,7 +24,7 @@ from ..strata.moves import own_layers
 from .effects import EffectArrays, effects_of, effects_of_looks, over_learning, variation_factors
 from .hierarchy import Hierarchy, hierarchy_of
 from .naming import NamedDirection, named_directions
-from .sums import null_means, samples_used
+from .sums import LookSums, null_means
 from .tables import html_of, ranked, rows_of
 
 if TYPE_CHECKING:
@@ -40,23 +40,23 @@ class Sums:
     """Hold the sums of re-scoring, from which effects are computed.
 
     Attributes:
-        sums: `effects.FIELDS` of every direction, (B + G R, S, 2, C, 5); with looks by batch, (B + G R, N, S,
-            2, C, 5). Boundaries come first, then the R null directions at each of the G sets of layers that
-            boundaries have (`null_layers`).
+        sums: `sums.FIELDS` of every direction, (B + G R, S, 2, C, 5), or with looks `LookSums`. Boundaries
+            come first, then the R null directions at each of the G sets of layers that boundaries have
+            (`null_layers`).
         changes: each boundary's changes of its own concept, (B, S, 2, K). Both are NaN where a direction was
             not moved.
         relearnt: changes of the own concept at `all` along each boundary learnt again from M resamplings, (M,
             B, K); None if none was learnt again.
         dilutions: `boundaries.learning_variance.dilution` of each boundary, (B,); None like `relearnt`.
-        looks: number of samples at each interim analysis; None where all samples were taken.
+        looks: number of samples at each interim analysis; none where all samples were taken.
         batch: samples in a batch.
     """
 
-    sums: Floats
+    sums: Floats | LookSums
     changes: Floats
     relearnt: Floats | None = None
     dilutions: Floats | None = None
-    looks: tuple[int, ...] | None = None
+    looks: tuple[int, ...] = ()
     batch: int = 0
 
 
@@ -149,12 +149,9 @@ class Effects(EffectArrays):
         ids = [concept.id for concept in concepts]
         own = np.array([ids.index(boundary.concept) for boundary in boundaries])
         unit, ways = concept_units(concepts), ways_of_choice(boundaries)
-        sums = measured.sums
-        if measured.looks is not None:
-            boundary_sums, null_sums = sums[:count], _by_layers(sums[count:, :, :, 0], len(layers))
+        if isinstance(measured.sums, LookSums):
             arrays = effects_of_looks(
-                boundary_sums,
-                null_sums,
+                measured.sums,
                 own,
                 looks=measured.looks,
                 step=measured.batch,
@@ -163,9 +160,10 @@ class Effects(EffectArrays):
                 ways=ways,
                 kind=kind,
             )
-            used = samples_used(sums, samples, measured.batch)
-            sums = np.nansum(sums, axis=1)
+            used = measured.sums.used(samples, measured.batch)
+            sums = measured.sums.total
         else:
+            sums = measured.sums
             arrays = effects_of(
                 sums[:count],
                 _by_layers(sums[count:, :, 0], len(layers)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, product
 from pathlib import Path
 
@@ -18,9 +18,11 @@ from ..runs.run import Run
 from ..storage.csv_tables import csv_parts
 from ..storage.disk import write_parts, write_text
 from ..storage.shards import Shards
+from .adaptive import DECIDING
 from .found import DIRECTIONS_FILE, directions_table, found_directions
-from .interim import look_sizes
+from .interim import layer_looks, look_sizes
 from .results import Effects, Sums
+from .sums import LookSums
 from .tables import EffectRow, rows_of
 
 Floats = NDArray[np.float64]
@@ -42,13 +44,18 @@ def read_effects(run: Run) -> Effects:
             f" with null directions moved at other layers; run `ganstrata rescore {run.path}` again"
         )
     sets = {name: tuple(layers) for name, layers in run.record.layer_sets.items()}
-    looks, batch = None, run.batch
+    looks: tuple[int, ...] = ()
+    batch, changes = run.batch, units.read("own").astype(np.float64)  # (B, S, 2, K)
+    sums: Floats | LookSums
     if config.adaptive:
+        all_set = list(sets).index("all")
         batch, looks = look_sizes(config.samples, config.looks, run.batch)
-        sums, changes = _merged(units, list(sets).index("all"))  # (B + G R, N, S, 2, C, 5), (B, S, 2, K)
+        first = layer_looks(config.samples, batch)[0]
+        numbers = len(boundaries), config.null_directions
+        sums = _summed_to_looks(units, numbers, looks, first, batch, all_set)
+        changes[:, all_set] = units.read(f"own_{DECIDING}")[:, 0]
     else:
         sums = _summed(units)  # (B + G R, S, 2, C, 5)
-        changes = units.read("own").astype(np.float64)
     relearnt, dilutions = None, None
     if "learn" in run.record.stages and RESAMPLED_FILE in run.record.stages["learn"].files:
         relearnt = units.read("resampled").astype(np.float64)
@@ -90,16 +97,31 @@ def _summed(units: Shards) -> Floats:
     return total
 
 
-def _merged(units: Shards, all_set: int) -> tuple[Floats, Floats]:
-    """Return the sums by batch and the own changes of adaptive sampling.
+def _summed_to_looks(
+    units: Shards, numbers: tuple[int, int], looks: Sequence[int], first: int, batch: int, all_set: int
+) -> LookSums:
+    """Return the sums of adaptive sampling up to its looks, read direction by direction.
 
     The arrays of the set `all` are stored apart from those of the other sets. They are put in their place on
-    the axis of layer sets, at position `all_set`.
+    the axis of layer sets.
+
+    Args:
+        units: the arrays.
+        numbers: of boundaries B, and of null directions R at each set of layers.
+        looks: number of samples at each look at `all`.
+        first: number of samples at the first look at the other sets.
+        batch: samples in a batch.
+        all_set: position of the set `all`.
     """
-    sums, own = units.read("sums"), units.read("own").astype(np.float64)
-    sums[:, :, all_set] = units.read("sums_all")[:, :, 0]
-    own[:, all_set] = units.read("own_all")[:, 0]
-    return sums, own
+
+    def directions() -> Iterator[Floats]:
+        for d in range(units.shape("sums")[0]):
+            parts = units.read("sums", (d,)).copy()  # (N, S, 2, C, 5)
+            parts[:, all_set] = units.read(f"sums_{DECIDING}", (d,))[:, 0]
+            yield parts
+
+    ends = [-(-look // batch) for look in (*looks, first)]
+    return LookSums.of(directions(), *numbers, ends[:-1], ends[-1], all_set)
 
 
 def write_tables(effects: Effects, path: Path) -> tuple[str, ...]:

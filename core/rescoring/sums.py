@@ -5,6 +5,7 @@ Effects need no more than these sums, so a run stores them for each batch instea
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,21 +42,82 @@ def sums_of(baseline: NDArray[np.floating], edited: NDArray[np.floating]) -> Flo
     )
 
 
-def samples_used(sums: Floats, samples: int, step: int, sign: int = 0) -> NDArray[np.int64]:
-    """Return how many samples each direction was moved on at each layer set, (B, S).
+@dataclass(frozen=True)
+class LookSums:
+    """Hold what effects with interim analyses (looks) need of the sums by batch.
 
-    Args:
-        sums: FIELDS by batch, (B, N, S, 2, C, 5); NaN where a batch was not moved.
-        samples: K, the most there are.
-        step: samples in a batch; the last batch may be smaller.
-        sign: 0 for forwards, 1 for backwards.
+    Attributes:
+        at_all: FIELDS of the boundaries at `all` up to each look, (looks, B, 2, C, 5).
+        first: FIELDS of the boundaries up to the first of `layer_looks`, (B, S, 2, C, 5).
+        total: FIELDS of all directions, (B + G R, S, 2, C, 5); 0 where one was not moved.
+        batches: number of batches that each direction was moved on, (B + G R, S, 2).
+        null_at_all: count and sum of the null directions at `all` by batch, forwards, (G, R, N, 1, C, 2).
+        null_first: the same at every set up to the first of `layer_looks`, (G, R, n, S, C, 2).
     """
-    batches = (~np.isnan(sums[:, :, :, sign, 0, 0])).sum(axis=1)
-    return np.asarray(np.minimum(batches * step, samples))
+
+    at_all: Floats
+    first: Floats
+    total: Floats
+    batches: NDArray[np.int64]
+    null_at_all: Floats
+    null_first: Floats
+
+    @classmethod
+    def of(
+        cls,
+        directions: Iterable[Floats],
+        boundaries: int,
+        null: int,
+        at_all: Sequence[int],
+        first: int,
+        all_set: int,
+    ) -> LookSums:
+        """Sum up batches, of which those of one direction are in memory at a time.
+
+        Args:
+            directions: FIELDS of each direction by batch, boundaries first, (N, S, 2, C, 5) each; NaN where a
+                batch was not moved.
+            boundaries: B.
+            null: R, the number of null directions at each of G sets of layers; they follow the boundaries.
+            at_all: number of batches at each look at `all`.
+            first: number of batches at the first of `layer_looks`.
+            all_set: position of the layer set `all`.
+        """
+        looks, firsts, totals, batches, null_at_all, null_first = ([] for _ in range(6))
+        for d, parts in enumerate(directions):
+            batches.append((~np.isnan(parts[..., 0, 0])).sum(axis=0))
+            totals.append(np.nansum(parts, axis=0))
+            if d < boundaries:
+                looks.append(np.stack([np.nansum(parts[:n, all_set], axis=0) for n in at_all]))
+                firsts.append(np.nansum(parts[:first], axis=0))
+            else:
+                null_at_all.append(parts[:, [all_set], 0, :, :2])
+                null_first.append(parts[:first, :, 0, :, :2])
+        return cls(
+            np.stack(looks, axis=1),
+            np.stack(firsts),
+            np.stack(totals),
+            np.stack(batches),
+            np.stack(null_at_all).reshape(-1, null, *null_at_all[0].shape),
+            np.stack(null_first).reshape(-1, null, *null_first[0].shape),
+        )
+
+    def used(self, samples: int, step: int, sign: int = 0) -> NDArray[np.int64]:
+        """Return how many samples each direction was moved on at each layer set, (B + G R, S).
+
+        Args:
+            samples: K, the most there are.
+            step: samples in a batch; the last batch may be smaller.
+            sign: 0 for forwards, 1 for backwards.
+        """
+        return np.asarray(np.minimum(self.batches[:, :, sign] * step, samples))
 
 
 def null_means(null: Floats) -> Floats:
-    """Return mean changes of null directions, (R, ...), from FIELDS (R, ..., 5); NaN where none is known."""
+    """Return mean changes of null directions, (R, ...), from FIELDS (R, ..., 5); NaN where none is known.
+
+    Count and sum, (R, ..., 2), suffice.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(null[..., 0] > 0, null[..., 1] / null[..., 0], np.nan)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
-from ganstrata.core.rescoring.effects import effects_of_looks
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
 from ganstrata.core.rescoring.interim import half_width, look_sizes, sequential_p, spending
-from ganstrata.core.rescoring.sums import samples_used
+from ganstrata.core.rescoring.sums import LookSums
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from simulated_looks import World
+from simulated_looks import World, effects_by_batch
 
 
 @settings(deadline=None, max_examples=200)
@@ -231,7 +233,7 @@ def test_other_sets_are_compared_once_and_all_spends_late() -> None:
     q, count, every = simulated.design, 3, simulated.sums().repeat(2, axis=2)
     null = every[count:, :, :, 0].copy()
     null[:, 1:, 0] = np.nan  # null directions have the first look alone
-    result = effects_of_looks(
+    result = effects_by_batch(
         every[:count], null[None], q.own, looks=q.looks, step=q.step, unit=np.ones(count), all_set=1
     )
     shares = np.diff((np.array(q.looks) / q.looks[-1]) ** 3, prepend=0.0)
@@ -262,7 +264,7 @@ def test_null_directions_are_counted_at_the_look_that_was_taken(batches: int) ->
     moved_sums[0, batches:] = np.nan  # stopped at 16 or 32
     null = moved_sums[2:, :, :, 0].copy()
     null[:2, :batches, :, :, :] = 0.0
-    result = effects_of_looks(
+    result = effects_by_batch(
         moved_sums[:2], null[None], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
     )
     assert result.null_count[[0, 1], 0, 0, [0, 1]].tolist() == [18.0, 20.0]
@@ -278,7 +280,7 @@ def test_null_directions_that_were_moved_on_fewer_samples_judge_every_look() -> 
         null = sums[2:, :, :, 0].copy()
         null[:, 4:] = unmoved
         results.append(
-            effects_of_looks(
+            effects_by_batch(
                 sums[:2], null[None], q.own, looks=q.looks, step=q.step, unit=np.ones(2), all_set=0
             )
         )
@@ -294,7 +296,9 @@ def test_samples_used_are_counted_of_directions_that_are_moved_one_way() -> None
         1.0,
         1.0,
     )  # a boundary, and a null direction, which is not moved backwards
-    assert samples_used(sums, 40, 16).tolist() == [[32], [40]]
+    summed = LookSums.of(sums, 1, 1, [3], 1, 0)
+    assert summed.used(40, 16).tolist() == [[32], [40]]
+    assert summed.used(40, 16, sign=1).tolist() == [[32], [0]]
 
 
 def test_pairs_without_a_score_are_counted_among_those_that_were_moved() -> None:
@@ -302,7 +306,7 @@ def test_pairs_without_a_score_are_counted_among_those_that_were_moved() -> None
     q, moved_sums = simulated.design, simulated.sums()
     moved_sums[0, 2:] = np.nan  # stopped at 32
     moved_sums[0, 1, 0, 0, 0, 0] -= 5.0
-    result = effects_of_looks(
+    result = effects_by_batch(
         moved_sums[:2],
         moved_sums[None, 2:, :, :, 0],
         q.own,
@@ -372,7 +376,7 @@ def test_where_a_boundary_was_not_moved_no_sample_is_undefined() -> None:
     simulated = World(3, [0.3, 0.6])
     plan, moved_sums = simulated.design, simulated.sums()
     moved_sums[:, :, :, 1] = np.nan  # forwards alone
-    result = effects_of_looks(
+    result = effects_by_batch(
         moved_sums[:2],
         moved_sums[None, 2:, :, :, 0],
         plan.own,
@@ -389,3 +393,20 @@ def test_half_a_width_without_two_defined_changes_is_infinite() -> None:
     """And is computed without a warning."""
     with np.errstate(all="raise"):
         assert half_width(np.array([[np.nan, np.nan], [1.0, np.nan]])).tolist() == [np.inf, np.inf]
+
+
+def test_sums_up_to_looks_need_no_memory_for_batches() -> None:
+    """200 batches of each of 20 directions take 14 MB; what is kept of them with three looks is 0.5 MB."""
+
+    def directions() -> Iterator[np.ndarray]:
+        for _ in range(20):
+            yield np.ones((200, 3, 2, 15, 5))
+
+    tracemalloc.start()
+    summed = LookSums.of(directions(), 18, 2, [50, 100, 200], 1, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert summed.at_all[:, :, 0, 0, 1].tolist() == [[50.0] * 18, [100.0] * 18, [200.0] * 18]
+    assert (summed.total == 200.0).all()
+    assert (summed.first == 1.0).all()
+    assert peak < 4 * 2**20

@@ -53,8 +53,11 @@ class Carried:
             self.arrays[f"own{ending}"] = np.full((count, sets, 2, SAMPLES), np.nan)
         self.arrays[RESAMPLED] = np.full((RELEARNT, count, SAMPLES), np.nan)
 
-    def read(self, name: str) -> NDArray[np.float64]:
-        return self.arrays[name].copy()
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.arrays[name].shape
+
+    def read(self, name: str, region: tuple[int, ...] = ()) -> NDArray[np.float64]:
+        return self.arrays[name][region].copy()
 
     def along(self, direction: int, at: int, part: slice) -> NDArray[np.float32]:
         """Changes of all concepts, (n, C): a wave of the given mean and sd, the same in any four samples."""
