@@ -7,7 +7,7 @@ every sample whether it was selected, exactly as `selection.select_extremes` doe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -50,6 +50,10 @@ class Cuts:
     counts: Counts
     requested: Counts
     midpoint: NDArray[np.float64]
+
+    def portions(self) -> Iterator[list[int]]:
+        """Yield the concepts in portions whose selected rows fit into memory together."""
+        return portions((ROW_BYTES * self.counts.sum(axis=0)).tolist(), MEMORY)
 
     def of(self, columns: Sequence[int]) -> Cuts:
         """Return the cuts of some concepts."""
@@ -193,15 +197,19 @@ class Split(NamedTuple):
     held_out_labels: NDArray[np.int64]
 
 
-def portions(cuts: Cuts) -> Iterator[list[int]]:
-    """Yield the concepts in portions whose selected rows fit into memory; a portion has at least one."""
+def portions(sizes: Iterable[int], most: int) -> Iterator[list[int]]:
+    """Yield the positions of consecutive sizes that add up to `most` or less; one that exceeds it, alone.
+
+    >>> list(portions([2, 2, 5, 1], 4))
+    [[0, 1], [2], [3]]
+    """
     portion: list[int] = []
     held = 0
-    for j, size in enumerate((ROW_BYTES * cuts.counts.sum(axis=0)).tolist()):
-        if portion and held + size > MEMORY:
+    for i, size in enumerate(sizes):
+        if portion and held + size > most:
             yield portion
             portion, held = [], 0
-        portion.append(j)
+        portion.append(i)
         held += size
     if portion:
         yield portion

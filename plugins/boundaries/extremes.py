@@ -54,7 +54,7 @@ def fit_extremes(samples: Samples, solve: Solver) -> list[list[LinearFit]]:
     """
     cuts = cuts_of(samples.scores, samples.settings, samples.names, samples.classes)
     fits: list[list[LinearFit]] = []
-    for columns in portions(cuts):
+    for columns in cuts.portions():
         fits += _fit_portion(samples, columns, cuts.of(columns), solve)
     return fits
 
@@ -77,7 +77,8 @@ def _fit_portion(samples: Samples, columns: list[int], cuts: Cuts, solve: Solver
 def _problems(samples: Samples, splits: Sequence[Split]) -> Iterator[Problem]:
     """Yield the problem of each concept and layer; codes are read for some concepts at a time."""
     code_bytes = 4 * math.prod(samples.latents.shape[1:])
-    for some in _gatherable(splits, code_bytes):
+    for portion in portions((len(split.train) * code_bytes for split in splits), MEMORY):
+        some = [splits[j] for j in portion]
         rows, position = np.unique(np.concatenate([split.train for split in some]), return_inverse=True)
         codes, start = rows_at(samples.latents, rows), 0  # (n, L, D)
         for split in some:
@@ -85,21 +86,6 @@ def _problems(samples: Samples, splits: Sequence[Split]) -> Iterator[Problem]:
             start += len(own)
             for layer in samples.layers:
                 yield Problem(codes[:, layer], own, split.train_labels)
-
-
-def _gatherable(splits: Sequence[Split], code_bytes: int) -> Iterator[list[Split]]:
-    """Yield concepts in groups whose codes fit into memory; a group has at least one."""
-    group: list[Split] = []
-    size = 0
-    for split in splits:
-        own = len(split.train) * code_bytes
-        if group and size + own > MEMORY:
-            yield group
-            group, size = [], 0
-        group.append(split)
-        size += own
-    if group:
-        yield group
 
 
 class _HeldOut:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from ganstrata.core.boundaries import cuts as streamed
@@ -91,6 +89,7 @@ def test_columns_that_do_not_fit_at_once_are_taken_in_turns(monkeypatch: pytest.
 
 
 def test_portions_hold_every_concept_once_and_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = np.array([[10, 10, 90, 1, 1], [10, 10, 90, 1, 1]])
-    monkeypatch.setattr(streamed, "MEMORY", 40 * streamed.ROW_BYTES)
-    assert list(portions(SimpleNamespace(counts=sizes))) == [[0, 1], [2], [3, 4]]
+    cuts = cuts_of(scores_of(200), Extremes(positives=20, negatives=20), NAMES)
+    monkeypatch.setattr(streamed, "MEMORY", 85 * streamed.ROW_BYTES)  # of two concepts with 40 rows each
+    assert list(cuts.portions()) == [[0, 1], [2, 3]]
+    assert list(portions([10, 10, 90, 10, 10], 20)) == [[0, 1], [2], [3, 4]]
