@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from ..core.messages import listed
-from ..core.plugins.registry import PluginInfo, registry
+from ..core.plugins.plugin_info import PluginInfo
+from ..core.plugins.registry import registry
 from .computing import computing
 from .effect_analyses import COMMANDS
 from .errors import clean, reported

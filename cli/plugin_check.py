@@ -13,7 +13,8 @@ import click
 
 from ..core.errors import UserError
 from ..core.messages import listed, message, shown, visible
-from ..core.plugins.registry import CHECKED, Kind, registry
+from ..core.plugins.plugin_info import CHECKED, Kind
+from ..core.plugins.registry import registry
 from .errors import reported
 from .options import PATH
 from .streams import say

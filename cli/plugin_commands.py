@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from ..core.plugins.registry import Kind, PluginInfo, registry
+from ..core.plugins.plugin_info import Kind, PluginInfo
+from ..core.plugins.registry import registry
 from .computing import computing
 from .errors import reported
 from .options import DEVICES, PATH, run_dir_argument

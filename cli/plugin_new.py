@@ -17,7 +17,8 @@ from .. import __all__ as exported
 from .. import __version__
 from ..core.errors import UserError
 from ..core.messages import visible
-from ..core.plugins.registry import KINDS, RESERVED, Kind, registry
+from ..core.plugins.plugin_info import KINDS, RESERVED, Kind
+from ..core.plugins.registry import registry
 from .errors import reported
 from .options import PATH
 from .streams import say

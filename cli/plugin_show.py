@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from ..core.messages import visible
-from ..core.plugins.registry import ALL_KINDS, Kind, PluginInfo, registry
+from ..core.plugins.plugin_info import ALL_KINDS, Kind, PluginInfo
+from ..core.plugins.registry import registry
 from .errors import reported
 from .streams import say
 

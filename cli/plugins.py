@@ -9,7 +9,8 @@ import click
 
 from ..core.messages import visible
 from ..core.plugins.clashes import ways_out
-from ..core.plugins.registry import ALL_KINDS, KINDS, registry
+from ..core.plugins.plugin_info import ALL_KINDS, KINDS
+from ..core.plugins.registry import registry
 from .errors import reported
 from .options import Commands
 from .plugin_check import check

@@ -19,7 +19,8 @@ from ganstrata.cli.main import COMMANDS, main
 from ganstrata.core.config.field_rows import Row, rows
 from ganstrata.core.config.schema import RunConfig
 from ganstrata.core.config.segment_schema import SegmentConfig
-from ganstrata.core.plugins.registry import KINDS, registry
+from ganstrata.core.plugins.plugin_info import KINDS
+from ganstrata.core.plugins.registry import registry
 from pydantic import BaseModel
 
 DOCS = Path(__file__).resolve().parent

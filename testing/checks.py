@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ..core.errors import UserError, nearest
 from ..core.messages import listed, visible
-from ..core.plugins.registry import Kind
+from ..core.plugins.plugin_info import Kind
 from . import any_plugin, edit_checks, engine_checks, generator_checks, learner_checks, scorer_checks
 from .kit import Check, Outcome, Run, outcome_of
 from .subject import Subject

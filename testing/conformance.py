@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.plugins.base import Plugin
 from ..core.plugins.kinds import has_kind
-from ..core.plugins.registry import Kind
+from ..core.plugins.plugin_info import Kind
 from .checks import check_names, checks_of, outcomes
 from .kit import Check, Outcome, outcome_of
 from .subject import GeneratorSource, Subject

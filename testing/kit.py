@@ -13,7 +13,7 @@ from typing import Literal
 
 from ..core.conformance import random_state
 from ..core.errors import GanstrataError
-from ..core.plugins.registry import Kind
+from ..core.plugins.plugin_info import Kind
 from .subject import CannotBeBuilt, Subject
 
 Verdict = Literal["ok", "failed", "skipped", "not judged"]

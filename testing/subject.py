@@ -14,7 +14,8 @@ from ..core.messages import shown
 from ..core.plugins.base import Plugin, class_in_words
 from ..core.plugins.contracts import Generator
 from ..core.plugins.kinds import class_fault
-from ..core.plugins.registry import Kind, registry
+from ..core.plugins.plugin_info import Kind
+from ..core.plugins.registry import registry
 from ..core.runs.loading import build, build_class
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ import torch
 from click.testing import CliRunner, Result
 from ganstrata import hookimpl
 from ganstrata.cli.main import main
-from ganstrata.core.plugins.registry import PluginInfo, registry
+from ganstrata.core.plugins.plugin_info import PluginInfo
+from ganstrata.core.plugins.registry import registry
 from ganstrata.core.runs.provenance.records import PluginRecord
 from ganstrata.core.runs.run import Run
 from ganstrata.core.semantics import subject as subjects

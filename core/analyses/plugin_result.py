@@ -11,7 +11,8 @@ from ..errors import PluginBroken
 from ..figures.figure import Figure
 from ..figures.svg import Canvas
 from ..messages import shown, visible
-from ..plugins.registry import RESERVED, registry
+from ..plugins.plugin_info import RESERVED
+from ..plugins.registry import registry
 from ..storage.csv_tables import Table
 from ..storage.filenames import LONGEST, is_safe_stem
 from ..storage.result_folder import read_index

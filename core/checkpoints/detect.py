@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..errors import CheckpointError, GanstrataError, PluginBroken
 from ..messages import visible
 from ..plugins.failures import plugin_call
+from ..plugins.plugin_info import PluginInfo
 from ..plugins.records import Match
-from ..plugins.registry import PluginInfo, registry
+from ..plugins.registry import registry
 from . import Checkpoint, Part, locate, read_checkpoint, unreal
 from .prefixes import under_prefixes
 from .ranks import UNKNOWN, rank

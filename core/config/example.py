@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from ..plugins.registry import CHECKED, Kind, PluginInfo
+from ..plugins.plugin_info import CHECKED, Kind, PluginInfo
 
 PLACEHOLDERS: dict[object, Any] = {bool: True, int: 1, float: 1.0, str: "text"}
 

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..errors import GanstrataError
-from ..plugins.registry import Kind, PluginInfo, registry
+from ..plugins.plugin_info import Kind, PluginInfo
+from ..plugins.registry import registry
 from ..storage.json_values import JsonObject
 from .schema import AUTO, RunConfig
 from .segment_schema import SegmentConfig

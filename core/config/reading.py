@@ -12,7 +12,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ..errors import ConfigError, Fault, GanstrataError, UserError
 from ..messages import UPGRADE, shown, this_version
 from ..plugins.boundary import STYLES
-from ..plugins.registry import Kind, registry
+from ..plugins.plugin_info import Kind
+from ..plugins.registry import registry
 from .faults import describe
 from .limits import plain
 from .overrides import override

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import ConfigError, Fault, GanstrataError
-from ..plugins.registry import Kind, registry
+from ..plugins.plugin_info import Kind
+from ..plugins.registry import registry
 from .faults import NO_OPTION
 from .schema import with_present_name
 

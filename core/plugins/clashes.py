@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .entry_points import SETTING, same_name
 
 if TYPE_CHECKING:
-    from .registry import PluginInfo
+    from .plugin_info import PluginInfo
 
 
 def ways_out(infos: Sequence[PluginInfo]) -> str:

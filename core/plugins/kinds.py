@@ -11,7 +11,7 @@ from .contracts import BoundaryLearner, Generator, Scorer
 from .engine import Engine
 
 if TYPE_CHECKING:
-    from .registry import Kind
+    from .plugin_info import Kind
 
 CONTRACTS: Mapping[Kind, type[Plugin]] = {
     "generator": Generator,

@@ -9,7 +9,8 @@ from typing import Any
 from ..errors import PluginConflict, UserError, nearest
 from ..messages import shown
 from .kinds import class_fault
-from .registry import KINDS, Kind, PluginInfo, name_fault, registry
+from .plugin_info import KINDS, Kind, PluginInfo, name_fault
+from .registry import registry
 
 HERE = "this process"
 

@@ -9,15 +9,13 @@ standard error too: standard output is for results.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
@@ -39,36 +37,11 @@ from .entry_points import (
 )
 from .failures import reason_of_import
 from .import_clock import ImportClock
+from .plugin_info import ALL_KINDS, NOUNS, PLURALS, RESERVED, Kind, PluginInfo, name_fault
 
 if TYPE_CHECKING:
     from .contracts import BoundaryLearner, Generator, Scorer
 
-Kind = Literal["generator", "scorer", "boundary", "engine", "analysis", "command"]
-KINDS: tuple[Kind, ...] = ("generator", "scorer", "boundary")
-"""Kinds of plugins on which the numbers of a run depend."""
-CHECKED: tuple[Kind, ...] = (*KINDS, "engine")
-"""Kinds of plugins that a config names, and for which there are checks."""
-ALL_KINDS: tuple[Kind, ...] = (*CHECKED, "analysis", "command")
-RESERVED: Mapping[Kind, tuple[str, ...]] = {
-    "generator": ("auto",),  # see config.schema.AUTO
-    "analysis": ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"),
-    "command": (
-        *("analysis", "boundaries", "config", "dissect", "edit", "init", "leaderboard", "learn"),
-        *(
-            "manipulate",
-            "model",
-            "plugins",
-            "report",
-            "rescore",
-            "run",
-            "segment",
-            "status",
-            "study",
-            "synthesize",
-        ),
-    ),
-}
-"""Names that ganstrata itself gives a meaning."""
 _HOOKS = {
     "generator": "generators",
     "scorer": "scorers",
@@ -83,85 +56,6 @@ _GROUPS: Mapping[Kind, str] = {"analysis": "ganstrata analysis", "command": "gan
 MOST_KNOWN = 12  # names of plugins in a message; `ganstrata plugins list` has all
 MOST_BROKEN = 5
 """Maximum number of broken plugins whose reasons a message gives."""
-_NOUNS = {kind: kind for kind in ALL_KINDS} | {"boundary": "boundary learner"}
-_PLURALS = {kind: f"{noun}s" for kind, noun in _NOUNS.items()} | {"analysis": "analyses"}
-
-
-@dataclass(frozen=True)
-class PluginInfo:
-    """A registered plugin.
-
-    Attributes:
-        kind: generator, scorer, boundary, engine, analysis or command.
-        name: the registered name.
-        target: the class, "package.module:Class"; of a command, the click command.
-        summary: one line of description.
-        distribution: name and version of the distribution.
-        entry_point: name of the entry point that registered it; empty if `ganstrata.register` did.
-    """
-
-    kind: Kind
-    name: str
-    target: str
-    summary: str
-    distribution: str
-    entry_point: str = ""
-
-    @property
-    def owner(self) -> str:
-        """The plugin in words, with its distribution."""
-        return f"{_NOUNS[self.kind]} '{self.name}' from {self.distribution}"
-
-    def imported(self) -> Any:
-        """Import and return what is registered, of whatever type.
-
-        Raises:
-            PluginBroken: it cannot be imported.
-        """
-        module_name, _, class_name = self.target.partition(":")
-        try:
-            with redirect_stdout(sys.stderr), noted(self.owner, "its import"):
-                return getattr(importlib.import_module(module_name), class_name)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise PluginBroken(
-                f"{_NOUNS[self.kind].capitalize()} '{self.name}' comes from {self.distribution}, "
-                f"which does not load:\n  {reason_of_import(error)}"
-            ) from error
-
-    def load(self) -> type[Any]:
-        """Import and return the class of a plugin that is not a command.
-
-        Raises:
-            PluginBroken: it cannot be imported, or is not a plugin of its kind.
-        """
-        from .kinds import class_fault
-        from .process_settings import ProcessSettings
-
-        before = ProcessSettings.current()
-        try:
-            plugin = self.imported()
-        finally:
-            before.restore()
-        fault = class_fault(self.kind, plugin)
-        if fault:
-            raise PluginBroken(f"The {self.owner} {fault} ({self.target}).")
-        return cast("type[Any]", plugin)
-
-
-def name_fault(kind: Kind, name: str) -> str:
-    """Return why a plugin of this kind cannot have a name; empty if it can."""
-    if not name.isidentifier():
-        return f"plugin name '{name}' must be letters, digits and underscores"
-    if name not in RESERVED.get(kind, ()):
-        return ""
-    meaning = (
-        "in a config, that leaves the choice to the checkpoint"
-        if kind == "generator"
-        else "ganstrata has one of this name"
-    )
-    return f"no {_NOUNS[kind]} can be called '{name}': {meaning}"
 
 
 class Register:
@@ -171,7 +65,7 @@ class Register:
         self._kind, self._point, self._registry = kind, point, registry
 
     def __repr__(self) -> str:
-        return f"<{_PLURALS[self._kind]} of {distribution_of(self._point)}>"
+        return f"<{PLURALS[self._kind]} of {distribution_of(self._point)}>"
 
     def __call__(self, name: str, target: str, summary: str = "") -> None:
         """Register a plugin.
@@ -339,12 +233,12 @@ class Registry:
         if infos:
             owners = " and ".join(f"{i.distribution} ({i.target})" for i in infos)
             raise PluginConflict(
-                f"{'Two' if len(infos) == 2 else len(infos)} {_PLURALS[kind]} are called '{name}': {owners}. "
+                f"{'Two' if len(infos) == 2 else len(infos)} {PLURALS[kind]} are called '{name}': {owners}. "
                 f"{ways_out(infos)}"
             )
         names = sorted({n for k, n in self._plugins if k == kind})
         known = f"{nearest(name, names)}\n  Known: {listed(names, MOST_KNOWN) or 'none'}."
-        raise self._absence(_NOUNS[kind], name, (kind,), known)
+        raise self._absence(NOUNS[kind], name, (kind,), known)
 
     def _absence(self, noun: str, name: str, kinds: Iterable[Kind], known: str) -> GanstrataError:
         """Return the error that no plugin of these kinds has a name; `known` says which names there are."""
@@ -357,11 +251,11 @@ class Registry:
         for kind, group in _GROUPS.items():
             if kind in kinds and name in RESERVED[kind]:
                 return PluginNotFound(
-                    f"The {_NOUNS[kind]} '{name}' is ganstrata's own and no plugin: "
+                    f"The {NOUNS[kind]} '{name}' is ganstrata's own and no plugin: "
                     f"`{group} {name} --help` describes it."
                 )
         message = f"No {noun} named '{name}'.{known}"
-        others = [_NOUNS[kind] for kind, other in self._plugins if other == name]
+        others = [NOUNS[kind] for kind, other in self._plugins if other == name]
         if others:
             message += f" There is {' and '.join(map(_with_article, others))} of that name."
         message += " For a third-party plugin, `pip install` its package; see `ganstrata plugins list`."

@@ -22,7 +22,8 @@ from ..messages import visible
 from ..plugins.base import Plugin, class_in_words
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.failures import plugin_call
-from ..plugins.registry import Kind, registry
+from ..plugins.plugin_info import Kind
+from ..plugins.registry import registry
 
 _checked: set[tuple[type, str, str, str]] = set()  # generators that were checked in this process
 

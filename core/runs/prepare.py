@@ -23,8 +23,9 @@ from ..plugins.boundary import STYLES
 from ..plugins.compatibility import refusal_of_space
 from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.own_classes import own_classes
+from ..plugins.plugin_info import Kind
 from ..plugins.records import Concept
-from ..plugins.registry import Kind, registry
+from ..plugins.registry import registry
 from ..strata.layers import groups_of, layer_sets, parse_layers
 from ..strata.scored_generator import ScoredGenerator
 from ..strata.styles import require_styles

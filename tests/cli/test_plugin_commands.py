@@ -11,7 +11,8 @@ import click
 import pytest
 from ganstrata import PluginConfig
 from ganstrata.core.plugins.analysis import Analysis
-from ganstrata.core.plugins.registry import PluginInfo, registry
+from ganstrata.core.plugins.plugin_info import PluginInfo
+from ganstrata.core.plugins.registry import registry
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 

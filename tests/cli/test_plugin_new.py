@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ganstrata.cli.plugin_new import files_of
-from ganstrata.core.plugins.registry import KINDS
+from ganstrata.core.plugins.plugin_info import KINDS
 from kit_outcomes import outcome
 
 UNLABELLED = "learner without labels"

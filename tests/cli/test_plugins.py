@@ -17,7 +17,8 @@ from ganstrata.cli.main import COMMANDS
 from ganstrata.core.config.example import example_options, section_of
 from ganstrata.core.config.reading import validate
 from ganstrata.core.config.schema import AUTO
-from ganstrata.core.plugins.registry import RESERVED, PluginInfo, registry
+from ganstrata.core.plugins.plugin_info import RESERVED, PluginInfo
+from ganstrata.core.plugins.registry import registry
 from pydantic import Field
 
 

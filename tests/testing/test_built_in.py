@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from built_in_plugins import GENERATORS, LEARNERS, SCORERS
-from ganstrata.core.plugins.registry import Kind, registry
+from ganstrata.core.plugins.plugin_info import Kind
+from ganstrata.core.plugins.registry import registry
 from ganstrata.testing import check_plugin
 
 QUICK = {"ProgressiveGAN", "StyleGAN", "hue", "a function", "mean_difference", "sefa"}

@@ -15,7 +15,8 @@ from ...config.schema import Use
 from ...errors import GanstrataError, UserError
 from ...plugins.config_contents import contents
 from ...plugins.contracts import BoundaryLearner, Generator, Scorer
-from ...plugins.registry import KINDS, Kind, registry
+from ...plugins.plugin_info import KINDS, Kind
+from ...plugins.registry import registry
 from ...strata.scored_generator import ScoredGenerator
 from ..prepare import Prepared
 from .files import files_named, values_in

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from ganstrata.core.errors import PluginBroken, PluginConflict, PluginNotFound
 from ganstrata.core.plugins.entry_points import Listener
-from ganstrata.core.plugins.registry import KINDS, PluginInfo, Registry, registry
+from ganstrata.core.plugins.plugin_info import KINDS, PluginInfo
+from ganstrata.core.plugins.registry import Registry, registry
 
 GOOD = """
 from ganstrata import hookimpl

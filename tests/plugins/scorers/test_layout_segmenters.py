@@ -14,7 +14,8 @@ import torch
 from ganstrata import Concept, PluginConfig, Rendering, Segmenter
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import ConfigError, DataError
-from ganstrata.core.plugins.registry import PluginInfo, registry
+from ganstrata.core.plugins.plugin_info import PluginInfo
+from ganstrata.core.plugins.registry import registry
 from ganstrata.core.plugins.scoring import checked_scores
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.plugins.scorers.layout import Layout, find_walls
