@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -128,6 +129,34 @@ def working(run: Path) -> list[int]:
     """The workers that have finished a task, once re-scoring has begun."""
     driver = read_status(run).driver
     return [] if driver is None or driver.stage != "rescore" else [worker.pid for worker in driver.workers]
+
+
+BEFORE = {"synthesize": "", "learn": "synthesize", "rescore": "learn", "report": "edit"}
+"""Stage in which a run is killed -> stage that is complete then."""
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(1, 13))]
+
+
+def complete(run: Path) -> set[str]:
+    """Stages that a run has recorded as complete."""
+    with suppress(OSError, ValueError):
+        return {"", *json.loads((run / "run.json").read_bytes())["stages"]}
+    return set()
+
+
+@needs_proc
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_run_killed_at_a_random_moment_of_each_stage_is_the_same(seed: int, slow: Slow) -> None:
+    """Fifty-two moments in all, with one and with two workers."""
+    chance = random.Random(seed)
+    for stage, before in BEFORE.items():
+        process = slow.start(1 + seed % 2)
+        until(
+            lambda before=before, process=process: before in complete(slow.path) or process.poll() is not None
+        )
+        time.sleep(chance.uniform(0.0, 1.5 if stage in ("synthesize", "rescore") else 0.4))
+        killed(process, signal.SIGKILL, worker=False)
+        assert process.returncode in (0, -signal.SIGKILL)
+    slow.continue_to_end()
 
 
 @needs_proc
