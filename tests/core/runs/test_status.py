@@ -151,3 +151,23 @@ def test_a_killed_run_is_silent_and_complete_when_it_was_continued(
     assert invoke("run", file, "--out", run).exit_code == 0
     assert invoke("status", run).stdout.startswith(f"{run}: complete\n")
     assert not (run / status.FILE).exists()
+
+
+def test_watching_prints_what_has_changed_until_nothing_drives_the_run(
+    copied: Run, invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = read_status(copied.path)
+    running = complete.model_copy(
+        update={"state": "running", "driver": driver(stage="edit", done=1, total=9)}
+    )
+    looks = [running, running, complete, running]
+    monkeypatch.setattr(status, "read_status", lambda _: looks.pop(0))
+    shown = invoke("status", copied.path, "--watch", "--every", "0.1").stdout
+    assert shown.count("running, process 1 on far") == 1
+    assert shown.count(": complete") == 1
+    assert len(looks) == 1
+    looks[:] = [running, running, complete]
+    lines = invoke("status", copied.path, "--watch", "--every", "0.1", "--json").stdout.splitlines()
+    assert [json.loads(line)["state"] for line in lines] == ["running", "running", "complete"]
+    looks[:] = [running, complete]
+    assert "running" in invoke("status", copied.path).stdout
