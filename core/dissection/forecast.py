@@ -27,7 +27,7 @@ def images_of(request: DissectRequest, classes: int) -> tuple[int, int]:
 
 
 def forecast(request: DissectRequest, samples: LabelledSamples) -> str:
-    """Return a text with the number of images of a dissection, and their time at the speed of now.
+    """Return a text with the number of images of a dissection, and their time at the present speed.
 
     Args:
         request: how much is measured.

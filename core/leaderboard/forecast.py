@@ -56,7 +56,7 @@ def images_of(ahead: Ahead, config: RunConfig, request: BoardRequest) -> dict[st
 
 
 def forecast(ahead: Ahead, config: RunConfig, request: BoardRequest, scored: ScoredGenerator) -> str:
-    """Return a text with the number of images of a comparison, and their time at the speed of now.
+    """Return a text with the number of images of a comparison, and their time at the present speed.
 
     What learners compute to find their directions is not counted: it is not known before.
 

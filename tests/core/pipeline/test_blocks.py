@@ -20,7 +20,8 @@ BOUNDARIES = 3
 
 
 def in_blocks(site: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, adaptive: bool) -> Made:
-    """Return the small run with as many directions in a block as may be: 4, of 9."""
+    """Return the small run with as many directions in a block as may be: 4, so that there are several blocks."""
+    assert NULL + BOUNDARIES > 4
     for name, value in (("BLOCK", 4), ("FEWEST_UNITS", 1), ("FEWEST_IN_ROUND", 1)):
         monkeypatch.setattr(work_units, name, value)
     with _on_path(site):
@@ -89,6 +90,3 @@ def test_the_size_of_a_block_leaves_units_for_many_workers_and_little_to_lose(fa
     config["rescoring"]["adaptive"] = True
     prepared = prepare(validate(config, "test"))
     assert block(467) == 16  # of 567 directions in the two batches of the first look
-
-
-assert NULL + BOUNDARIES > 4

@@ -11,10 +11,11 @@ from ganstrata.core.runs.run import Run
 
 
 @pytest.fixture
-def auto(fakes, config, monkeypatch: pytest.MonkeyPatch):
-    config["synthesis"]["batch_size"] = "auto"
-    config["synthesis"]["samples"] = 200
+def auto(fakes, config):
+    config["synthesis"] |= {"batch_size": "auto", "samples": 200}
     config["boundary"]["with"] = {"positives": 30, "negatives": 30}
+    config["rescoring"] |= {"layers": ["all", "top"], "samples": 32, "null_directions": 3, "bootstrap": 100}
+    config["editing"] = {"samples": 1, "steps": 2}
     return config
 
 
@@ -44,13 +45,14 @@ def numbers(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def test_it_halves_when_a_worker_is_the_first_to_run_out_and_run_json_was_written(
-    auto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    auto, tmp_path: Path, invoke, written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKES_MOST", "32 in workers")
     auto["checks"] = False
     auto["engine"] = {"workers": 2}
     auto["synthesis"]["samples"] = 1200  # more than one shard: a single task would not go to a worker
-    ganstrata.run(auto, tmp_path / "run")
+    done = invoke("synthesize", tmp_path / "run", "--config", written(auto))
+    assert done.exit_code == 0, done.stderr
     assert Run.open(tmp_path / "run").batch == 32
 
 
