@@ -39,7 +39,7 @@ python_use_unqualified_type_names = True
 
 # Types of other libraries: their documentation cannot be looked up without a network.
 nitpick_ignore_regex = [
-    ("py:class", r"(collections\.abc|pathlib|types|numpy|np|torch|annotated_types)\..+"),
+    ("py:class", r"(collections\.abc|contextlib|pathlib|types|numpy|np|torch|annotated_types)\..+"),
     ("py:class", r"DataFrame|NDArray|Tensor"),  # of pandas, numpy and torch, imported for types alone
     ("py:class", r"JsonObject"),  # an alias of dict[str, Any]
     ("py:(class|obj)", r"(ganstrata\.core\.plugins\.(records|base)\.)?(T|ConfigT)"),  # type variables

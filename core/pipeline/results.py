@@ -83,7 +83,7 @@ class Results(Run):
 
     @cached_property
     def directions(self) -> tuple[FoundDirection, ...]:
-        """What is known of each direction found without labels: named ones first, then by strength.
+        """Directions found without labels, with what is known of each, named ones first, then by strength.
 
         Meaning, target, effect, layers and the facts of its learner, as in directions.csv. Empty for a run
         that learns from labels.

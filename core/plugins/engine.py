@@ -59,20 +59,15 @@ class Worker(Protocol):
 
 
 class WorkerSetup(Protocol):
-    """Make workers. It can be pickled, and sent to where a worker is to be.
-
-    Attributes:
-        device: cpu or cuda; `cuda:N` only if the config names that GPU.
-        threads: of torch in each worker, `engine.threads`.
-    """
+    """Make workers. It can be pickled, and sent to where a worker is to be."""
 
     @property
     def device(self) -> str:
-        """Device of the run."""
+        """Device of the run, cpu or cuda; `cuda:N` only if the config names that GPU."""
 
     @property
     def threads(self) -> int:
-        """Threads of torch in each worker."""
+        """Threads of torch in each worker, `engine.threads`."""
 
     def build(self, device: str | None = None) -> Worker:
         """Build a worker in this process: its plugins, which takes seconds.

@@ -223,8 +223,6 @@ class Rendering:
         finite: which pictures are finite, (N,); None if all are. The others are replaced by grey pictures and
             have no scores.
         composed: whether the core made the pictures, so that their type, shape and finiteness are known.
-        settled: whether it is known that the pictures are finite, but for those that `finite` marks; a device
-            other than the CPU is not waited for to know it.
         precision: of the run that the pictures are of: fp32, bf16 or fp16; see `in_precision`.
     """
 
@@ -259,7 +257,10 @@ class Rendering:
 
     @property
     def settled(self) -> bool:
-        """Whether it is known that the pictures are finite."""
+        """Whether it is known that the pictures are finite, except those that `finite` marks as not.
+
+        Only the CPU is waited for to know it.
+        """
         return self._doubt is None
 
     def settle(self) -> None:

@@ -79,8 +79,7 @@ class Effects(EffectArrays):
         factors: whether each boundary is a variation factor, (B,).
         null: FIELDS of the null directions at the positive step, (G, R, S, C, 5). They are moved as
             boundaries are: at each of the G sets of layers that boundaries have, which is one if none has
-            layers of its
-                own.
+            layers of its own.
         kind: which of the G each boundary is compared with, (B,).
         null_mean, null_sd: mean and standard deviation of the null directions' effects on each concept at all
             of their layers, (G, C). Undefined effects are left out.

@@ -133,21 +133,16 @@ def open_units(run: Run) -> Shards:
 
 def directions_key(run: Run, prepared: Prepared) -> str:
     """Return a key of all that units depend on: the key of this stage, and the files with directions."""
-    config, layers = run.config.rescoring, null_layers(load_boundaries(run.path)[0])[0]
-    names = (
-        *FILES,
-        *[NULL_FILE] * (config.null == "permuted"),
-        *[RESAMPLED_FILE] * (prepared.learning_resamples > 0),
-    )
-    return hashlib.sha256(
-        " ".join(
-            [
-                run.keys.stages["rescore"],
-                *(file_hash(run.path / name) for name in names),
-                *[repr(layers)] * (layers != (None,)),
-            ]
-        ).encode()
-    ).hexdigest()
+    names = list(FILES)
+    if run.config.rescoring.null == "permuted":
+        names.append(NULL_FILE)
+    if prepared.learning_resamples > 0:
+        names.append(RESAMPLED_FILE)
+    parts = [run.keys.stages["rescore"], *(file_hash(run.path / name) for name in names)]
+    layers, _ = null_layers(load_boundaries(run.path)[0])
+    if layers != (None,):
+        parts.append(repr(layers))
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 def planned_units(run: Run, prepared: Prepared, boundaries: Boundaries) -> Iterator[list[Unit]]:

@@ -130,9 +130,9 @@ def evaluate_shots(
         quiet: whether to show no progress.
 
     Returns:
-        A row per number of pictures: mean IoU per image over the repeats, the largest deviation from it, the
-        standard deviation, the 95 % interval of the mean, the ratio to `full`, and mean IoU pooled; a last
-        row for `full`. They are agreement with the teacher, not accuracy.
+        A row per number of pictures, with mean IoU per image over the repeats, the largest deviation from it,
+        the standard deviation, the 95 % interval of the mean, the ratio to `full`, and mean IoU pooled; a
+        last row for `full`. They are agreement with the teacher, not accuracy.
 
     Raises:
         ConfigError: an argument is out of range.

@@ -20,7 +20,7 @@ BOUNDARIES = 3
 
 
 def in_blocks(site: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, adaptive: bool) -> Made:
-    """Return the small run with as many directions in a block as may be: 4, so that there are several blocks."""
+    """Return the small run with 4 directions in a block, so that there are several blocks."""
     assert NULL + BOUNDARIES > 4
     for name, value in (("BLOCK", 4), ("FEWEST_UNITS", 1), ("FEWEST_IN_ROUND", 1)):
         monkeypatch.setattr(work_units, name, value)
