@@ -202,6 +202,7 @@ def test_the_task_of_a_killed_worker_is_done_again_by_a_new_one(
 
 
 @needs_ray
+@pytest.mark.full
 def test_a_task_that_kills_its_workers_is_given_up(two: RunEngine, fakes) -> None:
     with pytest.raises(
         GanstrataError, match="given up after 2 lost workers of the Ray cluster; the last: Worker"
