@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import ganstrata
@@ -78,7 +79,17 @@ class PerLayer(LinearSVM):
     layerwise = True
 
 
-LEARNERS = (Unlabelled, Elsewhere, Doubtful, Refusing, Failing, Infinite, PerLayer)
+class Trained(Unlabelled):
+    """Says in which number format it was told to train."""
+
+    trains = True
+
+    def learn(self, *data, precision="fp32", on_share=None, **rest):
+        found = super().learn(*data, **rest)
+        return ganstrata.Boundaries(replace(b, facts={"trained_in": precision}) for b in found)
+
+
+LEARNERS = (Unlabelled, Elsewhere, Doubtful, Refusing, Failing, Infinite, PerLayer, Trained)
 
 
 def values(board: Any, name: str) -> dict[str, float]:

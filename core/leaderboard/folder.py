@@ -23,7 +23,7 @@ from .measuring import measure
 from .pictures import dots, front
 from .request import BoardRequest
 from .store import Store
-from .tables import UNDEFINED, has_undefined_leak, markdown, views
+from .tables import markdown, no_leak, views
 
 INDEX, PAGE, TABLES = "leaderboard.json", "leaderboard.html", "leaderboard.md"
 COMPUTED = "computed"
@@ -97,7 +97,7 @@ def files_of(board: Board) -> dict[str, bytes]:
             dots=Markup(charts[0].inline),
             front=Markup(charts[1].inline),
             best=[board.rows[e].label for e in sorted(board.front)],
-            undefined=UNDEFINED if has_undefined_leak(board) else "",
+            undefined=no_leak(board),
         )
     )
     return files | {PAGE: page.encode()}

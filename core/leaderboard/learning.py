@@ -116,8 +116,17 @@ def built(
     return learner
 
 
-def learned(learner: BoundaryLearner, generator: Generator, sampled: Sampled, seed: int) -> Learned:
+def learned(
+    learner: BoundaryLearner, generator: Generator, sampled: Sampled, seed: int, precision: str = "fp32"
+) -> Learned:
     """Learn, and represent each concept by a boundary.
+
+    Args:
+        learner: the learner.
+        generator: generator of the samples.
+        sampled: the samples.
+        seed: seed of the learner.
+        precision: fp32, bf16 or fp16, in which the generator runs for learners that train.
 
     Raises:
         GanstrataError: the learner refuses the samples, or breaks the contract.
@@ -125,7 +134,7 @@ def learned(learner: BoundaryLearner, generator: Generator, sampled: Sampled, se
     latents = sampled.codes if learner.layerwise and sampled.codes is not None else sampled.w
     classes = sampled.classes if learner.within_classes else None
     task = LearningTask(
-        learner, generator, latents, sampled.scores, sampled.concepts, classes, sampled.styles
+        learner, generator, latents, sampled.scores, sampled.concepts, classes, sampled.styles, precision
     )
     began = time.perf_counter()
     found = task.fit(seed)(latents, sampled.scores, sampled.concepts)

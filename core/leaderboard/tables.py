@@ -15,7 +15,8 @@ UNDEFINED = (
     "A leak is shown as – where the interval of the effect on target reaches 0 or lies below it: there is "
     "nothing to divide by. Such a learner is not on the front."
 )
-REASON = "the effect may be none"
+ALONE = "There is one concept, so that there is no effect on others, and no leak."
+REASON, REASON_ALONE = "the effect may be none", "there is no other concept"
 LARGEST = 1000.0  # numbers above are no more than that: very large
 
 
@@ -232,17 +233,21 @@ def markdown(board: Board) -> str:
         f"Left out: `{label}`: {' '.join(reason.split())}\n" for label, reason in board.left.items()
     )
     tables = "\n".join(view.markdown for view in views(board))
-    dash = f"\n{UNDEFINED}\n" if has_undefined_leak(board) else ""
+    reason = no_leak(board)
+    dash = f"\n{reason}\n" if reason else ""
     return tables + dash + (f"\n{left}" if left else "")
 
 
-def has_undefined_leak(board: Board) -> bool:
-    """Return whether a learner has no leak."""
-    return bool(np.isnan(board.estimates["leak"].value).any())
+def no_leak(board: Board) -> str:
+    """Say what it means that a learner has no leak; empty if all have one."""
+    if len(board.concepts) == 1:
+        return ALONE
+    return UNDEFINED if np.isnan(board.estimates["leak"].value).any() else ""
 
 
 def in_a_line(board: Board, e: int) -> str:
     """Return the effect and the leak of a learner in a line, each with its interval."""
     target, leak = (cell_of(board.estimates[name], e).markdown for name in ("target", "leak"))
-    reason = f" ({REASON})" if np.isnan(board.estimates["leak"].value[e]) else ""
+    why = REASON_ALONE if len(board.concepts) == 1 else REASON
+    reason = f" ({why})" if np.isnan(board.estimates["leak"].value[e]) else ""
     return f"{board.rows[e].label}: effect on target {target} sd, leak {leak}{reason}"

@@ -26,7 +26,7 @@ from .request import BoardRequest
 from .sampled import Drawn, Sampled, draw
 from .store import Store
 
-FORMAT = 3  # of what is stored; rises when a number is computed otherwise
+FORMAT = 4  # of what is stored; rises when a number is computed otherwise
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,8 @@ class Work:
         if stored is not None:
             self.progress.say(f"{entry.label}: read from an earlier call")
             return _from_store(stored.arrays, stored.facts)
-        found = learned(learner, self.scored.generator, shared, self.config.synthesis.seed)
+        scored, seed = self.scored, self.config.synthesis.seed
+        found = learned(learner, scored.generator, shared, seed, scored.precision)
         directions = [Direction(boundary.normal, boundary.layers) for boundary in found.boundaries]
         change = self._moved(directions, shared, entry.label)
         self.store.put(name, key, *_to_store(found, change))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -42,9 +42,16 @@ def require(call: str, name: str, value: object, kind: type, source: str) -> Non
 
 
 def require_number(
-    call: str, name: str, value: object, least: float, most: float = math.inf, *, whole: bool = True
+    call: str,
+    name: str,
+    value: object,
+    least: float,
+    most: float = math.inf,
+    *,
+    whole: bool = True,
+    optional: bool = False,
 ) -> None:
-    """Refuse a number that is out of range; None stands for a default, and is never refused.
+    """Refuse a number that is out of range.
 
     Args:
         call: the function, such as `train_from_masks()`.
@@ -53,9 +60,10 @@ def require_number(
         least: smallest value that is allowed.
         most: largest value that is allowed.
         whole: whether it must be a whole number.
+        optional: whether None stands for a default.
 
     Raises:
-        UserError: it is none, or is out of range.
+        UserError: it is no number, or is out of range.
 
     >>> require_number("f()", "seed", -1, 0)
     Traceback (most recent call last):
@@ -63,11 +71,44 @@ def require_number(
     ganstrata.core.errors.UserError: f(): `seed` is -1; it must be a whole number of at least 0
     """
     kind: type[Any] = Integral if whole else Real  # which those of numpy are too
-    if value is None or (isinstance(value, kind) and least <= value <= most):
+    if (value is None and optional) or (isinstance(value, kind) and least <= value <= most):
         return
     noun = "a whole number" if whole else "a number"
-    allowed = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
-    raise UserError(f"{call}: `{name}` is {value!r}; it must be {noun} {allowed}")
+    raise UserError(f"{call}: `{name}` is {visible(repr(value))}; it must be {noun} {_range(least, most)}")
+
+
+def whole_numbers(
+    call: str, name: str, values: object, least: float, most: float = math.inf
+) -> tuple[int, ...]:
+    """Return several whole numbers, after checking them.
+
+    Args:
+        call: the function, such as `draw_to_annotate()`.
+        name: of the argument.
+        values: that were given.
+        least: smallest value that is allowed.
+        most: largest value that is allowed.
+
+    Raises:
+        UserError: they are no sequence, there is none, or one is no whole number or out of range.
+
+    >>> whole_numbers("f()", "shots", [1, 4], 1)
+    (1, 4)
+    >>> whole_numbers("f()", "shots", [1.5], 1)
+    Traceback (most recent call last):
+    ...
+    ganstrata.core.errors.UserError: f(): `shots` is [1.5]; it must be whole numbers of at least 1
+    """
+    found = list(values) if isinstance(values, Iterable) and not isinstance(values, str | Mapping) else []
+    if not found or not all(isinstance(one, Integral) and least <= one <= most for one in found):
+        raise UserError(
+            f"{call}: `{name}` is {visible(repr(values))}; it must be whole numbers {_range(least, most)}"
+        )
+    return tuple(map(int, found))
+
+
+def _range(least: float, most: float) -> str:
+    return f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
 
 
 def several(names: str | Sequence[str]) -> Sequence[str]:

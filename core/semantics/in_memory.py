@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -51,6 +52,15 @@ def config_of(
         raise ConfigError(call, describe(error, SegmentConfig, data)) from None
     teacher.check_generator(generator)
     return config
+
+
+def as_given(values: object) -> Any:
+    """Return a sequence as a list, and anything else as it is: a word, nothing, or a mistake to be told.
+
+    >>> as_given(("floor", "bed")), as_given("floor"), as_given(None)
+    (['floor', 'bed'], 'floor', None)
+    """
+    return list(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
 
 
 def samples_and_architecture(

@@ -7,7 +7,7 @@ between, both remain, and the next call recovers. Files that the index does not 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -170,11 +170,7 @@ def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None
     if not folder.is_dir() or not any(folder.iterdir()):
         add_files(folder, files)
         return
-    taken = [name for name in files if (folder / name).is_dir()]
-    if taken:
-        raise RunError(
-            f"{folder} has a folder {taken[0]}, but a file of this name must be written; move it aside"
-        )
+    _check_names(folder, files)
     fresh, old = _beside(folder)
     try:
         _stage(fresh, files)
@@ -204,6 +200,7 @@ def staged(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder whose files move into `folder` together when the block ends without an error.
 
     Raises:
+        RunError: a folder has the name of one of the files, of which none is moved then.
         GanstrataError: the disk is full or the directory cannot be written.
     """
     check_outside_arrays(folder)
@@ -215,6 +212,8 @@ def staged(folder: Path) -> Iterator[Path]:
         remove(place)
         place.mkdir(parents=True)
         yield place
+        if exists:
+            _check_names(folder, [path.name for path in place.iterdir() if not path.is_dir()])
         with defer_interrupt():
             if exists:
                 place.rename(folder / _READY)
@@ -252,6 +251,18 @@ def recover(folder: Path, index: str) -> None:
         remove(folder / _PART)
     except OSError as error:
         raise disk_error(error, folder) from error
+
+
+def _check_names(folder: Path, names: Iterable[str]) -> None:
+    """Refuse to write files where folders of their names are.
+
+    Raises:
+        RunError: there is such a folder.
+    """
+    if taken := sorted(name for name in names if (folder / name).is_dir()):
+        raise RunError(
+            f"{folder} has a folder {taken[0]}, but a file of this name must be written; move it aside"
+        )
 
 
 def _stage(fresh: Path, files: Mapping[str, bytes]) -> None:

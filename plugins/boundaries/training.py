@@ -177,6 +177,7 @@ class Descent:
         ends: float = 0.95,
     ) -> None:
         self._course, self._steps, self._ends, self._taken = course, steps, ends, 0
+        self._made = 0  # steps that were not left out
         self._scaled = course.precision == "fp16"
         self._scale = SCALE if self._scaled else 1.0
         self._parameters = [p for parameters, _ in groups for p in parameters]
@@ -190,7 +191,7 @@ class Descent:
             The sum, without gradients.
 
         Raises:
-            DataError: it is not finite, or in fp16 no gradient is.
+            DataError: it is not finite, or in fp16 no gradient is, however small the scale, or in all steps.
         """
         total = torch.zeros((), device=self._course.generator.device)
         gradients: list[Tensor | None] = [None] * len(self._parameters)
@@ -208,7 +209,7 @@ class Descent:
             )
         if self._overflows(gradients):
             self._scale /= 2.0
-            if self._scale < 1.0:
+            if self._scale < 1.0 or (self._made == 0 and self._taken + 1 == self._steps):
                 raise DataError(
                     f"{self._course.learner}: gradients overflow in fp16 in step {self._taken + 1} of "
                     f"{self._steps}; take precision: bf16 or fp32"
@@ -218,6 +219,7 @@ class Descent:
                 parameter.grad = None if gradient is None else gradient / self._scale
             self._adam.step()
             self._schedule.step()
+            self._made += 1
         self._taken += 1
         self._course.on_share(self._ends * self._taken / self._steps)
         return total

@@ -48,6 +48,7 @@ def test_learners_come_after_the_option_or_alone(call, tmp_path):
         "null": 4,
         "resamples": 200,
         "mixing": 0.0,
+        "space": "w",
         "seed": 2,
     }
     again = call("ridge", *out, *small, "--baseline", "ridge")

@@ -48,7 +48,7 @@ def effects(changes: Floats, chance: Floats, weights: Floats) -> dict[str, Float
         weights: (R, K).
 
     Returns:
-        `target` and `others`, each (R, B).
+        `target` and `others`, each (R, B); `others` is NaN with one concept.
 
     >>> moved = np.zeros((2, 4, 2)); moved[0, :, 0], moved[0, :, 1], moved[1, :, 1] = 2.0, -0.5, 1.0
     >>> found = effects(moved, np.full((1, 2, 2), 0.1), np.ones((1, 4)))
@@ -59,7 +59,6 @@ def effects(changes: Floats, chance: Floats, weights: Floats) -> dict[str, Float
     diagonal = np.arange(count)
     means = mean_changes(changes, weights)
     beside = np.where(np.eye(count, dtype=bool), 0.0, np.abs(means) - chance)
-    return {
-        "target": means[:, diagonal, diagonal],
-        "others": beside.sum(axis=-1) / max(count - 1, 1),
-    }
+    target = means[:, diagonal, diagonal]
+    others = beside.sum(axis=-1) / (count - 1) if count > 1 else np.full_like(target, np.nan)
+    return {"target": target, "others": others}

@@ -96,8 +96,10 @@ def class_names(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of classes to paint.
 
     Raises:
-        UserError: they are fewer than two, repeated, or no names.
+        UserError: they are fewer than two, repeated, or no names, or one text.
     """
+    if isinstance(names, str):  # its letters would count as names
+        raise UserError(f"the classes are one text, {shown(names)}; give a list of names")
     for name in names:
         if fault := class_name_fault(name):
             raise UserError(f"the class {shown(name)} {fault}")

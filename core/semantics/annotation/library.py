@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ...errors import UserError
 from ...messages import listed
-from ...plugins.arguments import require, require_number
+from ...plugins.arguments import require, require_number, whole_numbers
 from ...plugins.contracts import Generator
 from ...randomness import Stream
 from ...runs.progress import Progress
@@ -38,6 +39,7 @@ from .mask_heads import (
 )
 
 Way = Literal["lda", "ridge", "gradient"]
+LAST_SAMPLE = 2**53  # numbers of samples that JSON holds exactly
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,12 @@ def draw_to_annotate(
         require(call, "extractor", extractor, Extractor, "ganstrata.train_extractor")
         extractor.check_generator(generator)
     require_number(call, "seed", seed, 0)
-    require_number(call, "batch", batch, 1)
-    index = tuple(range(samples)) if isinstance(samples, int) else tuple(samples)
-    if not index or min(index) < 0:
-        raise UserError(f"{call}: `samples` is {samples}; give how many there are to be, or their numbers")
+    require_number(call, "batch", batch, 1, optional=True)
+    if isinstance(samples, Integral):
+        require_number(call, "samples", samples, 1)
+        index = tuple(range(int(samples)))
+    else:
+        index = whole_numbers(call, "samples", samples, 0, LAST_SAMPLE)
     strata = () if extractor is None else extractor.strata
     drawing = unlabelled_samples(generator, ("nothing", "painted"), strata, seed, batch)
     pictures, labels = [], []
@@ -149,11 +153,9 @@ def train_from_masks(
         (('below', 'above'), 9)
     """
     call = "train_from_masks()"
-    if method not in get_args(Way) or heads < 1:
-        raise UserError(
-            f"{call} has the methods {listed(get_args(Way))} and needs at least 1 head; "
-            f"'{method}' and {heads} were given"
-        )
+    if method not in get_args(Way):
+        raise UserError(f"{call} has the methods {listed(get_args(Way))}; {method!r} was given")
+    require_number(call, "heads", heads, 1)
     require_number(call, "learning_rate", learning_rate, 1e-9, 1.0, whole=False)
     samples, painted = _painted(call, generator, masks, classes, strata, seed, batch)
     request, index = LearnRequest(method, heads), tuple(painted)
@@ -215,8 +217,9 @@ def suggest_to_annotate(
         (2, (2, 64, 64))
     """
     call = "suggest_to_annotate()"
-    if count < 1 or heads < 2:
-        raise UserError(f"{call} needs at least 1 picture and 2 heads; {count} and {heads} were given")
+    require_number(call, "count", count, 1)
+    require_number(call, "pool", pool, 1)
+    require_number(call, "heads", heads, 2)
     check_pool(count, pool)
     samples, painted = _painted(call, generator, masks, classes, strata, seed, batch)
     maps, labels = _learnable(samples, painted)
@@ -246,12 +249,11 @@ def _painted(
     """Return the samples of a generator with named classes, and checked masks (H, W) by sample."""
     require(call, "generator", generator, Generator, "ganstrata.load_generator")
     require_number(call, "seed", seed, 0)
-    require_number(call, "batch", batch, 1)
+    require_number(call, "batch", batch, 1, optional=True)
     names = class_names(classes)
-    if not masks or min(masks) < 0:
-        raise UserError(
-            f"{call}: `masks` is empty, or has a number below 0; give it the masks by the numbers of samples"
-        )
+    if not isinstance(masks, Mapping):
+        raise UserError(f"{call}: `masks` is no dict; give it the masks by the numbers of samples")
+    whole_numbers(call, "list(masks)", list(masks), 0, LAST_SAMPLE)
     size = (generator.card.height, generator.card.width)
     painted = {
         i: torch.from_numpy(painted_classes(call, f"masks[{i}]", mask, len(names), size, "the pictures"))

@@ -10,7 +10,7 @@ from ...plugins.contracts import Generator, Segmenter
 from ...runs.progress import Progress
 from ..extractor import Extractor, MadeFor
 from ..feature_maps import Choice
-from ..in_memory import config_of, samples_and_architecture
+from ..in_memory import as_given, config_of, samples_and_architecture
 from .learn import facts_of, learnt_head
 
 
@@ -71,8 +71,8 @@ def train_extractor(
         teacher,
         {
             "head": head,
-            "strata": strata if isinstance(strata, str) else list(strata),
-            "classes": None if classes is None else list(classes),
+            "strata": as_given(strata),
+            "classes": as_given(classes),
             "layer_weights": layer_weights,
             "kernel": kernel,
         },

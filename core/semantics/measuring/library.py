@@ -9,15 +9,15 @@ from ...config.segment_unused import refuse_unused
 from ...device import auto_batch
 from ...errors import UserError
 from ...messages import listed
-from ...plugins.arguments import require, require_number
+from ...plugins.arguments import require, require_number, whole_numbers
 from ...plugins.contracts import Generator, Segmenter
 from ...runs.progress import Progress
 from ...storage.csv_tables import Table
 from ...storage.json_values import JsonObject
 from ..extractor import Extractor, MadeFor
 from ..feature_maps import Choice
-from ..in_memory import config_of, samples_and_architecture
-from ..learning.shots import Lesson, train_shots
+from ..in_memory import as_given, config_of, samples_and_architecture
+from ..learning.shots import SPACING, Lesson, train_shots
 from ..samples import LabelledSamples
 from ..teacher import Teacher
 from .evaluation import evaluate, strata_of
@@ -74,12 +74,11 @@ def evaluate_extractor(
     several = extractor if isinstance(extractor, Mapping) else {"extractor": extractor}
     for one in several.values():
         require(call, "extractor", one, Extractor, "ganstrata.train_extractor")
-    if not several or images < 1:
-        raise UserError(
-            f"{call} needs an extractor and at least 1 image; {len(several)} and {images} were given"
-        )
+    if not several:
+        raise UserError(f"{call} needs an extractor; none was given")
+    require_number(call, "images", images, 1)
     require_number(call, "seed", seed, 0)
-    require_number(call, "batch", batch, 1)
+    require_number(call, "batch", batch, 1, optional=True)
     first = next(iter(several.values()))
     teacher.check_generator(generator)
     chosen = first.classes[1:] if first.architecture.background else None
@@ -154,8 +153,8 @@ def evaluate_shots(
     """
     call = "evaluate_shots()"
     extractor = {
-        "strata": strata if isinstance(strata, str) else list(strata),
-        "classes": None if classes is None else list(classes),
+        "strata": as_given(strata),
+        "classes": as_given(classes),
     }
     training: JsonObject = {
         "method": method,
@@ -165,12 +164,9 @@ def evaluate_shots(
     }
     config = config_of(call, generator, teacher, extractor, training)
     refuse_unused(config, call, call, ("gradient", "lda", "ridge"))
-    request = ShotsRequest(tuple(shots), repeats, images)
-    if not shots or repeats < 1 or images < 1:
-        raise UserError(
-            f"{call} needs numbers of pictures, at least 1 repeat and at least 1 image; "
-            f"{list(shots)}, {repeats} and {images} were given"
-        )
+    require_number(call, "repeats", repeats, 1)
+    require_number(call, "images", images, 1)
+    request = ShotsRequest(whole_numbers(call, "shots", shots, 1, SPACING), repeats, images)
     samples, architecture = samples_and_architecture(generator, teacher, config)
     whole = {} if full is None else {FULL: full}
     for one in whole.values():

@@ -155,8 +155,8 @@ def sample_by_painting(
     call = "sample_by_painting()"
     wanted = _checked(call, generator, extractor, "mask", mask)
     _check_numbers(call, steps, learning_rate, seed)
-    if n < 1 or candidates < 1:
-        raise UserError(f"{call} needs at least 1 picture and 1 candidate; {n} and {candidates} were given")
+    require_number(call, "n", n, 1)
+    require_number(call, "candidates", candidates, 1)
     target = torch.from_numpy(wanted).to(generator.device)
     predictor, card = Predictor.of_extractor(extractor), generator.card
     batch = auto_batch(card.height, generator.device, card.width)

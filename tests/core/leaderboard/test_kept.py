@@ -48,6 +48,15 @@ def test_what_was_computed_is_kept_and_what_it_stands_on_is_in_its_key(learners,
     assert counted == ["draw", "learned", "moved", "moved"]
 
 
+def test_learners_train_in_the_precision_of_the_config_and_again_in_another(learners, tmp_path, counted):
+    for precision in ("fp32", "bf16"):
+        counted.clear()
+        config = validate(learners.config() | {"precision": precision}, "test")
+        board = board_of(measure(config, BoardRequest(("trained",), (2.0,), fresh=50), Store(tmp_path)))
+        assert {one.facts["trained_in"] for one in board.rows[0].boundaries} == {precision}
+        assert "learned" in counted
+
+
 def test_a_concept_that_only_judges_now_is_not_one_that_an_earlier_call_learnt(learners, tmp_path):
     def run(store: Store, *judges: str) -> Any:
         config = validate(learners.config(judges=[{}, {"noise": 0.3}]), "test")

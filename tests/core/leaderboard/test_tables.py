@@ -14,7 +14,14 @@ from ganstrata.core.errors import RunError, UserError
 from ganstrata.core.leaderboard.estimates import estimate
 from ganstrata.core.leaderboard.folder import leaderboard_into
 from ganstrata.core.leaderboard.request import BoardRequest
-from ganstrata.core.leaderboard.tables import REASON, UNDEFINED, differences_view, in_a_line
+from ganstrata.core.leaderboard.tables import (
+    ALONE,
+    REASON,
+    REASON_ALONE,
+    UNDEFINED,
+    differences_view,
+    in_a_line,
+)
 
 
 @pytest.mark.parametrize("names", [(TRUTH, "doubtful"), ("doubtful", TRUTH)])
@@ -120,3 +127,20 @@ def test_a_folder_of_something_else_is_left_alone(learners, tmp_path):
     with pytest.raises(RunError, match=r"no leaderboard\.json"):
         leaderboard_into(validate(learners.config(), "test"), tmp_path, BoardRequest(("ridge",), fresh=50))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_with_one_concept_nothing_is_said_of_others(learners, tmp_path):
+    data = learners.config() | {"concepts": {"include": ["a/one"]}}
+    data["rescoring"]["bootstrap"] = 100
+    out = tmp_path / "out"
+    board = leaderboard_into(validate(data, "test"), out, BoardRequest((TRUTH,), (2.0,), fresh=50))
+    assert board.estimates["target"].value[0] > 0.5
+    for name in ("others", "leak", "precision"):
+        assert np.isnan([part[0] for part in board.estimates[name][:3]]).all(), name
+    assert board.front == []
+    assert in_a_line(board, 0).endswith(f"leak – ({REASON_ALONE})")
+    for name in ("leaderboard.html", "leaderboard.md"):
+        text = (out / name).read_text()
+        assert ALONE in text
+        assert UNDEFINED not in text
+        assert "No learner has an effect" not in text

@@ -94,18 +94,22 @@ def test_a_pool_is_of_pictures_that_are_not_painted_yet(generator):
 @pytest.mark.parametrize(
     ("masks", "options", "message"),
     [
-        ({}, {}, "`masks` is empty"),
-        ({-1: SIDES}, {}, "a number below 0"),
+        ({}, {}, r"`list\(masks\)` is .*whole numbers from 0"),
+        ({-1: SIDES}, {}, "must be whole numbers from 0"),
+        ({"first": SIDES}, {}, "must be whole numbers from 0"),
+        ([SIDES], {}, "`masks` is no dict"),
         ({0: SIDES[:4]}, {}, r"`masks\[0\]` has the shape \(4, 8\).* the size of the pictures"),
         ({0: SIDES / 2}, {}, "the type float64; whole numbers"),
         ({0: SIDES + 1}, {}, "values from 1 to 2; the classes are 0 to 1"),
         ({3: SIDES * 0 - 1}, {}, r"nothing is painted in `masks\[3\]`"),
         ({0: SIDES}, {"heads": 2}, "a mask on a second picture"),
-        ({0: SIDES}, {"method": "svm"}, "'svm' and 1 were given"),
-        ({0: SIDES}, {"heads": 0}, "at least 1 head"),
+        ({0: SIDES}, {"method": "svm"}, "'svm' was given"),
+        ({0: SIDES}, {"heads": 0}, "`heads` is 0; it must be a whole number of at least 1"),
         ({0: SIDES}, {"seed": -1}, "`seed` is -1; it must be a whole number of at least 0"),
         ({0: SIDES}, {"batch": 0}, "`batch` is 0; it must be a whole number of at least 1"),
         ({0: SIDES}, {"learning_rate": float("nan")}, "`learning_rate` is nan; it must be a number from"),
+        ({0: SIDES}, {"heads": 1.5}, "`heads` is 1.5"),
+        ({0: SIDES}, {"classes": "ab"}, "one text, 'ab'"),
         ({0: SIDES}, {"classes": ["a", "a"]}, "not two or more different classes"),
         ({0: SIDES}, {"classes": ["a/b", "c"]}, "the class 'a/b'"),
         ({0: SIDES}, {"strata": [99]}, "strata 99 have no feature map"),
@@ -122,18 +126,22 @@ def test_masks_of_one_class_are_refused(generator):
 
 
 def test_wrong_numbers_of_pictures_are_refused(generator):
-    with pytest.raises(UserError, match="give how many there are to be"):
+    with pytest.raises(UserError, match="`samples` is 0; it must be a whole number of at least 1"):
         ganstrata.draw_to_annotate(generator, 0)
-    with pytest.raises(UserError, match="give how many there are to be"):
-        ganstrata.draw_to_annotate(generator, [0, -2])
+    for wrong in ([0, -2], [], [0.5], "ab", 1.5, [2**70]):
+        with pytest.raises(UserError, match=r"`samples` is .* it must be whole numbers from 0"):
+            ganstrata.draw_to_annotate(generator, wrong)
     with pytest.raises(UserError, match=r"`batch` is 1\.5; it must be a whole number"):
         ganstrata.draw_to_annotate(generator, 1, batch=1.5)
     with pytest.raises(UserError, match="`seed` is -3"):
         ganstrata.draw_to_annotate(generator, 1, seed=-3)
     with pytest.raises(UserError, match="larger pool"):
         ganstrata.suggest_to_annotate(generator, MASKS, CLASSES, 3, pool=2)
-    with pytest.raises(UserError, match="at least 1 picture and 2 heads; 3 and 1 were given"):
+    with pytest.raises(UserError, match="`heads` is 1; it must be a whole number of at least 2"):
         ganstrata.suggest_to_annotate(generator, MASKS, CLASSES, 3, heads=1)
+    for wrong in (0, 1.5, None):
+        with pytest.raises(UserError, match=f"`count` is {wrong}; it must be a whole number of at least 1"):
+            ganstrata.suggest_to_annotate(generator, MASKS, CLASSES, wrong)
     other = ganstrata.train_extractor(Smooth(), Linear(), method="lda", images=50)
     with pytest.raises(UserError, match="another generator"):
         ganstrata.draw_to_annotate(generator, 1, extractor=other)
@@ -168,10 +176,14 @@ def test_few_shot_extractors_are_those_of_the_command(generator, tmp_path):
     [
         ({"method": "whitened"}, ConfigError, "is whitened, which `evaluate_shots"),
         ({"learning_rate": 2.0}, ConfigError, "training -> learning_rate"),
-        ({"shots": [0]}, UserError, "give numbers from 1 to 1000"),
-        ({"shots": []}, UserError, "needs numbers of pictures"),
-        ({"repeats": 0}, UserError, "at least 1 repeat"),
-        ({"images": 0}, UserError, "at least 1 image"),
+        ({"shots": [0]}, UserError, r"`shots` is \[0\]; it must be whole numbers from 1 to 1000"),
+        ({"shots": [1.5]}, UserError, r"`shots` is \[1\.5\]"),
+        ({"shots": 4}, UserError, "`shots` is 4"),
+        ({"shots": [1, 1]}, UserError, "there twice"),
+        ({"classes": "floor"}, ConfigError, "extractor -> classes"),
+        ({"shots": []}, UserError, "`shots` is .*must be whole numbers from 1 to 1000"),
+        ({"repeats": 0}, UserError, "`repeats` is 0"),
+        ({"images": 0}, UserError, "`images` is 0"),
     ],
 )
 def test_wrong_options_of_few_shots_are_named(options, error, message):

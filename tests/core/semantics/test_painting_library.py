@@ -119,7 +119,7 @@ def test_arguments_that_do_not_fit_are_refused(extractor):
         ganstrata.sample_by_painting(rooms, extractor, mask)
     with pytest.raises(UserError, match="needs an Extractor as `extractor`"):
         ganstrata.edit_by_painting(Smooth(), Linear(), mask)
-    with pytest.raises(UserError, match="at least 1 picture"):
+    with pytest.raises(UserError, match="`n` is 0; it must be a whole number of at least 1"):
         ganstrata.sample_by_painting(Smooth(), extractor, mask, 0)
     with pytest.raises(UserError, match="at least 1 image; 1 and 0 were given"):
         ganstrata.evaluate_extractor(Smooth(), Linear(), extractor, images=0)

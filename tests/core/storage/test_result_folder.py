@@ -279,3 +279,16 @@ def test_an_index_without_files_is_not_taken_for_a_damaged_one(tmp_path: Path) -
     (tmp_path / "x" / INDEX).write_text("{}", encoding="utf-8")
     with pytest.raises(RunError, match=r"did not write there: found\.json; "):
         check_free(tmp_path / "x", INDEX, "found")
+
+
+def test_a_folder_in_the_place_of_a_file_stops_before_any_file_is_moved(tmp_path):
+    add_files(tmp_path / "out", files(a="1", b="1"))
+    (tmp_path / "out/b.csv").unlink()
+    (tmp_path / "out/b.csv").mkdir()
+    before = there(tmp_path / "out")
+    with pytest.raises(RunError, match=r"out has a folder b\.csv, .* move it aside"):
+        add_files(tmp_path / "out", files(a="2", b="2"))
+    assert there(tmp_path / "out") == before
+    (tmp_path / "out/b.csv").rmdir()
+    add_files(tmp_path / "out", files(a="2", b="2"))
+    assert (tmp_path / "out/a.csv").read_text("utf-8") == (tmp_path / "out/b.csv").read_text("utf-8") == "2"

@@ -261,10 +261,12 @@ def test_in_fp16_gradients_that_would_vanish_count_and_those_that_overflow_leave
         def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
             return gradient.half().float()
 
-    def trained(slope: float, precision: str, steps: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    def trained(
+        slope: float, precision: str, steps: int = 1, of: int = 20
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         course = Course(generator("Rivals"), "boundary learner 'mine'", 0, precision, lambda _: None, (0,))
         parameter = torch.zeros(1, requires_grad=True)
-        descent = Descent(course, [([parameter], 0.1)], 20)
+        descent = Descent(course, [([parameter], 0.1)], of)
         for _ in range(steps):
             descent.take([slope * Half.apply(parameter).sum()])
         return parameter.detach(), torch.zeros(1) if parameter.grad is None else parameter.grad
@@ -280,6 +282,10 @@ def test_in_fp16_gradients_that_would_vanish_count_and_those_that_overflow_leave
     assert moved.item() < -0.04
     with pytest.raises(DataError, match=r"'mine': gradients overflow in fp16 in step 16 of 20; take .* bf16"):
         trained(1e6, "fp16", steps=20)
+    # A short training of which every step is left out has found nothing, and must not pass as one that has.
+    with pytest.raises(DataError, match="gradients overflow in fp16 in step 3 of 3"):
+        trained(1e6, "fp16", steps=3, of=3)
+    assert trained(3.0, "fp16", steps=3, of=3)[0].item() < 0.0  # the first two steps overflow
 
 
 def test_only_the_chosen_layers_move() -> None:
