@@ -136,6 +136,7 @@ def factorise(weights: Tensor, *, unit_rows: bool) -> tuple[Floats, Floats]:
     Raises:
         DataError: all weights are 0, or some are not finite.
 
+    >>> import numpy as np
     >>> weights = torch.tensor([[3.0, 0.0], [0.0, 1.0], [0.0, 1.0]]).double()
     >>> values, vectors = factorise(weights, unit_rows=True)
     >>> values.tolist(), np.abs(vectors).tolist()

@@ -39,7 +39,7 @@ class LabelChange:
         """Return the second half of a sentence that says it, without shares of no pixels.
 
         >>> LabelChange(0.25, 1.0, float("nan")).in_words()
-        '100.0 % of the painted pixels have the wanted class (before: 25.0 %); there are no others'
+        '100 % of the painted pixels have the wanted class (before: 25.0 %); there are no others'
         """
         painted = self.wanted_after == self.wanted_after
         others = (
