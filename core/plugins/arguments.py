@@ -100,7 +100,7 @@ def whole_numbers(
     ganstrata.core.errors.UserError: f(): `shots` is [1.5]; it must be whole numbers of at least 1
     """
     found = list(values) if isinstance(values, Iterable) and not isinstance(values, str | Mapping) else []
-    if not found or not all(isinstance(one, Integral) and least <= one <= most for one in found):
+    if not found or not all(isinstance(one, Integral) and least <= int(one) <= most for one in found):
         raise UserError(
             f"{call}: `{name}` is {visible(repr(values))}; it must be whole numbers {_range(least, most)}"
         )
