@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...config.reading import validate_annotate, validate_segment
 from ...config.segment_schema import AnnotateConfig
-from ...errors import RunError, UserError
+from ...errors import CheckpointError, RunError, UserError
 from ...messages import UPGRADE, listed, visible
 from ...runs.begin import differing
 from ...runs.progress import Progress
@@ -209,6 +209,10 @@ def open_segmentation(
     config, source = _config(data, str(path / INDEX)), str(path / INDEX)
     try:
         extractor = load_extractor(path / EXTRACTOR, config.device)
+    except CheckpointError as error:
+        raise RunError(
+            f"{error}. If it was not downloaded, put back the file that the training wrote, or train again"
+        ) from error
     except UserError as error:
         raise RunError(f"{path}: {error}") from error
     subject = build_subject(config, source, record.provenance.environment.batch, extractor)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from ganstrata.core.leaderboard.learning import ways_of_choice
+from ganstrata import Boundaries, Boundary, Concept
+from ganstrata.core.leaderboard.learning import best_for_concepts, ways_of_choice
 from ganstrata.core.leaderboard.of_moves import Paths, q_values
 
 CONCEPTS, NULL, SAMPLES = 4, 12, 32
@@ -96,3 +98,24 @@ def test_an_effect_that_one_sample_makes_beats_no_null():
     one, all_of_them = q_values(made, np.ones(2, int))
     assert one > 0.1
     assert all_of_them < 1e-6
+
+
+def test_a_chosen_direction_points_to_more_of_its_concept_with_half_of_the_samples_on_either_side():
+    w = np.random.default_rng(0).normal(3.0, 1.0, (101, 4)).astype(np.float32)  # nowhere near the origin
+    zero = np.full((), 0.5, np.float32)
+    found = Boundaries(
+        Boundary("", "", axis, zero, "w", "", direction=f"axis/{i}")
+        for i, axis in enumerate(np.eye(4, dtype=np.float32))
+    )
+    sampled: Any = SimpleNamespace(
+        w=w,
+        codes=None,
+        scores=np.stack([w[:, 2], -w[:, 1]], axis=1),
+        concepts=(Concept("up", "attribute"), Concept("down", "attribute")),
+    )
+    up, down = best_for_concepts(found, sampled)
+    np.testing.assert_array_equal([up.normal, down.normal], [[0, 0, 1, 0], [0, -1, 0, 0]])
+    for one, score in zip((up, down), sampled.scores.T, strict=True):
+        distances = w @ one.normal + one.offset
+        assert np.median(distances) == pytest.approx(0.0, abs=1e-5)
+        assert np.corrcoef(distances, score)[0, 1] > 0.99
