@@ -17,6 +17,7 @@ from .holder import STALE, Holder, beating
 from .manifest import StoreRecord
 
 LEASE, OWNER = "lease.json", "owner.json"
+BRIEF = 10.0  # seconds to try to renew or to let go: the next beat tries again, and a lease becomes stale
 
 
 class Lease:
@@ -38,6 +39,7 @@ class Lease:
             RunError: the arrays belong to another run, or another process holds them.
         """
         self.place, self._run, self._me = place, run, Holder.me()
+        self._brief = Objects(place.url, BRIEF)
         self._lost, self.taken_over = False, ""
         self._check_owner()
         self._tag = self._taken()
@@ -63,17 +65,26 @@ class Lease:
             return tag
         content, tag_there = self.place.get_tagged(LEASE)
         holder = Holder.read(content)
+        if self._is_mine(holder):
+            return tag_there
         if holder is None or holder.is_gone:
             tag = self.place.put_over(LEASE, self._me.text(), tag_there)
             if tag is not None:
                 self.taken_over = "" if holder is None else str(holder)
                 return tag
-            holder = Holder.read(self.place.get(LEASE))
+            content, tag_there = self.place.get_tagged(LEASE)
+            holder = Holder.read(content)
+            if self._is_mine(holder):
+                return tag_there
         raise RunError(
             f"{self.place} is in use by {holder or 'another process'}; wait until that has finished. If it "
             f"was killed, this command works {STALE / 60:.0f} minutes after its last sign of life, or at "
             f"once when you have removed {self.place}/{LEASE}"
         )
+
+    def _is_mine(self, holder: Holder | None) -> bool:
+        """Return whether a lease is this one: a store may have written what it has not answered in time."""
+        return holder is not None and holder.token == self._me.token
 
     def own(self, path: str) -> None:
         """Note that the arrays are those of this run, in the directory `path`.
@@ -87,7 +98,10 @@ class Lease:
 
     def renew(self) -> None:
         """Give a sign of life, unless another process has taken over."""
-        tag = None if self._lost else self.place.put_over(LEASE, self._me.text(), self._tag)
+        tag = None if self._lost else self._brief.put_over(LEASE, self._me.text(), self._tag)
+        if tag is None and not self._lost:
+            content, tag_there = self._brief.get_tagged(LEASE)
+            tag = tag_there if self._is_mine(Holder.read(content)) else None
         self._lost = tag is None
         self._tag = tag or self._tag
 
@@ -98,7 +112,7 @@ class Lease:
             RunError: another one has taken them over.
         """
         holder = Holder.read(self.place.get(LEASE))
-        if self._lost or holder is None or holder.token != self._me.token:
+        if self._lost or not self._is_mine(holder):
             raise RunError(
                 f"{self.place} was taken over by {holder or 'another process'}, because this one gave no "
                 f"sign of life for {STALE / 60:.0f} minutes; what it did since is not recorded. "
@@ -108,9 +122,8 @@ class Lease:
     def release(self) -> None:
         """Let go, if this process still holds the arrays."""
         with suppress(GanstrataError):  # it becomes stale
-            holder = Holder.read(self.place.get(LEASE))
-            if holder is not None and holder.token == self._me.token:
-                self.place.remove([LEASE])
+            if self._is_mine(Holder.read(self._brief.get(LEASE))):
+                self._brief.remove([LEASE])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GanstrataError, UserError
@@ -20,8 +21,12 @@ from .urls import without_credentials
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
+CREDENTIALS = "set those of the store, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 INSTALL = "pip install 'ganstrata[remote]'"
-RETRIES = 10  # of a request, over at most three minutes
+RETRIES = 10  # of a request
+PATIENCE = 180.0  # seconds over which it is repeated
+ANSWER = 30.0  # seconds that one answer may take
+METADATA = "169.254.169.254"  # where a machine in a cloud asks for the credentials of its role
 AT_ONCE = 16  # small requests
 SHOWN = 300  # characters of another library's message
 
@@ -35,15 +40,19 @@ class StoreError(GanstrataError):
 class Objects:
     """All objects whose names begin with a URL and a slash."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = PATIENCE) -> None:
         """Prepare for requests; none is made.
+
+        Args:
+            url: with which the names begin.
+            patience: seconds for which a request that fails is repeated, and which an answer may take.
 
         Raises:
             UserError: the package obstore is missing.
             StoreError: the URL or a setting of the environment cannot be used.
         """
         self.url = url
-        self._store = _opened(url)
+        self._store = _opened(url, patience)
 
     def __str__(self) -> str:
         """Return the URL."""
@@ -169,6 +178,8 @@ class Objects:
             cure = "check that the bucket exists, then run the same command again"
         if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
             cure = "check the credentials in the environment, then run the same command again"
+        if METADATA in str(error):
+            cure = f"there are no credentials in the environment, and this machine has no role: {CREDENTIALS}"
         return StoreError(f"cannot {verb} {self.url}/{name}: {reason}. Earlier results are kept: {cure}")
 
 
@@ -179,7 +190,7 @@ def _reason(error: Exception) -> str:
     return without_credentials(text).strip()[:SHOWN].rstrip(".")
 
 
-def _opened(url: str) -> Any:
+def _opened(url: str, patience: float) -> Any:
     """Return the store of a URL."""
     try:
         from obstore.exceptions import BaseError
@@ -191,8 +202,12 @@ def _opened(url: str) -> Any:
     # A server of one's own is often without TLS; then its address in the environment says so.
     endpoints = (os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT"))
     plain = any(endpoint.startswith("http://") for endpoint in endpoints)
-    options: dict[str, Any] = {"client_options": {"allow_http": True}} if plain else {}
+    answer = timedelta(seconds=min(ANSWER, patience))
     try:
-        return from_url(url, retry_config={"max_retries": RETRIES}, **options)
+        return from_url(
+            url,
+            client_options={"timeout": answer} | ({"allow_http": True} if plain else {}),
+            retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=patience)},
+        )
     except (BaseError, ValueError, OSError) as error:
         raise StoreError(f"{url} cannot be used: {_reason(error)}") from None

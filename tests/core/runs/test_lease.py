@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ from ganstrata.core.runs.holder import STALE, Holder
 from ganstrata.core.runs.lease import LEASE, OWNER, Lease, leased
 from ganstrata.core.runs.lock import NOTE, locked
 from ganstrata.core.runs.manifest import StoreRecord
-from ganstrata.core.storage.objects import Objects
+from ganstrata.core.storage.objects import Objects, StoreError
+from object_server import BUCKET, settings
 
 ELSEWHERE = "node7"
 
@@ -90,6 +92,53 @@ def test_who_was_taken_over_records_nothing_and_leaves_the_lease(url: str) -> No
         lease.renew()
         assert Holder.read(place.get(LEASE)).pid == 8
     assert Holder.read(place.get(LEASE)).pid == 8
+
+
+def test_a_renewal_that_was_written_but_not_answered_loses_nothing(url: str) -> None:
+    place = Objects(url)
+    with leased(StoreRecord(url=url, id="a")) as lease:
+        assert lease is not None
+        place.put(LEASE, lease._me.text())  # another tag
+        lease.renew()
+        lease.check()
+        lease.renew()
+        lease.check()
+    assert place.get(LEASE) is None
+
+
+@pytest.mark.parametrize("before", [b"", b"{"])
+def test_a_lease_that_was_written_but_not_answered_is_taken(
+    before: bytes, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store repeats the request, and refuses it then: there is one already, or another tag."""
+    place = Objects(url)
+    if before:
+        place.put(LEASE, before)
+    method = "put_over" if before else "put_new"
+    write = getattr(Objects, method)
+    monkeypatch.setattr(Objects, method, lambda *given: (write(*given), None)[1])
+    lease = Lease(place, "a")
+    monkeypatch.undo()
+    lease.renew()
+    lease.check()
+    assert lease.taken_over == ""
+
+
+def test_a_store_that_is_gone_does_not_keep_the_end_waiting(
+    object_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in settings(object_store).items():
+        monkeypatch.setenv(key, value)
+    lease = Lease(Objects(f"s3://{BUCKET}/gone"), "a")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        lease._brief = Objects(lease.place.url, 0.3)
+        began = time.monotonic()
+        with pytest.raises(StoreError, match=r"cannot write .*lease\.json"):
+            lease.renew()
+        lease.release()
+        assert time.monotonic() - began < 20.0
+    assert Holder.read(lease.place.get(LEASE)), "it becomes stale"
 
 
 def test_signs_of_life_are_given(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

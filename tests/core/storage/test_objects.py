@@ -13,7 +13,7 @@ from ganstrata.core.storage.chunks import ArrayLayout
 from ganstrata.core.storage.objects import Objects, StoreError
 from ganstrata.core.storage.places import Folder
 from ganstrata.core.storage.shards import Shards
-from object_server import SECRET, settings
+from object_server import BUCKET, SECRET, settings
 
 LAYOUT = {
     "w": ArrayLayout((10, 3), (4, 3), "float32", chunk=(1, 3)),
@@ -185,3 +185,14 @@ def test_settings_that_are_missing_are_named() -> None:
     pytest.importorskip("obstore", reason="needs ganstrata[remote]")
     with pytest.raises(StoreError, match=r"az://container/a cannot be used: .*[Aa]ccount"):
         Objects("az://container/a")
+
+
+def test_missing_credentials_are_said_to_be_missing(
+    object_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them obstore asks the machine for those of its role, whose address tells a user nothing."""
+    place = Objects(f"s3://{BUCKET}/without")
+    asked = OSError("Error performing PUT http://169.254.169.254/latest/api/token: error sending request")
+    monkeypatch.setattr("obstore.get", lambda *_: (_ for _ in ()).throw(asked))
+    with pytest.raises(StoreError, match=r"there are no credentials in the environment.*AWS_ACCESS_KEY_ID"):
+        place.get("a")
