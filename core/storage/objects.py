@@ -19,6 +19,7 @@ from .places import unreadable
 from .urls import without_credentials
 
 if TYPE_CHECKING:
+    from obstore.store import ClientConfig
     from zarr.abc.store import Store
 
 CREDENTIALS = "set those of the store, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -202,11 +203,13 @@ def _opened(url: str, patience: float) -> Any:
     # A server of one's own is often without TLS; then its address in the environment says so.
     endpoints = (os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT"))
     plain = any(endpoint.startswith("http://") for endpoint in endpoints)
-    answer = timedelta(seconds=min(ANSWER, patience))
+    options: ClientConfig = {"timeout": timedelta(seconds=min(ANSWER, patience))}
+    if plain:
+        options["allow_http"] = True
     try:
         return from_url(
             url,
-            client_options={"timeout": answer} | ({"allow_http": True} if plain else {}),
+            client_options=options,
             retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=patience)},
         )
     except (BaseError, ValueError, OSError) as error:
