@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ganstrata.core.errors import GanstrataError, RunError
 from ganstrata.core.storage.chunks import ArrayLayout
+from ganstrata.core.storage.marks import Written, mark_text, read_mark
 from ganstrata.core.storage.shards import Shards
 
 LAYOUT = {
@@ -203,3 +204,11 @@ def test_marks_of_early_versions_count_as_long_as_the_values_match(shards: Shard
     other = line.replace('"w"', '"deep"')
     mark.write_text(f"{other}\n{zlib.crc32(other.encode()):08x}\n", encoding="utf-8")
     assert not shards.is_whole("first")
+
+
+def test_a_mark_that_has_lost_a_file_is_damaged_though_it_can_be_read() -> None:
+    whole = mark_text({"w/c/0": Written(3, 7), "w/c/1": Written(3, 8)})
+    cut = mark_text({"w/c/0": Written(3, 7)})
+    assert read_mark(whole) is not None
+    assert read_mark(cut.split(b"\n")[0] + b"\n" + whole.split(b"\n")[1] + b"\n") is None
+    assert read_mark(whole.replace(b"8", b"9", 1)) is None
