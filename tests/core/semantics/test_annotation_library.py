@@ -86,9 +86,9 @@ def test_suggestions_are_those_of_the_command(generator, folder):
 
 def test_a_pool_is_of_pictures_that_are_not_painted_yet(generator):
     first = ganstrata.suggest_to_annotate(generator, MASKS, CLASSES, 2, pool=5, heads=2)
-    masks = MASKS | {first.samples[0]: SIDES}
-    more = ganstrata.suggest_to_annotate(generator, masks, CLASSES, 2, pool=5, heads=2)
-    assert min(more.samples) > first.samples[0]
+    painted = max(first.samples) + 5  # beyond where the first pool ended
+    more = ganstrata.suggest_to_annotate(generator, MASKS | {painted: SIDES}, CLASSES, 2, pool=2, heads=2)
+    assert sorted(more.samples) == [painted + 1, painted + 2]
 
 
 @pytest.mark.parametrize(
