@@ -63,7 +63,7 @@ class WorkerSetup(Protocol):
 
     @property
     def device(self) -> str:
-        """Device of the run, cpu or cuda; `cuda:N` only if the config names that GPU."""
+        """Device of the run, cpu or cuda, with a number only if the config names that GPU."""
 
     @property
     def threads(self) -> int:

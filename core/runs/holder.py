@@ -70,7 +70,7 @@ class Holder(NamedTuple):
         if time.time() - self.beat > STALE:
             return True
         # Where processes are numbered anew, as in a container, a killed one had the number of this one.
-        return self.is_here and (self.pid == os.getpid() or not _exists(self.pid))
+        return self.is_here and (self.pid == os.getpid() or not process_exists(self.pid))
 
     def __str__(self) -> str:
         """Return it in words."""
@@ -98,14 +98,14 @@ def beating(beat: Callable[[], object]) -> Iterator[None]:
         thread.join()
 
 
-def _exists(pid: int) -> bool:
-    """Return whether there is a process of this number; True if that cannot be told."""
-    if os.name == "nt":
+def process_exists(pid: int) -> bool:
+    """Return whether there is a process of this number on this machine; True if that cannot be told."""
+    if os.name == "nt":  # there, signal 0 would end it
         return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except OSError:  # it is another user's
         return True
     return True

@@ -19,6 +19,7 @@ from ..plugins.failures import one_line
 from ..storage.disk import write_text
 from .engines.run_engine import RunEngine
 from .engines.worker import HOST
+from .holder import process_exists
 from .progress import Progress, duration
 from .run import Run
 from .stages import STAGES, Stage
@@ -217,22 +218,9 @@ def _state(driver: DriverStatus | None, missing: tuple[Stage, ...]) -> State:
         return "incomplete" if missing else "complete"
     if driver.failure:
         return "stopped"
-    if time.time() - driver.beat > SILENT or (driver.host == HOST and not _is_alive(driver.pid)):
+    if time.time() - driver.beat > SILENT or (driver.host == HOST and not process_exists(driver.pid)):
         return "silent"
     return "running"
-
-
-def _is_alive(pid: int) -> bool:
-    """Return whether a process of this machine is there."""
-    if os.name == "nt":  # there, signal 0 would end it
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
 
 
 def _progress(driver: DriverStatus) -> str:
