@@ -108,6 +108,8 @@ def test_the_lowest_versions_are_those_that_are_tested() -> None:
             *PROJECT["project"]["dependencies"],
             *extras["video"],
             *extras["pandas"],
+            *extras["ray"],
+            *extras["remote"],
             *extras["diffusers"],
             *extras["transformers"],
         )

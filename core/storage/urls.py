@@ -21,7 +21,7 @@ def checked_url(text: str) -> str:
 
     >>> checked_url("s3://bucket/runs/rooms/")
     's3://bucket/runs/rooms'
-    >>> checked_url("s3://key:secret@bucket/runs")
+    >>> checked_url("s3://key:secret@bucket/runs")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ValueError: credentials must not stand in it, because run.json records it; ...
     """

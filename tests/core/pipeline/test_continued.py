@@ -120,12 +120,13 @@ def test_results_computed_from_an_earlier_state_are_named(
     run = ganstrata.run(compact, tmp_path / "run")
     analyse_run(run.path, AnalysisRequest(), entanglement, "entanglement")
     ganstrata.manipulate(run.path, "seen/red", kinds="strip", seeds="0")
+    (edit,) = (run.path / "manipulations").iterdir()
     ganstrata.run(compact, tmp_path / "run", quiet=False)
     assert "computed from an earlier state of the run" not in capsys.readouterr().err
     fewer(compact)
     ganstrata.run(compact, tmp_path / "run", quiet=False)
     assert (
-        f"analysis/entanglement, manipulations/seen.red.independent in {run.path}: "
+        f"analysis/entanglement, manipulations/{edit.name} in {run.path}: "
         "computed from an earlier state of the run" in capsys.readouterr().err
     )
 

@@ -219,7 +219,7 @@ def test_a_concept_with_too_few_scores_is_left_out_with_its_reason(fakes, config
     }  # enough samples, but half of `half` is undefined
     run = ganstrata.run(config, tmp_path / "run")
     page = (run.path / "report.html").read_text(encoding="utf-8")
-    assert "seen/half: 300 positives were requested" in page
+    assert "<b>seen/half</b>: 300 positives were requested" in page
     assert "seen/left" in run.manifest["stages"]["rescore"]["factors"]
 
 

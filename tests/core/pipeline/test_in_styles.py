@@ -15,7 +15,7 @@ from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.boundaries.null_directions import null_directions
 from ganstrata.core.boundaries.resampled import Resampled
 from ganstrata.core.config.reading import validate
-from ganstrata.core.errors import ConfigError, MismatchError, RunError
+from ganstrata.core.errors import MismatchError, RunError
 from ganstrata.core.pipeline.perform import perform, resume
 from ganstrata.core.probing.styles import styles_of_samples
 from ganstrata.core.runs.prepare import prepare
@@ -208,8 +208,3 @@ def test_config_check_refuses_a_generator_without_styles(invoke, config, written
     assert result.exit_code != 0
     assert "learning -> space" in result.output
     assert "has no style channels" in result.output
-
-
-def test_a_leaderboard_of_learners_in_s_is_refused(fakes, config) -> None:
-    with pytest.raises(ConfigError, match="learning -> space: must be w: a leaderboard compares learners in"):
-        ganstrata.leaderboard(in_styles(config), ["ridge"])
