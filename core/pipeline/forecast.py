@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +17,8 @@ from ..rescoring import work_units as rescoring
 from ..runs.prepare import Prepared
 from ..runs.speed import at_this_speed, seconds_of
 
-MEASURED = 4  # images that are timed: a whole batch may cost more than a small run itself
+MEASURED = 4  # images that are timed first: a whole batch may cost more than a small run itself
+PATIENCE = 2.0  # seconds that timing a whole batch may take; small pictures cost less in larger batches
 SPACE_FACTOR = 1.2  # free disk space required, relative to the size of the arrays
 
 
@@ -69,16 +71,19 @@ def forecast(prepared: Prepared, workers: int) -> str:
 
 @torch.inference_mode()
 def _measure(prepared: Prepared) -> float:
-    """Return the seconds per image of the first few, measured after a pass to warm up."""
+    """Return the seconds per image of a batch, or of a few images if a batch takes too long for that."""
     latents, _, codes = prepared.draw(0, Stream.PROBING)
-    few = min(MEASURED, prepared.batch)
-    condition = None if latents.condition is None else latents.condition[:few]
 
-    def make() -> None:
-        passed = prepared.render(codes[:few], condition, latents.index[:few], Stream.PROBING)
+    def make(count: int) -> None:
+        condition = None if latents.condition is None else latents.condition[:count]
+        passed = prepared.render(codes[:count], condition, latents.index[:count], Stream.PROBING)
         prepared.score(passed.rendering)
 
-    return seconds_of(make, warm=prepared.config.checks) / few
+    few, batch = min(MEASURED, prepared.batch), prepared.batch
+    per_image = seconds_of(partial(make, few), warm=prepared.config.checks) / few
+    if few < batch and per_image * batch <= PATIENCE:
+        per_image = min(per_image, seconds_of(partial(make, batch), warm=True) / batch)
+    return per_image
 
 
 def check_room(prepared: Prepared, out: Path) -> None:

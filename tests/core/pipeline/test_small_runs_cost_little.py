@@ -23,10 +23,14 @@ def test_a_batch_that_is_asked_for_stays(fakes, config) -> None:
     assert prepare_scored(validate(config, "x"))[0].batch == 32
 
 
-@pytest.mark.parametrize(("checks", "passes"), [(True, 1), (False, 2)])
-def test_the_forecast_makes_four_pictures_at_a_time(
-    fakes, config, checks: bool, passes: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("checks", "patience", "passes"), [(True, 0.0, [4]), (False, 0.0, [4, 4]), (True, 60.0, [4, 32])]
+)
+def test_the_forecast_times_four_pictures_and_a_batch_only_if_that_is_quick(
+    fakes, config, checks: bool, patience: float, passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(forecast, "PATIENCE", patience)
+    config["synthesis"] |= {"batch_size": 32}
     prepared = prepare(validate(config | {"checks": checks}, "x"))
     made: list[int] = []
     score = ScoredGenerator.score
@@ -37,4 +41,4 @@ def test_the_forecast_makes_four_pictures_at_a_time(
 
     monkeypatch.setattr(ScoredGenerator, "score", counted)
     assert " ms each" in forecast.forecast(prepared, 1)
-    assert made == [4] * passes
+    assert made == passes

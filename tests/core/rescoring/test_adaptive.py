@@ -114,7 +114,7 @@ def test_images_are_counted_as_they_are_made(fakes, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("FAKES_LOG", str(log))
     resume(run.path, "rescore", progress=quiet)
     rendered = sum(int(line.split()[1]) for line in log.read_text(encoding="utf-8").splitlines())
-    measuring = 2 * 4  # for the forecast
+    measuring = 2 * 4 + 32  # for the forecast
     # Where a worker comes back to a batch at another part of the work, its baseline is made again.
     assert rendered - measuring == Run.open(run.path).manifest["stages"]["rescore"]["images"]
 
