@@ -21,20 +21,13 @@ from ganstrata.core.figures.pictures import png, tile, to_pixels
 from ganstrata.core.figures.sheets import enlarged
 from ganstrata.core.plugins.records import Latents
 from ganstrata.core.semantics.agreement import overlaps, picture_mious
-from ganstrata.core.semantics.painting.code_spaces import CodeSpace
 from ganstrata.core.semantics.painting.edit_measures import colour_change, label_change
-from ganstrata.core.semantics.painting.editing import (
-    Found,
-    Objective,
-    Renderer,
-    Search,
-    by_colours,
-    by_labels,
-    search_codes,
-)
+from ganstrata.core.semantics.painting.editing import by_colours, by_labels
 from ganstrata.core.semantics.painting.sampling import best_candidates
 from ganstrata.core.semantics.predictors import Predictor
 from ganstrata.core.semantics.teacher import Teacher
+from ganstrata.core.strata.code_search import Found, Objective, Renderer, Search, search_codes
+from ganstrata.core.strata.code_spaces import CodeSpace
 from measure import machine
 from torch import Tensor
 

@@ -84,7 +84,7 @@ def agreement_command(
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
         from ..core.semantics.measuring.conditioned import AgreementRequest
         from ..core.semantics.measuring.conditioned_folder import PAGE, agreement_into, sentences
-        from ..core.semantics.painting.editing import Search
+        from ..core.strata.code_search import Search
 
         search = Search(steps, learning_rate, stay=penalty, prior=penalty)
         request = AgreementRequest(targets, pictures, candidates, search, baseline=not no_baseline)

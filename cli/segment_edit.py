@@ -99,8 +99,8 @@ def edit_command(
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
         from ..core.semantics.painting.edit_stage import PAGE, PaintRequest, edit_into
-        from ..core.semantics.painting.editing import Search
         from ..core.semantics.painting.studio import Studio, prepare_painting
+        from ..core.strata.code_search import Search
 
         studio = Studio.open(folder, device, progress)
         edited = None
@@ -181,9 +181,9 @@ def sample_command(
       ganstrata segment sample segmentations/rooms --mask mask.png -n 10 --out sampled
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
-        from ..core.semantics.painting.editing import Search
         from ..core.semantics.painting.sample_stage import PAGE, SampleRequest, sample_into
         from ..core.semantics.painting.studio import Studio
+        from ..core.strata.code_search import Search
 
         studio = Studio.open(folder, device, progress)
         request = SampleRequest(

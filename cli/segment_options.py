@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..core.semantics.painting.defaults import CANDIDATES, LEARNING_RATE, PENALTY, STEPS
+from ..core.semantics.painting.defaults import CANDIDATES
+from ..core.strata.search_defaults import LEARNING_RATE, PENALTY, STEPS
 from .options import DEVICES, PATH, Limited, number_from
 
 folder_argument = click.argument("folder", metavar="FOLDER", type=PATH)

@@ -14,9 +14,9 @@ from ganstrata.cli.segment_edit import edit_command, sample_command
 from ganstrata.core.interchange.codes import read_codes
 from ganstrata.core.semantics.annotation.legend import read_legend
 from ganstrata.core.semantics.painting.edit_stage import PaintRequest
-from ganstrata.core.semantics.painting.editing import Renderer, Search
 from ganstrata.core.storage.disk import file_hash
 from ganstrata.core.storage.seal import read_sealed, sealed_text
+from ganstrata.core.strata.code_search import Renderer, Search
 from PIL import Image
 
 CONFIG = """

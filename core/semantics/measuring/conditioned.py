@@ -25,11 +25,11 @@ from ...messages import visible
 from ...randomness import Stream
 from ...runs.progress import Progress, Step
 from ...statistics import Floats, bootstrap_weights
+from ...strata.code_search import Found, Search
 from ..agreement import Measured, Overlaps, overlaps, picture_mious, relative_gap, semantic_agreement
 from ..extractor import Extractor
 from ..learning.folder import open_other, open_segmentation
 from ..painting.defaults import CANDIDATES, PICTURES, TARGETS
-from ..painting.editing import Found, Search
 from ..painting.sampling import best_candidates, sample_like, searched_at_once
 from ..predictors import Predictor
 from ..subject import Subject

@@ -5,9 +5,6 @@ Nothing is imported here, because the help of commands must be quick.
 
 from __future__ import annotations
 
-STEPS = 50  # of Adam
-LEARNING_RATE = 0.03  # of Adam; 0.01 in the authors' code
-PENALTY = 1e-3  # weight of the squared distances from start and mean
 EMPHASIS = 0.3  # weight of the painted pixels; with 0, as in the paper, small strokes hardly count
 CANDIDATES = 10  # samples from which the start of a picture is chosen
 TARGETS = 20  # masks of an agreement

@@ -16,24 +16,16 @@ from ...plugins.records import Rendering
 from ...runs.progress import Progress
 from ...storage.disk import file_hash
 from ...storage.json_values import JsonObject
+from ...strata.code_search import Found, Objective, Renderer, Search, search_codes
+from ...strata.code_spaces import CodeSpace, SpaceName
 from ...strata.layers import groups_of, layer_sets
 from ..annotation.legend import Legend, legend_beside
 from ..annotation.masks import label_png, read_mask
 from ..nearest import nearest_planes
-from .code_spaces import CodeSpace, SpaceName
 from .colour_strokes import read_colour_strokes
 from .defaults import EMPHASIS
 from .edit_measures import ColourChange, LabelChange, colour_change, label_change
-from .editing import (
-    Found,
-    Objective,
-    Renderer,
-    Search,
-    by_colours,
-    by_labels,
-    painted_target,
-    search_codes,
-)
+from .editing import by_colours, by_labels, painted_target
 from .painted_folder import Content, Names, make_into
 from .painted_page import edit_page
 from .studio import COMMAND, Studio, pictures_of

@@ -13,13 +13,15 @@ from ...errors import UserError
 from ...plugins.arguments import require, require_number
 from ...plugins.contracts import Generator
 from ...randomness import Stream
+from ...strata.code_search import Renderer, Search, search_codes
+from ...strata.code_spaces import CodeSpace, SpaceName
+from ...strata.search_defaults import LEARNING_RATE, STEPS
 from ..annotation.arrays import painted_classes
 from ..annotation.masks import Labels
 from ..extractor import Extractor
 from ..predictors import Predictor
-from .code_spaces import CodeSpace, SpaceName
-from .defaults import CANDIDATES, EMPHASIS, LEARNING_RATE, STEPS
-from .editing import Renderer, Search, by_labels, painted_target, search_codes
+from .defaults import CANDIDATES, EMPHASIS
+from .editing import by_labels, painted_target
 from .sampling import best_candidates, sample_like, searched_at_once
 
 

@@ -17,12 +17,12 @@ from ...runs.progress import Progress
 from ...statistics import Floats, sample_means
 from ...storage.disk import file_hash
 from ...storage.json_values import JsonObject
+from ...strata.code_search import Search
+from ...strata.code_spaces import SpaceName
 from ..agreement import Overlaps, picture_mious
 from ..annotation.legend import Legend, legend_beside
 from ..annotation.masks import label_png, read_mask
-from .code_spaces import SpaceName
 from .defaults import CANDIDATES
-from .editing import Search
 from .painted_folder import Content, Names, make_into
 from .painted_page import sample_page
 from .sampling import Sampling, best_candidates, sample_like, searched_at_once

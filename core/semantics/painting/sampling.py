@@ -18,11 +18,12 @@ from torch import Tensor
 from ...plugins.contracts import Generator
 from ...plugins.records import Latents
 from ...randomness import Stream
+from ...strata.code_search import Found, OnStep, Renderer, Search, search_codes
+from ...strata.code_spaces import CodeSpace, SpaceName
 from ..agreement import Overlaps, overlaps
 from ..predictors import Predictor
 from ..teacher import UNKNOWN
-from .code_spaces import CodeSpace, SpaceName
-from .editing import Found, OnStep, Renderer, Search, by_labels, search_codes
+from .editing import by_labels
 
 GRADIENTS = 8  # a picture that is searched takes the memory of about so many that are only rendered
 

@@ -16,6 +16,8 @@ from ...randomness import Stream
 from ...runs.progress import Progress
 from ...storage.json_values import JsonObject
 from ...storage.result_folder import check_free, index_text, replace_folder
+from ...strata.code_search import Renderer
+from ...strata.code_spaces import CodeSpace
 from ..annotation.legend import CLASSES, Legend
 from ..annotation.masks import label_png
 from ..extractor import Extractor
@@ -24,8 +26,6 @@ from ..learning.folder import open_segmentation
 from ..predictors import Predictor
 from ..record import record_of
 from ..subject import Subject
-from .code_spaces import CodeSpace
-from .editing import Renderer
 
 PredictorName = Literal["extractor", "teacher"]
 PREDICTORS: tuple[PredictorName, ...] = get_args(PredictorName)

@@ -32,11 +32,11 @@ from ganstrata.core.semantics.measuring.conditioned_folder import (
     tables,
     write_agreement,
 )
-from ganstrata.core.semantics.painting.editing import Renderer, Search
 from ganstrata.core.semantics.painting.sampling import Candidates
 from ganstrata.core.semantics.samples import LabelledSamples
 from ganstrata.core.semantics.subject import SegmentProvenance, Subject
 from ganstrata.core.statistics import bootstrap_weights
+from ganstrata.core.strata.code_search import Renderer, Search
 from planted_semantics import CLASSES, Linear, planted_samples
 
 QUIET = Progress(quiet=True)

@@ -11,21 +11,12 @@ import torch
 from editing_numbers import authors_extractor, authors_generator, number
 from ganstrata.core.errors import DataError, ShapeError, UserError
 from ganstrata.core.plugins.records import Latents
-from ganstrata.core.semantics.painting.code_spaces import SPACES, CodeSpace
-from ganstrata.core.semantics.painting.editing import (
-    Objective,
-    Renderer,
-    Search,
-    by_colours,
-    by_labels,
-    colour_loss,
-    penalties,
-    search_codes,
-    semantic_loss,
-)
+from ganstrata.core.semantics.painting.editing import by_colours, by_labels, colour_loss, semantic_loss
 from ganstrata.core.semantics.painting.painted_folder import codes_file
 from ganstrata.core.semantics.predictors import Predictor
 from ganstrata.core.semantics.teacher import UNKNOWN
+from ganstrata.core.strata.code_search import Objective, Renderer, Search, penalties, search_codes
+from ganstrata.core.strata.code_spaces import SPACES, CodeSpace
 from reference_numbers import DATA
 from torch import Tensor
 

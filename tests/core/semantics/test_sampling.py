@@ -9,11 +9,12 @@ from editing_numbers import authors_extractor, authors_generator, number
 from ganstrata.core.errors import DataError
 from ganstrata.core.plugins.records import Latents
 from ganstrata.core.semantics.agreement import picture_mious
-from ganstrata.core.semantics.painting.code_spaces import CodeSpace
-from ganstrata.core.semantics.painting.editing import Renderer, Search, by_labels, search_codes
+from ganstrata.core.semantics.painting.editing import by_labels
 from ganstrata.core.semantics.painting.sampling import best_candidates, count_matching, rows_of, sample_like
 from ganstrata.core.semantics.predictors import Predictor
 from ganstrata.core.semantics.teacher import UNKNOWN
+from ganstrata.core.strata.code_search import Renderer, Search, search_codes
+from ganstrata.core.strata.code_spaces import CodeSpace
 
 
 @pytest.fixture(scope="module")

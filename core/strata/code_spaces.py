@@ -15,11 +15,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ...errors import UserError
-from ...plugins.base import owner_of
-from ...plugins.contracts import Generator
-from ...plugins.records import Latents
-from ...randomness import Stream
+from ..errors import UserError
+from ..plugins.base import owner_of
+from ..plugins.contracts import Generator
+from ..plugins.records import Latents
+from ..randomness import Stream
 
 SpaceName = Literal["z", "w", "layers", "w+"]
 SPACES: tuple[SpaceName, ...] = get_args(SpaceName)

@@ -1,0 +1,1 @@
+"""Turn pictures of the user into codes of a generator."""

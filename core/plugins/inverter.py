@@ -1,0 +1,142 @@
+"""Define the contract of inverters, which find codes whose pictures look like given ones.
+
+An inversion is one `embed` step, which starts from the pictures alone, and any number of `refine` steps,
+each of which starts from what was found before. Each step is a plugin.
+
+Shapes: N pictures, L layers, D code size, Z latent size, H x W the generator's own size in pixels.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol
+
+from torch import Tensor
+
+from .base import ConfigT, Plugin
+from .contracts import Generator
+from .records import Rendering
+
+StepKind = Literal["embed", "refine"]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Hold several codes per picture, whose feature maps are added at one stratum with weights per channel.
+
+    Source: Gu, Shen and Zhou, "Image Processing Using Multi-Code GAN Prior", CVPR 2020, eq. 3.
+
+    Attributes:
+        codes: (N, K, L, D).
+        weights: (N, K, C), C channels of the feature map after the stratum.
+        stratum: its number.
+    """
+
+    codes: Tensor
+    weights: Tensor
+    stratum: int
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """Hold what was found for N pictures: everything of which the generator makes them again.
+
+    Attributes:
+        codes: (N, L, D).
+        condition: condition of each picture, as the generator's sample() draws it, or weights of classes
+            (N, Y); None without classes.
+        latent: z (N, Z) or w (N, D) of which all rows of the codes are made, if they are made of one.
+        space: space of `latent`, z or w; w+ if there is none.
+        noise: stratum -> noise (N, 1, h, w) that takes the place of the generator's own; empty without.
+        weights: for each picture, what is added to tensors of the generator, by their names in
+            `Generator.tunable`; empty if the generator stays as it is.
+        mixture: several codes per picture; None if `codes` alone make it.
+        losses: loss (T, N) before each step of a search, and after the last; None without one.
+    """
+
+    codes: Tensor
+    condition: Tensor | None = None
+    latent: Tensor | None = None
+    space: Literal["z", "w", "w+"] = "w+"
+    noise: Mapping[int, Tensor] = field(default_factory=dict)
+    weights: tuple[Mapping[str, Tensor], ...] = ()
+    mixture: Mixture | None = None
+    losses: Tensor | None = None
+
+
+class Render(Protocol):
+    """Make the pictures of an inversion, with gradients if they are switched on."""
+
+    def __call__(self, inversion: Inversion) -> Rendering:
+        """Return the rendering: pictures (N, 3, H, W) and the feature maps that the distance reads."""
+
+
+@dataclass(frozen=True)
+class InversionTask:
+    """Hold a batch of pictures to invert, and all that a step needs to do it.
+
+    Attributes:
+        generator: generator of the codes.
+        pictures: wanted pictures (N, 3, H, W) in [0, 1], of the generator's size. If a degradation stands
+            between generator and loss, they are the nearest whole pictures, such as the given ones enlarged.
+        known: which pixels are known, (N, 1, H, W) in [0, 1]; None for all.
+        index: (N,), which decide the fresh noise of each picture.
+        condition: condition of the pictures, where the user gave it; else None.
+        seed: seed of everything that a step draws.
+        render: makes pictures.
+        distance: loss (N,) of a rendering, with gradients: pixels, perceptual distance, degradation, mask.
+        on_step: called with the losses (N,) after each step of a search.
+    """
+
+    generator: Generator
+    pictures: Tensor
+    index: Tensor
+    render: Render
+    distance: Callable[[Rendering], Tensor]
+    known: Tensor | None = None
+    condition: Tensor | None = None
+    seed: int = 0
+    on_step: Callable[[Tensor], None] = lambda losses: None
+
+
+class Inverter(Plugin[ConfigT]):
+    """Find codes whose pictures look like given ones: one step of an inversion.
+
+    Attributes:
+        step: `embed` if it starts from the pictures alone, `refine` if from codes that were found before.
+        needs_gradients: whether it follows gradients through the generator.
+    """
+
+    noun = "inverter"
+    relief = "invert fewer pictures at once, or use another device"
+    guarded = ("invert",)
+    step: ClassVar[StepKind]
+    needs_gradients: ClassVar[bool] = True
+
+    def check_generator(self, generator: Generator) -> None:
+        """Refuse a generator that the step does not fit, before anything is computed. Default: accept any.
+
+        Raises:
+            UserError: says why, and which step fits.
+        """
+
+    @abstractmethod
+    def invert(self, task: InversionTask, start: Inversion | None) -> Inversion:
+        """Return what was found for all pictures of the task.
+
+        A picture's result depends on itself, its index and the seed alone, not on the others of its batch.
+
+        Args:
+            task: the pictures, and how they are made and judged.
+            start: what the steps before found; None for `embed`.
+
+        Raises:
+            UserError: the step does not fit the generator, or what it starts from.
+            DataError: the loss is not finite.
+        """
+
+    def total_steps(self) -> int:
+        """Return how often `task.on_step` is called for a batch; 0 if never. Default: 0."""
+        return 0
