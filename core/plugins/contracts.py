@@ -52,7 +52,7 @@ class Generator(Plugin[ConfigT]):
     relief = "give a smaller synthesis.batch_size, fewer engine.workers, or another device"
     guarded = (
         "card", "strata", "fingerprint", "space", "layer_scale", "groups", "sample", "map", "broadcast",
-        "begin", "stratum", "finish", "style", "style_weights", "prior_codes",
+        "begin", "stratum", "finish", "style", "style_weights", "prior_codes", "tunable",
     )  # fmt: skip
     card: ModelCard
     strata: tuple[Stratum, ...]
@@ -94,6 +94,14 @@ class Generator(Plugin[ConfigT]):
     def groups(self) -> Mapping[str, tuple[int, ...]] | None:
         """Layers of each named group, bottom to top; None for the default cuts at 1/7, 3/7 and 6/7 of L."""
         return None
+
+    @property
+    def tunable(self) -> Mapping[str, Tensor]:
+        """Weights that tuning to a picture may change in place, by name; none by default.
+
+        They are the tensors that passes use: what is written into them takes effect in the next pass.
+        """
+        return {}
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         """Draw samples start .. start + n - 1 of a stream; each depends on (seed, stream, its index) only."""
