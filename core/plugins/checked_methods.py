@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from torch import Tensor
 
@@ -19,6 +19,8 @@ from .shapes import check_shape
 
 if TYPE_CHECKING:
     from .contracts import Generator, Scorer
+
+T = TypeVar("T")
 
 
 def checked_sample(method: Callable[..., Latents]) -> Callable[..., Latents]:
@@ -109,11 +111,11 @@ def _check_tensor(value: object, method: str) -> None:
         raise ShapeError(f"{method} returned {value.dtype}; floats were expected")
 
 
-def with_checked_input(method: Callable[[Any, Rendering], Tensor]) -> Callable[[Any, Rendering], Tensor]:
+def with_checked_input(method: Callable[[Any, Rendering], T]) -> Callable[[Any, Rendering], T]:
     """Wrap a method of a scorer, so that the first rendering that it takes is checked."""
 
     @wraps(method)
-    def call(self: Scorer, rendering: Rendering) -> Tensor:
+    def call(self: Scorer, rendering: Rendering) -> T:
         check_rendering(rendering, owner_of(self), judge_range=self.judges_range)
         self.judges_range = False  # check once per scorer
         return method(self, rendering)

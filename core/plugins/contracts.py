@@ -194,7 +194,7 @@ class Scorer(Plugin[ConfigT]):
     relief = "give a smaller synthesis.batch_size, fewer engine.workers, or another device"
     guarded = (
         "concepts", "features", "extras", "checkpoint", "check", "check_generator", "score", "extra", "embed",
-        "logits", "labels",
+        "feature_stages", "logits", "labels",
     )  # fmt: skip
     concepts: tuple[Concept, ...]
     features: tuple[int, ...] = ()
@@ -211,7 +211,7 @@ class Scorer(Plugin[ConfigT]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Wrap the methods that take a rendering, so that it is checked."""
         super().__init_subclass__(**kwargs)
-        for name in ("score", "extra", "embed", "logits", "labels"):
+        for name in ("score", "extra", "embed", "feature_stages", "logits", "labels"):
             if name in cls.__dict__:
                 setattr(cls, name, with_checked_input(cls.__dict__[name]))
 
@@ -244,6 +244,14 @@ class Scorer(Plugin[ConfigT]):
         """Return features (N, F) of a network whose distances say how alike pictures look. Default: None.
 
         The perceptual path length of `ganstrata leaderboard` is measured with the first scorer that has them.
+        """
+        return None
+
+    def feature_stages(self, rendering: Rendering) -> Sequence[Tensor] | None:
+        """Return feature maps (N, C_k, H_k, W_k) of a network, shallow to deep. Default: None.
+
+        Pictures are compared by them when photographs are inverted, so gradients must flow to the pictures.
+        They depend on the pictures alone, and are not written into.
         """
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,10 @@ class Attribute(Scorer):
     def embed(self, rendering: Rendering) -> Tensor:
         """Return the features (N, F) that the network's last layer reads."""
         return self.model.features(rendering)
+
+    def feature_stages(self, rendering: Rendering) -> Sequence[Tensor]:
+        """Return the network's feature maps (N, C_k, H_k, W_k), shallow to deep."""
+        return self.model.stages(rendering)
 
 
 def _read_weights(path: Path, width: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -98,6 +100,10 @@ class Category(Scorer):
     def embed(self, rendering: Rendering) -> Tensor:
         """Return the features (N, F) that the network's last layer reads."""
         return self.model.features(rendering)
+
+    def feature_stages(self, rendering: Rendering) -> Sequence[Tensor]:
+        """Return the network's feature maps (N, C_k, H_k, W_k), shallow to deep."""
+        return self.model.stages(rendering)
 
     def _logits(self, rendering: Rendering) -> Tensor:
         """Return the logits of all categories, (N, Y)."""

@@ -31,9 +31,19 @@ class SceneNetwork(nn.Module):
         self.category = nn.Linear(256, categories)
         self.attribute = nn.Linear(256, attributes)
 
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """Map images (N, 3, 64, 64) in [0, 1] to the feature maps after each convolution.
+
+        They are (N, 32, 32, 32), (N, 64, 16, 16) twice, and (N, 128, 8, 8) twice.
+        """
+        maps = [(images - 0.5) * 4.0]
+        for layer in self.body:
+            maps.append(layer(maps[-1]))
+        return maps[1:]
+
     def features(self, images: Tensor) -> Tensor:
         """Map images (N, 3, 64, 64) in [0, 1] to features (N, 256): mean and maximum over the image."""
-        maps = self.body((images - 0.5) * 4.0)  # (N, 128, 8, 8)
+        maps = self.stages(images)[-1]  # (N, 128, 8, 8)
         return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
     def read(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,6 +73,10 @@ class SceneModel:
                 return self.network.features(prepared).float()
 
         return rendering.once(("scenes", self.sha256, SIZE), compute)
+
+    def stages(self, rendering: Rendering) -> list[Tensor]:
+        """Return the feature maps after each convolution, shallow to deep, in float32."""
+        return self.network.stages(to_size(rendering.images, SIZE))
 
     def outputs(self, rendering: Rendering) -> tuple[Tensor, Tensor]:
         """Return category logits (N, A) and attribute margins (N, B)."""

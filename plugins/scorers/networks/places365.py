@@ -64,6 +64,10 @@ class PlacesModel:
 
         return rendering.once(("places365", self.sha256, self.crop, self.network.max_pool), compute)
 
+    def stages(self, rendering: Rendering) -> list[Tensor]:
+        """Return the feature maps after the first convolution and each stage, in float32."""
+        return list(self.network.stages(normalised(self.prepared(rendering.images))))
+
     def prepared(self, images: Tensor) -> Tensor:
         """Resize and crop images (N, 3, H, W) to (N, 3, 224, 224) in [0, 1], before normalisation."""
         return centre_cropped(resized(images, RESIZED), SIZE) if self.crop else resized(images, SIZE)

@@ -7,7 +7,7 @@ of torchvision.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -123,14 +123,21 @@ class ResNet(nn.Module):
             self.add_module(f"layer{stage}", nn.Sequential(*blocks))
         self.fc = nn.Linear(inputs, shape.classes)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Map normalised images (N, 3, H, W) to the spatial mean of the last feature map, (N, F)."""
-        x = F.relu(self.bn1(self.conv1(images)), inplace=True)  # (N, stem, H/2, W/2)
+    def stages(self, images: Tensor) -> Iterator[Tensor]:
+        """Yield the feature maps of normalised images (N, 3, H, W): of the stem and of each stage."""
+        x = F.relu(self.bn1(self.conv1(images)), inplace=True)
+        yield x  # (N, stem, H/2, W/2)
         if self.max_pool:
             x = F.max_pool2d(x, 3, 2, 1)  # (N, stem, H/4, W/4)
         for stage in range(1, 5):
-            x = self.get_submodule(f"layer{stage}")(x)  # (N, widths[i], ...), half the size from stage 2 on
-        return x.mean(dim=(2, 3))
+            x = self.get_submodule(f"layer{stage}")(x)
+            yield x  # (N, widths[i], ...), half the size from stage 2 on
+
+    def features(self, images: Tensor) -> Tensor:
+        """Map normalised images (N, 3, H, W) to the spatial mean of the last feature map, (N, F)."""
+        for x in self.stages(images):  # only the newest is kept in memory
+            last = x
+        return last.mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised images (N, 3, H, W) to logits (N, Y)."""
