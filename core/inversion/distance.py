@@ -150,20 +150,26 @@ class Distance:
         """Return the formula for tables."""
         return self.rule.name
 
-    def __call__(self, rendering: Rendering) -> Tensor:
-        """Return the distance (N,) of the pictures of a rendering, with gradients if they have any.
+    def __call__(self, rendering: Rendering, rows: Sequence[int] | None = None) -> Tensor:
+        """Return the distance (M,) of the pictures of a rendering, with gradients if they have any.
+
+        Args:
+            rendering: M pictures.
+            rows: which of the given pictures each is compared with; None if M = N, in their order.
 
         Raises:
             DataError: the pictures, degraded, are not of the size and number of the given ones.
             UserError: the perceptual network gives no gradients.
         """
-        rule, terms = self.rule, self.terms(rendering)
+        rule, terms = self.rule, self.terms(rendering, rows)
         weights = {"MSE": rule.pixel, "perceptual": rule.perceptual, "MS-SSIM": rule.ms_ssim}
         parts = [weights[name] * value for name, value in terms.items()]
         return torch.stack(parts).sum(dim=0)
 
-    def terms(self, rendering: Rendering) -> dict[str, Tensor]:
-        """Return each term (N,) before its weight, by name: MSE, perceptual, MS-SSIM (1 - its value).
+    def terms(self, rendering: Rendering, rows: Sequence[int] | None = None) -> dict[str, Tensor]:
+        """Return each term (M,) before its weight, by name: MSE, perceptual, MS-SSIM (1 - its value).
+
+        Arguments as for a call.
 
         Raises:
             DataError, UserError: as for a call.
@@ -171,22 +177,28 @@ class Distance:
         rule, images = self.rule, rendering.images
         if rule.degradation is not None:
             images = rule.degradation(images)
-        if images.shape != self.wanted.shape:
+        wanted, known, share = self.wanted, self.known, self._share
+        if rows is not None:
+            chosen = list(rows)
+            wanted = wanted[chosen]
+            known = None if known is None else known[chosen]
+            share = share[chosen] if isinstance(share, Tensor) else share
+        if images.shape != wanted.shape:
             raise DataError(
                 f"the generator's pictures are {_size(images)}"
                 + ("" if rule.degradation is None else f" after {rule.degradation.name}")
-                + f", the given ones {_size(self.wanted)}; fit the given ones to that size"
+                + f", the given ones {_size(wanted)}; fit the given ones to that size"
             )
         terms: dict[str, Tensor] = {}
         if rule.pixel:
-            terms["MSE"] = (squared_error(images, self.wanted, self.known) - rule.floor).clamp(min=0.0)
-        images = composited(images, self.wanted, self.known)
+            terms["MSE"] = (squared_error(images, wanted, known) - rule.floor).clamp(min=0.0)
+        images = composited(images, wanted, known)
         if rule.perceptual and rule.network is not None:
             compared = Rendering(images, composed=True)
-            distances = rule.network.compare(rule.network.features(compared), self._features)
-            terms["perceptual"] = distances / self._share
+            features = self._features if rows is None else [x[list(rows)] for x in self._features]
+            terms["perceptual"] = rule.network.compare(rule.network.features(compared), features) / share
         if rule.ms_ssim:
-            terms["MS-SSIM"] = (1.0 - ms_ssim(images, self.wanted)) / self._share
+            terms["MS-SSIM"] = (1.0 - ms_ssim(images, wanted)) / share
         return terms
 
     @cached_property

@@ -192,3 +192,16 @@ def test_pictures_of_another_size_are_refused():
         DistanceRule(1.0, degradation=Halved()).to(pictures())(Rendering(pictures()))
     with pytest.raises(DataError, match="floats"):
         DistanceRule(1.0).to(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_candidates_are_compared_with_the_picture_that_their_row_names(masked: bool):
+    wanted, tried = pictures(3), pictures(4, seed=1)
+    known = (pictures(3, seed=2)[:, :1] > 0.5).float() if masked else None
+    rows = [2, 2, 0, 2]
+    rule, network = DistanceRule(2.0, 0.5, 3.0, Colours()), Colours()
+    found = DistanceRule(2.0, 0.5, 3.0, network).to(wanted, known)
+    repeated = rule.to(wanted[rows], None if known is None else known[rows])
+    for _ in range(2):
+        assert torch.allclose(found(Rendering(tried), rows), repeated(Rendering(tried)))
+    assert network.calls == [3, 4, 4]  # of the given pictures only once
