@@ -20,7 +20,8 @@ from .overrides import override
 from .parsing import read_data
 from .presets import with_preset
 from .replaced import explained, places_of, uses_of
-from .schema import AUTO, UNSTATED, VERSION, RunConfig, Section
+from .schema import AUTO, UNSTATED, VERSION, RunConfig
+from .section import Section
 from .segment_schema import AnnotateConfig, SegmentConfig
 
 C = TypeVar("C", bound=Section)

@@ -8,8 +8,8 @@ from typing import Any
 from ..errors import ConfigError, Fault, GanstrataError
 from ..plugins.plugin_info import Kind
 from ..plugins.registry import registry
+from .engine_schema import with_present_name
 from .faults import NO_OPTION
-from .schema import with_present_name
 
 Place = tuple[str | int, ...]
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.config import JsonDict
 
 from ..plugins.records import LEVELS
-from ..plugins.strict_numbers import StrictNumbers
 from ..randomness import LARGEST_SEED
 from ..storage.filenames import RESERVED
 from ..storage.name_rules import group_fault
 from ..storage.urls import checked_url
+from .engine_schema import Engine
+from .section import Section
 from .strip_reach import with_strip_reach
 
 Level = Literal["layout", "category", "attribute", "colour", "object"]
@@ -22,14 +23,12 @@ assert Level.__args__ == LEVELS  # type: ignore[attr-defined]
 MOST = 100_000_000  # maximum number of samples: their codes alone would take 200 GB with D = 512
 FARTHEST = 1e6  # maximum length of a step: float32 codes moved further retain nothing of the picture
 Batch = Annotated[int, Field(gt=0, le=65_536)]
-Workers = Annotated[int, Field(gt=0, le=1024)]
 FEWEST_RESAMPLES = 4  # minimum number of learning resamples: Student's factor is 3.2 with 4, and 12.7 with 2
 
 TEXT_OR_NUMBER: JsonDict = {"type": ["string", "integer"]}  # YAML reads a single layer as a number
 
 VERSION = 1  # of the config; see docs/config.md for when it rises
 UNSTATED = 1  # version of a config that states none, whatever VERSION is: its fields keep their meaning
-LOCAL = "local"  # the engine that every installation has
 AUTO = "auto"  # in place of a generator plugin's name: the checkpoint decides
 
 
@@ -45,27 +44,6 @@ Precision = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     Field(description="number format of the networks; auto: fp32; fp16 needs CUDA"),
 ]
-
-
-class Section(StrictNumbers):
-    """Base of all sections: frozen, and unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_default(cls, data: Any) -> Any:
-        # `synthesis:` with nothing below it is None in YAML: an empty section, which means its defaults.
-        if not isinstance(data, dict):
-            return data
-        return {key: value for key, value in data.items() if value is not None or not cls._is_container(key)}
-
-    @classmethod
-    def _is_container(cls, key: object) -> bool:
-        """Return whether an option is a section, a mapping or a list, and not a single value."""
-        field = next((field for name, field in cls.model_fields.items() if key in (name, field.alias)), None)
-        kind = None if field is None else get_origin(field.annotation) or field.annotation
-        return isinstance(kind, type) and issubclass(kind, BaseModel | dict | list)
 
 
 class Use(Section):
@@ -292,40 +270,6 @@ class Report(Section):
     """Content of the report."""
 
     samples: int = Field(default=24, gt=0, le=10_000, description="number of samples in the grid")
-
-
-class Engine(Section):
-    """Distribution of the tasks over workers."""
-
-    model_config = ConfigDict(
-        json_schema_extra=lambda schema: schema["properties"].update(kind=schema["properties"]["use"])
-    )
-
-    use: str = Field(
-        default=LOCAL,
-        description="name of the engine, which older configs call `kind`; local: processes of this machine",
-    )
-    options: dict[str, Any] = Field(default_factory=dict, alias="with", description="the engine's own config")
-    workers: Workers | Literal["auto"] = Field(
-        default="auto", description="number of workers; auto: with local one per core, or one per GPU"
-    )
-    threads: int = Field(default=1, gt=0, le=1024, description="number of threads of each worker")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_earlier_name(cls, data: Any) -> Any:
-        return with_present_name(data)
-
-
-def with_present_name(engine: Any) -> Any:
-    """Return the data of the section `engine` with `use` in place of `kind`, its name in older configs.
-
-    >>> with_present_name({"kind": "local", "threads": 2})
-    {'threads': 2, 'use': 'local'}
-    """
-    if not isinstance(engine, dict) or "kind" not in engine or "use" in engine:
-        return engine
-    return {**{key: value for key, value in engine.items() if key != "kind"}, "use": engine["kind"]}
 
 
 class RunConfig(Section):

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, NonNegativeInt, model_validator
 
 from ..randomness import LARGEST_SEED
-from .schema import MOST, UNSTATED, Batch, Device, Precision, Section, Use, Version
+from .schema import MOST, UNSTATED, Batch, Device, Precision, Use, Version
+from .section import Section
 
 RATE = 1e-3  # learning rate of the paper
 

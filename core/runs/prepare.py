@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..config.schema import LOCAL, RunConfig, Use
+from ..config.engine_schema import LOCAL
+from ..config.schema import RunConfig, Use
 from ..conformance.same_everywhere import rendering_to_check
 from ..conformance.scores import check_scorer
 from ..device import auto_batch, resolve_device, resolve_precision

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ganstrata.core.config.schema import RunConfig, Section
+from ganstrata.core.config.schema import RunConfig
+from ganstrata.core.config.section import Section
 from ganstrata.core.config.segment_schema import AnnotateConfig, SegmentConfig
 from pydantic import BaseModel, ValidationError
 
