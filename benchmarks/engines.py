@@ -17,6 +17,7 @@ from typing import Any
 from ganstrata.core.config.reading import validate
 from ganstrata.core.randomness import Stream
 from ganstrata.core.runs.engines.run_engine import RunEngine
+from ganstrata.core.runs.malloc import keep_freed_memory
 from ganstrata.core.runs.prepare import Prepared, prepare
 
 CONFIG: dict[str, Any] = {
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tasks", type=int, default=24)
     options = parser.parse_args()
+    keep_freed_memory()  # as the command does: one worker of `local` is this process
     for name in options.engines.split(","):
         tasks = [32 * i for i in range(options.tasks)]
         seconds: dict[int, list[float]] = {1: [], 2: []}

@@ -21,8 +21,20 @@ from .streams import say
 )
 @set_option
 @config_device_option
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Object store for the arrays, such as s3://bucket/prefix.  [default: as in the config]",
+)
 @quiet_option
-def run(config: str, out: Path | None, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
+def run(
+    config: str,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    device: str | None,
+    store: str | None,
+    quiet: bool,
+) -> None:
     """Run all stages of CONFIG (YAML, TOML or JSON): synthesize, learn, rescore, edit and report.
 
     FILE is a generator's checkpoint, or a name of one as `ganstrata init` takes it. It runs with the config
@@ -44,7 +56,8 @@ def run(config: str, out: Path | None, overrides: tuple[str, ...], device: str |
         from ..core.config.reading import config_of, read_config
         from ..core.storage.paths import user_path
 
-        changed = (*overrides, f"device={device}") if device is not None else overrides
+        options = {"device": device, "store": store}
+        changed = (*overrides, *(f"{key}={value}" for key, value in options.items() if value is not None))
         validated = None if is_file_alone else read_config(user_path(config), changed)
 
         # These import torch, for which a fault in the config should not wait.

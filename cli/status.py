@@ -43,8 +43,10 @@ def status(run_dir: Path, watch: bool, every: float, as_json: bool) -> None:
             found = read_status(run_dir)
             if as_json:
                 say(json.dumps(found.model_dump(mode="json"), indent=None if watch else 2))
-            elif (lines := found.lines()) != shown:
-                say("\n".join(lines))
+            else:
+                lines = found.lines()
+                if changed := [line for line in lines if line not in shown]:
+                    say("\n".join(changed))
                 shown = lines
             if not watch or found.state != "running":
                 return

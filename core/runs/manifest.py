@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -349,7 +349,7 @@ def read_manifest(file: Path) -> Manifest:
     writer = _writer(content) if unknown else this_version()
     if writer not in ("", this_version()):
         cure = f"ganstrata {writer} wrote it, this is {this_version()}: use that one, or another directory"
-    raise RunError(f"{file} is damaged: {'; '.join(_sentences(faults))}; {cure}")
+    raise RunError(f"{file} is damaged: {'; '.join(fault_sentences(faults))}; {cure}")
 
 
 def _writer(content: bytes) -> str:
@@ -359,8 +359,8 @@ def _writer(content: bytes) -> str:
     return ""
 
 
-def _sentences(faults: list[Any]) -> Iterator[str]:
-    """Yield a text for each of the first faults, with its key."""
+def fault_sentences(faults: Sequence[Any]) -> Iterator[str]:
+    """Yield a text for each of the first faults that pydantic tells, with its key."""
     for fault in faults[:SHOWN]:
         where = ".".join(visible(part) if isinstance(part, str) else str(part) for part in fault["loc"])
         reason = fault["msg"].removeprefix("Value error, ")

@@ -14,8 +14,10 @@ from ..errors import RunError
 from ..messages import listed
 from ..plugins.boundary import STYLES
 from ..storage.disk import content_hash, write_text
+from ..storage.paths import type_in_words
 from ..storage.places import Folder, Place
 from ..storage.seal import sealed_text
+from ..storage.urls import SCHEMES
 from ..strata.moves import step_unit
 from .manifest import ConceptStats, Manifest, StageFacts, StageRecord, read_manifest
 from .provenance.keys import Keys
@@ -143,10 +145,7 @@ class Run:
         path = Path(path)
         file = path / "run.json"
         if not file.is_file():
-            what = "there is no such directory" if not path.is_dir() else "it has no run.json"
-            raise RunError(
-                f"{path} is not a run directory: {what}. `ganstrata run CONFIG --out {path}` makes one."
-            )
+            raise RunError(f"{path} is not a run directory: {_why_no_run(path)}")
         return cls(path, read_manifest(file))
 
     def arrays(self, name: ArraysName) -> Shards:
@@ -234,6 +233,17 @@ class Run:
             entry = self.record.stages.pop(stage, None)
             if entry is not None:
                 self.record.leftovers[stage] = sorted({*self.record.leftovers.get(stage, []), *entry.files})
+
+
+def _why_no_run(path: Path) -> str:
+    """Return why a path is no run directory, and what to do."""
+    if path.parts and path.parts[0].removesuffix(":") in SCHEMES and path.parts[0].endswith(":"):
+        return "it is a URL, where at most its arrays lie; give the directory, which records the URL"
+    if path.exists() and not path.is_dir():
+        cure = f"give its directory, {path.parent}" if path.name == "run.json" else "give a directory"
+        return f"it is {type_in_words(path.stat().st_mode)}; {cure}"
+    what = "it has no run.json" if path.is_dir() else "there is no such directory"
+    return f"{what}. `ganstrata run CONFIG --out {path}` makes one."
 
 
 def versions() -> dict[str, str]:

@@ -20,6 +20,7 @@ from ..storage.disk import write_text
 from .engines.run_engine import RunEngine
 from .engines.worker import HOST
 from .holder import process_exists
+from .manifest import fault_sentences
 from .progress import Progress, duration
 from .run import Run
 from .stages import STAGES, Stage
@@ -82,6 +83,7 @@ class RunStatus(_Part):
             error or an interruption); incomplete (no process has said anything).
         stages: complete stage -> seconds.
         missing: stages that are not complete.
+        store: URL at which its arrays lie; None if they lie in its directory.
         driver: what the process that drives or drove the run says; None if nothing can be read.
         fault: why that is damaged; empty if it is not.
     """
@@ -90,18 +92,21 @@ class RunStatus(_Part):
     state: State
     stages: dict[str, float]
     missing: tuple[str, ...]
+    store: str | None = None
     driver: DriverStatus | None = None
     fault: str = ""
 
     def lines(self) -> list[str]:
         """Return the status in words, one line for each thing."""
         lines = [f"{self.path}: {self._in_words()}"]
+        if self.store is not None:
+            lines.append(f"  arrays at {visible(self.store)}")
         lines += [f"  {stage}: done in {duration(seconds)}" for stage, seconds in self.stages.items()]
         if self.missing and self.state != "running":
             lines.append(f"  not done: {', '.join(self.missing)}")
         driver = self.driver
         if driver is not None and self.state != "complete":
-            if driver.stage:
+            if driver.stage and driver.stage not in self.stages:  # its last word on it may be older
                 lines.append(f"  {driver.stage}: {_progress(driver)}")
             lines += [
                 f"  worker {visible(w.host)} {w.pid}: task {w.task} in {w.seconds:.1f} s, "
@@ -197,6 +202,7 @@ def read_status(path: Path) -> RunStatus:
         state=_state(driver, missing),
         stages=stages,
         missing=missing,
+        store=None if run.record.store is None else run.record.store.url,
         driver=driver,
         fault=fault,
     )
@@ -208,8 +214,11 @@ def _read(file: Path) -> tuple[DriverStatus | None, str]:
         return DriverStatus.model_validate_json(file.read_bytes()), ""
     except FileNotFoundError:
         return None, ""
-    except (OSError, ValidationError) as error:
-        return None, f"{file} cannot be read ({one_line(error)}); the next sign of life writes it anew"
+    except OSError as error:
+        reason = error.strerror or one_line(error)
+    except ValidationError as error:
+        reason = "; ".join(fault_sentences(error.errors(include_url=False, include_context=False)))
+    return None, f"{file} cannot be read ({visible(reason, 300)}); the next sign of life writes it anew"
 
 
 def _state(driver: DriverStatus | None, missing: tuple[Stage, ...]) -> State:

@@ -226,3 +226,16 @@ def test_the_demo_config_fits_the_bundled_model() -> None:
     prepared = prepare(read_config(file), source=str(file))
     assert len(prepared.chosen) >= 12
     assert set(prepared.groups) == {"bottom", "lower", "upper", "top"}
+
+
+def test_a_store_may_be_an_option(invoke, written, compacted: Run, compact, tmp_path: Path) -> None:
+    pytest.importorskip("obstore", reason="needs ganstrata[remote]")
+    out, url = tmp_path / "run", f"memory://tests/{tmp_path.name}"
+    result = invoke("run", written(compact), "--out", out, "--store", url, "--quiet")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((out / "run.json").read_text(encoding="utf-8"))["store"]["url"] == url
+    assert not list(out.glob("*.zarr"))
+    assert (out / "rescoring.csv").read_bytes() == (compacted.path / "rescoring.csv").read_bytes()
+    refused = invoke("run", written(compact), "--out", tmp_path / "b", "--store", "bucket/runs", "--quiet")
+    assert refused.exit_code == 2
+    assert "store: must begin with s3://" in refused.stderr

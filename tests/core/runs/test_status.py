@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ganstrata.core.plugins.engine import JobOutcome
 from ganstrata.core.runs import status
+from ganstrata.core.runs.manifest import StoreRecord
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
 from ganstrata.core.runs.status import DriverStatus, read_status, telling
@@ -113,14 +114,31 @@ def test_a_process_of_this_machine_that_is_gone_is_silent_at_once(copied: Run) -
     assert read_status(copied.path).state == "running"
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"format": 2}', "[]", '{"format": 1, "host": 3}'])
-def test_a_damaged_file_is_said_to_be_one(copied: Run, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "Invalid JSON"),
+        ("{", "Invalid JSON"),
+        ('{"format": 2}', "format: Input should be 1"),
+        ("[]", "Input should be an object"),
+        ('{"format": 1, "host": 3}', "host: Input should be a valid string"),
+    ],
+)
+def test_a_damaged_file_is_said_to_be_one(copied: Run, content: str, why: str) -> None:
     copied.drop(["report"])
     copied.save()
     (copied.path / status.FILE).write_text(content, encoding="utf-8")
     found = read_status(copied.path)
     assert found.state == "incomplete"
-    assert any("status.json cannot be read" in line for line in found.lines())
+    (line,) = (line for line in found.lines() if "status.json cannot be read" in line)
+    assert f"status.json cannot be read ({why}" in line
+    assert "http" not in line
+    assert line.endswith("; the next sign of life writes it anew")
+
+
+def test_a_status_that_is_no_file_is_said_to_be_one(copied: Run) -> None:
+    (copied.path / status.FILE).mkdir()
+    assert "status.json cannot be read (Is a directory)" in read_status(copied.path).fault
 
 
 def test_the_command_reads_a_locked_run_and_refuses_what_is_none(copied: Run, invoke, tmp_path: Path) -> None:
@@ -157,17 +175,65 @@ def test_watching_prints_what_has_changed_until_nothing_drives_the_run(
     copied: Run, invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complete = read_status(copied.path)
+    stages = {name: seconds for name, seconds in complete.stages.items() if name not in ("edit", "report")}
     running = complete.model_copy(
-        update={"state": "running", "driver": driver(stage="edit", done=1, total=9)}
+        update={"state": "running", "stages": stages, "driver": driver(stage="edit", done=1, total=9)}
     )
+    further = running.model_copy(update={"driver": driver(stage="edit", done=2, total=9)})
     looks = [running, running, complete, running]
     monkeypatch.setattr(status, "read_status", lambda _: looks.pop(0))
     shown = invoke("status", copied.path, "--watch", "--every", "0.1").stdout
     assert shown.count("running, process 1 on far") == 1
     assert shown.count(": complete") == 1
     assert len(looks) == 1
+    looks[:] = [running, further, complete]
+    shown = invoke("status", copied.path, "--watch", "--every", "0.1").stdout
+    assert shown.count("learn: done in") == 1
+    assert shown.index("edit: 1 of 9") < shown.index("edit: 2 of 9") < shown.index("edit: done in")
     looks[:] = [running, running, complete]
     lines = invoke("status", copied.path, "--watch", "--every", "0.1", "--json").stdout.splitlines()
     assert [json.loads(line)["state"] for line in lines] == ["running", "running", "complete"]
     looks[:] = [running, complete]
     assert "running" in invoke("status", copied.path).stdout
+
+
+def test_a_stage_that_is_done_is_not_said_to_go_on(copied: Run) -> None:
+    copied.drop(["report"])
+    copied.save()
+    write(copied, stage="edit", done=9, total=9)
+    assert not any("edit: 9 of 9" in line for line in read_status(copied.path).lines())
+    write(copied, stage="report", done=1, total=3)
+    assert any("report: 1 of 3" in line for line in read_status(copied.path).lines())
+
+
+def test_where_the_arrays_lie_is_told_and_not_asked(
+    copied: Run, invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_status(copied.path).store is None
+    copied.record.store = StoreRecord(url="s3://bucket/runs/far", id="1")
+    copied.save()
+    monkeypatch.setattr("ganstrata.core.storage.objects.Objects.__init__", None)  # no request is made
+    assert (
+        f"{copied.path}: complete\n  arrays at s3://bucket/runs/far\n" in invoke("status", copied.path).stdout
+    )
+    assert json.loads(invoke("status", copied.path, "--json").stdout)["store"] == "s3://bucket/runs/far"
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("run.json", "it is a file; give its directory, {run}"),
+        ("report.html", "it is a file; give a directory"),
+        ("nowhere", "there is no such directory. `ganstrata run CONFIG --out"),
+        ("edits", "it has no run.json. `ganstrata run CONFIG --out"),
+    ],
+)
+def test_what_is_no_run_is_said_to_be_what_it_is(finished: Run, invoke, what: str, words: str) -> None:
+    result = invoke("status", finished.path / what)
+    assert result.exit_code == 2
+    assert f"{what} is not a run directory: {words.format(run=finished.path)}" in result.stderr
+
+
+def test_a_url_is_not_taken_for_a_directory(invoke) -> None:
+    result = invoke("status", "s3://bucket/run")
+    assert "it is a URL, where at most its arrays lie; give the directory, which" in result.stderr
