@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..figures.pictures import Pixels
+from ..runs.lock import locked_results
 from ..runs.progress import Progress
 from ..semantics.record import record_of
 from ..semantics.subject import Subject
@@ -51,17 +52,19 @@ def dissect_into(
         progress: where progress is shown; nowhere by default.
 
     Raises:
-        UserError: something does not fit, or `out` holds other files; nothing was written.
+        UserError: something does not fit, `out` holds other files, or another process works on it; nothing
+            was written.
         GanstrataError: a plugin or a checkpoint does not fit.
     """
     progress = progress or Progress(quiet=True)
-    check_free(out, INDEX, "ganstrata dissect")
-    subject = open_subject(source, scorer=scorer, strata=strata, overrides=overrides, device=device)
-    if curve_stratum is not None:
-        request = replace(request, curve_stratum=stratum_number(subject.generator.strata, curve_stratum))
-    found = dissected(subject.samples, request, progress)
-    shown = strips(subject.samples, found.units, [one.row for one in listed_units(found)], progress)
-    replace_folder(out, INDEX, files_of(found, subject, shown))
+    with locked_results(out):
+        check_free(out, INDEX, "ganstrata dissect")
+        subject = open_subject(source, scorer=scorer, strata=strata, overrides=overrides, device=device)
+        if curve_stratum is not None:
+            request = replace(request, curve_stratum=stratum_number(subject.generator.strata, curve_stratum))
+        found = dissected(subject.samples, request, progress)
+        shown = strips(subject.samples, found.units, [one.row for one in listed_units(found)], progress)
+        replace_folder(out, INDEX, files_of(found, subject, shown))
     return found
 
 

@@ -23,7 +23,9 @@ WRITTEN = (
 
 
 @contextmanager
-def locked(path: Path, index: str = "run.json", what: str = "run directory") -> Iterator[None]:
+def locked(
+    path: Path, index: str = "run.json", what: str = "run directory", name: Path | None = None
+) -> Iterator[None]:
     """Lock a run directory against other processes; create it if missing.
 
     A directory that was created here is removed again if no run began in it.
@@ -32,6 +34,7 @@ def locked(path: Path, index: str = "run.json", what: str = "run directory") -> 
         path: the directory.
         index: the file that shows that a directory is one.
         what: what such a directory is called, for messages.
+        name: what is in use, for messages; None for the directory.
 
     Raises:
         RunError: the directory holds something else, lies within an array, or another process has locked it;
@@ -68,9 +71,9 @@ def locked(path: Path, index: str = "run.json", what: str = "run directory") -> 
         holder = _holder(note)
         if holder is not None and not holder.is_here and not holder.is_gone:
             lock.release()
-            raise RunError(_refusal(path, holder))
+            raise RunError(_refusal(note, name or path, holder))
     except Timeout:
-        raise RunError(_refusal(path, _holder(note))) from None
+        raise RunError(_refusal(note, name or path, _holder(note))) from None
     except OSError as error:
         _remove_empty(created)
         raise disk_error(error, path / LOCK) from error
@@ -86,8 +89,8 @@ def locked(path: Path, index: str = "run.json", what: str = "run directory") -> 
         # The lock is still held, so no other process can have begun a run. Windows removes no open file.
         empty = not (path / index).exists()
         if empty:
-            for name in begun[1:]:
-                (path / name).unlink(missing_ok=True)
+            for left in begun[1:]:
+                (path / left).unlink(missing_ok=True)
         if empty and os.name != "nt":
             (path / LOCK).unlink(missing_ok=True)
         lock.release()
@@ -95,6 +98,21 @@ def locked(path: Path, index: str = "run.json", what: str = "run directory") -> 
             with suppress(OSError):
                 (path / LOCK).unlink(missing_ok=True)
             _remove_empty(created)
+
+
+@contextmanager
+def locked_results(folder: Path) -> Iterator[None]:
+    """Lock a folder of results, which is replaced as a whole: the lock lies beside it, and goes at the end.
+
+    Raises:
+        RunError: another process has locked it; the message names that process.
+    """
+    check_outside_arrays(folder)
+    real = folder.resolve()
+    place = real.with_name(f".{real.name}.ganstrata-lock")
+    with locked(place, what="lock", name=folder):
+        yield
+    _remove_empty([place])  # one that a killed process has left stays otherwise
 
 
 def _holder(note: Path) -> Holder | None:
@@ -105,7 +123,7 @@ def _holder(note: Path) -> Holder | None:
         return None
 
 
-def _refusal(path: Path, holder: Holder | None) -> str:
+def _refusal(note: Path, name: Path, holder: Holder | None) -> str:
     """Return why a directory cannot be used."""
     who = "" if holder is None else f": {holder}"
     # Some file systems do not pass locks from one machine to another.
@@ -113,9 +131,9 @@ def _refusal(path: Path, holder: Holder | None) -> str:
     if holder is not None and not holder.is_here:
         elsewhere = (
             f". If it was killed, this works {STALE / 60:.0f} minutes after its last sign of life, "
-            f"or at once when you have removed {path / NOTE}"
+            f"or at once when you have removed {note}"
         )
-    return f"{path} is in use by another process{who}; wait until that has finished{elsewhere}"
+    return f"{name} is in use by another process{who}; wait until that has finished{elsewhere}"
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import sys
 
 import pytest
 import yaml
+from ganstrata.core.dissection import folder
 
 CONFIG = """
 generator: {use: fake_layers}
@@ -120,6 +122,42 @@ def test_the_config_of_a_run_and_the_run_give_what_their_segmenter_sees(
     assert "the scorer things of" in refused.stderr
     assert "is another one now: another file" in refused.stderr
     assert not (out / "2").exists()
+
+
+def test_a_second_process_is_told_who_works_on_the_folder(invoke, tmp_path, segment, monkeypatch):
+    (tmp_path / "real").mkdir()
+    out, link = tmp_path / "dissection", tmp_path / "real" / "link"
+    link.symlink_to(out)
+    command = ("dissect", segment, "--stratum", 3, *FEW, "--out")
+    seconds = []
+    files_of = folder.files_of
+
+    def meanwhile(*args):
+        seconds.extend(invoke(*command, one) for one in (out, link))
+        seconds.append(invoke(*command, tmp_path / "other"))
+        return files_of(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "files_of", lambda *args: (patch.undo(), meanwhile(*args))[1])
+        first = invoke(*command, out)
+    assert first.exit_code == 0, first.stderr
+    assert (out / "page.html").is_file()
+    for second, name in zip(seconds, (out, link), strict=False):
+        assert second.exit_code == 2
+        text = " ".join(second.stderr.split())
+        assert f"{name} is in use by another process: process {os.getpid()} on this machine, since" in text
+    assert seconds[2].exit_code == 0, "another folder is free"
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_killed_process_does_not_keep_the_folder_locked(invoke, tmp_path, segment):
+    lock = tmp_path / ".dissection.ganstrata-lock"
+    lock.mkdir()
+    (lock / "run.lock").touch()
+    (lock / "run.lock.json").write_text("{", encoding="utf-8")
+    result = invoke("dissect", segment, "--stratum", 3, "--out", tmp_path / "dissection", *FEW)
+    assert result.exit_code == 0, result.stderr
+    assert not lock.exists()
 
 
 @pytest.mark.parametrize(
