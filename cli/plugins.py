@@ -23,6 +23,7 @@ TITLES = {
     "scorer": "Scorers",
     "boundary": "Boundary learners",
     "engine": "Engines",
+    "inverter": "Inverters",
     "analysis": "Analyses",
     "command": "Commands",
 }

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from ..plugins.plugin_info import CHECKED, Kind, PluginInfo
+from ..plugins.plugin_info import CONFIGURED, Kind, PluginInfo
 
 PLACEHOLDERS: dict[object, Any] = {bool: True, int: 1, float: 1.0, str: "text"}
 
@@ -47,7 +47,7 @@ def section_of(kind: Kind, name: str, options: dict[str, Any]) -> dict[str, Any]
         >>> section_of("boundary", "ridge", {})
         {'boundary': {'use': 'ridge'}}
     """
-    if kind not in CHECKED:
+    if kind not in CONFIGURED:
         raise ValueError(f"a config has no section for the kind '{kind}'")
     use: dict[str, Any] = {"use": name, **({"with": options} if options else {})}
     return {"scorers": [use]} if kind == "scorer" else {kind: use}

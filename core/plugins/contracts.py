@@ -25,6 +25,7 @@ from .boundary import Boundaries
 from .checked_methods import checked_broadcast, checked_map, checked_sample, with_checked_input
 from .classes import check_labels, checked_logits
 from .config_contents import canonical_text
+from .held_tensors import parameters_of
 from .prior_codes import PriorCode
 from .records import Concept, Inputs, Latents, Match, ModelCard, Rendering, State, StatedAccuracy, Stratum
 from .shapes import check_shape
@@ -52,7 +53,7 @@ class Generator(Plugin[ConfigT]):
     relief = "give a smaller synthesis.batch_size, fewer engine.workers, or another device"
     guarded = (
         "card", "strata", "fingerprint", "space", "layer_scale", "groups", "sample", "map", "broadcast",
-        "begin", "stratum", "finish", "style", "style_weights", "prior_codes", "tunable",
+        "begin", "stratum", "finish", "style", "style_weights", "prior_codes", "noise_map", "tunable",
     )  # fmt: skip
     card: ModelCard
     strata: tuple[Stratum, ...]
@@ -94,14 +95,6 @@ class Generator(Plugin[ConfigT]):
     def groups(self) -> Mapping[str, tuple[int, ...]] | None:
         """Layers of each named group, bottom to top; None for the default cuts at 1/7, 3/7 and 6/7 of L."""
         return None
-
-    @property
-    def tunable(self) -> Mapping[str, Tensor]:
-        """Weights that tuning to a picture may change in place, by name; none by default.
-
-        They are the tensors that passes use: what is written into them takes effect in the next pass.
-        """
-        return {}
 
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         """Draw samples start .. start + n - 1 of a stream; each depends on (seed, stream, its index) only."""
@@ -158,6 +151,24 @@ class Generator(Plugin[ConfigT]):
     def style_weights(self, s: int) -> Tensor | None:
         """Return the weights (C_s, D) of stratum s's affine map, for closed-form factorisation, or None."""
         return None
+
+    def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:
+        """Return the noise (N or 1, 1, h, w) that stratum s adds, unscaled, or None if it adds none.
+
+        A stratum with such noise must take that of `inputs.maps` instead, if there is any. Default: None.
+        """
+        return None
+
+    @property
+    def tunable(self) -> Mapping[str, Tensor]:
+        """Return the tensors by name that may be tuned for a picture, as pivotal tuning does.
+
+        Others take their place for the time of a pass, wherever an attribute of the plugin or of its modules
+        holds them. So a plugin may not compute with what it made of them before, and need not be told.
+
+        Default: the parameters of the modules that are attributes of the plugin.
+        """
+        return parameters_of(self)
 
     @classmethod
     def recognise(

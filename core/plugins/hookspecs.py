@@ -1,4 +1,4 @@
-"""Declare all hooks: six that register plugins and three that follow a run.
+"""Declare all hooks: seven that register plugins and three that follow a run.
 
 What registers a plugin may leave out the one line: it is then the first line of the docstring of the class.
 """
@@ -36,6 +36,11 @@ def ganstrata_register_boundaries(register: Register) -> None:
 @hookspec
 def ganstrata_register_engines(register: Register) -> None:
     """Call register(name, "package.module:Class", "one line") for every engine, which spreads tasks."""
+
+
+@hookspec
+def ganstrata_register_inverters(register: Register) -> None:
+    """Call register(name, "package.module:Class", "one line") for every inverter, a step of an inversion."""
 
 
 @hookspec

@@ -9,7 +9,7 @@ Shapes: N pictures, L layers, D code size, Z latent size, H x W the generator's 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol
 
@@ -52,8 +52,10 @@ class Inversion:
         noise: stratum -> noise (N, 1, h, w) that takes the place of the generator's own; empty without.
         weights: for each picture, what is added to tensors of the generator, by their names in
             `Generator.tunable`; empty if the generator stays as it is.
-        mixture: several codes per picture; None if `codes` alone make it.
-        losses: loss (T, N) before each step of a search, and after the last; None without one.
+        mixture: several codes per picture, which the strata up to that of the mixture read; those after it
+            read `codes`. None if `codes` alone make the picture.
+        losses: distance (T, N) before each step of a search, and after the last; None without one. What the
+            step adds to it, such as a penalty on codes, is no part of it, so that steps compare.
     """
 
     codes: Tensor
@@ -69,8 +71,21 @@ class Inversion:
 class Render(Protocol):
     """Make the pictures of an inversion, with gradients if they are switched on."""
 
-    def __call__(self, inversion: Inversion) -> Rendering:
-        """Return the rendering: pictures (N, 3, H, W) and the feature maps that the distance reads."""
+    def __call__(self, inversion: Inversion, rows: Sequence[int] | None = None) -> Rendering:
+        """Return the rendering: pictures (M, 3, H, W) and the feature maps that the distance reads.
+
+        Args:
+            inversion: of M pictures.
+            rows: of which pictures of the task they are, M numbers, which decide fresh noise; None if M = N
+                and they are in its order. A row may come again, as it does for candidates of one picture.
+        """
+
+
+class Distance(Protocol):
+    """Say how far pictures are from wanted ones, with gradients if they are switched on."""
+
+    def __call__(self, rendering: Rendering, rows: Sequence[int] | None = None) -> Tensor:
+        """Return the loss (M,) of M pictures; `rows` are as for `Render`."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +101,15 @@ class InversionTask:
         condition: condition of the pictures, where the user gave it; else None.
         seed: seed of everything that a step draws.
         render: makes pictures.
-        distance: loss (N,) of a rendering, with gradients: pixels, perceptual distance, degradation, mask.
-        on_step: called with the losses (N,) after each step of a search.
+        distance: loss (M,) of a rendering, with gradients: pixels, perceptual distance, degradation, mask.
+        on_step: called with the distances (N,) after each step of a search.
     """
 
     generator: Generator
     pictures: Tensor
     index: Tensor
     render: Render
-    distance: Callable[[Rendering], Tensor]
+    distance: Distance
     known: Tensor | None = None
     condition: Tensor | None = None
     seed: int = 0
@@ -124,7 +139,7 @@ class Inverter(Plugin[ConfigT]):
 
     @abstractmethod
     def invert(self, task: InversionTask, start: Inversion | None) -> Inversion:
-        """Return what was found for all pictures of the task.
+        """Return what was found for all pictures of the task. It is not called in torch.inference_mode().
 
         A picture's result depends on itself, its index and the seed alone, not on the others of its batch.
 

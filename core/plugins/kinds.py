@@ -9,6 +9,7 @@ from .analysis import Analysis
 from .base import Plugin, PluginConfig
 from .contracts import BoundaryLearner, Generator, Scorer
 from .engine import Engine
+from .inverter import Inverter
 
 if TYPE_CHECKING:
     from .plugin_info import Kind
@@ -18,6 +19,7 @@ CONTRACTS: Mapping[Kind, type[Plugin]] = {
     "scorer": Scorer,
     "boundary": BoundaryLearner,
     "engine": Engine,
+    "inverter": Inverter,
     "analysis": Analysis,
 }
 """Base class of the plugins of each kind."""

@@ -13,11 +13,13 @@ from ..errors import PluginBroken
 from .activity import noted
 from .failures import reason_of_import
 
-Kind = Literal["generator", "scorer", "boundary", "engine", "analysis", "command"]
+Kind = Literal["generator", "scorer", "boundary", "engine", "inverter", "analysis", "command"]
 KINDS: tuple[Kind, ...] = ("generator", "scorer", "boundary")
 """Kinds of plugins on which the numbers of a run depend."""
-CHECKED: tuple[Kind, ...] = (*KINDS, "engine")
-"""Kinds of plugins that a config names, and for which there are checks."""
+CONFIGURED: tuple[Kind, ...] = (*KINDS, "engine")
+"""Kinds of plugins that a config names."""
+CHECKED: tuple[Kind, ...] = (*CONFIGURED, "inverter")
+"""Kinds of plugins for which there are checks."""
 ALL_KINDS: tuple[Kind, ...] = (*CHECKED, "analysis", "command")
 RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "generator": ("auto",),  # see config.schema.AUTO
@@ -38,7 +40,7 @@ class PluginInfo:
     """A registered plugin.
 
     Attributes:
-        kind: generator, scorer, boundary, engine, analysis or command.
+        kind: generator, scorer, boundary, engine, inverter, analysis or command.
         name: the registered name.
         target: the class, "package.module:Class"; of a command, the click command.
         summary: one line of description.
@@ -97,8 +99,15 @@ class PluginInfo:
 
 
 def name_fault(kind: Kind, name: str) -> str:
-    """Return why a plugin of this kind cannot have a name; empty if it can."""
-    if not name.isidentifier():
+    """Return why a plugin of this kind cannot have a name; empty if it can.
+
+    An inverter may be called after a space, and that of codes per layer is w+.
+
+    >>> name_fault("inverter", "w+"), name_fault("scorer", "w+")
+    ('', "plugin name 'w+' must be letters, digits and underscores")
+    """
+    bare = name.removesuffix("+") if kind == "inverter" else name
+    if not bare.isidentifier():
         return f"plugin name '{name}' must be letters, digits and underscores"
     if name not in RESERVED.get(kind, ()):
         return ""

@@ -160,12 +160,15 @@ class Inputs:
         condition: conditions (N, ...), or None.
         index: indices of the samples in their stream, (N,).
         noise: seed of fresh noise, for `ganstrata.normals`.
+        maps: stratum -> noise (N, 1, h, w) that takes the place of the generator's own, see
+            `Generator.noise_map`.
     """
 
     n: int
     condition: torch.Tensor | None
     index: torch.Tensor
     noise: int = 0
+    maps: Mapping[int, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

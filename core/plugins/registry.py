@@ -47,6 +47,7 @@ _HOOKS = {
     "scorer": "scorers",
     "boundary": "boundaries",
     "engine": "engines",
+    "inverter": "inverters",
     "analysis": "analyses",
     "command": "commands",
 }

@@ -178,6 +178,7 @@ class Pass:
         condition: from the generator's sample(), or None.
         index: absolute index of each sample (N,), for fresh noise; default 0, 1, ...
         noise: seed of fresh noise.
+        maps: stratum -> noise (N, 1, h, w) in place of the generator's own.
         precision: fp32, bf16 or fp16.
         features: strata whose feature maps are collected.
         restarts: strata before which states are stored.
@@ -201,6 +202,7 @@ class Pass:
         condition: Tensor | None = None,
         index: Tensor | None = None,
         noise: int = 0,
+        maps: Mapping[int, Tensor] | None = None,
         precision: str = "fp32",
         features: Collection[int] = (),
         restarts: Collection[int] = (),
@@ -215,7 +217,11 @@ class Pass:
         self._wanted, self._codes = frozenset(features), codes
         self._units = by_stratum(generator, units)
         self._inputs = Inputs(
-            codes.shape[0], condition, torch.arange(codes.shape[0]) if index is None else index, noise
+            codes.shape[0],
+            condition,
+            torch.arange(codes.shape[0]) if index is None else index,
+            noise,
+            maps or {},
         )
         self._states: dict[int, State] = {}
         collected: dict[int, Tensor] = {}

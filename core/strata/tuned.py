@@ -1,17 +1,21 @@
-"""Add weights of pivotal tuning to a generator for a while, and take them away exactly."""
+"""Add weights of pivotal tuning to a generator for a while.
+
+Nothing is written into its tensors: others take their places, and afterwards the old ones lie there again.
+What autograd has noted of a pass stays right, and gradients reach what is added.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor
 
-from ..errors import MismatchError
+from ..errors import MismatchError, PluginBroken
 from ..messages import listed, visible
 from ..plugins.base import owner_of
 from ..plugins.contracts import Generator
+from ..plugins.held_tensors import Place, places_of
 
 
 @contextmanager
@@ -22,26 +26,36 @@ def tuned(generator: Generator, weights: Mapping[str, Tensor]) -> Iterator[None]
     Graphics 42, 2022.
 
     Args:
-        generator: generator whose tensors `Generator.tunable` names.
+        generator: generator whose tensors `Generator.tunable` names. It must not be used elsewhere meanwhile.
         weights: delta of each tensor, by its name; empty changes nothing.
 
     Raises:
         MismatchError: the generator has no such tensor, or it has another shape. Nothing was changed.
+        PluginBroken: `tunable` names a tensor that the plugin does not hold. Nothing was changed.
     """
     if not weights:
         yield
         return
     tensors = checked(generator, weights)
-    before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    places = places_of(generator, tensors)
+    lost = [visible(name) for name, where in places.items() if not where]
+    if lost:
+        raise PluginBroken(
+            f"{owner_of(generator)}: `tunable` names {listed(lost, 3)}, and neither an attribute of the "
+            "plugin nor one of its modules is that tensor; give the tensors that passes use"
+        )
+    moved = {name: tensor.detach() + weights[name].to(tensor) for name, tensor in tensors.items()}
     try:
-        with torch.no_grad():
-            for name, tensor in tensors.items():
-                tensor.add_(weights[name].to(tensor))
+        _put(places, moved)
         yield
     finally:
-        with torch.no_grad():
-            for name, tensor in tensors.items():
-                tensor.copy_(before[name])
+        _put(places, tensors)
+
+
+def _put(places: Mapping[str, list[Place]], tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        for holder, key in places[name]:
+            holder[key] = tensor
 
 
 def checked(generator: Generator, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

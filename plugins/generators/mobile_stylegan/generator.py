@@ -105,6 +105,12 @@ class MobileStyleGAN(TruncatedGenerator):
             added = noise.of_stratum(self.config.noise, s, self.strata[s], state, self._fixed.get(s))
             return state.with_x(module(state.x, style, added))
 
+    def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:
+        """Return the unscaled noise (N or 1, 1, h, w) of a convolution; None for other strata."""
+        if not isinstance(self._modules[s], Convolution):
+            return None
+        return noise.of_inputs(self.config.noise, s, self.strata[s], inputs, self._fixed.get(s))
+
     def finish(self, state: State) -> Tensor:
         """Return images (N, 3, H, W), with [-1, 1] mapped to [0, 1]."""
         assert state.rgb is not None

@@ -130,6 +130,12 @@ class R3GAN2(PublishedGenerator):
             added = noise.of_stratum(self.config.noise, s, self.strata[s], state, self._fixed.get(s))
             return state.with_x(module(state.x, added))
 
+    def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:
+        """Return the unscaled noise (N or 1, 1, h, w) of a feed-forward block; None for other strata."""
+        if s >= len(self._modules) or not isinstance(self._modules[s], FeedForward):
+            return None
+        return noise.of_inputs(self.config.noise, s, self.strata[s], inputs, self._fixed.get(s))
+
     def finish(self, state: State) -> Tensor:
         """Return images (N, 3, H, W): decoded ones, or with [-1, 1] mapped to [0, 1]."""
         assert state.rgb is not None

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .depthwise import interpolate
 from .mapping import EPSILON, GAIN, LEAK
+from .squares import Squares
 
 Size = tuple[int, int]  # height and width
 TAPS = (1.0, 3.0, 3.0, 1.0)
@@ -109,24 +110,23 @@ class ModulatedConvolution(nn.Module):
         self.register_buffer("noise_const", torch.randn(size))
         self.register_buffer("resample_filter", fir_kernel(taps_of(taps)))
         self.up = up
-        self._squared_weight: Tensor | None = None
+        self._squares = Squares()
 
     def precompute(self) -> None:
-        """Prepare for inference what depends on the weights alone; they must not change afterwards.
+        """Prepare for inference what depends on the weights alone.
 
-        The squared weights are cached. Weights of a transposed convolution are laid out as that takes them,
-        with O and I exchanged; otherwise they would be copied in every pass.
+        The squared weights are kept for as long as these weights are used. Weights of a transposed
+        convolution are laid out as that takes them, with O and I exchanged; otherwise they would be copied in
+        every pass.
         """
-        self._squared_weight = self.weight.detach().square().sum(dim=(2, 3))
         if self.up:
             exchanged = self.weight.detach().transpose(0, 1).contiguous(memory_format=torch.channels_last)
             self.weight.data = exchanged.transpose(0, 1)  # (O, I, 3, 3) as before
+        self._squares.keep(self.weight)
 
     def demodulate(self, style: Tensor) -> Tensor:
         """Return 1 / sqrt(sum over i, k of (s_i w_oik)^2 + epsilon) for styles (N, I), (N, O); equation 3."""
-        squared = self._squared_weight
-        if squared is None:
-            squared = self.weight.square().sum(dim=(2, 3))  # (O, I)
+        squared = self._squares.of(self.weight)  # (O, I)
         return torch.rsqrt(style.square() @ squared.t() + EPSILON)
 
     def forward(

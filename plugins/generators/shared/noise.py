@@ -26,8 +26,17 @@ def keys(inputs: Inputs) -> Tensor:
 
 
 def kept(mode: Noise, inputs: Inputs) -> dict[str, Tensor]:
-    """Return what the state of a pass keeps for the noise: its keys (N, 2) if it is drawn for each sample."""
-    return {"noise": keys(inputs)} if mode == "fresh" else {}
+    """Return what the state of a pass keeps for the noise.
+
+    These are its keys (N, 2) if it is drawn for each sample, and the given noise (N, 1, h, w) of strata.
+    """
+    given = {_given(s): x for s, x in inputs.maps.items()}
+    return {"noise": keys(inputs), **given} if mode == "fresh" else given
+
+
+def _given(s: int) -> str:
+    """Return the name in State.kept of the noise that was given for stratum s."""
+    return f"noise of {s}"
 
 
 def of_stratum(mode: Noise, s: int, stratum: Stratum, state: State, constant: Tensor | None) -> Tensor | None:
@@ -40,12 +49,22 @@ def of_stratum(mode: Noise, s: int, stratum: Stratum, state: State, constant: Te
         state: the state before it, from begin() with kept().
         constant: noise of the stratum for all samples, for the mode "const".
     """
-    if mode == "none":
-        return None
-    if mode == "const":
-        return constant
+    given = state.kept.get(_given(s))
+    if given is not None:
+        return given
+    if mode != "fresh":
+        return constant if mode == "const" else None
     assert state.x is not None
     return fresh(state.kept["noise"], s, (stratum.height, stratum.size), state.x.device)
+
+
+def of_inputs(
+    mode: Noise, s: int, stratum: Stratum, inputs: Inputs, constant: Tensor | None
+) -> Tensor | None:
+    """Return the noise of a stratum as `of_stratum` does, without a pass; on the processor if it is drawn."""
+    if mode != "fresh":
+        return constant if mode == "const" else None
+    return fresh(keys(inputs), s, (stratum.height, stratum.size), torch.device("cpu"))
 
 
 def fresh(key: Tensor, s: int, size: int | tuple[int, int], device: torch.device) -> Tensor:

@@ -100,6 +100,13 @@ class StyleGAN(TruncatedGenerator):
             added = noise.of_stratum(self.config.noise, s, self.strata[s], state, layer.noise_const)
             return State(layer(state.x, style, added), None, state.kept)
 
+    def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:
+        """Return the unscaled noise (N or 1, 1, h, w) of a layer; None for the output."""
+        if s == len(self._layers):
+            return None
+        constant = self._layers[s].noise_const
+        return noise.of_inputs(self.config.noise, s, self.strata[s], inputs, constant)
+
     def finish(self, state: State) -> Tensor:
         """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
         assert state.rgb is not None

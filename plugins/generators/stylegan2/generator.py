@@ -142,6 +142,14 @@ class StyleGAN2(TruncatedGenerator):
                 x = RESIDUAL_GAIN * x + kept.pop("residual")
             return State(x, state.rgb, kept)
 
+    def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:
+        """Return the unscaled noise (N or 1, 1, h, w) of a convolution; None for other strata."""
+        module = self._modules[s].module
+        if isinstance(module, ToRGB):
+            return None
+        constant = module.noise_const[None, None]
+        return noise.of_inputs(self.config.noise, s, self.strata[s], inputs, constant)
+
     def finish(self, state: State) -> Tensor:
         """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
         assert state.rgb is not None

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..shared.fourier import FourierInput
 from ..shared.mapping import EPSILON, GAIN, FullyConnected, Mapping
+from ..shared.squares import Squares
 from .filters import Resampling, filtered_lrelu
 
 CLAMP = 256.0  # of layers, in the published code
@@ -81,11 +82,11 @@ class SynthesisLayer(nn.Module):
         self.resampling = Resampling(
             convolved, sizes.after, sizes.up, sizes.down, max(sizes.up_taps, 1), max(sizes.down_taps, 1)
         )
-        self._squared_weight: Tensor | None = None
+        self._squares = Squares()
 
     def precompute(self) -> None:
-        """Cache the squared weights; the weights must not change afterwards."""
-        self._squared_weight = self.weight.square().sum(dim=(2, 3))  # (O, I)
+        """Keep the squared weights for as long as these weights are used."""
+        self._squares.keep(self.weight)
 
     def modulation(self, style: Tensor) -> tuple[Tensor, Tensor]:
         """Return the scales of input channels (N, I) and output channels (N, O) for styles (N, I).
@@ -93,9 +94,7 @@ class SynthesisLayer(nn.Module):
         With s the style divided by its root mean square and by sqrt(I k^2), the output scale is
         1 / sqrt(sum over i, k of (s_i w_oik)^2 + epsilon) / sqrt(magnitude_ema) (appendix D).
         """
-        squared = (
-            self.weight.square().sum(dim=(2, 3)) if self._squared_weight is None else self._squared_weight
-        )
+        squared = self._squares.of(self.weight)  # (O, I)
         # This normalisation cancels in the product, up to epsilon. It keeps values in the range of 16 bits.
         style = (
             style
@@ -161,7 +160,7 @@ class Network(nn.Module):
         self.mapping, self.synthesis = mapping, synthesis
 
     def precompute(self) -> None:
-        """Cache what depends on the weights alone; the weights must not change afterwards."""
+        """Keep what depends on the weights alone."""
         for name in self.synthesis.names:
             self.layer(name).precompute()
 

@@ -157,6 +157,14 @@ class StyleGANT(TruncatedGenerator):
             added = noise.of_stratum(self.config.noise, s, self.strata[s], state, constant)
             return state.with_x(module.apply_to(state.x, style, added))
 
+    def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:
+        """Return the unscaled noise (N or 1, 1, h, w) of a convolution; None for other strata."""
+        module = self._modules[s][1]
+        if isinstance(module, FourierInput | ToRGB):
+            return None
+        constant = module.noise_const[None, None]
+        return noise.of_inputs(self.config.noise, s, self.strata[s], inputs, constant)
+
     def finish(self, state: State) -> Tensor:
         """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
         assert state.rgb is not None
