@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .core.figures.pictures import png, tile, to_pixels
     from .core.interchange.codes import read_codes
     from .core.interchange.scores import read_scores
+    from .core.inversion.photographs import Pictures, read_pictures
     from .core.leaderboard.board import Board
     from .core.leaderboard.library import leaderboard
     from .core.pipeline.perform import run
@@ -135,6 +136,7 @@ _HOMES = {
     "Part": "checkpoints.content",
     "Pass": "strata.composition",
     "PictureError": "errors",
+    "Pictures": "inversion.photographs",
     "PluginBroken": "errors",
     "PluginConfig": "plugins.base",
     "PluginConflict": "errors",
@@ -184,6 +186,7 @@ _HOMES = {
     "png": "figures.pictures",
     "probe": "probing.samples",
     "read_codes": "interchange.codes",
+    "read_pictures": "inversion.photographs",
     "read_scores": "interchange.scores",
     "register": "plugins.own_classes",
     "render": "strata.composition",
@@ -239,6 +242,7 @@ __all__ = [
     "Part",
     "Pass",
     "PictureError",
+    "Pictures",
     "PluginBroken",
     "PluginConfig",
     "PluginConflict",
@@ -289,6 +293,7 @@ __all__ = [
     "png",
     "probe",
     "read_codes",
+    "read_pictures",
     "read_scores",
     "register",
     "render",

@@ -19,7 +19,13 @@ from torch import Tensor
 
 WINDOW, SPREAD = 11, 1.5  # pixels and standard deviation of the Gaussian window
 K1, K2 = 0.01, 0.03  # of the constants (K L)^2, with range L = 1
-SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of the scales, finest first; their sum is 1
+SCALES = (
+    0.0448,
+    0.2856,
+    0.3001,
+    0.2363,
+    0.1333,
+)  # exponents of the scales, finest first, as published; their sum is 1.0001
 
 
 def squared_error(pictures: Tensor, wanted: Tensor, known: Tensor | None = None) -> Tensor:
@@ -46,10 +52,10 @@ def psnr(pictures: Tensor, wanted: Tensor, known: Tensor | None = None) -> Tenso
 
 
 def scales_for(height: int, width: int) -> tuple[float, ...]:
-    """Return the exponents of MS-SSIM for a size: those of the published scales that fit, made to sum to 1.
+    """Return the exponents of MS-SSIM for a size: those of the published scales that fit.
 
-    A scale fits if its shorter side has at least the 11 pixels of the window, so that all five fit from 176
-    pixels on, three at 64 pixels, and one below 22.
+    A scale fits if its shorter side has at least the 11 pixels of the window: all five from 176 pixels on,
+    three at 64 pixels, one below 22. Fewer than five are divided by their sum.
 
     >>> [round(weight, 4) for weight in scales_for(64, 64)]
     [0.0711, 0.453, 0.476]

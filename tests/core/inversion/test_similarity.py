@@ -54,6 +54,7 @@ def own_ms_ssim(x: np.ndarray, y: np.ndarray, weights: list[float]) -> float:
     for j, weight in enumerate(weights):
         whole, contrast = own_structure(x, y)
         product *= (whole if j == len(weights) - 1 else contrast) ** weight
+        x, y = (a[: len(a) // 2 * 2, : a.shape[1] // 2 * 2] for a in (x, y))
         x, y = ((a[0::2, 0::2] + a[1::2, 0::2] + a[0::2, 1::2] + a[1::2, 1::2]) / 4 for a in (x, y))
     return product
 
@@ -111,7 +112,7 @@ def test_all_five_scales_at_their_published_weights():
 def test_scales_that_fit_sum_to_one(side: int, scales: int):
     weights = scales_for(side, 2 * side)
     assert len(weights) == scales
-    assert sum(weights) == pytest.approx(1.0)
+    assert sum(weights) == pytest.approx(1.0001 if scales == 5 else 1.0)  # the five as published
     assert [w / weights[0] for w in weights] == pytest.approx([w / SCALES[0] for w in SCALES[:scales]])
 
 
@@ -124,7 +125,7 @@ def test_equal_pictures_are_alike_at_any_size(side: int):
 def test_opposite_pictures_have_no_likeness_and_finite_gradients():
     x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     opposite = (1.0 - x).requires_grad_(True)
-    assert float(structure(opposite, x).contrast.max()) < 0.0
+    assert float(structure(opposite.detach(), x).contrast.max()) < 0.0
     value = ms_ssim(opposite, x)
     value.sum().backward()
     assert value.item() == 0.0
