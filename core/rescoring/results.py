@@ -214,7 +214,7 @@ class Effects(EffectArrays):
     @property
     def has_null(self) -> bool:
         """Whether null directions were moved. Without them p, q and rank are NaN, and nothing is a factor."""
-        return self.null.shape[1] > 0
+        return bool(self.null.shape[1] > 0)
 
     @property
     def all_set(self) -> int:
