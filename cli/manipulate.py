@@ -40,9 +40,9 @@ from .streams import say, tell
 @click.option(
     "--codes",
     type=PATH,
-    metavar="FILE",
-    help="Edit saved codes: a file of z (N, Z), w (N, D) or codes (N, L, D), as NumPy, torch, pickles, "
-    "safetensors and JSON hold them.",
+    metavar="FILE|FOLDER",
+    help="Edit pictures of your own: a folder that `ganstrata invert` wrote. Or saved codes: a file of z "
+    "(N, Z), w (N, D) or codes (N, L, D), as NumPy, torch, pickles, safetensors and JSON hold them.",
 )
 @click.option(
     "--codes-as",
@@ -149,6 +149,7 @@ def manipulate(
     Examples:
       ganstrata manipulate runs/rooms --along category/bedroom
       ganstrata manipulate runs/rooms --along attribute/daylight --keep attribute/indoor_lighting --search
+      ganstrata manipulate runs/rooms --along attribute/daylight --codes inverted
       ganstrata manipulate runs/rooms --mode joint --along layout/line:4@bottom --along colour/blue:2@6-9
     """
     with computing("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
@@ -185,4 +186,6 @@ def manipulate(
             target = f" (target {part.boundary.concept})" if part.boundary.direction else ""
             unit = f"steps in {result.unit_in_words}"
             say(clean(f"{part.boundary.name}{target}, {part.where}, {unit}: {distances}"))
+    for line in result.own_places():
+        say(clean(line))
     say(f"In {result.path}: {', '.join(result.files)}")

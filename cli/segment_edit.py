@@ -22,13 +22,10 @@ from .segment_options import (
 )
 from .streams import say
 
-LARGEST = 10**9
+SPACES = ["z", "w", "layers", "w+"]
+SPACE_HELP = "What is moved: one z, one w, or a z (layers) or w (w+) per layer."
 space_option = click.option(
-    "--space",
-    type=click.Choice(["z", "w", "layers", "w+"]),
-    default="z",
-    show_default=True,
-    help="What is moved: one z, one w, or a z (layers) or w (w+) per layer.",
+    "--space", type=click.Choice(SPACES), default="z", show_default=True, help=SPACE_HELP
 )
 
 
@@ -36,14 +33,24 @@ space_option = click.option(
 @folder_argument
 @click.option(
     "--sample",
-    "number",
+    "wanted",
     required=True,
-    type=number_from(0, LARGEST),
-    metavar="K",
-    help="Number of the picture to edit; any number gives another one.",
+    metavar="K|NAME",
+    help="Number of the picture to edit; any number gives another one. With --codes, name or number of a "
+    "picture in its folder.",
+)
+@click.option(
+    "--codes",
+    type=PATH,
+    metavar="FOLDER",
+    help="Edit a picture of your own: a folder that `ganstrata invert` wrote.",
 )
 @click.option("--strokes", type=PATH, metavar="FILE", help="PNG of strokes; without it, files to paint on.")
-@space_option
+@click.option(
+    "--space",
+    type=click.Choice(SPACES),
+    help=f"{SPACE_HELP}  [default: z; for pictures of your own, the space in which they were inverted]",
+)
 @steps_option
 @click.option(
     "--by",
@@ -74,10 +81,11 @@ space_option = click.option(
 @quiet_option
 def edit_command(
     folder: Path,
-    number: int,
+    wanted: str,
+    codes: Path | None,
     strokes: Path | None,
     steps: int,
-    space: str,
+    space: str | None,
     by: str,
     learning_rate: float,
     emphasis: float,
@@ -96,6 +104,7 @@ def edit_command(
     Examples:
       ganstrata segment edit segmentations/rooms --sample 3 --out paint
       ganstrata segment edit segmentations/rooms --sample 3 --strokes paint/strokes.png --out edited
+      ganstrata segment edit segmentations/rooms --codes inverted --sample 1-sofa --out paint
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
         from ..core.semantics.painting.edit_stage import PAGE, PaintRequest, edit_into
@@ -105,11 +114,14 @@ def edit_command(
         studio = Studio.open(folder, device, progress)
         edited = None
         if strokes is None:
-            prepare_painting(studio, number, out, "teacher" if by == "teacher" else "extractor")
+            prepare_painting(
+                studio, studio.picture(wanted, codes), out, "teacher" if by == "teacher" else "extractor"
+            )
         else:
             request = PaintRequest(
-                sample=number,
+                sample=wanted,
                 strokes=strokes,
+                codes=codes,
                 space=cast("Any", space),
                 search=Search(steps=steps, learning_rate=learning_rate),
                 emphasis=emphasis,

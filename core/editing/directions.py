@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..boundaries.files import FILES, boundaries_in, load_boundaries
 from ..errors import DataError, LayerError, UserError, nearest
 from ..plugins.boundary import STYLES, Boundaries, Boundary
 from ..plugins.compatibility import check_fits, lie_in_styles
-from ..plugins.contracts import Generator
 from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..storage.disk import file_hash
@@ -306,29 +303,4 @@ def conditional(boundary: Boundary, conditions: list[Boundary]) -> Boundary:
         normal=(normal[0] if flat else normal).astype(np.float32),
         offset=np.asarray(offset[0] if flat else offset, dtype=np.float32),
         given=(*boundary.given, *names),
-    )
-
-
-@torch.inference_mode()
-def mean_code(generator: Generator, condition: Tensor | None = None) -> Tensor | None:
-    """Return the w towards which truncation pulls samples, for each layer: (N, L, D), or (1, L, D).
-
-    mean_l = broadcast(0)_l / (1 - scale_l) where truncation acts; elsewhere no mean is needed, and it is 0.
-    None if broadcast() is not a truncation towards a point.
-
-    Args:
-        generator: generator of the samples.
-        condition: of the N samples, on which the mean may depend; None if they have none.
-    """
-    rows = 1 if condition is None else len(condition)
-    zero = torch.zeros(rows, generator.card.code_size, device=generator.device)
-    base = generator.broadcast(zero, condition).float()  # (N, L, D)
-    ones = generator.broadcast(zero + 1.0, condition).float()
-    scale = torch.from_numpy(np.asarray(generator.layer_scale, dtype=np.float32)).to(base)[:, None]
-    if not torch.allclose(ones - base, scale.expand_as(base), atol=1e-4, rtol=1e-4):
-        return None
-    return torch.where(
-        scale == 1.0,
-        torch.zeros_like(base),
-        base / torch.where(scale == 1.0, torch.ones_like(scale), 1.0 - scale),
     )

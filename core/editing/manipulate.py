@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, UserError
 from ..figures import sheets
 from ..figures.pictures import Pixels
+from ..messages import listed
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import Finished, open_finished_run
@@ -19,8 +20,9 @@ from ..runs.stages import Stage
 from ..storage.filenames import file_stem
 from ..storage.result_folder import check_free, index_text, replace_folder
 from ..strata.moves import unit_in_words
+from ..strata.truncation import mean_code
 from . import coarse, films
-from .directions import EditPart, find_boundaries, find_parts, mean_code
+from .directions import EditPart, find_boundaries, find_parts
 from .folder_name import folder_name
 from .page import build_page
 from .range_search import Coarse, even_steps, find_range
@@ -28,7 +30,7 @@ from .record import EditRecord
 from .render import Frames, Ruler, StripRenderer
 from .request import JITTER, SEARCHED, EditRequest
 from .sources import find_source
-from .steps import Strip, positions, strips_of
+from .steps import Strip, positions, signed, strips_of
 from .tables import Edited, scores_text, steps_text
 
 INDEX = "manipulate.json"
@@ -50,6 +52,7 @@ class Manipulated:
         unit: of distances: `sd`, standard deviations of w or of the styles, or `raw`.
         remarks: how the shape of a file was read, and layers for which a boundary was not made.
         styles: whether style channels were moved, and not codes.
+        inverted: whether they are inverted pictures of the user.
     """
 
     path: Path
@@ -62,6 +65,23 @@ class Manipulated:
     unit: str
     remarks: tuple[str, ...] = ()
     styles: bool = False
+    inverted: bool = False
+
+    def own_places(self) -> list[str]:
+        """Return a sentence for each strip on where pictures of the user lie themselves; none for samples."""
+        if not self.inverted:
+            return []
+        lines = []
+        for strip, before in zip(self.strips, self.before, strict=True):
+            for p, part in enumerate(strip.parts):
+                places = (
+                    f"{name} {signed(float(distance), 2)}"
+                    for name, distance in zip(self.names, before.distances[:, 0, p], strict=True)
+                    if not np.isnan(distance)
+                )
+                if listing := listed(list(places)):
+                    lines.append(f"Before the edit they lie from {part.boundary.name} at {listing}")
+        return lines
 
     @property
     def unit_in_words(self) -> str:
@@ -102,7 +122,8 @@ def manipulate(
         mode: independent, joint, absolute (to distances from the boundary) or jitter (draws with noise).
         seeds: seeds of new pictures, such as "0-9" or [0, 1]; the default is those that the report edits.
         samples: the run's own pictures.
-        codes: a file of codes: z (N, Z), w (N, D) or codes (N, L, D), in any format that is read.
+        codes: a folder that `ganstrata.invert` wrote, or a file of codes: z (N, Z), w (N, D) or codes (N, L,
+            D), in any format that is read.
         codes_as: `code` for one code (L, D), `codes` for N of them, `codes-last` if the last axis counts
             them; needed where the shape does not tell.
         space: z, w or w+; needed where neither file nor shape tells.
@@ -181,7 +202,7 @@ def _perform(finished: Finished, request: EditRequest, progress: Progress) -> Ma
             "its broadcast() is not a truncation towards a point"
         )
     out = _folder(run, request, strips)
-    rows = -(-len(source.codes) // prepared.batch) * prepared.batch
+    rows = source.rendered(prepared.batch)
     columns = strips[0].distances.shape[1]
     total = rows * columns * (len(strips) + (columns if "grid" in request.kinds else 0))
     if request.search:
@@ -225,6 +246,7 @@ def _perform(finished: Finished, request: EditRequest, progress: Progress) -> Ma
         unit=record.unit,
         remarks=(*source.remarks, *(part.beyond for part in parts if part.beyond)),
         styles=styles,
+        inverted=source.inverted,
     )
 
 

@@ -12,15 +12,18 @@
       pair.className = "pair";
       pair.append(title, both);
       pairs.append(pair);
-      return { edited, cells: cells.slice(1) };
+      return { edited, cells: cells.slice(1), itself: cells[0] };
     });
+    // Pictures of the user are first shown as they are, each at its own distance from the boundary.
+    let untouched = "itself" in strip.dataset;
     const show = () => {
-      const step = +slider.value;
-      output.textContent = heads[step];
-      slider.setAttribute("aria-valuetext", heads[step]);
-      for (const { edited, cells } of shown) edited.replaceChildren(...[...cells[step].children].map((child) => child.cloneNode(true)));
+      const step = +slider.value, text = untouched ? "as it is" : heads[step];
+      output.textContent = text;
+      slider.setAttribute("aria-valuetext", text);
+      if (untouched) for (const { edited, itself } of shown) edited.replaceChildren(...[...itself.children].map((child) => child.cloneNode(true)));
+      else for (const { edited, cells } of shown) edited.replaceChildren(...[...cells[step].children].map((child) => child.cloneNode(true)));
     };
-    slider.addEventListener("input", show);
+    slider.addEventListener("input", () => { untouched = false; show(); });
     strip.querySelector(".viewer").hidden = false;
     show();
   }

@@ -21,8 +21,9 @@ from ..strata.moves import unit_in_words
 from .record import EditRecord
 from .render import Frames
 from .response import described, response
+from .sources import Source
 from .steps import Strip, signed
-from .tables import Edited
+from .tables import Edited, nearest_step
 
 SHOWN = 3  # scores named under a picture, beside those of the edited concepts
 MIN_WIDTH = 128  # smaller pictures are enlarged
@@ -60,10 +61,17 @@ class CellView:
 
 @dataclass(frozen=True)
 class SampleView:
-    """Hold the row of a sample: unedited, then at each step."""
+    """Hold the row of a sample: unedited, then at each step.
+
+    Attributes:
+        name: of the sample.
+        cells: its pictures.
+        own: where a picture of the user lies itself, its distance from each boundary; empty for samples.
+    """
 
     name: str
     cells: tuple[CellView, ...]
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,13 +107,20 @@ class SearchView:
 
 @dataclass(frozen=True)
 class StripView:
-    """Hold a strip: the boundaries, a label over each step, a row per sample, and the searches."""
+    """Hold a strip: the boundaries, a label over each step, a row per sample, and the searches.
+
+    Attributes:
+        first: step at which the slider starts.
+        at_itself: whether that step is the one next to where the pictures lie themselves.
+    """
 
     name: str
     mode: str
     level: str
     parts: tuple[PartView, ...]
     labels: tuple[str, ...]
+    first: int
+    at_itself: bool
     rows: tuple[SampleView, ...]
     searches: tuple[SearchView, ...]
 
@@ -125,7 +140,7 @@ def build_page(run: Run, edited: Sequence[Edited], record: EditRecord) -> str:
         short_unit="sd" if record.unit == "sd" else f"in {space}",
         space=space,
         strips=[
-            _strip(record.source.names, each, run.concepts, run.record.generator.background, meanings)
+            _strip(record.source, each, run.concepts, run.record.generator.background, meanings)
             for each in edited
         ],
     )
@@ -140,7 +155,7 @@ def meanings_of(run: Run, record: EditRecord) -> dict[str, str]:
 
 
 def _strip(
-    names: Sequence[str],
+    source: Source,
     each: Edited,
     concepts: Sequence[ConceptStats],
     background: str,
@@ -149,14 +164,14 @@ def _strip(
     """Return what the template shows of one strip; `meanings` are those of directions, by name."""
     own = [part.column for part in each.strip.parts if part.column is not None]
     rows = []
-    for k, name in enumerate(names):
+    for k, name in enumerate(source.names):
         plain = None if each.before.scores is None else each.before.scores[k, 0]
         steps = range(each.strip.distances.shape[1])
         cells = (
             _cell(each.before, k, 0, None, None, own, concepts, background),
             *(_cell(each.frames, k, t, plain, each.strip, own, concepts, background) for t in steps),
         )
-        rows.append(SampleView(name, cells))
+        rows.append(SampleView(name, cells, cells[0].distances if source.inverted else ()))
     parts = tuple(zip(each.strip.parts, each.strip.distances, strict=True))
     return StripView(
         name=each.strip.name,
@@ -174,6 +189,8 @@ def _strip(
             for part, row in parts
         ),
         labels=each.strip.labels,
+        first=nearest_step(each) if source.inverted else each.strip.distances.shape[1] - 1,
+        at_itself=source.inverted,
         rows=tuple(rows),
         searches=tuple(
             SearchView(

@@ -19,8 +19,10 @@ from ..strata.composition import Pass
 from ..strata.displacements import added_styles
 from ..strata.moves import jitter, move, move_jointly, move_to, signed_distance
 from ..strata.styles import style_strata, styles_of
-from .directions import EditPart, mean_code
-from .sources import Source
+from ..strata.truncation import mean_code
+from ..strata.tuned import tuned
+from .directions import EditPart
+from .sources import Source, SourceBatch
 from .steps import Strip
 
 Floats = NDArray[np.float32]
@@ -97,30 +99,39 @@ class StripRenderer:
         Returns:
             For each strip the unedited pictures (T = 1); for each strip its pictures.
         """
-        count = len(self.source.codes)
         before: list[list[Frames]] = [[] for _ in strips]
         after: list[list[Frames]] = [[] for _ in strips]
-        for start in range(0, count, self.prepared.batch):
-            # The last batch is filled up with its last row.
-            rows = torch.arange(start, start + self.prepared.batch).clamp(max=count - 1)
-            size = min(self.prepared.batch, count - start)
-            codes, index = self.source.codes[rows.to(self.source.codes.device)], self.source.index[rows]
-            condition = (
-                None
-                if self.source.condition is None
-                else self.source.condition[rows.to(self.source.condition.device)]
-            )
-            base = self.prepared.render(
-                codes, condition, index, self.source.stream, [strip.layers for strip in strips], strict=True
-            )
-            plain = self.prepared.score(base.rendering) if self.scored else None
-            batch = _Batch(codes, index, mean_code(self.prepared.generator, condition))
-            for s, strip in enumerate(strips):
-                columns = [self._column(base, batch, strip, t, done) for t in range(strip.distances.shape[1])]
-                unedited = _Column(to_pixels(base.rendering.pictures), plain, codes, None)
-                before[s].append(self._frames([unedited], strip.parts, batch.mean, size))
-                after[s].append(self._frames(columns, strip.parts, batch.mean, size))
+        for part in self.source.batches(self.prepared.batch):
+            with tuned(self.prepared.generator, part.weights):
+                self._draw(part, strips, before, after, done)
         return [_joined(pieces) for pieces in before], [_joined(pieces) for pieces in after]
+
+    def _draw(
+        self,
+        part: SourceBatch,
+        strips: Sequence[Strip],
+        before: list[list[Frames]],
+        after: list[list[Frames]],
+        done: Step,
+    ) -> None:
+        """Render the strips of a batch, and add them to those before and after the edit."""
+        base = self.prepared.render(
+            part.codes,
+            part.condition,
+            part.index,
+            self.source.stream,
+            [strip.layers for strip in strips],
+            strict=True,
+            maps=part.noise,
+            seed=self.source.noise_seed,
+        )
+        plain = self.prepared.score(base.rendering) if self.scored else None
+        batch = _Batch(part.codes, part.index, mean_code(self.prepared.generator, part.condition))
+        for s, strip in enumerate(strips):
+            columns = [self._column(base, batch, strip, t, done) for t in range(strip.distances.shape[1])]
+            unedited = _Column(to_pixels(base.rendering.pictures), plain, part.codes, None)
+            before[s].append(self._frames([unedited], strip.parts, batch.mean, part.size))
+            after[s].append(self._frames(columns, strip.parts, batch.mean, part.size))
 
     def _column(self, base: Pass, batch: _Batch, strip: Strip, t: int, done: Step) -> _Column:
         """Return pictures, scores and codes at step t; nothing else of it stays in memory."""

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..checkpoints import read_values
+from ..checkpoints.values import OWN
 from ..errors import DataError, MismatchError, UserError
 from ..interchange.arrays import times
 from ..interchange.code_shapes import CodeSizes
@@ -33,6 +35,17 @@ class SavedCodes(NamedTuple):
     kind: str
     sha256: str
     remarks: tuple[str, ...]
+
+
+def holds_inversion(path: Path) -> bool:
+    """Return whether codes are those of inverted pictures: a folder, or a file of codes that says so."""
+    if path.is_dir():
+        return True
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    content = read_values(path).content
+    own = content.get(OWN) if isinstance(content, Mapping) else None
+    return isinstance(own, Mapping) and "inversion" in own
 
 
 @torch.inference_mode()

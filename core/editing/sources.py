@@ -1,18 +1,20 @@
-"""Find the pictures to edit: fresh ones, the run's own, or those of a file."""
+"""Find the pictures to edit: fresh ones, the run's own, those of a file, or inverted ones."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import DataError, UserError
 from ..randomness import Stream
+from ..runs.inversions import CODES, StoredInversion, read_inversion
 from ..runs.prepare import Prepared
 from ..storage.json_values import JsonObject
-from .request import EditRequest, parse_numbers
-from .saved_codes import read_saved
+from .request import MOST, EditRequest, parse_numbers
+from .saved_codes import holds_inversion, read_saved
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,50 @@ class CodesFile:
 
 
 @dataclass(frozen=True)
+class InvertedPictures:
+    """Hold which folder the inverted pictures are from.
+
+    Attributes:
+        file: name of the folder, or of the file of codes where it stands alone.
+        sha256: digest of the codes.
+        names: of the pictures.
+        noise: strata whose noise maps belong to the pictures.
+        weights: whether each picture has weights of its own.
+    """
+
+    file: str
+    sha256: str
+    names: tuple[str, ...]
+    noise: tuple[int, ...]
+    weights: bool
+
+    def as_data(self) -> JsonObject:
+        """Return the entry of manipulate.json."""
+        return {"from": "inversion", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class SourceBatch:
+    """Hold a batch of pictures to edit, filled up to its size with the last of them.
+
+    Attributes:
+        codes: (B, L, D).
+        condition: of the pictures, or None.
+        index: (B,).
+        noise: stratum -> noise map of each picture (B, 1, h, w).
+        weights: what is added to tensors of the generator for all of them.
+        size: number of pictures that are not there to fill it up.
+    """
+
+    codes: Tensor
+    condition: Tensor | None
+    index: Tensor
+    noise: Mapping[int, Tensor]
+    weights: Mapping[str, Tensor]
+    size: int
+
+
+@dataclass(frozen=True)
 class Source:
     """Represent pictures to edit.
 
@@ -60,6 +106,9 @@ class Source:
         names: names of the samples, as shown to the user.
         origin: where the pictures come from.
         remarks: how the shape of a file was read, where the user may want to know.
+        noise: stratum -> noise map of each picture (N, 1, h, w), in place of fresh noise.
+        weights: what is added to tensors of the generator for each picture; empty if nothing is.
+        noise_seed: seed of fresh noise; None for that of the run.
     """
 
     codes: Tensor
@@ -67,8 +116,49 @@ class Source:
     index: Tensor
     stream: Stream
     names: tuple[str, ...]
-    origin: DrawnSamples | CodesFile
+    origin: DrawnSamples | CodesFile | InvertedPictures
     remarks: tuple[str, ...] = ()
+    noise: Mapping[int, Tensor] = field(default_factory=dict)
+    weights: tuple[Mapping[str, Tensor], ...] = ()
+    noise_seed: int | None = None
+
+    @property
+    def inverted(self) -> bool:
+        """Whether they are pictures of the user, so that it matters where they lie themselves."""
+        return isinstance(self.origin, InvertedPictures)
+
+    def rows(self, rows: Sequence[int]) -> Source:
+        """Return some of the pictures, in the order of `rows`."""
+        chosen = list(rows)
+        return replace(
+            self,
+            codes=self.codes[chosen],
+            condition=None if self.condition is None else self.condition[chosen],
+            index=self.index[chosen],
+            names=tuple(self.names[i] for i in chosen),
+            noise={s: maps[chosen] for s, maps in self.noise.items()},
+            weights=tuple(self.weights[i] for i in chosen) if self.weights else (),
+        )
+
+    def rendered(self, batch: int) -> int:
+        """Return how many pictures one column of them renders, in batches that are filled up."""
+        return len(self.codes) if any(self.weights) else -(-len(self.codes) // batch) * batch
+
+    def batches(self, batch: int) -> Iterator[SourceBatch]:
+        """Yield batches of one size, of which the last is filled up; of 1 if pictures have weights."""
+        count = len(self.codes)
+        batch = 1 if any(self.weights) else batch
+        for start in range(0, count, batch):
+            rows = torch.arange(start, start + batch).clamp(max=count - 1)
+            condition = self.condition
+            yield SourceBatch(
+                self.codes[rows.to(self.codes.device)],
+                None if condition is None else condition[rows.to(condition.device)],
+                self.index[rows],
+                {s: maps[rows.to(maps.device)] for s, maps in self.noise.items()},
+                self.weights[start] if batch == 1 and self.weights else {},
+                min(batch, count - start),
+            )
 
 
 def find_source(prepared: Prepared, request: EditRequest) -> Source:
@@ -76,9 +166,12 @@ def find_source(prepared: Prepared, request: EditRequest) -> Source:
 
     Raises:
         UserError: numbers beyond the run's samples, or a file that does not fit the generator.
+        DataError: inverted pictures cannot be edited.
     """
     if request.codes is not None:
-        return _from_file(prepared, request)
+        return (
+            _inverted(prepared, request) if holds_inversion(request.codes) else _from_file(prepared, request)
+        )
     if request.samples is not None:
         indices, count = parse_numbers(request.samples, "--samples"), prepared.config.synthesis.samples
         beyond = [i for i in indices if i >= count]
@@ -133,4 +226,55 @@ def _from_file(prepared: Prepared, request: EditRequest) -> Source:
         tuple(f"code {i}" for i in range(count)),
         CodesFile(request.codes.name, saved.sha256, saved.kind, count),
         saved.remarks,
+    )
+
+
+def _inverted(prepared: Prepared, request: EditRequest) -> Source:
+    """Return the pictures of a folder of inverted ones, with all of which the generator makes them again.
+
+    Raises:
+        UserError: an option says what the folder says itself, or there are too many pictures.
+        DataError: a picture is made of several codes.
+    """
+    assert request.codes is not None
+    for option, value in (("--codes-as", request.codes_as), ("--space", request.space)):
+        if value is not None:
+            raise UserError(f"{option} {value}: {request.codes} says itself what its codes are; leave it out")
+    return source_of(read_inversion(request.codes, prepared.generator))
+
+
+def source_of(stored: StoredInversion) -> Source:
+    """Return inverted pictures as a source of edits.
+
+    Raises:
+        UserError: there are too many pictures.
+        DataError: a picture is made of several codes.
+    """
+    inversion = stored.inversion
+    if inversion.mixture is not None:
+        raise DataError(
+            f"{stored.path}: its pictures are made of several codes each, which are added inside the "
+            "generator, and no boundary says how to move such a sum; invert them without multi_code"
+        )
+    if len(stored.names) > MOST:
+        raise UserError(
+            f"{stored.path} holds {len(stored.names)} pictures; at most {MOST} are edited at once"
+        )
+    alone = stored.path.name != CODES
+    return Source(
+        inversion.codes,
+        inversion.condition,
+        stored.index,
+        Stream.EDITING,
+        stored.names,
+        InvertedPictures(
+            stored.path.name if alone else stored.path.resolve().parent.name,
+            stored.sha256,
+            stored.names,
+            tuple(inversion.noise),
+            any(inversion.weights),
+        ),
+        noise=inversion.noise,
+        weights=inversion.weights,
+        noise_seed=stored.seed,
     )

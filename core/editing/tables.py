@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..runs.manifest import ConceptStats
 from ..storage.csv_tables import csv_text
 from .render import Frames
@@ -18,6 +20,19 @@ class Edited:
     strip: Strip
     before: Frames
     frames: Frames
+
+
+def nearest_step(each: Edited) -> int:
+    """Return the step next to where the unedited pictures lie themselves.
+
+    Moved by a distance, pictures lie themselves at 0. In mode absolute it is their own distance from the
+    boundary, of which the median over pictures counts: the projection of a code on the boundary's normal.
+    """
+    distances = each.strip.distances  # (P, T)
+    if each.strip.mode == "absolute":
+        own = np.nanmedian(each.before.distances[:, 0], axis=0)[:, None]  # (P, 1)
+        return int(np.abs(distances - own).max(axis=0).argmin())
+    return int(np.abs(distances).max(axis=0).argmin())
 
 
 def steps_text(names: Sequence[str], edited: Sequence[Edited]) -> str:

@@ -9,8 +9,8 @@ Shapes: N pictures, R rows of variables, V numbers in a row, L layers, D code si
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from ..randomness import Stream, noise_seed
 from .code_spaces import CodeSpace
 from .composition import Pass
 from .search_defaults import LEARNING_RATE, PENALTY, STEPS
+from .tuned import tuned
 
 Objective = Callable[[Rendering], Tensor]  # loss (N,) of a rendering, without penalties
 OnStep = Callable[[int], None]
@@ -85,6 +86,8 @@ class Renderer:
         seed: seed of the samples and of fresh noise.
         precision: fp32, bf16 or fp16.
         stream: stream of the samples.
+        maps: stratum -> noise map (N, 1, h, w) in place of fresh noise.
+        weights: what is added to tensors of the generator for all of them.
     """
 
     space: CodeSpace
@@ -93,19 +96,23 @@ class Renderer:
     seed: int = 0
     precision: str = "fp32"
     stream: Stream = Stream.EDITING
+    maps: Mapping[int, Tensor] = field(default_factory=dict)
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
 
     def render(self, codes: Tensor) -> Rendering:
         """Return the pictures and feature maps of codes (N, L, D), with gradients if they are switched on."""
         generator: Generator = self.space.generator
-        return Pass(
-            generator,
-            codes,
-            condition=self.latents.condition,
-            index=self.latents.index,
-            noise=noise_seed(self.seed, self.stream),
-            precision=self.precision,
-            features=self.strata,
-        ).rendering
+        with tuned(generator, self.weights):
+            return Pass(
+                generator,
+                codes,
+                condition=self.latents.condition,
+                index=self.latents.index,
+                noise=noise_seed(self.seed, self.stream),
+                maps=self.maps,
+                precision=self.precision,
+                features=self.strata,
+            ).rendering
 
 
 def search_codes(

@@ -114,10 +114,8 @@ class CodeSpace:
         moves[list(self.moved)] = True
         return torch.where(moves, codes, self.kept)
 
-    def only(self, layers: Sequence[int], latents: Latents) -> CodeSpace:
-        """Return the space in which only some layers move; the others keep the codes of the samples."""
-        with torch.no_grad():
-            kept = self.codes(self.start(latents))
+    def only(self, layers: Sequence[int], kept: Tensor) -> CodeSpace:
+        """Return the space in which only some layers move; the others have the codes `kept` (N, L, D)."""
         return replace(self, moved=tuple(layers), kept=kept)
 
 

@@ -124,6 +124,8 @@ class ScoredGenerator:
         *,
         strict: bool = False,
         late: bool = False,
+        maps: Mapping[int, Tensor] | None = None,
+        seed: int | None = None,
     ) -> Pass:
         """Render a batch, ready to restart at the layer sets of `edits`.
 
@@ -135,6 +137,8 @@ class ScoredGenerator:
             edits: layer sets that will be edited.
             strict: refuse pictures that are not finite even if `tolerant`.
             late: whether pictures that are not finite are refused when they are scored, instead of at once.
+            maps: stratum -> noise (N, 1, h, w) in place of the generator's own.
+            seed: seed of fresh noise, where it is not that of the samples.
 
         Raises:
             PictureError: a picture is not finite and not tolerated.
@@ -144,7 +148,8 @@ class ScoredGenerator:
             codes,
             condition=condition,
             index=index,
-            noise=noise_seed(self.seed, stream),
+            noise=noise_seed(self.seed if seed is None else seed, stream),
+            maps=maps,
             precision=self.precision,
             features=self.features,
             restarts={first_reader(self.generator, layers) for layers in edits},

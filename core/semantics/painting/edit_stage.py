@@ -28,6 +28,7 @@ from .edit_measures import ColourChange, LabelChange, colour_change, label_chang
 from .editing import by_colours, by_labels, painted_target
 from .painted_folder import Content, Names, make_into
 from .painted_page import edit_page
+from .painted_picture import Picture
 from .studio import COMMAND, Studio, pictures_of
 
 By = Literal["extractor", "teacher", "colour"]
@@ -41,9 +42,10 @@ class PaintRequest:
     """Ask for an edit by painting.
 
     Attributes:
-        sample: number of the sample in Stream.EDITING.
+        sample: number of the sample in Stream.EDITING, or name or number of an inverted picture.
         strokes: a PNG of strokes.
-        space: space whose codes move.
+        codes: folder of inverted pictures; None for samples.
+        space: space whose codes move; None for z, or that in which the picture was inverted.
         layers: layers whose codes move: numbers, or the name of a group; None for all.
         search: steps, learning rate and penalties.
         emphasis: weight of the painted pixels beside that of all pixels.
@@ -51,9 +53,10 @@ class PaintRequest:
         resize: whether strokes of another size are resized.
     """
 
-    sample: int
+    sample: int | str
     strokes: Path
-    space: SpaceName = "z"
+    codes: Path | None = None
+    space: SpaceName | None = None
     layers: str | None = None
     search: Search = field(default_factory=Search)
     emphasis: float = EMPHASIS
@@ -67,6 +70,8 @@ class PaintedEdit:
 
     Attributes:
         request: what was asked.
+        picture: what was edited.
+        space: space whose codes moved.
         found: codes and renderings before and after.
         painted: painted pixels, (1, h, w), bool.
         target: wanted labels (1, H, W); None if colours were painted.
@@ -78,6 +83,8 @@ class PaintedEdit:
     """
 
     request: PaintRequest
+    picture: Picture
+    space: SpaceName
     found: Found
     painted: Tensor
     target: Tensor | None
@@ -106,20 +113,22 @@ def edit(studio: Studio, request: PaintRequest, progress: Progress | None = None
     """
     if request.by not in WAYS:
         raise UserError(f"edits by '{request.by}' are unknown; give one of {', '.join(WAYS)}")
-    latents, _ = studio.sample(request.sample)
-    space = CodeSpace.of(studio.generator, request.space, latents.condition, studio.seed)
+    picture = studio.picture(request.sample, request.codes)
+    space = CodeSpace.of(
+        studio.generator, request.space or picture.default_space, picture.latents.condition, studio.seed
+    )
     if request.layers is not None:
         groups, count = groups_of(studio.generator), studio.generator.card.layers
         named = layer_sets([request.layers], groups, count).values()
-        space = space.only(sorted({layer for layers in named for layer in layers}), latents)
-    renderer = Renderer(space, latents, studio.strata, studio.seed, studio.precision)
-    start = space.start(latents)
+        space = space.only(sorted({layer for layers in named for layer in layers}), picture.codes)
+    renderer = picture.renderer(space, studio.strata, studio.precision)
+    start = picture.start(space)
     with torch.no_grad():
         before = renderer.render(space.codes(start))
     task = _by_colours(request, before) if request.by == "colour" else _by_labels(studio, request, before)
     with (progress or Progress(quiet=True)).stage("edit", total=request.search.steps) as on_step:
         found = search_codes(renderer, start, task.objective, request.search, on_step)
-    return _measured(studio, request, found, task)
+    return _measured(studio, request, picture, renderer, found, task)
 
 
 def _by_colours(request: PaintRequest, before: Rendering) -> _Task:
@@ -147,7 +156,14 @@ def _by_labels(studio: Studio, request: PaintRequest, before: Rendering) -> _Tas
 
 
 @torch.no_grad()
-def _measured(studio: Studio, request: PaintRequest, found: Found, task: _Task) -> PaintedEdit:
+def _measured(
+    studio: Studio,
+    request: PaintRequest,
+    picture: Picture,
+    renderer: Renderer,
+    found: Found,
+    task: _Task,
+) -> PaintedEdit:
     """Label the pictures before and after by the extractor and the teacher, and compare."""
     used = studio.predictor("teacher" if request.by == "teacher" else "extractor")
     labels: dict[str, tuple[Tensor, Tensor]] = {}
@@ -161,7 +177,17 @@ def _measured(studio: Studio, request: PaintRequest, found: Found, task: _Task) 
         changes[name] = label_change(before, after, nearest_planes(task.painted, studio.size), task.target)
     colours = colour_change(found.before.images, found.after.images, task.painted)
     return PaintedEdit(
-        request, found, task.painted, task.target, task.wanted, used.classes, labels, changes, colours
+        request,
+        picture,
+        renderer.space.name,
+        found,
+        task.painted,
+        task.target,
+        task.wanted,
+        used.classes,
+        labels,
+        changes,
+        colours,
     )
 
 
@@ -202,7 +228,7 @@ def _content(studio: Studio, edited: PaintedEdit) -> Content:
         legend,
         pictures,
         edited.found.codes,
-        studio.sample(edited.request.sample)[0].condition,
+        edited.picture.latents.condition,
         lambda codes: edit_page(studio, edited, legend, codes),
         record_of(studio, edited),
     )
@@ -212,10 +238,11 @@ def record_of(studio: Studio, edited: PaintedEdit) -> JsonObject:
     """Return what edit.json holds: all that decides the pictures, and the measures."""
     request = edited.request
     return {
-        "sample": request.sample,
+        "sample": edited.picture.name,
+        "codes": edited.picture.origin,
         "strokes": {"file": request.strokes.name, "sha256": file_hash(request.strokes)},
         "by": request.by,
-        "space": request.space,
+        "space": edited.space,
         "layers": request.layers,
         "search": asdict(request.search),
         "emphasis": request.emphasis,

@@ -99,7 +99,7 @@ def edit_page(studio: Studio, edited: PaintedEdit, legend: Legend, codes: str) -
         studio,
         legend,
         kind="edit by painting",
-        heading=f"Sample {edited.request.sample} of",
+        heading=f"{edited.picture.words} of",
         lead=lead,
         groups=groups,
         shown=[x for pair in edited.labels.values() for x in pair],

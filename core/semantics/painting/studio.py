@@ -10,13 +10,13 @@ import torch
 
 from ...errors import UserError
 from ...figures.pictures import Pixels, png, to_pixels
+from ...messages import visible
 from ...plugins.contracts import Generator
-from ...plugins.records import Latents, Rendering
-from ...randomness import Stream
+from ...plugins.records import Rendering
+from ...runs.inversions import read_inversion
 from ...runs.progress import Progress
 from ...storage.json_values import JsonObject
 from ...storage.result_folder import check_free, index_text, replace_folder
-from ...strata.code_search import Renderer
 from ...strata.code_spaces import CodeSpace
 from ..annotation.legend import CLASSES, Legend
 from ..annotation.masks import label_png
@@ -26,11 +26,13 @@ from ..learning.folder import open_segmentation
 from ..predictors import Predictor
 from ..record import record_of
 from ..subject import Subject
+from .painted_picture import Picture, inverted_picture, sample_picture
 
 PredictorName = Literal["extractor", "teacher"]
 PREDICTORS: tuple[PredictorName, ...] = get_args(PredictorName)
 INDEX = "paint.json"
 COMMAND = "ganstrata segment edit"
+DIGITS = 9  # of the number of a sample, at most
 
 
 @dataclass(frozen=True)
@@ -117,25 +119,39 @@ class Studio:
         """Return the entry of records: which generator and extractor the results are of."""
         return record_of(self.subject, {self.path.resolve().name: self.extractor})
 
-    def sample(self, number: int) -> tuple[Latents, Renderer]:
-        """Return one sample of Stream.EDITING, and what renders it and all edits of it."""
-        latents = self.generator.sample(1, self.seed, number, Stream.EDITING)
-        space = CodeSpace(self.generator, "z", latents.condition)
-        return latents, Renderer(space, latents, self.strata, self.seed, self.precision)
+    def picture(self, wanted: int | str, codes: Path | None = None) -> Picture:
+        """Return the picture to paint on: a sample of Stream.EDITING, or an inverted picture of a folder.
+
+        Args:
+            wanted: number of the sample, or name or number of the inverted picture.
+            codes: folder of inverted pictures; None for samples.
+
+        Raises:
+            UserError: there is no such picture.
+        """
+        if codes is not None:
+            return inverted_picture(read_inversion(codes, self.generator), str(wanted), self.generator)
+        text = str(wanted)
+        if not text.isdecimal() or len(text) > DIGITS:
+            raise UserError(
+                f"--sample {visible(text)}: samples have numbers from 0 on; names are those of inverted "
+                "pictures, whose folder --codes names"
+            )
+        return sample_picture(self.generator, int(text), self.seed)
 
     @torch.no_grad()
-    def rendering(self, number: int) -> Rendering:
-        """Return the rendering of one sample, with the feature maps that extractor and teacher read."""
-        latents, renderer = self.sample(number)
-        return renderer.render(renderer.space.codes(renderer.space.start(latents)))
+    def rendering(self, picture: Picture) -> Rendering:
+        """Return the rendering of a picture, with the feature maps that extractor and teacher read."""
+        space = CodeSpace(self.generator, "z", picture.latents.condition)
+        return picture.renderer(space, self.strata, self.precision).render(picture.codes)
 
 
-def prepare_painting(studio: Studio, number: int, out: Path, by: PredictorName = "extractor") -> Path:
-    """Write a sample and its current labels into a folder, to be painted on.
+def prepare_painting(studio: Studio, picture: Picture, out: Path, by: PredictorName = "extractor") -> Path:
+    """Write a picture and its current labels into a folder, to be painted on.
 
     Args:
         studio: an opened segmentation folder.
-        number: number of the sample in Stream.EDITING.
+        picture: a sample or an inverted picture.
         out: folder for picture.png, labels.png, classes.json and classes.png.
         by: what labels the picture.
 
@@ -145,7 +161,7 @@ def prepare_painting(studio: Studio, number: int, out: Path, by: PredictorName =
     check_free(out, INDEX, COMMAND)
     predictor = studio.predictor(by)
     legend = Legend.of(predictor.classes)
-    rendering = studio.rendering(number)
+    rendering = studio.rendering(picture)
     with torch.no_grad():
         labels = predictor.labels(rendering, studio.size)[0]
     files = {
@@ -153,7 +169,7 @@ def prepare_painting(studio: Studio, number: int, out: Path, by: PredictorName =
         "labels.png": label_png(labels.cpu().numpy(), legend),
         **legend_files(legend),
     }
-    record: JsonObject = {"sample": number, "by": by, **studio.as_data()}
+    record: JsonObject = {"sample": picture.name, "codes": picture.origin, "by": by, **studio.as_data()}
     replace_folder(out, INDEX, {**files, INDEX: index_text(record, files)})
     return out
 

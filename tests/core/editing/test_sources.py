@@ -17,7 +17,7 @@ from conftest import CONFIG, _on_path
 from ganstrata import Stream
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.config.reading import validate
-from ganstrata.core.editing.directions import conditional, mean_code
+from ganstrata.core.editing.directions import conditional
 from ganstrata.core.editing.request import EditRequest
 from ganstrata.core.editing.sources import find_source
 from ganstrata.core.errors import DataError, GanstrataError, LayerError, MismatchError, UserError
@@ -27,6 +27,7 @@ from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
 from ganstrata.core.storage.shards import Shards
 from ganstrata.core.strata.moves import signed_distance
+from ganstrata.core.strata.truncation import mean_code
 
 LEFT, CHECKS, STRIPES, RED = range(4)
 SPACES = {"w": "w", "codes": "w+", "z": "z"}

@@ -164,8 +164,10 @@ def test_a_row_of_variables_moves_its_layer_alone(rooms: ganstrata.Generator, sp
 @pytest.mark.parametrize("space", SPACES)
 def test_only_chosen_layers_move(rooms: ganstrata.Generator, space: str) -> None:
     latents = rooms.sample(2, 0, 0, ganstrata.Stream.EDITING)
-    found = CodeSpace.of(rooms, space).only((2, 5), latents)  # type: ignore[arg-type]
-    start = found.start(latents)
+    every = CodeSpace.of(rooms, space)  # type: ignore[arg-type]
+    start = every.start(latents)
+    found = every.only((2, 5), every.codes(start))
+    assert torch.equal(found.codes(start), every.codes(start))
     changed = (found.codes(start + 1.0) - found.codes(start)).abs().amax(dim=(0, 2)) > 1e-6
     assert changed.nonzero().flatten().tolist() == [2, 5]
 

@@ -25,9 +25,9 @@ import torch
 from ganstrata import Generator, Pass, render
 from ganstrata.core.checkpoints import Part, read_checkpoint
 from ganstrata.core.checkpoints.detect import choose
-from ganstrata.core.editing.directions import mean_code
 from ganstrata.core.errors import CheckpointError, DataError
 from ganstrata.core.strata.moves import move_to, signed_distance
+from ganstrata.core.strata.truncation import mean_code
 from ganstrata.plugins.generators.stylegan3.architecture import Architecture
 from ganstrata.plugins.generators.stylegan3.generator import StyleGAN3
 from ganstrata.testing import conformance
