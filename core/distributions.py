@@ -51,6 +51,15 @@ def chi_square_tail(value: float, freedom: float) -> float:
     return float(special.chdtrc(freedom, value))
 
 
+def beta_quantile(probability: float, first: float, second: float) -> float:
+    """Return where the beta distribution with two shapes > 0 reaches a probability.
+
+    >>> round(beta_quantile(0.5, 2, 2), 6)
+    0.5
+    """
+    return float(special.betaincinv(first, second, probability))
+
+
 def mean_ranks(values: Floats, axis: int | None = None) -> Floats:
     """Return the ranks of values from 1; equal values share the mean of theirs.
 

@@ -1,0 +1,1 @@
+"""Measure how far an inverted picture can be trusted: its code, its edits, its warnings."""
