@@ -96,6 +96,20 @@ class MadeFor:
             card.truncation,
         )
 
+    def differences(self, generator: Generator) -> list[str]:
+        """Say in words how a generator differs from this one; nothing if it is the same."""
+        here = MadeFor.of(generator)
+        return [
+            f"{name} is {getattr(here, key) or 'unknown'}, not {visible(getattr(self, key) or 'unknown')}"
+            for key, name in (
+                ("family", "its family"),
+                ("resolution", "the size of its pictures"),
+                ("checkpoint", "the SHA-256 of its checkpoint"),
+                ("fingerprint", "the fingerprint of its latent space"),
+            )
+            if getattr(here, key) != getattr(self, key)
+        ]
+
 
 @dataclass(frozen=True)
 class Extractor:
@@ -154,18 +168,7 @@ class Extractor:
         Raises:
             UserError: it is another; the message names what differs.
         """
-        here = MadeFor.of(generator)
-        made = self.made_for
-        differences = [
-            f"{name} is {getattr(here, key) or 'unknown'}, not {visible(getattr(made, key) or 'unknown')}"
-            for key, name in (
-                ("family", "its family"),
-                ("resolution", "the size of its pictures"),
-                ("checkpoint", "the SHA-256 of its checkpoint"),
-                ("fingerprint", "the fingerprint of its latent space"),
-            )
-            if getattr(here, key) != getattr(made, key)
-        ]
+        differences = self.made_for.differences(generator)
         if len(generator.strata) <= max(self.strata):
             differences.append(
                 f"it has {len(generator.strata)} strata, and stratum {max(self.strata)} is read"

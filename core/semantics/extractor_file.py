@@ -17,9 +17,9 @@ from pydantic import (
 )
 from safetensors.torch import save
 
-from ..checkpoints import Checkpoint, locate, read_checkpoint, unreal
+from ..checkpoints import Checkpoint, locate, read_checkpoint
+from ..checkpoints.filling import filled
 from ..checkpoints.safetensors_file import SETTINGS
-from ..checkpoints.skeleton import shapes_only
 from ..config.faults import describe
 from ..device import for_inference, resolve_device
 from ..errors import CheckpointError
@@ -30,7 +30,6 @@ from ..storage.name_rules import class_name_fault
 from ..storage.paths import user_path
 from .extractor import Architecture, Extractor, MadeFor
 from .feature_maps import FeatureMap
-from .heads import Head
 
 ARCHITECTURE = "extractor-1"
 MOST_HEADS = 1000
@@ -173,34 +172,9 @@ def extractor_of(checkpoint: Checkpoint, device: torch.device) -> Extractor:
         bias=header.bias,
         kernel=header.kernel,
     )
-    heads = tuple(_head(architecture, checkpoint, k, device) for k in range(header.heads))
+    heads = tuple(
+        for_inference(filled(architecture.build, checkpoint.tensors, checkpoint.path, f"{k}."), device)
+        for k in range(header.heads)
+    )
     made_for = MadeFor(**header.generator.model_dump())
     return Extractor(architecture, heads, made_for, header.facts, checkpoint.sha256)
-
-
-def _head(architecture: Architecture, checkpoint: Checkpoint, k: int, device: torch.device) -> Head:
-    """Build the k-th head with the parameters of the file.
-
-    Raises:
-        CheckpointError: tensors are missing, of another shape, or not finite.
-    """
-    prefix = f"{k}."
-    tensors = {
-        name.removeprefix(prefix): tensor
-        for name, tensor in checkpoint.tensors.items()
-        if name.startswith(prefix)
-    }
-    with shapes_only():
-        head = architecture.build()
-    expected = {name: tuple(tensor.shape) for name, tensor in head.state_dict().items()}
-    stored = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    faults = [
-        f"{prefix}{name} is {stored.get(name, 'missing')}, expected {expected.get(name, 'no such tensor')}"
-        for name in sorted(expected.keys() | stored.keys())
-        if expected.get(name) != stored.get(name)
-    ]
-    faults += [f"{prefix}{name} holds values that are not finite real numbers" for name in unreal(tensors)]
-    if faults:
-        raise CheckpointError(f"{checkpoint.path} does not fit its header: {'; '.join(faults[:3])}")
-    head.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
-    return for_inference(head, device)

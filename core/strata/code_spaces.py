@@ -114,6 +114,10 @@ class CodeSpace:
         moves[list(self.moved)] = True
         return torch.where(moves, codes, self.kept)
 
+    def conditioned(self, condition: Tensor | None) -> CodeSpace:
+        """Return the same space for samples of another condition."""
+        return replace(self, condition=condition)
+
     def only(self, layers: Sequence[int], kept: Tensor) -> CodeSpace:
         """Return the space in which only some layers move; the others have the codes `kept` (N, L, D)."""
         return replace(self, moved=tuple(layers), kept=kept)

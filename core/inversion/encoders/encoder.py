@@ -1,0 +1,132 @@
+"""Hold a trained encoder: its network, the unit of its codes, their generator, facts of its training.
+
+Shapes: N pictures of H x W pixels, L layers, D code size, R rows of codes, V numbers in a row, Y classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ...errors import MismatchError
+from ...plugins.base import owner_of
+from ...plugins.contracts import Generator
+from ...plugins.shapes import check_shape
+from ...semantics.extractor import MadeFor
+from ...strata.code_spaces import CodeSpace
+from .network import Architecture, Encoded, Network
+
+
+class PictureEncoder(Protocol):
+    """Answer pictures with codes of one generator, whoever trained the network."""
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return codes (N, L, D) of pictures (N, 3, H, W) in [0, 1], with gradients if switched on."""
+        ...
+
+    def condition(self, pictures: Tensor) -> Tensor | None:
+        """Return the condition of each picture, as the generator's sample() draws it, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Hold a trained encoder.
+
+    Attributes:
+        architecture: of the network.
+        network: maps pictures (N, 3, H, W) in [0, 1] to codes in standard units.
+        mean: mean of w (V,) in these units; None in spaces of z.
+        sd: standard deviation of each entry of w (V,).
+        made_for: the generator of the codes.
+        classes: numbers of the classes that it tells; empty without.
+        facts: how it was trained, and measured quality: plain data for reports.
+        sha256: SHA-256 of the file that it was read from; "" if it was read from none.
+    """
+
+    architecture: Architecture
+    network: Network
+    mean: Tensor | None
+    sd: Tensor | None
+    made_for: MadeFor
+    classes: tuple[int, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+    def check_generator(self, generator: Generator, source: str = "the encoder") -> None:
+        """Refuse a generator other than the one of the codes.
+
+        Args:
+            generator: the generator.
+            source: the encoder's file, for messages.
+
+        Raises:
+            MismatchError: it is another; the message names what differs.
+        """
+        if generator.fingerprint != self.made_for.fingerprint:
+            raise MismatchError(
+                f"{source} was trained for another generator than {owner_of(generator)}: "
+                f"{'; '.join(self.made_for.differences(generator)[:3])}. "
+                "Train one for this generator with `ganstrata encoder train`"
+            )
+
+    def for_generator(self, generator: Generator, source: str = "the encoder") -> FittedEncoder:
+        """Return the encoder as a function of pictures.
+
+        Raises:
+            MismatchError: it is of another generator.
+        """
+        self.check_generator(generator, source)
+        return FittedEncoder(self, generator)
+
+
+@dataclass(frozen=True)
+class FittedEncoder:
+    """Answer pictures with codes of a generator.
+
+    Attributes:
+        encoder: the encoder.
+        generator: the generator that it is for, built.
+    """
+
+    encoder: Encoder
+    generator: Generator
+
+    def variables(self, pictures: Tensor) -> Tensor:
+        """Return codes (N, R, V) in standard units of pictures (N, 3, H, W) in [0, 1]."""
+        a = self.encoder.architecture
+        check_shape(pictures, "N 3 H W", where="pictures passed to an encoder", H=a.height, W=a.width)
+        encoded: Encoded = self.encoder.network(pictures)
+        return encoded.variables()
+
+    def space(self, condition: Tensor | None = None) -> CodeSpace:
+        """Return the space of the codes."""
+        encoder = self.encoder
+        mean, sd = (
+            None if part is None else part.to(self.generator.device) for part in (encoder.mean, encoder.sd)
+        )
+        return CodeSpace(self.generator, encoder.architecture.space, condition, mean, sd)
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return codes (N, L, D) of pictures (N, 3, H, W) in [0, 1], with gradients if they are switched on.
+
+        Raises:
+            ShapeError: the pictures have another shape.
+        """
+        condition = self.condition(pictures) if self.encoder.classes else None
+        return self.space(condition).codes(self.variables(pictures))
+
+    @torch.no_grad()
+    def condition(self, pictures: Tensor) -> Tensor | None:
+        """Return the likeliest class (N,) of each picture; None without classes."""
+        if not self.encoder.classes:
+            return None
+        logits = self.encoder.network(pictures).classes  # (N, Y)
+        return torch.tensor(self.encoder.classes, device=logits.device)[logits.argmax(1)]
+
+
+LoadEncoder = Callable[[str, Generator], PictureEncoder]

@@ -1,0 +1,135 @@
+"""Keep the state of an unfinished training beside the file that it makes, and write what is made.
+
+While a training lasts, FILE.training/ holds what it was begun with (training.json) and its state. At the end
+there are FILE, its card FILE.md and its log FILE.csv, with the ending of FILE left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ...errors import RunError
+from ...messages import UPGRADE, listed, visible
+from ...runs.begin import differing
+from ...storage.csv_tables import csv_text
+from ...storage.disk import read_bytes, remove, write_bytes, write_text
+from ...storage.json_values import JsonObject
+from ...storage.seal import read_sealed, sealed_text
+from .card import card_of
+from .encoder_file import encoder_bytes
+from .learn import COLUMNS, Learnt, Stored
+
+INDEX = "training.json"
+STATE = "state.safetensors"
+FORMAT = 1
+WHAT = "folder of an encoder's training"
+ENDING = ".safetensors"
+
+
+def folder_of(out: Path) -> Path:
+    """Return the folder of the unfinished training of a file."""
+    return out.with_name(out.name + ".training")
+
+
+def check_out(out: Path) -> None:
+    """Refuse a name that an encoder cannot have, or a file that is there.
+
+    Raises:
+        RunError: the name ends in something else, its folder is missing, or the file exists.
+    """
+    if out.suffix != ENDING:
+        raise RunError(f"{out}: an encoder's file ends in {ENDING}; give --out {out.with_suffix(ENDING)}")
+    if not out.parent.is_dir():
+        raise RunError(f"{out}: there is no folder {out.parent}; make it, or give another --out")
+    if out.exists():
+        raise RunError(f"{out} exists; give another --out, or delete it")
+
+
+def begin(folder: Path, made_from: JsonObject) -> None:
+    """Write what a training is begun with, or refuse to continue one with something else.
+
+    Raises:
+        RunError: the folder was begun with something else, or is damaged.
+    """
+    file = folder / INDEX
+    if not file.exists():
+        write_text(file, sealed_text({"format": FORMAT, "made from": made_from}))
+        return
+    try:
+        content = read_sealed(read_bytes(file))
+        number, old = content["format"], dict(content["made from"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise RunError(
+            f"{file} is damaged ({visible(str(error), 200)}); delete {folder}, and the training begins again"
+        ) from None
+    if isinstance(number, int) and number > FORMAT:
+        raise RunError(f"{file} has format {number}; this ganstrata reads format {FORMAT}. {UPGRADE}")
+    changed = differing(old, json.loads(json.dumps(made_from)))
+    if changed:
+        raise RunError(
+            f"{folder} is an unfinished training with something else: {listed(changed, 4)}. Give the same "
+            f"again, another --out, or delete {folder}"
+        )
+
+
+def save_state(
+    folder: Path,
+    tensors: Mapping[str, Tensor],
+    position: int,
+    rows: Sequence[Sequence[float]],
+    seconds: float,
+) -> None:
+    """Write the state of an unfinished training, in one step."""
+    header = {
+        "position": json.dumps(position),
+        "rows": json.dumps(rows),
+        "seconds": json.dumps(round(seconds, 1)),
+    }
+    write_bytes(folder / STATE, save({name: t.contiguous() for name, t in tensors.items()}, metadata=header))
+
+
+def read_state(folder: Path) -> Stored | None:
+    """Return the state of an unfinished training, or None if there is none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    file = folder / STATE
+    if not file.exists():
+        return None
+    try:
+        data = read_bytes(file)
+        length = int.from_bytes(data[:8], "little")
+        header: dict[str, Any] = json.loads(data[8 : 8 + length])["__metadata__"]
+        return Stored(
+            load(data),
+            int(json.loads(header["position"])),
+            [[float(value) for value in row] for row in json.loads(header["rows"])],
+            float(json.loads(header["seconds"])),
+        )
+    except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{file} is damaged ({visible(str(error), 200)}); delete it, and the training begins again"
+        ) from None
+
+
+def finish(out: Path, learnt: Learnt) -> None:
+    """Write the encoder with its card and its log, and remove the state of its training."""
+    write_text(out.with_suffix(".csv"), csv_text([COLUMNS, *learnt.rows]))
+    data = encoder_bytes(learnt.encoder)
+    write_text(out.with_suffix(".md"), card_of(learnt.encoder, learnt.rows, out.name, data))
+    write_bytes(out, data)  # last: a file that is there is complete
+    forget(folder_of(out))
+
+
+def forget(folder: Path) -> None:
+    """Remove what a training has written into its folder; the lock removes the folder itself."""
+    remove(folder / STATE)
+    remove(folder / INDEX)

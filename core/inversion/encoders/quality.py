@@ -1,0 +1,150 @@
+"""Measure what an encoder makes of pictures that it has not learnt from.
+
+Shapes: N pictures, R rows of codes, V numbers in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...randomness import Stream
+from .losses import latent_loss
+from .network import Encoded
+from .pairs import PairSource, rendered
+from .real import RealPictures
+from .training import condition_told
+
+BATCH = 32
+HELD_OUT = 200  # samples of the generator whose codes and pictures are measured at the end
+MOST_REAL = 200  # real pictures that are measured, at most
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Hold how well held-out pictures are encoded.
+
+    Attributes:
+        samples: number of held-out samples of the generator.
+        latent: mean squared error of their codes in standard units; 1 is that of the mean code, about.
+        psnr: mean PSNR of their reconstructions in dB.
+        mean_psnr: the same for the picture of the mean code: what no encoder needs to be trained for.
+        real: number of held-out pictures that the generator did not make.
+        real_psnr: mean PSNR of their reconstructions; None without any.
+        real_mean_psnr: the same for the picture of the mean code.
+        classes: share of the samples whose class is right; None without classes.
+    """
+
+    samples: int
+    latent: float
+    psnr: float
+    mean_psnr: float
+    real: int = 0
+    real_psnr: float | None = None
+    real_mean_psnr: float | None = None
+    classes: float | None = None
+
+    def as_data(self) -> dict[str, float | None]:
+        """Return the measures by name."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def measure(
+    encode: Callable[[Tensor], Encoded],
+    source: PairSource,
+    active: int,
+    *,
+    samples: int = HELD_OUT,
+    real: RealPictures | None = None,
+    classes: tuple[int, ...] = (),
+) -> Quality:
+    """Measure an encoder on unmixed samples of the stream of validation, and on real pictures.
+
+    Args:
+        encode: the network.
+        source: the generator's pairs.
+        active: rows that have their own change.
+        samples: samples to draw.
+        real: pictures that were not learnt from.
+        classes: numbers of the classes that the network tells.
+    """
+    rows: list[tuple[float, float, float, float]] = []  # weight, latent, psnr, mean psnr
+    right = []
+    for start in range(0, samples, BATCH):
+        pairs = source.draw(start, min(start + BATCH, samples), Stream.VALIDATION)
+        encoded = encode(pairs.pictures)
+        variables = encoded.variables(active)
+        found = rendered(pairs.space, variables, pairs.index, pairs.noise, source.precision)
+        mean = rendered(pairs.space, torch.zeros_like(variables), pairs.index, pairs.noise, source.precision)
+        rows.append(
+            (
+                len(found),
+                float(latent_loss(variables, pairs.variables)),
+                float(psnr(found, pairs.pictures).mean()),
+                float(psnr(mean, pairs.pictures).mean()),
+            )
+        )
+        if classes and pairs.space.condition is not None:
+            told = condition_told(encoded.classes, classes, pairs.space.condition)
+            same = told == pairs.space.condition
+            right.append(same if same.ndim == 1 else same.all(1))
+    weights, *values = np.array(rows).T
+    latent, found_psnr, mean_psnr = (float(np.average(v, weights=weights)) for v in values)
+    share = float(torch.cat(right).float().mean()) if right else None
+    if real is None or real.count == 0:
+        return Quality(samples, latent, found_psnr, mean_psnr, classes=share)
+    of_real = _of_real(encode, source, active, real, classes)
+    return Quality(samples, latent, found_psnr, mean_psnr, *of_real, share)
+
+
+def _of_real(
+    encode: Callable[[Tensor], Encoded],
+    source: PairSource,
+    active: int,
+    real: RealPictures,
+    classes: tuple[int, ...],
+) -> tuple[int, float, float]:
+    """Return the number of real pictures, their PSNR, and that of the mean code."""
+    count = min(real.count, MOST_REAL)
+    found: list[Tensor] = []
+    mean: list[Tensor] = []
+    for start in range(0, count, BATCH):
+        numbers = np.arange(start, min(start + BATCH, count))
+        pictures = real.read(numbers).to(source.generator.device)
+        pairs = source.draw(start, start + len(numbers), Stream.VALIDATION)
+        encoded = encode(pictures)
+        variables, condition = encoded.variables(active), pairs.space.condition
+        space = pairs.space
+        if condition is not None:
+            space = space.conditioned(condition_told(encoded.classes, classes, condition))
+        for codes, into in ((variables, found), (torch.zeros_like(variables), mean)):
+            again = rendered(space, codes, pairs.index, pairs.noise, source.precision)
+            into.append(psnr(again, pictures))
+    return count, float(torch.cat(found).mean()), float(torch.cat(mean).mean())
+
+
+def psnr(made: Tensor, wanted: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratio (N,) in dB of pictures (N, 3, H, W) in [0, 1]: -10 log10 MSE."""
+    return -10.0 * (made - wanted).square().flatten(1).mean(1).clamp(min=1e-12).log10()
+
+
+def in_words(quality: Mapping[str, float | None]) -> list[str]:
+    """Say in sentences what was measured."""
+    told = [
+        f"{quality['samples']} held-out samples of the generator are reconstructed with "
+        f"{quality['psnr']:.2f} dB (the mean code: {quality['mean_psnr']:.2f} dB); the mean squared error of "
+        f"their codes is {quality['latent']:.3f} in standard units"
+    ]
+    if quality.get("real_psnr") is not None:
+        told.append(
+            f"{quality['real']} held-out pictures of the folder are reconstructed with "
+            f"{quality['real_psnr']:.2f} dB (the mean code: {quality['real_mean_psnr']:.2f} dB)"
+        )
+    if quality.get("classes") is not None:
+        told.append(f"the class of {100 * (quality['classes'] or 0.0):.1f} % of the samples is told")
+    return told
