@@ -15,7 +15,13 @@ from .skeleton import shapes_only
 M = TypeVar("M", bound=nn.Module)
 
 
-def filled(build: Callable[[], M], tensors: Mapping[str, Tensor], path: Path, prefix: str = "") -> M:
+def filled(
+    build: Callable[[], M],
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    prefix: str = "",
+    what: str = "its header",
+) -> M:
     """Return a network in float32 with the tensors of a file whose names begin with a prefix.
 
     Args:
@@ -23,6 +29,7 @@ def filled(build: Callable[[], M], tensors: Mapping[str, Tensor], path: Path, pr
         tensors: all tensors of the file.
         path: the file, for messages.
         prefix: what stands before the network's own names.
+        what: what the shapes are expected by, for messages.
 
     Raises:
         CheckpointError: tensors are missing, too many, of another shape, or not finite.
@@ -39,6 +46,8 @@ def filled(build: Callable[[], M], tensors: Mapping[str, Tensor], path: Path, pr
     ]
     faults += [f"{prefix}{name} holds values that are not finite real numbers" for name in unreal(own)]
     if faults:
-        raise CheckpointError(f"{path} does not fit its header: {'; '.join(faults[:3])}")
-    network.load_state_dict({name: tensor.float() for name, tensor in own.items()}, assign=True)
+        raise CheckpointError(f"{path} does not fit {what}: {'; '.join(faults[:3])}")
+    network.load_state_dict(
+        {name: t.float() if t.is_floating_point() else t for name, t in own.items()}, assign=True
+    )
     return network

@@ -5,7 +5,7 @@ Shapes: N pictures of H x W pixels, L layers, D code size, R rows of codes, V nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -127,6 +127,3 @@ class FittedEncoder:
             return None
         logits = self.encoder.network(pictures).classes  # (N, Y)
         return torch.tensor(self.encoder.classes, device=logits.device)[logits.argmax(1)]
-
-
-LoadEncoder = Callable[[str, Generator], PictureEncoder]

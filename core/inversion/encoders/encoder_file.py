@@ -24,6 +24,7 @@ from ...storage.disk import write_bytes
 from ...storage.json_values import JsonObject
 from ...storage.paths import user_path
 from .encoder import Encoder, PictureEncoder
+from .foreign import foreign_encoder
 from .network import Architecture
 
 ARCHITECTURE = "encoder-1"
@@ -186,7 +187,8 @@ def load_encoder(path: str, generator: Generator) -> PictureEncoder:
     """Read an encoder for a generator.
 
     Args:
-        path: a file that `ganstrata encoder train` wrote, or `bundled:NAME`.
+        path: a file that `ganstrata encoder train` wrote, `bundled:NAME`, or a file of pSp, e4e or in-domain
+            inversion.
         generator: generator of the codes, on whose device the network is put.
 
     Returns:
@@ -197,4 +199,6 @@ def load_encoder(path: str, generator: Generator) -> PictureEncoder:
         MismatchError: it is of another generator.
     """
     checkpoint = read_checkpoint(locate(path, ROLE))
-    return encoder_of(checkpoint, generator.device).for_generator(generator, path)
+    if is_encoder(checkpoint) or "architecture" in checkpoint.settings:
+        return encoder_of(checkpoint, generator.device).for_generator(generator, path)
+    return foreign_encoder(checkpoint, generator)
