@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -24,12 +24,19 @@ from .network import Architecture, Encoded, Network
 class PictureEncoder(Protocol):
     """Answer pictures with codes of one generator, whoever trained the network."""
 
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """Return codes (N, L, D) of pictures (N, 3, H, W) in [0, 1], with gradients if switched on."""
+    def __call__(self, pictures: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return codes (N, L, D) of pictures (N, 3, H, W) in [0, 1], with gradients if switched on.
+
+        `condition` is that of the pictures, where it is known.
+        """
         ...
 
     def condition(self, pictures: Tensor) -> Tensor | None:
-        """Return the condition of each picture, as the generator's sample() draws it, or None."""
+        """Return the class (N,) of each picture, or None for a generator without classes."""
+        ...
+
+    def latent(self, pictures: Tensor) -> tuple[Tensor, Literal["z", "w"]] | None:
+        """Return the z (N, Z) or w (N, D) of which all layers' codes are made, if they are made of one."""
         ...
 
 
@@ -111,13 +118,18 @@ class FittedEncoder:
         )
         return CodeSpace(self.generator, encoder.architecture.space, condition, mean, sd)
 
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """Return codes (N, L, D) of pictures (N, 3, H, W) in [0, 1], with gradients if they are switched on.
+    def __call__(self, pictures: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return codes (N, L, D) of pictures (N, 3, H, W) in [0, 1], with gradients if switched on.
+
+        Args:
+            pictures: of the generator's size.
+            condition: of the pictures; None for what the network tells.
 
         Raises:
             ShapeError: the pictures have another shape.
         """
-        condition = self.condition(pictures) if self.encoder.classes else None
+        if condition is None:
+            condition = self.condition(pictures)
         return self.space(condition).codes(self.variables(pictures))
 
     @torch.no_grad()
@@ -127,3 +139,12 @@ class FittedEncoder:
             return None
         logits = self.encoder.network(pictures).classes  # (N, Y)
         return torch.tensor(self.encoder.classes, device=logits.device)[logits.argmax(1)]
+
+    def latent(self, pictures: Tensor) -> tuple[Tensor, Literal["z", "w"]] | None:
+        """Return z (N, Z) or w (N, D) of pictures if the space has one code per picture, else None."""
+        if self.encoder.architecture.space not in ("z", "w"):
+            return None
+        space, values = self.space(), self.variables(pictures)[:, 0]
+        if space.mean is None or space.sd is None:
+            return values, "z"
+        return space.mean + space.sd * values, "w"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -45,7 +46,7 @@ class ForeignEncoder:
     layers: int
     mean: Tensor | None = None
 
-    def __call__(self, pictures: Tensor) -> Tensor:
+    def __call__(self, pictures: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return codes (N, L, D) of pictures (N, 3, H, W) in [0, 1], with gradients if switched on."""
         if pictures.shape[2:] != (self.size, self.size):
             pictures = F.interpolate(
@@ -57,6 +58,10 @@ class ForeignEncoder:
 
     def condition(self, pictures: Tensor) -> Tensor | None:
         """Return None: these encoders are for generators without classes."""
+        return None
+
+    def latent(self, pictures: Tensor) -> tuple[Tensor, Literal["z", "w"]] | None:
+        """Return None: every layer has a code of its own."""
         return None
 
 

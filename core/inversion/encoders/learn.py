@@ -21,7 +21,7 @@ from ..perceptual import Perceptual
 from .encoder import Encoder
 from .network import Architecture
 from .pairs import PairSource
-from .quality import Quality, measure
+from .quality import Quality, held_out, measure
 from .real import RealPictures
 from .request import EncoderRequest
 from .training import Taken, Trainer
@@ -140,7 +140,14 @@ def learn_encoder(
         _run(trainer, material, classes, rows, bar, keep)
     # What the file will hold is what is measured: parameters in half precision.
     network = for_inference(trainer.network.half().float(), generator.device)
-    quality = measure(network, source, architecture.rows, real=material.held_out, classes=classes)
+    quality = measure(
+        network,
+        source,
+        architecture.rows,
+        samples=held_out(request.pictures),
+        real=material.held_out,
+        classes=classes,
+    )
     facts = {
         "request": request.as_data(),
         "pictures": trainer.position,
@@ -182,8 +189,8 @@ def _run(
                 network,
                 trainer.source,
                 trainer.active,
-                samples=CURVE,
-                real=None if material.held_out is None else material.held_out.first(CURVE),
+                samples=min(CURVE, held_out(trainer.settings.pictures)),
+                real=material.held_out,
                 classes=classes,
             )
             network.train()

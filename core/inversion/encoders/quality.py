@@ -20,8 +20,7 @@ from .real import RealPictures
 from .training import condition_told
 
 BATCH = 32
-HELD_OUT = 200  # samples of the generator whose codes and pictures are measured at the end
-MOST_REAL = 200  # real pictures that are measured, at most
+LEAST, MOST = 8, 200  # held-out samples, and real pictures, that are measured
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def measure(
     source: PairSource,
     active: int,
     *,
-    samples: int = HELD_OUT,
+    samples: int = MOST,
     real: RealPictures | None = None,
     classes: tuple[int, ...] = (),
 ) -> Quality:
@@ -69,7 +68,7 @@ def measure(
         encode: the network.
         source: the generator's pairs.
         active: rows that have their own change.
-        samples: samples to draw.
+        samples: samples to draw, and real pictures to take at most.
         real: pictures that were not learnt from.
         classes: numbers of the classes that the network tells.
     """
@@ -98,7 +97,7 @@ def measure(
     share = float(torch.cat(right).float().mean()) if right else None
     if real is None or real.count == 0:
         return Quality(samples, latent, found_psnr, mean_psnr, classes=share)
-    of_real = _of_real(encode, source, active, real, classes)
+    of_real = _of_real(encode, source, active, real, classes, samples)
     return Quality(samples, latent, found_psnr, mean_psnr, *of_real, share)
 
 
@@ -108,9 +107,10 @@ def _of_real(
     active: int,
     real: RealPictures,
     classes: tuple[int, ...],
+    samples: int,
 ) -> tuple[int, float, float]:
     """Return the number of real pictures, their PSNR, and that of the mean code."""
-    count = min(real.count, MOST_REAL)
+    count = min(real.count, samples)
     found: list[Tensor] = []
     mean: list[Tensor] = []
     for start in range(0, count, BATCH):
@@ -126,6 +126,15 @@ def _of_real(
             again = rendered(space, codes, pairs.index, pairs.noise, source.precision)
             into.append(psnr(again, pictures))
     return count, float(torch.cat(found).mean()), float(torch.cat(mean).mean())
+
+
+def held_out(pictures: int) -> int:
+    """Return how many pictures of each kind are measured after learning from so many: a tenth, within limits.
+
+    >>> held_out(4), held_out(1000), held_out(10**6)
+    (8, 100, 200)
+    """
+    return min(MOST, max(LEAST, pictures // 10))
 
 
 def psnr(made: Tensor, wanted: Tensor) -> Tensor:

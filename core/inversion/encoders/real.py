@@ -31,10 +31,6 @@ class RealPictures:
     count: int
     read: Callable[[NDArray[np.int64]], Tensor]
 
-    def first(self, count: int) -> RealPictures:
-        """Return the first pictures alone."""
-        return RealPictures(min(count, self.count), self.read)
-
     def draw(self, n: int, seed: int, position: int) -> Tensor:
         """Return n pictures (n, 3, H, W), drawn by seed and position of the training, with repetition."""
         chosen = np.random.default_rng((seed, position)).integers(0, self.count, n)

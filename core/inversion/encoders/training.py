@@ -210,13 +210,15 @@ class Trainer:
         return torch.searchsorted(torch.tensor(self._classes, device=condition.device), condition)
 
     def state(self) -> dict[str, Tensor]:
-        """Return parameters and moments of Adam by name, from which `restore` continues."""
+        """Return a copy of parameters and moments of Adam by name, from which `restore` continues."""
         tensors: dict[str, Tensor] = {}
         for who, module, optimiser in self._trained():
-            tensors |= {f"{who}.{name}": value.detach().cpu() for name, value in module.state_dict().items()}
+            tensors |= {
+                f"{who}.{name}": value.detach().cpu().clone() for name, value in module.state_dict().items()
+            }
             for name, p in module.named_parameters():
                 for moment, value in optimiser.state[p].items():
-                    tensors[f"adam.{who}.{name}.{moment}"] = torch.as_tensor(value).detach().cpu()
+                    tensors[f"adam.{who}.{name}.{moment}"] = torch.as_tensor(value).detach().cpu().clone()
         return tensors
 
     def restore(self, tensors: Mapping[str, Tensor], position: int, seconds: float) -> None:
