@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
@@ -17,18 +17,20 @@ from ...errors import UserError, nearest
 from ...figures.pages import data_uri, framed
 from ...figures.pictures import Pixels
 from ...figures.sheets import enlarged, sheet
-from ...interchange.own_codes import write_codes
 from ...plugins.contracts import Generator
+from ...plugins.inverter import Inversion
+from ...runs.inversion_file import codes_bytes
+from ...runs.inversions import CODES
 from ...storage.csv_tables import csv_text
 from ...storage.json_values import JsonObject
 from ...storage.result_folder import index_text, replace_folder
 from .interpolate import Path
 from .mix import Mixed
+from .points import Points
 
 KINDS = ("strip", "gif", "mp4", "html")
 SHOWN = 128  # pixels to which smaller pictures of a page are enlarged
 FORMAT = 1
-CODES = "codes.npz"
 STYLE = """
 .walk { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .5rem; }
 .walk figure { margin: 0; } .walk img, .mixed img { width: 100%; border-radius: 6px; display: block; }
@@ -74,12 +76,15 @@ def check_kinds(kinds: Sequence[str]) -> None:
 
 
 def path_files(
-    path: Path, generator: Generator, kinds: Sequence[str], fps: float, record: JsonObject
+    path: Path, points: Points, kinds: Sequence[str], fps: float, record: JsonObject
 ) -> dict[str, bytes]:
     """Return the files of a path but the index, by name."""
     names = [*dict.fromkeys(place.first for place in path.places), path.places[-1].second]
+    generator = points.generator
+    digits = len(str(len(path.places) - 1))
+    stems = [f"{t:0{digits}d}" for t in range(len(path.places))]
     files = {"steps.csv": steps_text(path).encode()}
-    files[CODES] = _codes(path.codes, path.condition, generator)
+    files |= codes_of(path.inversion, path.index, stems, generator, points.seed)
     if "strip" in kinds:
         files["strip.png"] = _strip(path)
     if {"gif", "mp4"} & set(kinds):
@@ -93,17 +98,18 @@ def path_files(
             "frames": _views(path, generator.card.background),
             "sentences": path_sentences(path),
             "record": record,
+            "codes": CODES if CODES in files else "",
             "model": generator.card.source,
         }
         files["interpolate.html"] = framed(__package__, "interpolate.html.j2", values, STYLE).encode()
     return files
 
 
-def mixed_files(
-    mixed: Mixed, generator: Generator, kinds: Sequence[str], record: JsonObject
-) -> dict[str, bytes]:
+def mixed_files(mixed: Mixed, points: Points, kinds: Sequence[str], record: JsonObject) -> dict[str, bytes]:
     """Return the files of a grid of mixed pictures but the index, by name."""
-    files = {CODES: _codes(mixed.codes, mixed.condition, generator)}
+    generator = points.generator
+    stems = [f"{r}-{c}" for r in range(len(mixed.rows)) for c in range(len(mixed.columns))]
+    files = codes_of(mixed.inversion, mixed.index, stems, generator, points.seed)
     if "strip" in kinds:
         heads, names = ["", *mixed.columns], ["style", *mixed.rows]
         files["grid.png"] = sheet(mixed.grid, heads, names, apart=True)
@@ -117,6 +123,7 @@ def mixed_files(
                 for name, first, pictures in zip(mixed.rows, mixed.structure, mixed.pictures, strict=True)
             ],
             "record": record,
+            "codes": CODES if CODES in files else "",
             "model": generator.card.source,
         }
         files["mix.html"] = framed(__package__, "mix.html.j2", values, STYLE).encode()
@@ -194,9 +201,14 @@ def _uri(picture: Pixels, background: str) -> Markup:
     return Markup(data_uri(enlarged(picture, SHOWN), background))
 
 
-def _codes(codes: Tensor, condition: Tensor | None, generator: Generator) -> bytes:
-    """Return the codes as an archive that `ganstrata manipulate --codes` reads."""
-    arrays = {"wp": codes.float().cpu().numpy()}
-    if condition is not None:
-        arrays["condition"] = condition.cpu().numpy()
-    return write_codes(arrays, generator.fingerprint)
+def codes_of(
+    inversion: Inversion, index: Tensor, names: Sequence[str], generator: Generator, seed: int
+) -> dict[str, bytes]:
+    """Return the file of codes, which `ganstrata manipulate --codes` reads; none of pictures with weights.
+
+    Weights lie in a file for each picture, and those of a path would be many copies of the network.
+    """
+    if any(inversion.weights):
+        return {}
+    kept = replace(inversion, losses=None, weights=())
+    return {CODES: codes_bytes(kept, index, names, generator=generator.fingerprint, seed=seed)}

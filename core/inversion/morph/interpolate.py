@@ -23,6 +23,7 @@ from ...plugins.base import owner_of
 from ...plugins.contracts import Generator
 from ...plugins.inverter import Inversion
 from ...plugins.records import Rendering
+from ...runs.inversion_rows import joined
 from ..perceptual import Perceptual
 from .paths import lerp, places, slerp
 from .points import Points
@@ -49,8 +50,8 @@ class Path:
         space: in which codes went.
         places: of each picture, (T,).
         pictures: (T, H, W, C).
-        codes: (T, L, D).
-        condition: of the pictures, or None.
+        inversion: everything of which they are made.
+        index: (T,), which decide fresh noise.
         pixels: root mean squared difference of each picture from the one before, (T - 1,), in [0, 1].
         perceptual: perceptual distance from the one before, (T - 1,); None if it was not measured.
         network: what gave the perceptual distance; empty without.
@@ -59,8 +60,8 @@ class Path:
     space: Space
     places: tuple[Place, ...]
     pictures: Pixels
-    codes: Tensor
-    condition: Tensor | None
+    inversion: Inversion
+    index: Tensor
     pixels: Floats
     perceptual: Floats | None
     network: str
@@ -119,7 +120,10 @@ def interpolate(
     check_path(points, steps, space)
     at = places(steps)
     maps = points.whole_noise()
-    pictures, codes, conditions, where = [], [], [], []
+    pictures: list[Pixels] = []
+    parts: list[Inversion] = []
+    indices: list[Tensor] = []
+    where: list[Place] = []
     pixels: list[Tensor] = []
     seen: list[Tensor] = []
     before: Rendering | None = None
@@ -128,15 +132,15 @@ def interpolate(
         kept = at if a == segments - 1 else at[:-1]  # the next part of the path begins where this one ends
         part = between(points, a, a + 1, kept, space, maps)
         index = points.index[[a]].expand(len(kept))
-        codes.append(part.codes)
-        conditions += [] if part.condition is None else [part.condition]
+        parts.append(part)
+        indices.append(index)
         where += [Place(points.names[a], points.names[a + 1], float(t)) for t in kept]
         for rendering in points.renderings(part, index, batch):
             pictures.append(to_pixels(rendering.pictures))
-            joined = rendering if before is None else _with(before, rendering)
-            pixels.append(_steps(joined.images))
+            both = rendering if before is None else _with(before, rendering)
+            pixels.append(_steps(both.images))
             if network is not None:
-                maps_of = network.features(joined)
+                maps_of = network.features(both)
                 seen.append(network.compare([x[:-1] for x in maps_of], [x[1:] for x in maps_of]))
             before = _last(rendering)
             done(len(rendering.images))
@@ -144,8 +148,8 @@ def interpolate(
         space,
         tuple(where),
         np.concatenate(pictures),
-        torch.cat(codes),
-        torch.cat(conditions) if conditions else None,
+        joined(parts),
+        torch.cat(indices),
         torch.cat(pixels).double().cpu().numpy(),
         torch.cat(seen).double().cpu().numpy() if network is not None else None,
         "" if network is None else network.name,

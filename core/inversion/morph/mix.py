@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ...errors import UserError
 from ...figures.pictures import Pixels, to_pixels
+from ...plugins.inverter import Inversion
 from ...runs.inversion_rows import rows_of
 from ...strata.layers import groups_of, layer_sets
 from .points import Points
@@ -35,8 +36,8 @@ class Mixed:
         structure: structure pictures as they are, (R, H, W, C').
         style: style pictures as they are, (C, H, W, C').
         pictures: (R, C, H, W, C').
-        codes: (R * C, L, D), row by row.
-        condition: of the pictures, or None.
+        inversion: everything of which they are made, R * C rows, row by row.
+        index: (R * C,), which decide fresh noise.
     """
 
     rows: tuple[str, ...]
@@ -45,8 +46,8 @@ class Mixed:
     structure: Pixels
     style: Pixels
     pictures: Pixels
-    codes: Tensor
-    condition: Tensor | None
+    inversion: Inversion
+    index: Tensor
 
     @property
     def grid(self) -> Pixels:
@@ -107,15 +108,16 @@ def mix(
     codes = base.codes.clone()
     chosen = list(layers)
     codes[:, chosen] = inversion.codes[[c for _, c in pairs]][:, chosen]
+    made = replace(base, codes=codes, latent=None, space="w+")
     index = points.index[[r for r, _ in pairs]]
     shown = []
-    for made in (
+    for part in (
         (rows_of(inversion, rows), points.index[list(rows)]),
         (rows_of(inversion, columns), points.index[list(columns)]),
-        (replace(base, codes=codes, latent=None, space="w+"), index),
+        (made, index),
     ):
         parts = []
-        for rendering in points.renderings(*made, batch):
+        for rendering in points.renderings(*part, batch):
             parts.append(to_pixels(rendering.pictures))
             done(len(parts[-1]))
         shown.append(np.concatenate(parts))
@@ -127,6 +129,6 @@ def mix(
         structure,
         style,
         pictures.reshape(len(rows), len(columns), *pictures.shape[1:]),
-        codes,
-        base.condition,
+        made,
+        index,
     )

@@ -5,7 +5,7 @@ Shapes: N pictures, T pictures of a path, L layers, D code size, Z latent size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ...plugins.records import Inputs, Rendering
 from ...randomness import Stream, noise_seed
 from ...runs.inversion_rows import rows_of
 from ...runs.inversions import StoredInversion, read_inversion
+from ...storage.json_values import JsonObject
 from ..rendering import Renderer
 
 
@@ -32,8 +33,8 @@ class Points:
         generator: the generator.
         names: of the pictures.
         inversion: codes, condition, latents, noise maps, weights.
-        index: (N,), which with `noise` decide fresh noise.
-        noise: seed of fresh noise.
+        index: (N,), which with `seed` decide fresh noise.
+        seed: seed of fresh noise, in Stream.EDITING.
         origin: where they come from, for records.
     """
 
@@ -41,8 +42,13 @@ class Points:
     names: tuple[str, ...]
     inversion: Inversion
     index: Tensor
-    noise: int
-    origin: Mapping[str, object]
+    seed: int
+    origin: JsonObject
+
+    @property
+    def noise(self) -> int:
+        """Seed that fresh noise is drawn with."""
+        return noise_seed(self.seed, Stream.EDITING)
 
     def rows(self, rows: Sequence[int]) -> Points:
         """Return some of the pictures, in the order of `rows`."""
@@ -106,7 +112,7 @@ def points_of(stored: StoredInversion, generator: Generator) -> Points:
         stored.names,
         stored.inversion,
         stored.index,
-        noise_seed(stored.seed, Stream.EDITING),
+        stored.seed,
         {"from": "inversion", "sha256": stored.sha256, "pictures": list(stored.names)},
     )
 
@@ -124,7 +130,7 @@ def samples_of(generator: Generator, numbers: Sequence[int], seed: int = 0) -> P
         tuple(f"seed {i}" for i in numbers),
         Inversion(codes, condition, z, "z"),
         torch.tensor(list(numbers)),
-        noise_seed(seed, Stream.EDITING),
+        seed,
         {"from": "seeds", "indices": list(numbers), "seed": seed},
     )
 
