@@ -127,6 +127,15 @@ def scorer_distance(scorer: Scorer, words: str, height: int, width: int) -> Scor
         return ScorerDistance(scorer, words, len(feature_maps(scorer, Rendering(grey, composed=True))))
 
 
+def has_feature_stages(scorer: Scorer, height: int, width: int) -> bool:
+    """Return whether a scorer has feature maps of pictures of this size."""
+    if type(scorer).feature_stages is Scorer.feature_stages:
+        return False
+    grey = torch.full((1, 3, height, width), 0.5, device=scorer.device)
+    with torch.no_grad():
+        return scorer.feature_stages(Rendering(grey, composed=True)) is not None
+
+
 def feature_maps(scorer: Scorer, rendering: Rendering) -> Sequence[Tensor]:
     """Return the feature maps of a scorer, one tensor (N, C_k, H_k, W_k) per stage.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -38,3 +41,15 @@ class ImageClassifier(Scorer):
 
         logits = rendering.once(("image_classifier", self.checkpoint), compute)
         return logits.sigmoid() if self._multi_label else logits.softmax(dim=1)
+
+    def feature_stages(self, rendering: Rendering) -> Sequence[Tensor] | None:
+        """Return the model's hidden states as maps (N, C_k, H_k, W_k), shallow to deep; None without any.
+
+        States of tokens (N, T, C), as transformers have them, become (N, C, T, 1).
+        """
+        output: Any = self.loaded.network(
+            pixel_values=self.loaded.prepare(rendering.images), output_hidden_states=True
+        )
+        states = getattr(output, "reshaped_hidden_states", None) or getattr(output, "hidden_states", None)
+        maps = [x.transpose(1, 2)[..., None] if x.ndim == 3 else x for x in states or ()]
+        return [x.float() for x in maps] or None

@@ -314,3 +314,32 @@ def test_a_tokenizer_that_splits_sentences_differently_counts_as_another_checkpo
         lambda config: lambda texts, **more: own(config)([f"the {words}" for words in texts], **more),
     )
     assert checkpoint() != before
+
+
+def test_an_image_classifier_gives_its_hidden_states_as_feature_maps(hub) -> None:
+    scorer = ganstrata.load_scorer("image_classifier", model=hub("classifier"), device="cpu")
+    images = rendering().images.requires_grad_(True)
+    maps = scorer.feature_stages(ganstrata.Rendering(images))
+    assert len(maps) > 1
+    assert all(x.ndim == 4 and len(x) == 2 for x in maps)
+    (gradient,) = torch.autograd.grad(sum(x.square().mean() for x in maps), images)
+    assert bool((gradient.abs().sum(dim=(1, 2, 3)) > 0.0).all())
+
+
+def test_tokens_become_pixels_of_a_feature_map(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = transformers.ViTConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=32,
+        patch_size=8, num_labels=3,
+    )  # fmt: skip
+    folder = hub_models.save(
+        transformers.ViTForImageClassification(config), tmp_path, size={"height": 32, "width": 32}, resample=2
+    )
+    scorer = ganstrata.load_scorer("image_classifier", model=str(folder), device="cpu")
+    given = rendering()
+    maps = scorer.feature_stages(given)
+    states = scorer.loaded.network(
+        pixel_values=scorer.loaded.prepare(given.images), output_hidden_states=True
+    ).hidden_states
+    assert [tuple(x.shape) for x in maps] == [(2, 16, 17, 1)] * 3  # 16 patches and the class token
+    assert torch.equal(maps[1][0, :, 5, 0], states[1][0, 5])

@@ -280,3 +280,15 @@ def test_the_bundled_network_refuses_options_it_does_not_use(name: str, options:
 def test_an_unknown_option_is_named(narrow: tuple[str, str]) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'clamp_fc'"):
         ganstrata.load_scorer("category", checkpoint=narrow[0], clampfc=True, device="cpu")
+
+
+def test_feature_maps_are_those_of_the_stem_and_the_stages(narrow: tuple[str, str]) -> None:
+    scorer = ganstrata.load_scorer("category", checkpoint=narrow[0], device="cpu")
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
+    rendering = ganstrata.Rendering(images)
+    maps = scorer.feature_stages(rendering)
+    assert [x.shape[-1] for x in maps] == [112, 112, 56, 28, 14]  # wideresnet18 does not pool at first
+    torch.testing.assert_close(maps[-1].mean(dim=(2, 3)), scorer.embed(rendering))
+    for x in maps:
+        (gradient,) = torch.autograd.grad(x.square().mean(), images, retain_graph=True)
+        assert gradient.abs().sum().item() > 0.0
