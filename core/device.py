@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from .errors import UserError
 
@@ -65,6 +67,21 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 def compute_dtype(device: torch.device) -> torch.dtype:
     """Return the dtype in which convolutions on this device are computed now."""
     return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else torch.float32
+
+
+def sent(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
+    """Send values of the host to a device without waiting for what it has to do before.
+
+    A plain copy to a GPU waits until all work that was given to it is done; one from pinned memory does not.
+
+    Args:
+        values: of any shape, on the host.
+        device: where they are needed; on the CPU they are returned as they are.
+    """
+    tensor = torch.from_numpy(values) if isinstance(values, np.ndarray) else values
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()  # its memory is kept until it has been copied
+    return tensor.to(device, non_blocking=True)
 
 
 def for_inference(module: M, device: torch.device) -> M:

@@ -25,7 +25,7 @@ class Mover:
     Attributes:
         mode: makes tensors without values.
         where: the device of the new tensors.
-        staying: the tensors, by `id`, that stay on their device, and only lose their values.
+        staying: the tensors, by `id`, that stay as they are.
     """
 
     def __init__(
@@ -58,10 +58,11 @@ class Mover:
         if isinstance(value, torch.device):
             return self.where
         if isinstance(value, Tensor):
+            if id(value) in self.staying:
+                return value
             detached = value.detach()
             with self.mode:
-                fake = self.mode.from_tensor(detached)
-                moved = fake if id(value) in self.staying else fake.to(self.where)
+                moved = self.mode.from_tensor(detached).to(self.where)
             return nn.Parameter(moved, requires_grad=False) if isinstance(value, nn.Parameter) else moved
         if isinstance(value, MappingProxyType):
             return MappingProxyType({key: self.move(item) for key, item in value.items()})

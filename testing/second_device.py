@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ from ..core.plugins.contracts import Generator, Scorer
 from ..core.plugins.failures import location, one_line, text_of
 from ..core.plugins.records import Rendering
 from ..core.plugins.scoring import begin_scores
-from ..core.strata.composition import Pass, first_reader
+from ..core.randomness import Stream
 from ..core.strata.displacements import displacement, edited
+from ..core.strata.scored_generator import ScoredGenerator
+from .host_apart import HostApart
 from .kit import DoesNotApply, NotConforming
 from .moving import Mover
 from .rendered import codes_of, rendered, sampled
@@ -76,8 +79,6 @@ class _DataFirst(TorchFunctionMode):
     ) -> Any:
         options = dict(kwargs or {})
         name = getattr(func, "__name__", "")
-        if name == "to":
-            _without_constant(args[0])
         if func in (torch.tensor, torch.as_tensor) and not isinstance(args[0], Tensor):
             where = options.pop("device", None)
         elif name in ("__getitem__", "__setitem__"):
@@ -89,7 +90,7 @@ class _DataFirst(TorchFunctionMode):
             return func(*args, **options)
         made = torch.tensor(*args, **options)
         if where is not None:
-            made = _without_constant(made).to(where)
+            made = made.to(where)
         if made.dtype == torch.bool and _holds_numbers(args[0]):
             setattr(made, _MASK, np.array(args[0]))  # it may be an index
         return made
@@ -114,18 +115,11 @@ def _index(index: Any, device: torch.device) -> Any:
         if isinstance(values, FakeTensor) and values.dtype == torch.bool and values.ndim:
             values, where = np.ones(tuple(values.shape), dtype=np.bool_), values.device
         if not isinstance(values, np.ndarray):
-            parts.append(_without_constant(values))
+            parts.append(values)
             continue
         arrays = values.nonzero() if values.dtype == np.bool_ and values.ndim else (values,)
-        parts.extend(_without_constant(torch.tensor(array)).to(where) for array in arrays)
+        parts.extend(torch.tensor(array).to(where) for array in arrays)
     return tuple(parts)
-
-
-def _without_constant(value: Any) -> Any:
-    """Return a value; of a tensor the mode would move the number that it keeps of a single element."""
-    if isinstance(value, FakeTensor):
-        value.constant = None
-    return value
 
 
 def _holds_numbers(values: Any) -> bool:
@@ -157,12 +151,18 @@ def device() -> torch.device:
     return torch.device(f"{NAME}:0")
 
 
-def try_generator(generator: Generator, left: Mapping[int, str]) -> None:
-    """Make pictures on the stand-in device, and edited ones, as a run does: it must wait for no value.
+def try_generator(generator: Generator, left: Mapping[int, str]) -> list[str]:
+    """Draw samples, make pictures and edited ones on the stand-in device, as a run does.
+
+    It must wait for no value.
 
     Args:
         generator: the generator, on the processor. Its tensors are moved for the check.
         left: those, by `id`, that its constructor leaves on the processor, which stay there.
+
+    Returns:
+        What makes the host wait, although no value is read: see `HostApart.waits`. The first batch is not
+        counted, in which tables for the device may be made.
 
     Raises:
         NotConforming: the generator mixes devices, or its pictures are elsewhere.
@@ -171,25 +171,31 @@ def try_generator(generator: Generator, left: Mapping[int, str]) -> None:
     latents = sampled(generator, 2)
     with torch.no_grad():  # what functions cache at their first call are then tensors with values
         rendered(generator, codes_of(generator, latents), latents)
-    with _moved(generator, left) as mode, torch.no_grad():
-        # The index stays on the processor, where its values may be read.
-        z, index = mode.from_tensor(latents.z).to(device()), mode.from_tensor(latents.index)
-        condition = None if latents.condition is None else mode.from_tensor(latents.condition).to(device())
-        codes = generator.broadcast(generator.map(z, condition), condition)
-        layers = sorted({stratum.reads for stratum in generator.strata if stratum.reads is not None})[-1:]
-        begin = {first_reader(generator, layers)} if layers else set()
-        passed = Pass(generator, codes, condition=condition, index=index, restarts=begin, late=True)
-        _expect("pictures", passed.rendering.pictures)
-        if layers:
-            normal = np.full(generator.card.code_size, generator.card.code_size**-0.5, np.float32)
-            step = displacement(generator, normal, layers, generator.layer_scale, styles=False)
-            _expect("edited pictures", edited(passed, codes, [step], [1.0], layers).pictures)
+    with moved(generator, left) as apart, torch.no_grad():
+        for _ in range(2):
+            apart.waits.clear()
+            _batch(generator)
+    return apart.waits
 
 
-def try_scorer(scorer: Scorer, images: Tensor, left: Mapping[int, str]) -> None:
+def _batch(generator: Generator) -> None:
+    """Draw two samples with mixed styles, make their pictures, and move them at the last layer."""
+    scored = ScoredGenerator(generator=generator, scorers={}, batch=2, mixing=0.5)
+    latents, _, codes = scored.draw(0, Stream.PROBING)
+    layers = sorted({stratum.reads for stratum in generator.strata if stratum.reads is not None})[-1:]
+    sets = [layers] if layers else []
+    passed = scored.render(codes, latents.condition, latents.index, Stream.PROBING, sets, late=True)
+    _expect("pictures", passed.rendering.pictures)
+    if layers:
+        normal = np.full(generator.card.code_size, generator.card.code_size**-0.5, np.float32)
+        step = displacement(generator, normal, layers, generator.layer_scale, styles=False)
+        _expect("edited pictures", edited(passed, codes, [step], [1.0], layers).pictures)
+
+
+def try_scorer(scorer: Scorer, images: Tensor, left: Mapping[int, str]) -> list[str]:
     """Score pictures (N, 3, H, W) on the stand-in device, as a run does: it must wait for no value.
 
-    `left` is as for `try_generator`.
+    `left` and what is returned are as for `try_generator`.
 
     Raises:
         NotConforming: the scorer mixes devices.
@@ -197,10 +203,14 @@ def try_scorer(scorer: Scorer, images: Tensor, left: Mapping[int, str]) -> None:
     """
     with torch.no_grad():
         scorer.score(Rendering(images, composed=True))
-    with _moved(scorer, left) as mode, torch.no_grad():
-        given = Rendering(mode.from_tensor(images).to(device()), composed=True)
-        _expect("scores", scorer.score(given))
+    with moved(scorer, left) as apart, torch.no_grad():
+        for _ in range(2):
+            given = Rendering(images.to(device(), non_blocking=True), composed=True)
+            apart.waits.clear()
+            _expect("scores", scorer.score(given))
+        waits = list(apart.waits)
         begin_scores(scorer, given)
+    return waits
 
 
 def _expect(what: str, tensor: Tensor) -> None:
@@ -212,14 +222,23 @@ def _expect(what: str, tensor: Tensor) -> None:
 
 
 @contextmanager
-def _moved(plugin: Generator | Scorer, left: Mapping[int, str]) -> Iterator[FakeTensorMode]:
-    """Move the tensors of a plugin to the stand-in device, and translate what torch raises there."""
+def moved(
+    plugin: object, left: Mapping[int, str] = MappingProxyType({}), *, made_up: bool = False
+) -> Iterator[HostApart]:
+    """Move the tensors of a plugin to the stand-in device, and translate what torch raises there.
+
+    Args:
+        plugin: a generator, a scorer, or an object that holds several.
+        left: tensors, by `id`, that stay on the processor, with their names.
+        made_up: whether values of the device can be read, as ones; else that is an error.
+    """
     mode, mover = _mode(), Mover(_mode(), device(), left)
     _Backend.active = True
     try:
         mover.move(plugin)
-        with mode, _DataFirst():
-            yield mode
+        apart = HostApart(mode, made_up=made_up)
+        with mode, apart, _DataFirst():
+            yield apart
     except (NotConforming, DoesNotApply):
         raise
     except Exception as error:

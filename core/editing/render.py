@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..device import sent
 from ..figures.pictures import Pixels, to_pixels
 from ..randomness import Use, normals
 from ..runs.prepare import Prepared
@@ -178,7 +179,7 @@ class StripRenderer:
             normals(seed, self.source.stream, Use.JITTER, range(i, i + 1), size, part=draw)
             for i in index.tolist()
         ]
-        return torch.from_numpy(np.concatenate(rows)).view(codes.shape).to(codes) * self.ruler.noise
+        return sent(np.concatenate(rows), codes.device).view(codes.shape).to(codes) * self.ruler.noise
 
     def _frames(
         self,
@@ -214,7 +215,7 @@ class StripRenderer:
                 added[s].expand(len(styles), -1) if s in added else styles.new_zeros(len(styles), width)
                 for s, width in style_strata(generator)
             ]
-            normal = torch.from_numpy(b.normal).to(styles)
+            normal = sent(b.normal, styles.device).to(styles)
             distances = (styles + torch.cat(moves, dim=1)) @ normal + float(b.offset)
         elif mean is None:
             return np.full(len(column.codes), np.nan, dtype=np.float32)

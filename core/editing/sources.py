@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 import torch
 from torch import Tensor
 
+from ..device import sent
 from ..errors import DataError, UserError
 from ..randomness import Stream
 from ..runs.inversions import CODES, StoredInversion, read_inversion
@@ -152,10 +153,10 @@ class Source:
             rows = torch.arange(start, start + batch).clamp(max=count - 1)
             condition = self.condition
             yield SourceBatch(
-                self.codes[rows.to(self.codes.device)],
-                None if condition is None else condition[rows.to(condition.device)],
+                self.codes[sent(rows, self.codes.device)],
+                None if condition is None else condition[sent(rows, condition.device)],
                 self.index[rows],
-                {s: maps[rows.to(maps.device)] for s, maps in self.noise.items()},
+                {s: maps[sent(rows, maps.device)] for s, maps in self.noise.items()},
                 self.weights[start] if batch == 1 and self.weights else {},
                 min(batch, count - start),
             )

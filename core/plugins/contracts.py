@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..device import sent
 from ..randomness import Stream, Use, normals
 from .base import ConfigT, Plugin, owner_of
 from .boundary import Boundaries
@@ -99,7 +100,7 @@ class Generator(Plugin[ConfigT]):
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         """Draw samples start .. start + n - 1 of a stream; each depends on (seed, stream, its index) only."""
         z = normals(seed, stream, Use.LATENT, range(start, start + n), self.card.latent_size)
-        return Latents(torch.from_numpy(z).to(self.device), None, torch.arange(start, start + n))
+        return Latents(sent(z, self.device), None, torch.arange(start, start + n))
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map latents z (N, Z) to w (N, D). Default: w = z.

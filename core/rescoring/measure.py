@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from ..strata.scored_generator import ScoredGenerator
 from .sums import FIELDS, SIGNS, sums_of
 
 Scores = NDArray[np.float32]
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,45 @@ class Baseline:
     Attributes:
         rendered: the pass through the generator, with the states at which edits restart.
         codes: latent codes, (N, L, D).
-        scores: scores of the unedited samples, (N, C).
+        pending: scores of the unedited samples, (N, C), perhaps still on their way.
     """
 
     rendered: Pass
     codes: Tensor
-    scores: Scores
+    pending: Pending[Scores]
+
+    @property
+    def scores(self) -> Scores:
+        """Wait for the scores of the unedited samples, and return them, (N, C).
+
+        Raises:
+            GanstrataError: a picture is not finite, or a scorer breaks its contract.
+        """
+        return self.pending.result()
+
+
+class Movement(NamedTuple):
+    """Represent a direction that is moved at layer sets.
+
+    Attributes:
+        normal: unit normal n, (D,), or one per layer, (L, D), or in s (S,).
+        step: lambda, in units of w or s.
+        sets: S layer sets.
+        backward: whether a boundary is moved backwards too, for each layer set, (S,).
+        column: column of the boundary's own concept; None for a null direction.
+    """
+
+    normal: NDArray[np.floating]
+    step: float
+    sets: Sequence[Sequence[int]]
+    backward: Sequence[bool]
+    column: int | None
 
 
 def baseline_of(
     scored: ScoredGenerator, start: int, stream: Stream, sets: Collection[Sequence[int]]
 ) -> Baseline:
-    """Draw, render and score one batch of samples.
+    """Draw, render and score one batch of samples, without waiting for the scores.
 
     Args:
         scored: the generator with its scorers.
@@ -48,25 +78,46 @@ def baseline_of(
     """
     latents, _, codes = scored.draw(start, stream)
     rendered = scored.render(codes, latents.condition, latents.index, stream, sets, late=True)
-    return Baseline(rendered, codes, scored.score(rendered.rendering))
+    return Baseline(rendered, codes, scored.begin_score(rendered.rendering))
 
 
-def own_change_along(
-    scored: ScoredGenerator,
-    baseline: Baseline,
-    normal: NDArray[np.floating],
-    amount: float,
-    layers: Sequence[int],
-    column: int,
-    *,
-    styles: bool,
-) -> Scores:
-    """Return how the score of the concept of a column changes by a step along a unit normal, (N,).
+class OwnStep(NamedTuple):
+    """Represent a step along a unit normal, and the concept of which the change is wanted.
 
-    No other scorer runs, which saves most of the scoring. The other arguments are those of `_edited`.
+    Attributes:
+        normal: unit normal n, (D,), or one per layer, (L, D), or in s (S,).
+        amount: signed length of the step, in units of w or s.
+        layers: layers at which it is moved.
+        column: column of the concept.
     """
-    rendering = _edited(scored, baseline, normal, amount, layers, styles=styles)
-    return scored.score_concept(rendering, column) - baseline.scores[:, column]
+
+    normal: NDArray[np.floating]
+    amount: float
+    layers: Sequence[int]
+    column: int
+
+
+def own_changes(
+    scored: ScoredGenerator, baseline: Baseline, steps: Iterable[tuple[K, OwnStep]], *, styles: bool
+) -> Iterator[tuple[K, Scores]]:
+    """Yield the key of each step with the change of the score of its concept, (N,).
+
+    No other scorer than that of the concept runs, which saves most of the scoring.
+
+    Args:
+        scored: the generator with its scorers.
+        baseline: the unedited batch of N samples.
+        steps: each with a key.
+        styles: whether the normals lie in s.
+    """
+
+    def begun() -> Iterator[tuple[tuple[K, int], Pending[Scores]]]:
+        for key, (normal, amount, layers, column) in steps:
+            rendering = _edited(scored, baseline, normal, amount, layers, styles=styles)
+            yield (key, column), scored.begin_score_concept(rendering, column)
+
+    for (key, column), moved in one_late(begun()):
+        yield key, moved - baseline.scores[:, column]
 
 
 def _edited(
@@ -102,16 +153,12 @@ def _edited(
 def changes_along(
     scored: ScoredGenerator,
     baseline: Baseline,
-    normal: NDArray[np.floating],
-    step: float,
-    sets: Sequence[Sequence[int]],
+    movements: Sequence[Movement],
     *,
-    backward: Sequence[bool],
-    column: int | None,
     count: int,
     styles: bool,
-) -> tuple[NDArray[np.float64], Scores]:
-    """Move a batch along a direction at each layer set, and sum up how scores change.
+) -> Iterator[tuple[NDArray[np.float64], Scores]]:
+    """Move a batch along each direction at each of its layer sets, and sum up how scores change.
 
         delta_k(S, j) = F_j(G(c_k + lambda scale n on the layers S)) - F_j(G(c_k))
 
@@ -122,41 +169,35 @@ def changes_along(
     Args:
         scored: the generator with its scorers.
         baseline: the unedited batch.
-        normal: unit normal n, (D,), or one per layer, (L, D), or in s (S,).
-        step: lambda, in units of w or s.
-        sets: S layer sets.
-        backward: whether a boundary is moved backwards too, for each layer set, (S,).
-        column: column of the boundary's own concept; None for a null direction.
+        movements: directions, each with at least one layer set.
         count: number of samples to use, from the start of the batch.
-        styles: whether the normal lies in s.
+        styles: whether the normals lie in s.
 
-    Returns:
-        Sums of `effects.FIELDS`, (S, 2, C, 5), and changes of the own concept, (S, 2, count). NaN where
-        nothing was moved.
+    Yields:
+        For each movement the sums of `effects.FIELDS`, (S, 2, C, 5), and the changes of its own concept,
+        (S, 2, count). NaN where nothing was moved.
     """
-    sums = np.full((len(sets), 2, baseline.scores.shape[1], len(FIELDS)), np.nan)
-    own = np.full((len(sets), 2, count), np.nan, dtype=np.float32)
-    for (s, k), moved in one_late(
-        _begun(scored, baseline, normal, step, sets, backward, column, styles=styles)
-    ):
-        sums[s, k] = sums_of(baseline.scores[:count], moved[:count])
-        if column is not None:
-            own[s, k] = moved[:count, column] - baseline.scores[:count, column]
-    return sums, own
+    begun = (
+        ((m, s, k), pending)
+        for m, movement in enumerate(movements)
+        for (s, k), pending in _begun(scored, baseline, movement, styles=styles)
+    )
+    for m, moves in groupby(one_late(begun), key=lambda item: item[0][0]):
+        column, size = movements[m].column, len(movements[m].sets)
+        sums = np.full((size, 2, len(scored.concepts), len(FIELDS)), np.nan)
+        own = np.full((size, 2, count), np.nan, dtype=np.float32)
+        for (_, s, k), moved in moves:
+            sums[s, k] = sums_of(baseline.scores[:count], moved[:count])
+            if column is not None:
+                own[s, k] = moved[:count, column] - baseline.scores[:count, column]
+        yield sums, own
 
 
 def _begun(
-    scored: ScoredGenerator,
-    baseline: Baseline,
-    normal: NDArray[np.floating],
-    step: float,
-    sets: Sequence[Sequence[int]],
-    backward: Sequence[bool],
-    column: int | None,
-    *,
-    styles: bool,
+    scored: ScoredGenerator, baseline: Baseline, movement: Movement, *, styles: bool
 ) -> Iterator[tuple[tuple[int, int], Pending[Scores]]]:
-    """Begin each step of `changes_along`; yield its layer set s and sign k with its scores (N, C)."""
+    """Begin each step of a movement; yield its layer set s and sign k with its scores (N, C)."""
+    normal, step, sets, backward, column = movement
     for s, layers in enumerate(sets):
         both = column is not None and backward[s]
         for k, sign in enumerate(SIGNS if both else SIGNS[:1]):
@@ -164,4 +205,4 @@ def _begun(
                 rendering = _edited(scored, baseline, normal, sign * step, layers, styles=styles)
                 yield (s, k), scored.begin_score(rendering)
             else:
-                yield (s, k), Pending(lambda: baseline.scores, at_once=True)
+                yield (s, k), baseline.pending

@@ -29,7 +29,7 @@ from ..strata.moves import moved_of, own_layers
 from ..strata.scored_generator import ScoredGenerator
 from ..strata.styles import styles_of
 from .effects import BACKWARD, moved_backwards
-from .measure import Baseline, baseline_of, changes_along, own_change_along
+from .measure import Baseline, Movement, OwnStep, baseline_of, changes_along, own_changes
 from .results import Effects, Sums
 from .sums import FIELDS
 
@@ -154,21 +154,20 @@ def rescore(
         count = min(scored.batch, samples - start)
         here = slice(start, start + count)
         baseline = baseline_of(scored, start, Stream.VERIFICATION, list(sets.values()))
-        for d, (normal, own_at) in enumerate(directions):
-            column = columns[d] if d < len(moved) else None
-            sums, own = changes_along(
-                scored,
-                baseline,
+        movements = [
+            Movement(
                 normal,
                 step,
                 [moved_of(own_at, layers) for layers in sets.values()],
-                backward=backwards,
-                column=column,
-                count=count,
-                styles=styles,
+                backwards,
+                columns[d] if d < len(moved) else None,
             )
+            for d, (normal, own_at) in enumerate(directions)
+        ]
+        changed = changes_along(scored, baseline, movements, count=count, styles=styles)
+        for d, (sums, own) in enumerate(changed):
             total[d] += sums
-            if column is not None:
+            if d < len(moved):
                 changes[d, :, :, here] = own
         if (
             relearnt_changes is not None
@@ -338,9 +337,11 @@ def _relearnt_changes(
     Returns:
         Changes (M, B, N); NaN where a boundary could not be learnt again.
     """
-    changes = np.full((len(steps), len(columns), len(baseline.scores)), np.nan)
-    for m, i in np.argwhere(relearnt.learnt):
-        changes[m, i] = own_change_along(
-            scored, baseline, relearnt.normals[m, i], float(steps[m]), layers[i], columns[i], styles=styles
-        )
+    changes = np.full((len(steps), len(columns), len(baseline.codes)), np.nan)
+    own = (
+        ((m, i), OwnStep(relearnt.normals[m, i], float(steps[m]), layers[i], columns[i]))
+        for m, i in np.argwhere(relearnt.learnt)
+    )
+    for place, change in own_changes(scored, baseline, own, styles=styles):
+        changes[place] = change
     return changes

@@ -33,7 +33,7 @@ from ..storage.chunks import Region
 from ..storage.shards import Shards
 from ..strata.moves import moved_of, own_layers, step_unit
 from .adaptive import DECIDING, RESAMPLED
-from .measure import Baseline, baseline_of, changes_along, own_change_along
+from .measure import Baseline, Movement, OwnStep, baseline_of, changes_along, own_changes
 from .results import Effects
 from .stored_effects import as_stored, is_current, read_effects, write_tables
 from .sums import FIELDS
@@ -177,20 +177,21 @@ def _move_resampled(prepared: Prepared, unit: Unit, run: Run) -> None:
     baseline, (low, high) = _baseline(prepared, unit.start), unit.block
     here = min(prepared.batch, prepared.config.rescoring.samples - unit.start)
     changes = np.full((len(resampled.spreads), high - low, here), np.nan, dtype=np.float32)
-    for move in unit.moves:
-        i = move.direction
-        column = column_of(prepared, boundaries[i].concept)
-        layers = own_layers(boundaries[i], prepared.sets["all"])
-        for m in np.flatnonzero(resampled.learnt[:, i]):
-            changes[m, i - low] = own_change_along(
-                prepared,
-                baseline,
-                resampled.normals[m, i],
+    steps = (
+        (
+            (m, move.direction - low),
+            OwnStep(
+                resampled.normals[m, move.direction],
                 step_length(prepared, float(resampled.spreads[m])),
-                layers,
-                column,
-                styles=prepared.in_styles,
-            )[:here]
+                own_layers(boundaries[move.direction], prepared.sets["all"]),
+                column_of(prepared, boundaries[move.direction].concept),
+            ),
+        )
+        for move in unit.moves
+        for m in np.flatnonzero(resampled.learnt[:, move.direction])
+    )
+    for place, change in own_changes(prepared, baseline, steps, styles=prepared.in_styles):
+        changes[place] = change[:here]
     region = (slice(0, len(changes)), slice(low, high), slice(unit.start, unit.start + here))
     open_units(run).write(name_of(unit), {RESAMPLED: (region, changes)})
 
@@ -206,24 +207,25 @@ def _move(prepared: Prepared, unit: Unit, run: Run) -> None:
     concepts = len(prepared.concepts)
     sums = np.full((high - low, 1, rows, 2, concepts, len(FIELDS)), np.nan)
     own = np.full((max(0, min(high, len(boundaries)) - low), rows, 2, here), np.nan, dtype=np.float32)
+    movements = []
     for d, at, backward, _ in unit.moves:
         boundary = boundaries[d] if d < len(boundaries) else None
         normal, own_at = null[d - len(boundaries)] if boundary is None else (boundary.normal, boundary.layers)
-        moved, own_moved = changes_along(
-            prepared,
-            baseline,
-            normal,
-            step_length(prepared, run.spread),
-            [moved_of(own_at, sets[s]) for s in at],
-            backward=backward,
-            column=None if boundary is None else column_of(prepared, boundary.concept),
-            count=here,
-            styles=prepared.in_styles,
+        movements.append(
+            Movement(
+                normal,
+                step_length(prepared, run.spread),
+                [moved_of(own_at, sets[s]) for s in at],
+                backward,
+                None if boundary is None else column_of(prepared, boundary.concept),
+            )
         )
-        places = [0] if unit.part == DECIDING else list(at)
-        sums[d - low, 0, places] = moved
-        if boundary is not None:
-            own[d - low, places] = own_moved
+    changes = changes_along(prepared, baseline, movements, count=here, styles=prepared.in_styles)
+    for move, (moved, own_moved) in zip(unit.moves, changes, strict=True):
+        places = [0] if unit.part == DECIDING else list(move.sets)
+        sums[move.direction - low, 0, places] = moved
+        if move.direction < len(boundaries):
+            own[move.direction - low, places] = own_moved
     b, ending = unit.start // prepared.batch, f"_{DECIDING}" if unit.part == DECIDING else ""
     arrays: dict[str, tuple[Region, NDArray[Any]]] = {
         f"sums{ending}": (

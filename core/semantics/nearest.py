@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..device import sent
 from .heads import Size
 
 T = TypeVar("T", bound=np.generic)
@@ -36,7 +36,7 @@ def nearest_pixels(values: NDArray[T], size: Size) -> NDArray[T]:
 def nearest_planes(values: Tensor, size: Size) -> Tensor:
     """Return planes (..., h, w) at another size (..., H, W), on their device."""
     rows, columns = (
-        torch.from_numpy(nearest(count, wanted)).to(values.device)
+        sent(nearest(count, wanted), values.device)
         for count, wanted in zip(values.shape[-2:], size, strict=True)
     )
     return values[..., rows, :][..., columns]

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..device import sent
 from ..plugins.contracts import Generator
 from ..plugins.records import Rendering
 from .composition import Pass
@@ -97,6 +98,6 @@ def added_styles(
     total: dict[int, Tensor] = {}
     for each, amount in zip(displacements, amounts, strict=True):
         for s, piece in (each.styles or {}).items():
-            step = torch.from_numpy(piece).to(device) * float(amount)
+            step = sent(piece, device) * float(amount)
             total[s] = total[s] + step if s in total else step
     return total

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..device import sent
 from ..errors import DataError, LayerError
 from ..messages import quantity
 from ..plugins.boundary import Boundary
@@ -90,9 +91,9 @@ def move(codes: Tensor, direction: Floats, amount: float | Tensor) -> Tensor:
     Returns:
         c' (N, L, D).
     """
-    step = torch.as_tensor(np.asarray(direction), dtype=codes.dtype, device=codes.device)
+    step = sent(torch.as_tensor(np.asarray(direction), dtype=codes.dtype), codes.device)
     if isinstance(amount, Tensor):
-        amount = amount.to(codes).view(-1, 1, 1)
+        amount = sent(amount, codes.device).to(codes).view(-1, 1, 1)
     return codes + amount * step
 
 
@@ -155,9 +156,12 @@ def conditioned(
 
 def jitter(codes: Tensor, direction: Floats, amount: float, noise: Tensor, layers: Sequence[int]) -> Tensor:
     """Compute a jittered edit: an independent edit (see `move`) plus noise (N, L, D) on the same layers."""
-    mask = torch.zeros(codes.shape[1], dtype=torch.bool, device=codes.device)
+    mask = torch.zeros(codes.shape[1], dtype=torch.bool)
     mask[list(layers)] = True
-    return move(codes, direction, amount) + torch.where(mask[:, None], noise.to(codes), 0.0)
+    mask = sent(mask, codes.device)
+    return move(codes, direction, amount) + torch.where(
+        mask[:, None], sent(noise, codes.device).to(codes), 0.0
+    )
 
 
 def move_to(
@@ -205,7 +209,7 @@ def move_to(
 def _normal_at(normal: Floats, layer: int, codes: Tensor) -> Tensor:
     """Return the normal of one layer (D,), with the type and on the device of the codes."""
     n = np.asarray(normal if normal.ndim == 1 else normal[layer])
-    return torch.as_tensor(n, dtype=codes.dtype, device=codes.device)
+    return sent(torch.as_tensor(n, dtype=codes.dtype), codes.device)
 
 
 def untruncated(codes: Tensor, layer: int, scale: Floats, mean: Tensor) -> Tensor:

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..device import sent
 from ..plugins.contracts import Generator, Scorer
 from ..plugins.pending import Pending, together
 from ..plugins.records import Concept, Latents, Rendering
-from ..plugins.scoring import begin_scores, checked_scores
+from ..plugins.scoring import begin_scores
 from ..randomness import Stream, Use, noise_seed, uniforms
 from .composition import Pass, first_reader
 
@@ -111,7 +112,7 @@ class ScoredGenerator:
             [uniforms(self.seed, Stream.PROBING, Use.MIXING, start + i, 2) for i in range(self.batch)]
         )
         cut = np.where(draws[:, 0] < self.mixing, 1 + (draws[:, 1] * (layers - 1)).astype(int), layers)
-        late = torch.from_numpy(np.arange(layers)[None] >= cut[:, None]).to(codes.device)  # (N, L)
+        late = sent(np.arange(layers)[None] >= cut[:, None], codes.device)  # (N, L)
         return torch.where(late[:, :, None], second, codes)
 
     def render(
@@ -184,8 +185,18 @@ class ScoredGenerator:
         Raises:
             ScoreError: the scorer breaks its contract; the message names the scorer and the concept.
         """
+        return self.begin_score_concept(rendering, column).result()
+
+    def begin_score_concept(self, rendering: Rendering, column: int) -> Pending[NDArray[np.float32]]:
+        """Score a batch on one concept, and return what `score_concept` returns without waiting for it.
+
+        Raises:
+            ScoreError: as there, where a fault shows without the values. The result raises the rest.
+        """
         alias = self.alias_of(column)
-        return checked_scores(self.scorers[alias], rendering)[:, column - self.columns(alias).start]
+        begun = begin_scores(self.scorers[alias], rendering)
+        own = column - self.columns(alias).start
+        return Pending(lambda: begun.result()[:, own], at_once=begun.at_once)
 
     def alias_of(self, column: int) -> str:
         """Return the alias of the scorer that gives the concept of a column.

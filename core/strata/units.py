@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..device import sent
 from ..errors import PluginBroken, ShapeError, UserError
 from ..messages import listed, quantity, visible
 from ..plugins.base import owner_of
@@ -137,8 +138,8 @@ def set_units(x: Tensor, edit: UnitEdit, margin: int = 0) -> Tensor:
             f"stratum {edit.stratum} has {quantity(x.shape[1], 'unit')}, 0 to {x.shape[1] - 1}; "
             f"there is no unit {listed(beyond)}"
         )
-    units = torch.as_tensor(edit.units, dtype=torch.long, device=x.device)
-    values = torch.as_tensor(edit.values, dtype=x.dtype, device=x.device).reshape(
+    units = sent(torch.as_tensor(edit.units, dtype=torch.long), x.device)
+    values = sent(torch.as_tensor(edit.values, dtype=x.dtype), x.device).reshape(
         -1, 1, 1
     )  # (1 or units, 1, 1)
     old = x[:, units]
@@ -158,7 +159,7 @@ def _share(where: Tensor, x: Tensor, margin: int) -> Tensor:
             f"`where` of an edit of units must be (h, w), or ({x.shape[0]}, h, w) with a map per sample; "
             f"got {tuple(where.shape)}"
         )
-    planes = planes.to(device=x.device, dtype=x.dtype)[:, None]
+    planes = sent(planes, x.device).to(x.dtype)[:, None]
     size = (x.shape[2] - 2 * margin, x.shape[3] - 2 * margin)
     if tuple(planes.shape[-2:]) != size:
         planes = F.interpolate(planes, size=size, mode="nearest-exact")

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.config.schema import Level
+from ...core.device import sent
 from ...core.errors import DataError
 from ...core.plugins.base import PluginConfig
 from ...core.plugins.contracts import Scorer
@@ -79,4 +80,4 @@ class Table(Scorer):
             rows = np.searchsorted(self._index, index).clip(max=len(self._index) - 1)
             in_table = self._index[rows] == index
             scores[in_table] = self._values[rows[in_table]]
-        return torch.from_numpy(scores).to(rendering.images.device)
+        return sent(scores, rendering.images.device)

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...core.device import sent
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Mode = Literal["bilinear", "bicubic"]
 FIXED = 2.0**22  # denominator of Pillow's fixed-point weights
@@ -118,7 +120,5 @@ def normalised(
     images: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
 ) -> Tensor:
     """Return (images - mean) / std for images (N, 3, H, W) in [0, 1], with one mean and std per channel."""
-    shape = (1, 3, 1, 1)
-    return (images - torch.tensor(mean, device=images.device).view(shape)) / torch.tensor(
-        std, device=images.device
-    ).view(shape)
+    shift, scale = (sent(torch.tensor(x).view(1, 3, 1, 1), images.device) for x in (mean, std))
+    return (images - shift) / scale

@@ -8,18 +8,15 @@ from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 import torch
-from ganstrata import Concept, Scorer, Stream, load_generator, load_scorer
-from ganstrata.core.rescoring.measure import Baseline, _begun
-from ganstrata.core.strata.scored_generator import ScoredGenerator
-from ganstrata.testing import DoesNotApply, second_device
+from ganstrata import Concept, Scorer
+from ganstrata.testing import DoesNotApply
 from ganstrata.testing.moving import Mover
 from ganstrata.testing.second_device import device
 from kit_outcomes import outcome
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 CPU = torch.device("cpu")
 CHECK = "everything is on its device"
@@ -322,37 +319,3 @@ def test_a_tensor_may_be_moved_where_it_is_used() -> None:
 
 def test_what_cannot_be_built_without_values_is_tried_with_all_its_tensors_moved() -> None:
     assert outcome("scorer", Proud, CHECK).verdict == "ok"
-
-
-def test_a_stage_waits_for_no_value_before_the_next_batch() -> None:
-    """Draw, render, score and edit a batch of a run on the stand-in, with scorers that share a network."""
-    scored = ScoredGenerator(
-        generator=load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu"),
-        scorers={
-            name: load_scorer(name, checkpoint="bundled:rooms", device="cpu")
-            for name in ("segmentation", "layout")
-        },
-        batch=2,
-    )
-    names = tuple(range(scored.generator.card.layers))
-    sets = [names, (3,), ()]
-    normal = np.full(scored.generator.card.code_size, 0.1, np.float32)
-    with torch.inference_mode():  # what is cached at a first call then has values
-        latents, _, codes = scored.draw(0, Stream.PROBING)
-        scored.score(scored.render(codes, latents.condition, latents.index, Stream.PROBING).rendering)
-    with torch.no_grad(), second_device._moved(scored, {}) as mode:
-        z, index = mode.from_tensor(latents.z).to(device()), mode.from_tensor(latents.index)
-        codes = scored.generator.broadcast(scored.generator.map(z))
-        passed = scored.render(codes, None, index, Stream.PROBING, sets[:2], late=True)
-        assert not passed.rendering.settled
-        assert not scored.begin_score(passed.rendering).at_once
-        baseline = Baseline(passed, codes, np.zeros((2, len(scored.concepts)), np.float32))
-        begun = dict(_begun(scored, baseline, normal, 2.0, sets, [True, False, False], 0, styles=False))
-        assert {key: pending.at_once for key, pending in begun.items()} == {
-            (0, 0): False,
-            (0, 1): False,
-            (1, 0): False,
-            (2, 0): True,
-        }
-        with pytest.raises(DataDependentOutputException):
-            scored.render(codes, None, index, Stream.PROBING)  # asks at once whether pictures are finite

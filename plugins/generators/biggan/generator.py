@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype, for_inference, sent
 from ....core.plugins.records import Inputs, Latents, ModelCard, State, Stratum
 from ....core.randomness import Stream
 from ..shared.checkpoints import open_checkpoint
@@ -134,7 +134,7 @@ class BigGAN(PublishedGenerator):
         z = truncated_normals(
             seed, stream, range(start, start + n), self.card.latent_size, self.config.truncation
         )
-        latents = Latents(torch.from_numpy(z).to(self.device), None, torch.arange(start, start + n))
+        latents = Latents(sent(z, self.device), None, torch.arange(start, start + n))
         return self._classes.sample(latents, seed, stream)
 
     def begin(self, inputs: Inputs) -> State:

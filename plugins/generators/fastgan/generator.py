@@ -67,13 +67,16 @@ class FastGAN(PublishedGenerator):
             if size in self.architecture.excited:
                 strata.append(Stratum(f"se_{size}", 1 + self.architecture.excited.index(size), size))
         self.strata = (*strata, Stratum("to_big", None, self.architecture.resolution, is_feature=False))
-        key = torch.zeros(1, 2, dtype=torch.long)  # seed 0, sample 0
-        self._fixed = {
-            part: noise.fresh(key, part, int(size), device)
+        self._noisy = {
+            _part(int(size), number): (int(size), int(size))
             for size in self.network.blocks
             for number, (_, strength) in enumerate(self._block(size).layers())
-            if strength is not None and config.noise == "const"
-            for part in (_part(int(size), number),)
+            if strength is not None
+        }
+        self._fixed = {
+            part: noise.fixed(size, part)[None, None].to(device)
+            for part, size in self._noisy.items()
+            if config.noise == "const"
         }
 
     @classmethod
@@ -88,8 +91,8 @@ class FastGAN(PublishedGenerator):
         return {"content": (0,), "style": layers} if layers else None
 
     def begin(self, inputs: Inputs) -> State:
-        """Return an empty state with the keys (N, 2) of fresh noise and the class vectors (N, E), if used."""
-        kept = noise.kept(self.config.noise, inputs)
+        """Return an empty state with fresh noise and the class vectors (N, E), if used."""
+        kept = noise.kept(self.config.noise, inputs, self._noisy, self.device)
         weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
         if weights is not None:
             with torch.autocast(self.device.type, enabled=False):
@@ -151,10 +154,12 @@ class FastGAN(PublishedGenerator):
         """Return the feature map of a level of at most 32 pixels that codes (N, Z) make.
 
         If they are those of layer 0, it is there already. With gradients it is made anew, so that they reach
-        the code of the layer that is asked for.
+        the code of the layer that is asked for. An accelerator would wait for a comparison of values; there
+        codes count as the same if they lie in the same memory, as those of an unedited pass do.
         """
         first = kept["code"]
-        if not (code.requires_grad or first.requires_grad) and torch.equal(code, first):
+        equal = torch.equal if self.device.type == "cpu" else _is_same_memory
+        if not (code.requires_grad or first.requires_grad) and equal(code, first):
             return kept[f"feat_{size}"]
         x = self._first(code, kept["feat_4"].dtype)
         for level in (8, 16, 32):
@@ -164,18 +169,23 @@ class FastGAN(PublishedGenerator):
 
     def _noise(self, size: int, number: int, kept: Mapping[str, Tensor]) -> Tensor | None:
         """Return the noise of a layer, (N or 1, 1, H, W); the same wherever its level is made again."""
-        if self.config.noise == "none":
-            return None
         part = _part(size, number)
-        if self.config.noise == "fresh":
-            return noise.fresh(kept["noise"], part, size, self.device)
-        return self._fixed[part]
+        return noise.of_part(self.config.noise, part, kept, self._fixed.get(part))
 
     def _block(self, size: str) -> Block:
         """Return the block of a level."""
         block = self.network.blocks[size]
         assert isinstance(block, Block)
         return block
+
+
+def _is_same_memory(a: Tensor, b: Tensor) -> bool:
+    """Return whether two tensors of one shape are the same elements of the same memory."""
+    return (
+        a.untyped_storage() is b.untyped_storage()
+        and a.storage_offset() == b.storage_offset()
+        and a.stride() == b.stride()
+    )
 
 
 def _part(size: int, number: int) -> int:

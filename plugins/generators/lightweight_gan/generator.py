@@ -56,10 +56,12 @@ class LightweightGAN(PublishedGenerator):
             if size in self.architecture.excited:
                 strata.append(Stratum(f"excitation{size}", 1 + self.architecture.excited.index(size), size))
         self.strata = (*strata, Stratum("output", None, self.architecture.resolution, is_feature=False))
-        key = torch.zeros(1, 2, dtype=torch.long)  # seed 0, sample 0
-        sizes = [4 * 2**level for level in range(1, len(self.architecture.widths))]
+        sizes = [4 * 2**level for level in range(1, len(self.architecture.widths))] if noisy else []
+        self._noisy = {size: (size, size) for size in sizes}
         self._fixed = {
-            size: noise.fresh(key, size, size, device) for size in sizes if noisy and config.noise == "const"
+            part: noise.fixed(size, part)[None, None].to(device)
+            for part, size in self._noisy.items()
+            if config.noise == "const"
         }
 
     @classmethod
@@ -74,8 +76,8 @@ class LightweightGAN(PublishedGenerator):
         return {"content": (0,), "style": layers} if layers else None
 
     def begin(self, inputs: Inputs) -> State:
-        """Return an empty state, with the keys (N, 2) of fresh noise if it is used."""
-        return State(None, kept=noise.kept(self.config.noise, inputs) if self.architecture.noisy else {})
+        """Return an empty state, with fresh noise if it is used."""
+        return State(None, kept=noise.kept(self.config.noise, inputs, self._noisy, self.device))
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Make the first feature map, apply attention or a layer, excite channels, or make the picture."""
@@ -137,6 +139,6 @@ class LightweightGAN(PublishedGenerator):
 
     def _noise(self, size: int, kept: Mapping[str, Tensor]) -> Tensor | None:
         """Return the noise of a layer, (N or 1, 1, H, W); the same wherever its level is made again."""
-        if "noise" in kept:
-            return noise.fresh(kept["noise"], size, size, self.device)
-        return self._fixed.get(size)
+        if not self.architecture.noisy:
+            return None
+        return noise.of_part(self.config.noise, size, kept, self._fixed.get(size))

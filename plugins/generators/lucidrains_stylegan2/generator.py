@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype, for_inference, sent
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
@@ -126,7 +126,7 @@ class LucidrainsStyleGAN2(TruncatedGenerator):
             if self.config.noise == "fresh"
             else self.noise_image.expand(inputs.n, -1, -1, -1)
         )
-        kept = {"noise": image.to(self.device)}
+        kept = {"noise": sent(image, self.device)}
         if not self.architecture.constant:
             return State(None, None, kept)
         precision = compute_dtype(self.device)  # that of autocast, which is off inside

@@ -63,10 +63,15 @@ class MobileStyleGAN(TruncatedGenerator):
             if self.architecture.means
             else truncation.mean_code(self.network.mapping, self.architecture.z_dim, self._scale, self.device)
         )
-        self._fixed = {
-            s: noise.fixed((stratum.size, stratum.size), part=s).to(device)[None, None]
+        self._noisy = {
+            s: (stratum.height, stratum.size)
             for s, stratum in enumerate(self.strata)
-            if config.noise == "const" and isinstance(self._modules[s], Convolution)
+            if isinstance(self._modules[s], Convolution)
+        }
+        self._fixed = {
+            s: noise.fixed(size, part=s).to(device)[None, None]
+            for s, size in self._noisy.items()
+            if config.noise == "const"
         }
 
     @classmethod
@@ -85,10 +90,10 @@ class MobileStyleGAN(TruncatedGenerator):
         return w
 
     def begin(self, inputs: Inputs) -> State:
-        """Return the learned constant (N, C, 4, 4), and the keys (N, 2) of fresh noise if it is used."""
+        """Return the learned constant (N, C, 4, 4), and fresh noise if it is used."""
         const = self.network.const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        return State(x, kept=noise.kept(self.config.noise, inputs))
+        return State(x, kept=noise.kept(self.config.noise, inputs, self._noisy, self.device))
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Double the size, apply a convolution, or make the picture."""
@@ -102,7 +107,7 @@ class MobileStyleGAN(TruncatedGenerator):
                 return State(state.x, module(state.x, style), state.kept)
             if isinstance(module, Up):
                 return state.with_x(module(state.x, style))
-            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, self._fixed.get(s))
+            added = noise.of_part(self.config.noise, s, state.kept, self._fixed.get(s))
             return state.with_x(module(state.x, style, added))
 
     def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ....core.checkpoints import Checkpoint, digest
 from ....core.conformance.passes import SAMPLES
+from ....core.device import sent
 from ....core.errors import CheckpointError
 from ....core.plugins.contracts import Generator
 from ....core.plugins.records import Inputs, Latents, ModelCard, State, Stratum
@@ -79,7 +80,7 @@ class OwnModule(Generator):
         """Draw z (n, Z) from the configured prior, and for conditional modules classes (n,)."""
         z = draw(self.config.latent, n, seed, start, stream)
         return self._classes.sample(
-            Latents(z.to(self.device), None, torch.arange(start, start + n)), seed, stream
+            Latents(sent(z, self.device), None, torch.arange(start, start + n)), seed, stream
         )
 
     def map(self, z: Tensor, condition: Tensor | None = None) -> Tensor:

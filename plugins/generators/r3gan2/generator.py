@@ -83,10 +83,15 @@ class R3GAN2(PublishedGenerator):
             card = replace(card, source=f"{card.source}; decoder of weights {self._decoder.sha256[:16]}")
         self.card = card
         self.strata = tuple(strata)
-        self._fixed = {
-            s: noise.fixed((strata[s].size, strata[s].size), s)[None, None].to(device)
+        self._noisy = {
+            s: (strata[s].height, strata[s].size)
             for s, module in enumerate(self._modules)
-            if isinstance(module, FeedForward) and config.noise == "const"
+            if isinstance(module, FeedForward)
+        }
+        self._fixed = {
+            s: noise.fixed(size, s)[None, None].to(device)
+            for s, size in self._noisy.items()
+            if config.noise == "const"
         }
 
     @classmethod
@@ -95,14 +100,16 @@ class R3GAN2(PublishedGenerator):
         return examine(part)
 
     def begin(self, inputs: Inputs) -> State:
-        """Return a state with what bias and class add to the style, (N, 2C), and the keys of noise."""
+        """Return a state with what bias and class add to the style, (N, 2C), and fresh noise."""
         z_dim, linear = self.architecture.z_dim, self.network.head.linear
         weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
         with torch.autocast(self.device.type, enabled=False):
             added = linear[:, -1].expand(inputs.n, -1)  # (N, 2C)
             if weights is not None:
                 added = added + F.linear(weights @ self.network.embed, linear[:, z_dim:-1])
-        return State(None, kept={"added": added, **noise.kept(self.config.noise, inputs)})
+        return State(
+            None, kept={"added": added, **noise.kept(self.config.noise, inputs, self._noisy, self.device)}
+        )
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Apply the head, an upsampling layer, a block, the output layer, or the decoder."""
@@ -127,7 +134,7 @@ class R3GAN2(PublishedGenerator):
                 return state.with_x(module(state.x))
             if not isinstance(module, FeedForward):
                 return state.with_x(module(state.x, None))
-            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, self._fixed.get(s))
+            added = noise.of_part(self.config.noise, s, state.kept, self._fixed.get(s))
             return state.with_x(module(state.x, added))
 
     def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:

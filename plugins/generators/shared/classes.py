@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ....core.device import sent
 from ....core.errors import CheckpointError, DataError
 from ....core.plugins.records import Latents
 from ....core.plugins.shapes import check_shape
@@ -48,7 +49,7 @@ class Classes:
             return latents
         draws = [uniforms(seed, stream, Use.CONDITION, i, 1)[0] for i in latents.index.tolist()]
         classes = [self.drawn[int(draw * len(self.drawn))] for draw in draws]
-        return Latents(latents.z, torch.tensor(classes, device=latents.z.device), latents.index)
+        return Latents(latents.z, sent(torch.tensor(classes), latents.z.device), latents.index)
 
     def weights(self, condition: Tensor | None, like: Tensor) -> Tensor | None:
         """Return class weights (N, Y), or None for an unconditional network.

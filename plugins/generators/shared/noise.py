@@ -1,16 +1,23 @@
-"""Draw fresh noise for sample i at stratum s from (noise seed, i, s), independent of the batch."""
+"""Draw fresh noise for sample i at stratum s from (noise seed, i, s), independent of the batch.
+
+It is drawn on the processor, so that it has the same bits on every machine: once for a pass and the edits
+that restart in it, and sent to the device in one piece.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ....core.plugins.records import Inputs, State, Stratum
+from ....core.device import sent
+from ....core.plugins.records import Inputs, Stratum
 from ....core.randomness import Stream, Use, normals, uniforms
 
+Size = tuple[int, int]  # height and width
 Noise = Literal["const", "fresh", "none"]  # field `noise` of configs
 # What is done about noise that no file stores, by the field `noise` of config.NoiseConfig.
 UNSTORED = {
@@ -25,65 +32,65 @@ def keys(inputs: Inputs) -> Tensor:
     return torch.stack([torch.full_like(inputs.index, inputs.noise), inputs.index], dim=1)
 
 
-def kept(mode: Noise, inputs: Inputs) -> dict[str, Tensor]:
-    """Return what the state of a pass keeps for the noise.
+def kept(mode: Noise, inputs: Inputs, sizes: Mapping[int, Size], device: torch.device) -> dict[str, Tensor]:
+    """Return what the state of a pass keeps: the noise of parts by name, (N, 1, H, W) each.
 
-    These are its keys (N, 2) if it is drawn for each sample, and the given noise (N, 1, h, w) of strata.
-    """
-    given = {_given(s): x for s, x in inputs.maps.items()}
-    return {"noise": keys(inputs), **given} if mode == "fresh" else given
-
-
-def _given(s: int) -> str:
-    """Return the name in State.kept of the noise that was given for stratum s."""
-    return f"noise of {s}"
-
-
-def of_stratum(mode: Noise, s: int, stratum: Stratum, state: State, constant: Tensor | None) -> Tensor | None:
-    """Return the noise of a stratum, (1 or N, 1, H, W); None without noise.
+    It is the noise that is given for them, else that of each sample, if it is fresh.
 
     Args:
         mode: field `noise` of the config.
-        s: number of the stratum.
-        stratum: its description, from which the size follows.
-        state: the state before it, from begin() with kept().
-        constant: noise of the stratum for all samples, for the mode "const".
+        inputs: of the pass.
+        sizes: H and W of the noise by part, usually the number of a stratum.
+        device: device of the pass.
     """
-    given = state.kept.get(_given(s))
-    if given is not None:
-        return given
-    if mode != "fresh":
-        return constant if mode == "const" else None
-    assert state.x is not None
-    return fresh(state.kept["noise"], s, (stratum.height, stratum.size), state.x.device)
+    given = {_name(part): x for part, x in inputs.maps.items()}
+    wanted = {part: size for part, size in sizes.items() if _name(part) not in given}
+    return {**given, **(_drawn(inputs, wanted, device) if mode == "fresh" and wanted else {})}
+
+
+def _drawn(inputs: Inputs, sizes: Mapping[int, Size], device: torch.device) -> dict[str, Tensor]:
+    """Return the noise of each sample for some parts by name, (N, 1, H, W), all in one memory."""
+    index = inputs.index.tolist()
+    drawn = [
+        normals(inputs.noise, Stream.PROBING, Use.NOISE, range(i, i + 1), height * width, part=part)
+        for part, (height, width) in sizes.items()
+        for i in index
+    ]
+    lengths = [len(index) * height * width for height, width in sizes.values()]
+    pieces = torch.split(sent(np.concatenate(drawn, axis=None), device), lengths)
+    return {
+        _name(part): piece.view(len(index), 1, *size)
+        for (part, size), piece in zip(sizes.items(), pieces, strict=True)
+    }
+
+
+def _name(part: int) -> str:
+    """Return the name in State.kept of the noise of a part."""
+    return f"noise of {part}"
+
+
+def of_part(mode: Noise, part: int, kept: Mapping[str, Tensor], constant: Tensor | None) -> Tensor | None:
+    """Return the noise of a part, (1 or N, 1, H, W); None without noise.
+
+    Args:
+        mode: field `noise` of the config.
+        part: as in `kept`.
+        kept: what the state keeps, from begin() with `kept`.
+        constant: noise of the part for all samples, for the mode "const".
+    """
+    name = _name(part)
+    if mode == "fresh" or name in kept:
+        return kept[name]
+    return constant if mode == "const" else None
 
 
 def of_inputs(
     mode: Noise, s: int, stratum: Stratum, inputs: Inputs, constant: Tensor | None
 ) -> Tensor | None:
-    """Return the noise of a stratum as `of_stratum` does, without a pass; on the processor if it is drawn."""
+    """Return the noise of a stratum without a pass and without what is given; on the host if it is drawn."""
     if mode != "fresh":
         return constant if mode == "const" else None
-    return fresh(keys(inputs), s, (stratum.height, stratum.size), torch.device("cpu"))
-
-
-def fresh(key: Tensor, s: int, size: int | tuple[int, int], device: torch.device) -> Tensor:
-    """Return the standard normal noise (N, 1, H, W) of stratum s for keys (N, 2).
-
-    Args:
-        key: of each sample, as from keys().
-        s: number of the stratum.
-        size: H and W, or one number for both.
-        device: device of the noise.
-    """
-    height, width = (size, size) if isinstance(size, int) else size
-    rows = [
-        normals(seed, Stream.PROBING, Use.NOISE, range(i, i + 1), height * width, part=s).reshape(
-            1, height, width
-        )
-        for seed, i in key.tolist()
-    ]
-    return torch.from_numpy(np.stack(rows)).to(device)
+    return _drawn(inputs, {s: (stratum.height, stratum.size)}, torch.device("cpu"))[_name(s)]
 
 
 def uniform(seed: int, samples: range, size: int) -> Tensor:

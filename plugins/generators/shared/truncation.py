@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ....core.device import sent
 from ....core.randomness import Stream, Use, normals
 
 MEAN_SAMPLES = 10_000  # z over which w is averaged if a file stores no mean w
@@ -35,7 +36,7 @@ def truncate(w: Tensor, mean: Tensor, scales: NDArray[np.float32]) -> Tensor:
         mean: m, the mean w, (D,), (L, D), or (N, 1, D) if each sample has its own.
         scales: psi, (L,); where it is 1, codes are exactly w.
     """
-    factor = torch.from_numpy(scales).to(w)[None, :, None]  # (1, L, 1)
+    factor = sent(torch.from_numpy(scales).to(w.dtype), w.device)[None, :, None]  # (1, L, 1)
     mean = mean.to(w)
     return torch.where(factor == 1.0, w[:, None], mean + (w[:, None] - mean) * factor)
 

@@ -62,6 +62,7 @@ class StyleGAN(TruncatedGenerator):
             height, width = (side << i // 2 for side in architecture.start)
             strata.append(Stratum(f"layer{i}", i, width, style_width=2 * layer.bias.shape[0], height=height))
         height, width = architecture.size
+        self._noisy = {s: (stratum.height, stratum.size) for s, stratum in enumerate(strata)}
         self.strata = (*strata, Stratum("output", None, width, is_feature=False, height=height))
         self._mean = self._mean_w(stored.mapping.w_avg.to(device) if architecture.mean else None)
 
@@ -81,10 +82,10 @@ class StyleGAN(TruncatedGenerator):
         return w
 
     def begin(self, inputs: Inputs) -> State:
-        """Return the learned constant (N, C, h, w), and the keys (N, 2) of fresh noise if it is used."""
+        """Return the learned constant (N, C, h, w), and fresh noise if it is used."""
         const = self._const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        return State(x, kept=noise.kept(self.config.noise, inputs))
+        return State(x, kept=noise.kept(self.config.noise, inputs, self._noisy, self.device))
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Apply a layer to the feature map, or the output layer, which gives the RGB."""
@@ -97,7 +98,7 @@ class StyleGAN(TruncatedGenerator):
                 assert code is not None
                 style = self._layers[s].affine(self._read_code(s, code).float())
             layer = self._layers[s]
-            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, layer.noise_const)
+            added = noise.of_part(self.config.noise, s, state.kept, layer.noise_const)
             return State(layer(state.x, style, added), None, state.kept)
 
     def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:

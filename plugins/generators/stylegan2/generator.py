@@ -90,6 +90,7 @@ class StyleGAN2(TruncatedGenerator):
                     )
                 )
         self.strata = tuple(strata)
+        self._noisy = {s: (x.height, x.size) for s, x in enumerate(self.strata) if x.is_feature}
         self._mean = (
             self.network.mapping.w_avg
             if self.architecture.means
@@ -112,10 +113,10 @@ class StyleGAN2(TruncatedGenerator):
         return w
 
     def begin(self, inputs: Inputs) -> State:
-        """Return the learned constant (N, C, h, w), and the keys (N, 2) of fresh noise if it is used."""
+        """Return the learned constant (N, C, h, w), and fresh noise if it is used."""
         const = self.network.block(4).const.to(compute_dtype(self.device))
         x = const.expand(inputs.n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        return State(x, kept=noise.kept(self.config.noise, inputs))
+        return State(x, kept=noise.kept(self.config.noise, inputs, self._noisy, self.device))
 
     def stratum(self, s: int, state: State, code: Tensor | None, style: Tensor | None = None) -> State:
         """Apply a modulated convolution, or add the output of ToRGB to the upsampled RGB so far."""
@@ -131,7 +132,7 @@ class StyleGAN2(TruncatedGenerator):
                     rgb = upsample_rgb(state.rgb, entry.block.resample_filter) + rgb
                 return State(state.x, rgb, state.kept)
             constant = entry.module.noise_const[None, None]
-            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, constant)
+            added = noise.of_part(self.config.noise, s, state.kept, constant)
             x: Tensor = entry.module(state.x, style, added, self.architecture.clamp)
             if not entry.block.has_residual:
                 return State(x, state.rgb, state.kept)

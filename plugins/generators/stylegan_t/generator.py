@@ -108,6 +108,11 @@ class StyleGANT(TruncatedGenerator):
                 )
                 layer += not is_rgb
         self.strata = tuple(strata)
+        self._noisy = {
+            s: (strata[s].height, strata[s].size)
+            for s, (_, module) in enumerate(self._modules)
+            if not isinstance(module, FourierInput | ToRGB)
+        }
 
     @classmethod
     def examine(cls, part: Part) -> Examined | None:
@@ -129,8 +134,8 @@ class StyleGANT(TruncatedGenerator):
         return truncation.truncate(w, self.network.mapping.x_avg, self._scale)
 
     def begin(self, inputs: Inputs) -> State:
-        """Return an empty state with text embeddings (N, T) and the keys (N, 2) of fresh noise, if used."""
-        kept = noise.kept(self.config.noise, inputs)
+        """Return an empty state with text embeddings (N, T) and fresh noise, if used."""
+        kept = noise.kept(self.config.noise, inputs, self._noisy, self.device)
         weights = self._classes.weights(inputs.condition, torch.empty(inputs.n, device=self.device))
         if weights is not None:
             kept["text"] = weights @ self._texts
@@ -154,7 +159,7 @@ class StyleGANT(TruncatedGenerator):
                     rgb = upsample_rgb(state.rgb, block.resample_filter) + rgb
                 return State(state.x, rgb, state.kept)
             constant = module.noise_const[None, None]
-            added = noise.of_stratum(self.config.noise, s, self.strata[s], state, constant)
+            added = noise.of_part(self.config.noise, s, state.kept, constant)
             return state.with_x(module.apply_to(state.x, style, added))
 
     def noise_map(self, s: int, inputs: Inputs) -> Tensor | None:

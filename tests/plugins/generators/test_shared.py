@@ -11,10 +11,11 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata import Inputs, Latents, Stream
+from ganstrata import Inputs, Latents, Stream, normals
 from ganstrata.core.checkpoints import digest
 from ganstrata.core.checkpoints.detect import Examined
 from ganstrata.core.errors import CheckpointError, ConfigError, DataError, ShapeError
+from ganstrata.core.randomness import Use
 from ganstrata.plugins.generators.shared import noise, truncation
 from ganstrata.plugins.generators.shared.checkpoints import open_checkpoint
 from ganstrata.plugins.generators.shared.classes import Classes
@@ -205,9 +206,26 @@ def test_conditions_that_do_not_fit_are_refused() -> None:
 
 
 def fresh(index: list[int], seed: int, s: int, size: int = 8) -> Tensor:
-    return noise.fresh(
-        noise.keys(Inputs(len(index), None, torch.tensor(index), seed)), s, size, torch.device("cpu")
-    )
+    inputs = Inputs(len(index), None, torch.tensor(index), seed)
+    kept = noise.kept("fresh", inputs, {s: (size, size)}, torch.device("cpu"))
+    drawn = noise.of_part("fresh", s, kept, None)
+    assert drawn is not None
+    return drawn
+
+
+def test_the_noise_of_a_pass_is_drawn_for_each_part_and_sample() -> None:
+    inputs = Inputs(2, None, torch.tensor([4, 7]), 5)
+    kept = noise.kept("fresh", inputs, {3: (2, 4), 1: (3, 3)}, torch.device("cpu"))
+    for part, height, width in ((3, 2, 4), (1, 3, 3)):
+        drawn = noise.of_part("fresh", part, kept, None)
+        assert drawn is not None
+        assert drawn.shape == (2, 1, height, width)
+        assert drawn.is_contiguous()
+        for row, i in zip(drawn, (4, 7), strict=True):
+            alone = normals(5, Stream.PROBING, Use.NOISE, range(i, i + 1), height * width, part=part)
+            np.testing.assert_array_equal(row.flatten().numpy(), alone[0])
+    assert noise.kept("const", inputs, {3: (2, 4)}, torch.device("cpu")) == {}
+    assert noise.of_part("none", 3, {}, torch.ones(1)) is None
 
 
 def test_fresh_noise_is_a_function_of_seed_sample_and_stratum() -> None:

@@ -221,7 +221,7 @@ def test_fresh_noise_takes_the_place_of_the_stored_one(path: Path) -> None:
     codes = codes_by_layer(generator, 1)
     state = generator.begin(ganstrata.Inputs(1, None, torch.tensor([3]), 5))
     for s in range(6):
-        drawn = noise.of_stratum("fresh", s, generator.strata[s], state, None)
+        drawn = noise.of_part("fresh", s, state.kept, None)
         assert drawn is not None
         own[f"synthesis.layers.{s}.noise_const"] = drawn[0, 0]
     images = render(generator, codes, index=torch.tensor([3]), noise=5)

@@ -262,7 +262,7 @@ def test_fresh_noise_differs_between_strata() -> None:
     generator = load(noise="fresh")
     state = generator.begin(ganstrata.Inputs(1, None, torch.tensor([3]), 0))
     places = [s for s, stratum in enumerate(generator.strata) if stratum.is_feature and stratum.size == 32]
-    first, second = (noise.of_stratum("fresh", s, generator.strata[s], state, None) for s in places)
+    first, second = (noise.of_part("fresh", s, state.kept, None) for s in places)
     assert first is not None
     assert second is not None
     assert first.shape == (1, 1, 32, 32)
