@@ -161,6 +161,8 @@ def encoder_of(checkpoint: Checkpoint, device: torch.device) -> Encoder:
             )
         if tensor is not None and not bool(tensor.isfinite().all()):
             raise CheckpointError(f"{path}: {name} holds values that are not finite")
+        if tensor is not None and name == "sd" and not bool((tensor > 0.0).all()):
+            raise CheckpointError(f"{path}: {name} holds values that are not above 0")
     made_for = MadeFor(**header.generator.model_dump())
     return Encoder(
         architecture,

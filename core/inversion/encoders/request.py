@@ -30,8 +30,8 @@ class LossWeights:
 
     latent: float = 1.0
     pixel: float = 10.0
-    perceptual: float = 2.0
-    deltas: float = 0.02
+    perceptual: float = 0.5
+    deltas: float = 0.01
     reciprocity: float = 0.0
     joint: float = 0.0
 
@@ -69,7 +69,7 @@ class EncoderRequest:
     space: EncoderSpace = "auto"
     pictures: int = 200_000
     batch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     weights: LossWeights = field(default_factory=LossWeights)
     mixing: float = 0.5
     progressive: bool = False

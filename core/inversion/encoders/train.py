@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...device import resolve_precision
 from ...errors import UserError
@@ -39,12 +41,13 @@ def train_encoder(
     pictures: int = 200_000,
     minutes: float | None = None,
     batch: int = 32,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 5e-4,
     weights: Mapping[str, float] | None = None,
     perceptual: Scorer | Perceptual | None = None,
     mixing: float = 0.5,
     progressive: bool = False,
-    real: Path | str | np.ndarray | None = None,
+    real: Path | str | NDArray[np.uint8] | None = None,
+    crop: str = "centre",
     real_share: float = 0.5,
     real_from: float = 0.5,
     seed: int = 0,
@@ -72,6 +75,7 @@ def train_encoder(
         mixing: share of the samples with two styles.
         progressive: whether the changes per layer are switched on one by one.
         real: folder of pictures, file .npy (M, H, W, 3) of 8 bits, or such an array.
+        crop: how pictures of a folder are fitted to the generator; see `ganstrata.read_pictures`.
         real_share: share of real pictures in a step, once they take part.
         real_from: share of the training after which they do.
         seed: seed of parameters and samples.
@@ -110,18 +114,52 @@ def train_encoder(
         seed=seed,
         precision=resolve_precision(precision, generator.device),
     )
-    card, progress = generator.card, Progress(quiet=quiet)
+    return train_as_asked(
+        generator,
+        None if out is None else user_path(out),
+        request,
+        perceptual=perceptual,
+        real=real,
+        crop=crop,
+        progress=Progress(quiet=quiet),
+    )
+
+
+def train_as_asked(
+    generator: Generator,
+    out: Path | None,
+    request: EncoderRequest,
+    *,
+    perceptual: Scorer | Perceptual | None,
+    real: Path | str | NDArray[np.uint8] | None,
+    crop: str,
+    progress: Progress,
+) -> Encoder:
+    """Train an encoder, or continue a training; for arguments and errors see `train_encoder`.
+
+    Args:
+        generator: generator of the codes.
+        out: the file to write, or None.
+        request: how it is trained.
+        perceptual: network of the perceptual distance, or a scorer that has one; None for none.
+        real: real pictures, or None.
+        crop: how they are fitted to the generator.
+        progress: where progress is shown.
+    """
+    if out is not None:
+        check_out(out)
+    card = generator.card
     if isinstance(perceptual, Scorer):
         perceptual = scorer_distance(perceptual, perceptual.name, card.height, card.width)
     material = Material(perceptual)
     if real is not None:
-        found = read_real(real, card.height, card.width)
+        found = read_real(real, generator, crop)
         material = replace(
             material, real=found.learnt, held_out=found.held_out, words=found.words, digest=found.digest
         )
     if out is None:
         return learn_encoder(generator, request, material, progress).encoder
-    return train_into(user_path(out), generator, request, material, progress)
+    return train_into(out, generator, request, material, progress)
 
 
 def weights_of(given: Mapping[str, float]) -> LossWeights:
@@ -153,7 +191,6 @@ def train_into(
     Raises:
         RunError: as for `train_encoder`, or another process trains there.
     """
-    check_out(out)
     folder = folder_of(out)
     with locked(folder, INDEX, WHAT):
         made_from: JsonObject = {
@@ -183,4 +220,6 @@ def train_into(
                 forget(folder)
             raise
         finish(out, learnt)
+    with suppress(OSError):  # empty, unless somebody has put something there
+        folder.rmdir()
     return learnt.encoder

@@ -184,7 +184,7 @@ def test_each_part_of_the_loss_is_there_if_it_has_a_weight() -> None:
         found["latent"]
         + 10.0 * found["pixel"]
         + found["perceptual"]
-        + 0.02 * found["deltas"]
+        + 0.01 * found["deltas"]
         + 0.5 * found["reciprocity"]
         + 0.1 * found["joint"]
     )
@@ -213,8 +213,8 @@ def test_real_pictures_take_part_from_their_share_of_the_training_on() -> None:
     assert ["real pixel" in t.losses for t in taken] == [False, False, True, True]
     assert ["pixel" in t.losses for t in taken] == [True, True, False, False]
     last = taken[-1].losses
-    of_real = 10.0 * last["real pixel"] + 0.02 * last["real deltas"]
-    of_samples = last["latent"] + 0.02 * last["deltas"]
+    of_real = 10.0 * last["real pixel"] + 0.01 * last["real deltas"]
+    of_samples = last["latent"] + 0.01 * last["deltas"]
     assert last["total"] == pytest.approx(0.75 * of_real + 0.25 * of_samples, rel=1e-4)
 
 
