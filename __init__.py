@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from .core.figures.pictures import png, tile, to_pixels
     from .core.interchange.codes import read_codes
     from .core.interchange.scores import read_scores
+    from .core.inversion.encoders.encoder import Encoder, PictureEncoder
+    from .core.inversion.encoders.encoder_file import load_encoder, save_encoder
+    from .core.inversion.encoders.train import train_encoder
     from .core.inversion.photographs import Pictures, read_pictures
     from .core.leaderboard.board import Board
     from .core.leaderboard.library import leaderboard
@@ -112,6 +115,7 @@ _HOMES = {
     "Detector": "dissection.result",
     "Dissection": "dissection.result",
     "Effects": "rescoring.results",
+    "Encoder": "inversion.encoders.encoder",
     "Engine": "plugins.engine",
     "Examined": "checkpoints.detect",
     "Extractor": "semantics.extractor",
@@ -135,6 +139,7 @@ _HOMES = {
     "Painted": "semantics.painting.library",
     "Part": "checkpoints.content",
     "Pass": "strata.composition",
+    "PictureEncoder": "inversion.encoders.encoder",
     "PictureError": "errors",
     "Pictures": "inversion.photographs",
     "PluginBroken": "errors",
@@ -171,9 +176,10 @@ _HOMES = {
     "evaluate_shots": "semantics.measuring.library",
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
-    "leaderboard": "leaderboard.library",
     "keep_freed_memory": "runs.malloc",
+    "leaderboard": "leaderboard.library",
     "learn": "boundaries.learn",
+    "load_encoder": "inversion.encoders.encoder_file",
     "load_extractor": "semantics.extractor_file",
     "load_generator": "runs.loading",
     "load_learner": "runs.loading",
@@ -193,12 +199,14 @@ _HOMES = {
     "rescore": "rescoring.rescore",
     "run": "pipeline.perform",
     "sample_by_painting": "semantics.painting.library",
+    "save_encoder": "inversion.encoders.encoder_file",
     "save_extractor": "semantics.extractor_file",
     "select_extremes": "boundaries.selection",
     "spread_of": "probing.concept_stats",
     "suggest_to_annotate": "semantics.annotation.library",
     "tile": "figures.pictures",
     "to_pixels": "figures.pictures",
+    "train_encoder": "inversion.encoders.train",
     "train_extractor": "semantics.learning.library",
     "train_from_masks": "semantics.annotation.library",
     "uniforms": "randomness",
@@ -218,6 +226,7 @@ __all__ = [
     "Detector",
     "Dissection",
     "Effects",
+    "Encoder",
     "Engine",
     "Examined",
     "Extractor",
@@ -241,6 +250,7 @@ __all__ = [
     "Painted",
     "Part",
     "Pass",
+    "PictureEncoder",
     "PictureError",
     "Pictures",
     "PluginBroken",
@@ -281,6 +291,7 @@ __all__ = [
     "keep_freed_memory",
     "leaderboard",
     "learn",
+    "load_encoder",
     "load_extractor",
     "load_generator",
     "load_learner",
@@ -300,12 +311,14 @@ __all__ = [
     "rescore",
     "run",
     "sample_by_painting",
+    "save_encoder",
     "save_extractor",
     "select_extremes",
     "spread_of",
     "suggest_to_annotate",
     "tile",
     "to_pixels",
+    "train_encoder",
     "train_extractor",
     "train_from_masks",
     "uniforms",

@@ -12,4 +12,5 @@ def ganstrata_register_inverters(register: Register) -> None:
     here = "ganstrata.plugins.inverters"
     register("mean", f"{here}.mean:Mean", "embed: the mean w of all samples, or z = 0")
     register("best", f"{here}.best:Best", "embed: the best of many samples, without gradients")
+    register("encoder", f"{here}.encoder:Encoder", "embed: what a trained network answers at once")
     register("w+", f"{here}.w_plus:WPlus", "refine: one code per layer, by gradient")
