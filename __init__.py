@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .core.inversion.encoders.encoder import Encoder, PictureEncoder
     from .core.inversion.encoders.encoder_file import load_encoder, save_encoder
     from .core.inversion.encoders.train import train_encoder
+    from .core.inversion.library import InvertedPictures, invert
     from .core.inversion.photographs import Pictures, read_pictures
     from .core.leaderboard.board import Board
     from .core.leaderboard.library import leaderboard
@@ -125,6 +126,7 @@ _HOMES = {
     "Generator": "plugins.contracts",
     "Hierarchy": "rescoring.hierarchy",
     "Inputs": "plugins.records",
+    "InvertedPictures": "inversion.library",
     "Job": "plugins.engine",
     "JobOutcome": "plugins.engine",
     "Latents": "plugins.records",
@@ -176,8 +178,9 @@ _HOMES = {
     "evaluate_shots": "semantics.measuring.library",
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
-    "keep_freed_memory": "runs.malloc",
+    "invert": "inversion.library",
     "leaderboard": "leaderboard.library",
+    "keep_freed_memory": "runs.malloc",
     "learn": "boundaries.learn",
     "load_encoder": "inversion.encoders.encoder_file",
     "load_extractor": "semantics.extractor_file",
@@ -236,6 +239,7 @@ __all__ = [
     "Generator",
     "Hierarchy",
     "Inputs",
+    "InvertedPictures",
     "Job",
     "JobOutcome",
     "Latents",
@@ -288,6 +292,7 @@ __all__ = [
     "evaluate_shots",
     "hierarchy",
     "hookimpl",
+    "invert",
     "keep_freed_memory",
     "leaderboard",
     "learn",

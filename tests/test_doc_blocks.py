@@ -15,7 +15,7 @@ from ganstrata.cli.main import main
 from ganstrata.core.config.reading import validate
 
 # Pages whose blocks are run one after the other. The others have tests of their own in test_docs.py.
-QUICK = ["models", "unlabelled", "segmentation-from-masks"]
+QUICK = ["models", "unlabelled", "segmentation-from-masks", "inversion"]
 SLOW = [
     "first-run",
     "first-plugin",

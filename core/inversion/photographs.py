@@ -247,24 +247,44 @@ def read_file(
     """
     content = _content(file.path)
     decoded = decode(content, file.path)
-    name = visible(str(file.path))
     width, height = decoded.image.size
-    try:
-        fit = fitted(width, height, frame.rule, frame.width, frame.height)
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from None
-    image, colour_notes = to_rgb(cropped(decoded.image, fit), frame.background, name)
-    left, top, across, down = fit.placed
-    picture = np.zeros((frame.height, frame.width, 3), dtype=np.float32)
-    known = np.zeros((frame.height, frame.width), dtype=bool)
-    picture[top : top + down, left : left + across] = _values(resized(image, fit))
-    known[top : top + down, left : left + across] = True
-    notes = (*decoded.notes, *colour_notes, *fit.notes)
+    picture, known, fit, done = fitted_picture(decoded.image, frame, visible(str(file.path)))
+    notes = (*decoded.notes, *done)
     digest = hashlib.sha256(content).hexdigest()
     record = PictureRecord(
         file.name, str(file.path), digest, width, height, decoded.format, decoded.mode, fit, notes
     )
     return picture, known, record
+
+
+def fitted_picture(
+    image: Image.Image, frame: Frame, name: str
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], Fit, tuple[str, ...]]:
+    """Fit an upright image of any colour mode to a frame.
+
+    Args:
+        image: the image.
+        frame: size, rule and background.
+        name: of the picture, for messages.
+
+    Returns:
+        The picture (H, W, 3) in [0, 1], which pixels show something of it (H, W), how it was fitted, and what
+        was done to it, in words.
+
+    Raises:
+        DataError: the rule does not fit it, or its colours cannot be converted.
+    """
+    try:
+        fit = fitted(*image.size, frame.rule, frame.width, frame.height)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+    image, colour_notes = to_rgb(cropped(image, fit), frame.background, name)
+    left, top, across, down = fit.placed
+    picture = np.zeros((frame.height, frame.width, 3), dtype=np.float32)
+    known = np.zeros((frame.height, frame.width), dtype=bool)
+    picture[top : top + down, left : left + across] = _values(resized(image, fit))
+    known[top : top + down, left : left + across] = True
+    return picture, known, fit, (*colour_notes, *fit.notes)
 
 
 def _content(path: Path) -> bytes:

@@ -14,6 +14,7 @@ from ..messages import this_version
 from ..runs.lock import locked
 from ..runs.progress import Progress
 from ..storage.disk import disk_error, make_folder, remove, write_bytes, write_text
+from ..storage.kept_results import Store
 from ..storage.result_folder import add_files, index_text, recover
 from .board import Board
 from .computing import board_of
@@ -22,7 +23,6 @@ from .learning import checked_learners
 from .measuring import measure
 from .pictures import dots, front
 from .request import BoardRequest
-from .store import Store
 from .tables import markdown, no_leak, views
 
 INDEX, PAGE, TABLES = "leaderboard.json", "leaderboard.html", "leaderboard.md"

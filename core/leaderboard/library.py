@@ -9,12 +9,12 @@ from typing import Any
 from ..config.reading import config_of, read_config
 from ..config.schema import RunConfig
 from ..runs.progress import Progress
+from ..storage.kept_results import Store
 from .board import Board
 from .computing import board_of
 from .folder import leaderboard_into
 from .measuring import measure
 from .request import FRESH, STEPS, BoardRequest, overrides_of
-from .store import Store
 
 
 def leaderboard(

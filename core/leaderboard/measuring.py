@@ -19,6 +19,7 @@ from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress
 from ..runs.provenance.records import digest
 from ..storage.disk import DiskError
+from ..storage.kept_results import Store
 from ..strata.styles import require_styles
 from .entries import parse_judges
 from .forecast import Ahead, forecast
@@ -26,7 +27,6 @@ from .learning import Learned, checked_learners
 from .moving import Moved, SpaceLengths
 from .request import BoardRequest
 from .sampled import Sampled, sampled
-from .store import Store
 from .work import NullKind, Work
 
 

@@ -18,13 +18,13 @@ from ..plugins.contracts import BoundaryLearner
 from ..runs.progress import Progress
 from ..runs.provenance.describe import environment_of, plugin_record
 from ..runs.provenance.records import digest
+from ..storage.kept_results import Store
 from ..strata.scored_generator import ScoredGenerator
 from .entries import Entry
 from .learning import Learned, built, learned, options_of
 from .moving import Direction, Moved, SpaceLengths, moved, space_lengths
 from .request import BoardRequest
 from .sampled import Drawn, Sampled, draw
-from .store import Store
 
 FORMAT = 4  # of what is stored; rises when a number is computed otherwise
 

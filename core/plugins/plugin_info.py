@@ -25,9 +25,9 @@ RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "generator": ("auto",),  # see config.schema.AUTO
     "analysis": ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"),
     "command": (
-        *("analysis", "boundaries", "config", "dissect", "edit", "init", "leaderboard", "learn"),
-        *("manipulate", "model", "plugins", "report", "rescore", "run", "segment", "status"),
-        *("study", "synthesize"),
+        *("analysis", "boundaries", "config", "dissect", "edit", "init", "invert", "leaderboard"),
+        *("learn", "manipulate", "model", "plugins", "report", "rescore", "restore", "run", "segment"),
+        *("status", "study", "synthesize"),
     ),
 }
 """Names that ganstrata itself gives a meaning."""

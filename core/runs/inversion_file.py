@@ -82,15 +82,7 @@ def codes_bytes(
         generator: fingerprint of the generator.
         seed: seed of fresh noise.
     """
-    mixture = inversion.mixture
-    tensors = {"codes": inversion.codes.float(), "index": index.long()}
-    if inversion.condition is not None:
-        tensors["condition"] = inversion.condition
-    if inversion.latent is not None:
-        tensors["latent"] = inversion.latent.float()
-    tensors |= {f"{NOISE}{s}": maps.float() for s, maps in inversion.noise.items()}
-    if mixture is not None:
-        tensors |= {"mixture.codes": mixture.codes.float(), "mixture.weights": mixture.weights.float()}
+    mixture, tensors = inversion.mixture, tensors_of(inversion, index)
     header = CodesHeader(
         holds="codes",
         format=FORMAT,
@@ -103,6 +95,20 @@ def codes_bytes(
         weights=bool(inversion.weights),
     )
     return _bytes(tensors, header)
+
+
+def tensors_of(inversion: Inversion, index: Tensor) -> dict[str, Tensor]:
+    """Return everything of an inversion but weights and losses as tensors by name, and the index (N,)."""
+    mixture = inversion.mixture
+    tensors = {"codes": inversion.codes.float(), "index": index.long()}
+    if inversion.condition is not None:
+        tensors["condition"] = inversion.condition
+    if inversion.latent is not None:
+        tensors["latent"] = inversion.latent.float()
+    tensors |= {f"{NOISE}{s}": maps.float() for s, maps in inversion.noise.items()}
+    if mixture is not None:
+        tensors |= {"mixture.codes": mixture.codes.float(), "mixture.weights": mixture.weights.float()}
+    return tensors
 
 
 def weights_bytes(weights: Mapping[str, Tensor], *, generator: str, picture: str) -> bytes:

@@ -23,9 +23,17 @@ _UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError)
 _PART, _OLD, _READY = ".ganstrata-part", ".ganstrata-old", ".ganstrata-ready"
 
 
-def index_text(content: JsonObject, files: Mapping[str, bytes]) -> bytes:
-    """Return an index as JSON: the content, the SHA-256 of every file by name, and a digest of both."""
-    hashes = {name: hashlib.sha256(file).hexdigest() for name, file in files.items()}
+def index_text(
+    content: JsonObject, files: Mapping[str, bytes], others: Mapping[str, str] | None = None
+) -> bytes:
+    """Return an index as JSON: the content, the SHA-256 of every file by name, and a digest of both.
+
+    Args:
+        content: what the index says besides.
+        files: content of the files by name.
+        others: SHA-256 of further files by name.
+    """
+    hashes = {name: hashlib.sha256(file).hexdigest() for name, file in files.items()} | dict(others or {})
     return sealed_text({**content, "files": hashes}).encode()
 
 

@@ -11,7 +11,7 @@ from ganstrata.core.leaderboard import of_projections, work
 from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.measuring import measure
 from ganstrata.core.leaderboard.request import BoardRequest
-from ganstrata.core.leaderboard.store import Store
+from ganstrata.core.storage.kept_results import Store
 
 
 @pytest.fixture

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from closeness import assert_near
 from ganstrata.core.config.reading import validate
-from ganstrata.core.leaderboard import store, work
+from ganstrata.core.leaderboard import work
 from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.folder import leaderboard_into
 from ganstrata.core.leaderboard.measuring import measure
 from ganstrata.core.leaderboard.request import BoardRequest
-from ganstrata.core.leaderboard.store import Store
 from ganstrata.core.runs.progress import Progress
+from ganstrata.core.storage import kept_results
 from ganstrata.core.storage.disk import DiskError, disk_error
+from ganstrata.core.storage.kept_results import Store
 
 
 def test_what_was_computed_is_kept_and_what_it_stands_on_is_in_its_key(learners, tmp_path, counted):
@@ -80,7 +81,7 @@ def test_a_learner_from_the_store_is_the_one_that_was_kept(learners, tmp_path):
 
 
 def test_a_disk_that_is_full_stops_the_comparison_and_blames_no_learner(learners, tmp_path, monkeypatch):
-    write = store.write_bytes
+    write = kept_results.write_bytes
 
     def full(path, content):
         if path.name.startswith("learner-"):
@@ -89,7 +90,7 @@ def test_a_disk_that_is_full_stops_the_comparison_and_blames_no_learner(learners
 
     config, out = validate(learners.config(), "test"), tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(store, "write_bytes", full)
+        patch.setattr(kept_results, "write_bytes", full)
         with pytest.raises(DiskError, match=r"cannot write .*learner-.*: No space left on device"):
             leaderboard_into(config, out, BoardRequest(("ridge", "lda"), (2.0,), fresh=50))
     assert not (out / "leaderboard.html").exists()

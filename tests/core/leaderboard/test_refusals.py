@@ -8,7 +8,7 @@ from ganstrata.core.errors import DataError, UserError
 from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.measuring import measure
 from ganstrata.core.leaderboard.request import BoardRequest
-from ganstrata.core.leaderboard.store import Store
+from ganstrata.core.storage.kept_results import Store
 
 
 def test_learners_that_fail_are_named_and_stop_no_others(compare):

@@ -16,7 +16,7 @@ from ganstrata.core.leaderboard import of_projections, work
 from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.measuring import measure
 from ganstrata.core.leaderboard.request import BoardRequest
-from ganstrata.core.leaderboard.store import Store
+from ganstrata.core.storage.kept_results import Store
 from planted_styles import SCALES
 
 SAE = "sae:{directions: 9, dictionary: 16, active: 3, steps: 60}"

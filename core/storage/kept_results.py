@@ -1,4 +1,4 @@
-"""Keep what was computed for each learner, under a key that holds everything it depends on."""
+"""Keep computed results in a folder, each under a key that holds everything it depends on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from ..errors import UserError
-from ..storage.disk import make_folder, open_file, read_bytes, write_bytes
-from ..storage.seal import read_sealed, sealed_text
+from .disk import make_folder, open_file, read_bytes, write_bytes
+from .seal import read_sealed, sealed_text
 
 
 class Stored(NamedTuple):

@@ -1,0 +1,192 @@
+"""Do what `ganstrata invert` asks for, from pictures to the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..decimals import number as in_decimals
+from ..decimals import significant
+from ..plugins.contracts import Generator, Scorer
+from ..runs.progress import Progress
+from ..storage.json_values import JsonObject, JsonValue
+from .distance import Degradation, DistanceRule
+from .encoders.encoder_file import bundled_encoder
+from .folder import invert_into
+from .given import Given
+from .invert import Method, condition_of
+from .page import PAGE
+from .parts import Part
+from .perceptual_named import perceptual_named
+from .request import InvertRequest
+from .source import open_source
+from .steps import BEST, Options, check_options, chosen_names, chosen_steps, options_of
+from .taking import taken
+from .work import Task
+
+ENCODER = "encoder"  # the step that asks a network
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Hold what a command did.
+
+    Attributes:
+        folder: the folder that it wrote.
+        given: the pictures.
+        parts: what was found for each.
+    """
+
+    folder: Path
+    given: tuple[Given, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def page(self) -> Path:
+        """The page."""
+        return self.folder / PAGE
+
+    @property
+    def lines(self) -> list[str]:
+        """A line of measures for each picture."""
+        return [f"{one.name}: {_words(part)}" for one, part in zip(self.given, self.parts, strict=True)]
+
+
+def _words(part: Part) -> str:
+    """Return the measures of a picture in words."""
+    measures = part.measures
+    words = [f"PSNR {in_decimals(measures['psnr'], 1)} dB", f"MS-SSIM {in_decimals(measures['ms_ssim'], 3)}"]
+    if "perceptual" in measures:
+        words.append(f"perceptual distance {significant(measures['perceptual'], 3)}")
+    if "psnr_to_truth" in measures:
+        words.append(f"PSNR to the truth {in_decimals(measures['psnr_to_truth'], 1)} dB")
+    return ", ".join(words)
+
+
+def perform(
+    request: InvertRequest,
+    *,
+    run: Path | None = None,
+    generator: str | None = None,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Finished:
+    """Invert pictures into a folder.
+
+    Args:
+        request: what the user asked for.
+        run: run whose generator is used; or else
+        generator: a checkpoint, with options.
+        device: device to compute on; None for that of the run, or auto.
+        progress: where progress is shown; nowhere by default.
+
+    Raises:
+        UserError: something does not fit; nothing was written.
+        GanstrataError: a plugin or a checkpoint does not fit, or a search failed. What is done is kept.
+    """
+    source = open_source(run, generator, device)
+    method = method_of(
+        source.generator,
+        request.embed,
+        request.refine,
+        request.settings,
+        perceptual=request.perceptual,
+        seed=source.seed if request.seed is None else request.seed,
+        number=request.number,
+        scorers=source.scorers,
+    )
+    pictures = taken(
+        list(request.pictures),
+        source.generator,
+        crop=request.crop,
+        masks=list(request.masks) or None,
+        resize_mask=request.resize_mask,
+    )
+    task = Task(
+        method,
+        pictures.given,
+        command=command_of(method, pictures.given, crop=request.crop),
+        batch=request.batch,
+        notes=pictures.notes,
+    )
+    out = request.place("inverted")
+    return Finished(out, task.given, invert_into(task, out, progress))
+
+
+def method_of(
+    generator: Generator,
+    embed: str | None,
+    refine: Sequence[str] | None,
+    settings: Sequence[str] | Options,
+    *,
+    perceptual: str,
+    seed: int,
+    number: int | None,
+    scorers: Mapping[str, Scorer] | None = None,
+    degradation: Degradation | None = None,
+    floor: float = 0.0,
+) -> Method:
+    """Return how pictures are inverted, with everything checked for which no picture is needed.
+
+    Args:
+        generator: generator of the codes.
+        embed: name of the first step; None for the default.
+        refine: names of the others; None for the default.
+        settings: texts `NAME.FIELD=VALUE`, or fields by name.
+        perceptual: name of what pictures are compared by besides pixels.
+        seed: seed of all that is drawn.
+        number: class of the pictures; None without.
+        scorers: those of the run, which `perceptual` may name.
+        degradation: what lies between the generator and the given pictures.
+        floor: variance of the noise in them.
+
+    Raises:
+        UserError: steps, fields, weights or the class do not fit.
+    """
+    bundled = bundled_encoder(generator)
+    names = chosen_names(generator, embed, refine, BEST if bundled is None else ENCODER)
+    options: Options
+    if isinstance(settings, Mapping):
+        options, origin = settings, "options"
+    else:
+        options, origin = options_of(names, settings), "--set"
+    if names[0] == ENCODER and bundled is not None:  # named, so that its file is in what results stand on
+        options = {**options, ENCODER: {"checkpoint": bundled, **options.get(ENCODER, {})}}
+    weights = check_options(names, options, origin)
+    steps = chosen_steps(generator, names, options)
+    network = perceptual_named(perceptual, generator, scorers) if weights.perceptual else None
+    rule = DistanceRule(weights.pixel, weights.perceptual, weights.ms_ssim, network, degradation, floor)
+    condition_of(generator, number, 1)
+    return Method(generator, steps, rule, seed, number)
+
+
+def command_of(method: Method, given: Sequence[Given], **asked: JsonValue) -> JsonObject:
+    """Return what a folder is continued by: the same pictures by name, steps, distance and seed.
+
+    The pictures themselves may change, and the code: what depends on them is computed again then.
+
+    Args:
+        method: how they are inverted.
+        given: the pictures.
+        asked: what else the user asked for.
+    """
+    return {
+        "pictures": [one.name for one in given],
+        "generator": method.generator.fingerprint,
+        "steps": [step.name for step in method.steps],
+        "fields": {step.name: contents_as_json(step.fields) for step in method.steps},
+        "distance": method.rule.name,
+        "seed": method.seed,
+        "class": method.condition,
+        "masks": [one.known is not None for one in given],
+        **asked,
+    }
+
+
+def contents_as_json(fields: Mapping[str, Any]) -> JsonObject:
+    """Return fields as JSON holds them."""
+    plain: JsonObject = json.loads(json.dumps(fields, default=str))
+    return plain

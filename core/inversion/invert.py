@@ -1,0 +1,289 @@
+"""Invert pictures in batches, which are halved when memory runs out.
+
+Shapes: N pictures, T steps of a search.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..device import auto_batch
+from ..errors import GanstrataError, MemoryExhausted, UserError
+from ..plugins.base import owner_of
+from ..plugins.contracts import Generator
+from ..plugins.failures import is_out_of_memory, one_line
+from ..plugins.inverter import Inversion, InversionTask
+from ..randomness import Stream, noise_seed
+from ..runs.inversion_rows import rows_of
+from .distance import Distance, DistanceRule
+from .given import Given
+from .measures import measured
+from .rendering import Renderer
+from .steps import Step
+
+SHARE = 4  # of the pictures that fit a pass, one in so many is searched at once: gradients take memory
+OnLoss = Callable[[Tensor], None]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Hold how the distance of one picture fell during a step: before each step of its search, and after."""
+
+    step: str
+    losses: Tensor  # (T,)
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """Hold what was found for one picture.
+
+    Attributes:
+        inversion: everything of which the generator makes the picture again; one row, on the CPU.
+        picture: what it makes (3, H, W), not clamped.
+        curves: of each step that searched.
+        measures: by name: PSNR and so on; see `measures`.
+        seconds: time per picture of its batch.
+    """
+
+    inversion: Inversion
+    picture: Tensor
+    curves: tuple[Curve, ...]
+    measures: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Method:
+    """Hold how pictures are inverted.
+
+    Attributes:
+        generator: generator of the codes.
+        steps: the steps, in order.
+        rule: what is compared.
+        seed: seed of all that is drawn, and of fresh noise.
+        condition: class index, where the user gave one; else None.
+    """
+
+    generator: Generator
+    steps: tuple[Step, ...]
+    rule: DistanceRule
+    seed: int = 0
+    condition: int | None = None
+
+    @property
+    def total_steps(self) -> int:
+        """How often each picture's loss is told."""
+        return sum(step.inverter.total_steps() for step in self.steps)
+
+
+def default_batch(generator: Generator) -> int:
+    """Return how many pictures are inverted at once, if memory allows."""
+    card = generator.card
+    return max(1, auto_batch(card.height, generator.device, card.width) // SHARE)
+
+
+def invert_batch(
+    method: Method, given: Sequence[Given], index: Sequence[int], on_loss: OnLoss = lambda losses: None
+) -> list[Inverted]:
+    """Invert some pictures at once.
+
+    Args:
+        method: steps, distance and seed.
+        given: N pictures, all of them with a mask or none.
+        index: numbers of the pictures in their command, which decide fresh noise and what steps draw.
+        on_loss: called with the losses (N,) after each step of a search.
+
+    Raises:
+        UserError: a step does not fit the generator.
+        DataError: a loss is not finite.
+        MemoryExhausted: memory ran out.
+    """
+    generator, began = method.generator, time.monotonic()
+    device = generator.device
+    # A search computes gradients, of which tensors made in inference mode have none.
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        pictures = torch.stack([one.picture for one in given]).to(device)
+        numbers = torch.tensor(list(index), dtype=torch.int64)
+        render = Renderer(generator, numbers, noise_seed(method.seed, Stream.EDITING))
+        distance = distance_from(method.rule, given, device)
+        task = InversionTask(
+            generator,
+            pictures,
+            numbers,
+            render,
+            distance,
+            known=None if distance.wanted.shape != pictures.shape else distance.known,
+            condition=condition_of(generator, method.condition, len(given)),
+            seed=method.seed,
+            on_step=on_loss,
+        )
+        found: Inversion | None = None
+        curves: list[tuple[str, Tensor]] = []
+        for step in method.steps:
+            found = step.inverter.invert(task, found)
+            if found.losses is not None:
+                curves.append((step.name, found.losses.detach().cpu()))
+        assert found is not None
+        with torch.no_grad():
+            rendering = render(found)
+            images = rendering.images
+            measures = measured(method.rule, rendering, given)
+    seconds = (time.monotonic() - began) / len(given)
+    return [
+        Inverted(
+            on_cpu(rows_of(found, [i])),
+            images[i].cpu(),
+            tuple(Curve(name, losses[:, i]) for name, losses in curves),
+            measures[i],
+            seconds,
+        )
+        for i in range(len(given))
+    ]
+
+
+def invert_all(
+    method: Method,
+    given: Sequence[Given],
+    index: Sequence[int],
+    on_found: Callable[[int, Inverted], None],
+    *,
+    batch: int | None = None,
+    on_loss: OnLoss = lambda losses: None,
+    on_halved: Callable[[int, int], None] = lambda batch, told: None,
+) -> None:
+    """Invert pictures batch by batch.
+
+    Args:
+        method: steps, distance and seed.
+        given: the pictures.
+        index: number of each in its command.
+        on_found: called with the position of a picture in `given` and what was found, batch by batch.
+        batch: pictures at once; None for `default_batch`, halved when memory runs out.
+        on_loss: as in `invert_batch`.
+        on_halved: called with the new size of a batch, and how many losses of pictures were told in vain.
+
+    Raises:
+        MemoryExhausted: memory ran out in a batch of one picture, or of the size that was asked for.
+        GanstrataError: see `invert_batch`.
+    """
+    size, start = batch or default_batch(method.generator), 0
+    while start < len(given):
+        rows = _alike(given, start, size)
+        told = _Told(on_loss)
+        try:
+            found = invert_batch(method, [given[i] for i in rows], [index[i] for i in rows], told)
+        except Exception as error:
+            if not (isinstance(error, MemoryExhausted) or is_out_of_memory(error)):
+                raise
+            if batch is not None or len(rows) == 1:
+                raise MemoryExhausted(_advice(error, batch, len(rows))) from error
+            size = len(rows) // 2
+            on_halved(size, told.count)
+            continue
+        for i, one in zip(rows, found, strict=True):
+            on_found(i, one)
+        start = rows[-1] + 1
+
+
+class _Told:
+    """Pass losses on, and count of how many pictures they were."""
+
+    def __init__(self, on_loss: OnLoss) -> None:
+        self.count, self._on_loss = 0, on_loss
+
+    def __call__(self, losses: Tensor) -> None:
+        self.count += len(losses)
+        self._on_loss(losses)
+
+
+def _alike(given: Sequence[Given], start: int, size: int) -> list[int]:
+    """Return the next pictures that can be in one batch: those given in the same size."""
+    shape = given[start].observed.shape
+    rows = []
+    for i in range(start, min(start + size, len(given))):
+        if given[i].observed.shape != shape:
+            break
+        rows.append(i)
+    return rows
+
+
+def _advice(error: Exception, batch: int | None, count: int) -> str:
+    text = str(error) if isinstance(error, GanstrataError) else f"memory ran out: {one_line(error)}"
+    if batch is not None and count > 1:
+        return f"{text.rstrip('.')}. --batch says {count} at once: give a smaller number, or leave it out"
+    return f"{text.rstrip('.')}. One picture at a time needs more memory than there is: use another device"
+
+
+@torch.no_grad()
+def rendered(method: Method, inversion: Inversion) -> Tensor:
+    """Return the pictures (N, 3, H, W) of an inversion of pictures 0 to N - 1, batch by batch."""
+    count, size = len(inversion.codes), default_batch(method.generator)
+    parts = []
+    for start in range(0, count, size):
+        rows = range(start, min(start + size, count))
+        render = Renderer(method.generator, torch.tensor(rows), noise_seed(method.seed, Stream.EDITING))
+        parts.append(render(rows_of(inversion, rows)).images)
+    return torch.cat(parts)
+
+
+def distance_from(rule: DistanceRule, given: Sequence[Given], device: torch.device) -> Distance:
+    """Return the distance from given pictures, all of one size."""
+    observed = torch.stack([one.observed for one in given]).to(device)
+    return rule.to(observed, _masks([one.known for one in given], device))
+
+
+def condition_of(generator: Generator, number: int | None, count: int) -> Tensor | None:
+    """Return the condition of `count` pictures of one class, as the generator draws it; None without a class.
+
+    Raises:
+        UserError: the generator has no classes, or the condition is none of a class.
+    """
+    if number is None:
+        return None
+    drawn = generator.sample(1, 0, 0, Stream.EDITING).condition
+    if drawn is None:
+        raise UserError(f"{owner_of(generator)} has no classes; leave the class out")
+    if drawn.ndim == 1 and not drawn.is_floating_point():
+        return torch.full((count,), number, dtype=drawn.dtype, device=drawn.device)
+    if drawn.ndim == 2 and number < drawn.shape[1]:
+        weights = torch.zeros(count, drawn.shape[1], dtype=drawn.dtype, device=drawn.device)
+        weights[:, number] = 1.0
+        return weights
+    raise UserError(
+        f"class {number}: {owner_of(generator)} draws conditions of shape {tuple(drawn.shape[1:])}, "
+        "which have no such class"
+    )
+
+
+def _masks(masks: Sequence[Tensor | None], device: torch.device) -> Tensor | None:
+    """Return the masks of pictures of one size (N, 1, h, w); ones for those without, None if none has one."""
+    one = next((mask for mask in masks if mask is not None), None)
+    if one is None:
+        return None
+    return torch.stack([torch.ones_like(one) if mask is None else mask for mask in masks]).to(device)
+
+
+def on_cpu(inversion: Inversion) -> Inversion:
+    """Return an inversion without its history of gradients, on the CPU."""
+
+    def here(x: Tensor | None) -> Tensor | None:
+        return None if x is None else x.detach().cpu()
+
+    mixture = inversion.mixture
+    return replace(
+        inversion,
+        codes=inversion.codes.detach().cpu(),
+        condition=here(inversion.condition),
+        latent=here(inversion.latent),
+        noise={s: maps.detach().cpu() for s, maps in inversion.noise.items()},
+        weights=tuple({name: x.detach().cpu() for name, x in one.items()} for one in inversion.weights),
+        mixture=None
+        if mixture is None
+        else replace(mixture, codes=mixture.codes.detach().cpu(), weights=mixture.weights.detach().cpu()),
+        losses=None,
+    )

@@ -1,0 +1,53 @@
+"""Measure how near the generator's pictures came to the given ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..plugins.records import Rendering
+from .distance import DistanceRule
+from .given import Given
+from .similarity import composited, ms_ssim, psnr
+
+Measures = dict[str, float]
+HIGHEST = 120.0  # dB: about as near as single precision gets; equal pictures would be infinitely near
+
+
+def measured(rule: DistanceRule, rendering: Rendering, given: Sequence[Given]) -> list[Measures]:
+    """Return the measures of each picture.
+
+    `psnr`, `ms_ssim` and, with a network, `perceptual` compare what the degradation makes of the generator's
+    picture with what was given, on known pixels; `psnr_to_truth` compares whole pictures with the truth.
+
+    Args:
+        rule: what was compared in the search.
+        rendering: pictures (N, 3, H, W).
+        given: the N given pictures, all of one size.
+    """
+    images = rendering.images.clamp(0.0, 1.0)
+    seen = images if rule.degradation is None else rule.degradation(images)
+    wanted = torch.stack([one.observed for one in given]).to(images)
+    masks = [one.known for one in given]
+    known = None
+    if any(mask is not None for mask in masks):
+        ones = torch.ones(1, *wanted.shape[-2:])
+        known = torch.stack([ones if mask is None else mask for mask in masks]).to(images)
+    whole = composited(seen, wanted, known)
+    columns = {"psnr": psnr(seen, wanted, known).clamp(max=HIGHEST), "ms_ssim": ms_ssim(whole, wanted)}
+    if rule.network is not None:
+        features = [rule.network.features(Rendering(x, composed=True)) for x in (whole, wanted)]
+        columns["perceptual"] = rule.network.compare(features[0], features[1])
+    rows: list[Measures] = [
+        {name: float(values[i]) for name, values in columns.items()} for i in range(len(given))
+    ]
+    for row, image, one in zip(rows, images, given, strict=True):
+        if one.truth is not None:
+            row["psnr_to_truth"] = float(_psnr_of(image, one.truth))
+    return rows
+
+
+def _psnr_of(image: Tensor, truth: Tensor) -> Tensor:
+    return psnr(image[None], truth[None].to(image))[0].clamp(max=HIGHEST)

@@ -1,0 +1,195 @@
+"""Build the page of inverted pictures: what was wanted, what the generator makes, and how far they differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..decimals import number, significant
+from ..figures.pages import asset, data_uri, framed
+from ..figures.pictures import Pixels, opaque, read_stored, reduced, to_pixels
+from ..figures.sheets import enlarged
+from ..messages import quantity
+from ..runs.inversions import CODES, INDEX, WEIGHTS
+from ..storage.disk import read_bytes
+from .curves import loss_chart
+from .parts import Part, picture_names
+from .work import Task
+
+PAGE = "inversion.html"
+AMPLIFIED = 4  # how many times the difference of two pictures is shown
+SMALLEST, LARGEST = 160, 320  # pixels of the longer side of a picture on the page
+
+VERBS = {
+    "inversion": "Inverted",
+    "colourise": "Colourised",
+    "inpaint": "Inpainted",
+    "super-resolve": "Super-resolved",
+    "denoise": "Denoised",
+}
+"""What was done, by kind of command."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Hold a picture on the page."""
+
+    image: str
+    head: str
+    words: str
+
+
+@dataclass(frozen=True)
+class View:
+    """Hold all that the page says of one picture."""
+
+    name: str
+    source: str
+    pictures: tuple[Shown, ...]
+    chart: Markup
+    measures: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def inversion_page(task: Task, parts: Sequence[Part], folder: Path) -> str:
+    """Return the page as HTML, one file that needs no network.
+
+    Args:
+        task: what was done.
+        parts: what was found, by picture.
+        folder: where the PNG of the pictures lie.
+    """
+    made: list[Pixels] = [read_stored(read_bytes(folder / picture_names(one.name)[1])) for one in task.given]
+    views = [_view(task, i, part, made[i]) for i, part in enumerate(parts)]
+    method, card = task.method, task.method.generator.card
+    heads, rows = _table(task, parts)
+    values = {
+        "title": f"{VERBS.get(task.kind, task.kind)}: {card.source}",
+        "verb": VERBS.get(task.kind, task.kind),
+        "is_inversion": task.kind == "inversion",
+        "model": card.source,
+        "count": quantity(len(views), "picture"),
+        "lead": _lead(task, parts),
+        "views": views,
+        "heads": heads,
+        "rows": rows,
+        "steps": [
+            (step.name, step.inverter.step, ", ".join(f"{key} {value}" for key, value in step.fields.items()))
+            for step in method.steps
+        ],
+        "distance": method.rule.name,
+        "network": method.rule.network is not None,
+        "seed": method.seed,
+        "notes": task.notes,
+        "amplified": AMPLIFIED,
+        "fingerprint": method.generator.fingerprint,
+        "index": INDEX,
+        "codes": CODES,
+        "weights": WEIGHTS if any(part.inversion.weights for part in parts) else "",
+        "folder": folder.name or str(folder),
+    }
+    return framed(__package__, "inversion.html.j2", values, asset(__package__, "inversion.css"))
+
+
+def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
+    """Return what the page says of picture i."""
+    one = task.given[i]
+    wanted = to_pixels(one.picture[None])[0]
+    if task.kind == "inversion":
+        shown = [
+            _shown(wanted, "Target", ""),
+            _shown(made, "Reconstruction", f"PSNR {number(part.measures['psnr'], 1)} dB"),
+            _shown(_difference(made, wanted), "Difference", f"{AMPLIFIED} times"),
+        ]
+    else:
+        shown = [_shown(_given_pixels(one.observed, one.known), "Given", _size_in_words(one.observed))]
+        shown.append(_shown(made, "Restored", ""))
+    if one.truth is not None:
+        truth = to_pixels(one.truth[None])[0]
+        shown += [
+            _shown(truth, "Truth", f"PSNR {number(part.measures['psnr_to_truth'], 1)} dB"),
+            _shown(_difference(made, truth), "Difference from truth", f"{AMPLIFIED} times"),
+        ]
+    measures = tuple((head, _value(name, part)) for name, head in _columns(task, [part]))
+    chart = Markup(loss_chart(part.curves, one.name))
+    return View(one.name, one.source, tuple(shown), chart, measures, one.notes)
+
+
+def _columns(task: Task, parts: Sequence[Part]) -> list[tuple[str, str]]:
+    """Return names and heads of the measures that there are."""
+    network = task.method.rule.network
+    heads = {
+        "psnr": "PSNR, dB",
+        "ms_ssim": "MS-SSIM",
+        "perceptual": f"perceptual distance ({'' if network is None else network.name})",
+        "psnr_to_truth": "PSNR to the truth, dB",
+    }
+    there = {name for part in parts for name in part.measures}
+    return [(name, head) for name, head in heads.items() if name in there]
+
+
+def _value(name: str, part: Part) -> str:
+    value = part.measures.get(name)
+    if value is None or name == "perceptual":
+        return significant(value, 3)
+    return number(value, 3 if name == "ms_ssim" else 1)
+
+
+def _table(task: Task, parts: Sequence[Part]) -> tuple[list[str], list[list[str]]]:
+    """Return heads and rows of the table of numbers."""
+    columns = _columns(task, parts)
+    heads = ["picture", *(head for _, head in columns), "loss at first", "loss at last", "s per picture"]
+    rows = []
+    for one, part in zip(task.given, parts, strict=True):
+        ends = [float(losses[k]) for k in (0, -1) for _, losses in [*part.curves[:1], *part.curves[-1:]]]
+        first, last = (ends[0], ends[-1]) if ends else (None, None)
+        rows.append(
+            [
+                one.name,
+                *(_value(name, part) for name, _ in columns),
+                significant(first, 3),
+                significant(last, 3),
+                number(part.seconds, 1),
+            ]
+        )
+    return heads, rows
+
+
+def _lead(task: Task, parts: Sequence[Part]) -> str:
+    """Return the sentence under the heading."""
+    name, words = ("psnr", "PSNR")
+    if all("psnr_to_truth" in part.measures for part in parts):
+        name, words = "psnr_to_truth", "PSNR to the truth"
+    values = [part.measures[name] for part in parts]
+    mean = math.fsum(values) / len(values)
+    spread = f", {number(min(values), 1)} to {number(max(values), 1)}" if len(values) > 1 else ""
+    steps = ", then ".join(step.name for step in task.method.steps)
+    return f"By {steps}. {words} {number(mean, 1)} dB{' in the mean' if spread else ''}{spread}."
+
+
+def _shown(picture: Pixels, head: str, words: str) -> Shown:
+    return Shown(data_uri(reduced(enlarged(opaque(picture), SMALLEST), LARGEST)), head, words)
+
+
+def _given_pixels(observed: Tensor, known: Tensor | None) -> Pixels:
+    """Return a given picture (h, w, 3); unknown pixels are grey."""
+    shown = observed if known is None else observed * known + 0.5 * (1.0 - known)
+    pixels: Pixels = to_pixels(shown[None])[0]
+    return pixels
+
+
+def _difference(picture: Pixels, wanted: Pixels) -> Pixels:
+    """Return |picture - wanted| (H, W, 3), several times, on black."""
+    far: NDArray[np.int16] = np.abs(opaque(picture).astype(np.int16) - opaque(wanted).astype(np.int16))
+    return np.clip(far * AMPLIFIED, 0, 255).astype(np.uint8)
+
+
+def _size_in_words(x: Tensor) -> str:
+    return f"{x.shape[-1]} x {x.shape[-2]} px"

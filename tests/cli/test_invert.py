@@ -1,0 +1,98 @@
+"""`ganstrata invert` from files to a folder, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+QUICK = ("--generator", "bundled:rooms", "--embed", "mean", "--refine", "none", "--device", "cpu")
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    draw = np.random.default_rng(0)
+    for name, size in (("one.png", (40, 60)), ("two.jpg", (64, 64))):
+        Image.fromarray(draw.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / name)
+    return folder
+
+
+def test_a_folder_of_pictures_is_inverted_and_the_same_command_does_nothing(invoke, photographs, tmp_path):
+    out = tmp_path / "out"
+    command = ("invert", photographs, *QUICK, "--out", out)
+    done = invoke(*command)
+    assert done.exit_code == 0, done.output
+    assert "one: PSNR" in done.output
+    assert "two: PSNR" in done.output
+    assert "perceptual distance" in done.output
+    assert f"Page: {out / 'inversion.html'}" in done.output
+    index = json.loads((out / "invert.json").read_text(encoding="utf-8"))
+    assert index["finished"] is True
+    assert index["distance"].startswith("1 MSE + 0.8 perceptual(attribute bundled:rooms ")
+    assert [one["fit"]["rule"] for one in index["pictures"]] == ["centre", "centre"]
+    assert "1 m" not in index["pictures"][0]["notes"]
+    page = (out / "inversion.html").read_text(encoding="utf-8")
+    assert "Reconstruction" in page
+    assert "enlarged 1.6 times" in page
+    again = invoke(*command)
+    assert again.exit_code == 0, again.output
+    assert "2 pictures already there, of the same command" in again.output
+    other = invoke(*command, "--seed", 3)
+    assert other.exit_code == 2
+    assert "pictures of another command: seed: 0 there, 3 here. Give another --out" in other.output
+
+
+REFUSED = {
+    "no source": (
+        ("--generator", None),
+        "give either --run RUN, whose generator is used, or --generator FILE",
+    ),
+    "both": (("--run", "runs/none"), "not both"),
+    "setting": (
+        ("--set", "w+.steps=3"),
+        "--set w+.steps=3: write it as NAME.FIELD=VALUE; the names here are mean",
+    ),
+    "value": (("--set", "distance.pixel=-1"), "distance -> pixel: "),
+    "perceptual": (("--perceptual", "hue"), "perceptual distance 'hue' is unknown"),
+    "crop": (("--crop", "center"), "Did you mean 'centre'?"),
+    "weights": (("--set", "distance.pixel=0", "--perceptual", "none"), "all weights are 0"),
+    "option": (("--generator", "bundled:rooms:truncation=1"), "truncation"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_does_not_fit_is_refused_before_anything_is_written(invoke, photographs, tmp_path, what):
+    more, message = REFUSED[what]
+    line = [*QUICK, *more]
+    if None in line:
+        line = line[2:-2]
+    done = invoke("invert", photographs, *line, "--out", tmp_path / "out")
+    assert done.exit_code == 2, done.output
+    assert message in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_are_no_pictures_are_refused(invoke, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "zero.png").touch()
+    (tmp_path / "text.png").write_text("a picture, honestly")
+    for what, message in (
+        (empty, "has no pictures in it"),
+        (tmp_path / "zero.png", "is empty (0 bytes)"),
+        (tmp_path / "text.png", "text.png"),
+        (tmp_path / "missing.png", "there is no such file"),
+    ):
+        done = invoke("invert", what, *QUICK, "--out", tmp_path / "out")
+        assert done.exit_code == 2, done.output
+        assert message in done.output
+        assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_has_a_name_of_the_pictures_by_default(invoke, photographs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = invoke("invert", photographs / "one.png", photographs / "two.jpg", *QUICK, "--perceptual", "none")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "inverted" / "one-and-1-more" / "invert.json").is_file()
