@@ -123,6 +123,7 @@ def _pixels(png: str) -> NDArray[np.float64]:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))), dtype=np.float64) / 255.0
 
 
+@pytest.mark.full
 def test_it_stores_the_kinds_of_outputs_that_it_shows(executed: Any, stored: Any) -> None:
     kinds = [kind for kind, _ in _outputs(stored)]
     assert kinds == [kind for kind, _ in _outputs(executed)], "run docs/notebook.py"
@@ -130,6 +131,7 @@ def test_it_stores_the_kinds_of_outputs_that_it_shows(executed: Any, stored: Any
     assert "stderr" not in kinds
 
 
+@pytest.mark.full
 def test_the_stored_texts_and_numbers_are_those_of_today(executed: Any, stored: Any) -> None:
     """Other processors round otherwise, so that a number may differ by a tenth, and ranks may change."""
     for (kind, before), (_, now) in zip(_outputs(stored), _outputs(executed), strict=True):
@@ -142,6 +144,7 @@ def test_the_stored_texts_and_numbers_are_those_of_today(executed: Any, stored: 
             assert np.allclose(numbers, others, rtol=0.1, atol=0.1), "run docs/notebook.py"
 
 
+@pytest.mark.full
 def test_the_stored_pictures_are_those_of_today(executed: Any, stored: Any) -> None:
     pictures = [
         [_pixels(content) for kind, content in _outputs(notebook) if kind == "image/png"]
@@ -152,6 +155,7 @@ def test_the_stored_pictures_are_those_of_today(executed: Any, stored: Any) -> N
         assert np.abs(before - now).mean() < 0.02, "run docs/notebook.py"
 
 
+@pytest.mark.full
 def test_the_edit_changes_the_score(executed: Any) -> None:
     (printed,) = (
         output["text"]

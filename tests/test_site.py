@@ -57,11 +57,13 @@ def pages(site: Path) -> dict[Path, Page]:
     return {path: Page(path) for path in site.rglob("*.html") if "_static" not in path.parts}
 
 
+@pytest.mark.full
 def test_every_page_of_the_documentation_is_on_the_site(site: Path) -> None:
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         assert (site / page.relative_to(ROOT).with_suffix(".html")).is_file()
 
 
+@pytest.mark.full
 def test_links_lead_to_files_and_headings_of_the_site(pages: dict[Path, Page]) -> None:
     wrong = []
     for path, page in pages.items():
@@ -76,6 +78,7 @@ def test_links_lead_to_files_and_headings_of_the_site(pages: dict[Path, Page]) -
     assert sum(len(page.targets) for page in pages.values()) > 1000
 
 
+@pytest.mark.full
 def test_nothing_is_fetched_from_elsewhere(pages: dict[Path, Page]) -> None:
     fetched = [address for page in pages.values() for address in page.fetched]
     assert any(address.partition("?")[0].endswith(".css") for address in fetched)
@@ -92,6 +95,7 @@ def test_what_a_page_names_and_fetches_is_read_from_its_tags(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("module", [ganstrata, ganstrata.testing], ids=lambda module: module.__name__)
+@pytest.mark.full
 def test_every_public_name_is_in_the_reference(module, pages: dict[Path, Page], site: Path) -> None:
     described = pages[site / "docs/api.html"].names
     missing = [

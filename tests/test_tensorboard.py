@@ -30,6 +30,7 @@ def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return site
 
 
+@pytest.mark.full
 def test_its_own_tests_pass(listening: Path, tmp_path: Path) -> None:
     line = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
     folder = tmp_path / "installed/source/tensorboard"
