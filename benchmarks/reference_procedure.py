@@ -68,12 +68,7 @@ class Procedure:
             z = torch.from_numpy(codes[start : start + BATCH])
             w = self.w(z)
             wp = w[:, None].repeat(1, self.layers, 1)
-            images = self.forward(wp, None)  # with a graph of gradients
-            pixels = (images.detach().cpu().numpy() * 255.0 + 0.5).clip(0, 255).astype(np.uint8)
-            prepared = np.stack([self._prepared(picture) for picture in pixels.transpose(0, 2, 3, 1)])
-            logits, features = self.network(torch.from_numpy(prepared))
-            category = torch.softmax(logits, dim=1).detach().cpu().numpy()
-            found = features.detach().cpu().numpy() @ self.attributes.T
+            category, found = self.scores(wp)
             values = (z.numpy(), w.detach().numpy(), wp.detach().numpy(), category, found)
             for name, value in zip(kept, values, strict=True):
                 kept[name].append(value)
@@ -81,6 +76,44 @@ class Procedure:
         for name, values in arrays.items():
             np.save(out / f"{name}.npy", values)
         return arrays
+
+    def rescore(
+        self, pictures: int, normals: np.ndarray, columns: list[int], step: float, *, layerwise: bool
+    ) -> np.ndarray:
+        """Re-score attributes along boundaries: every boundary makes and scores the unedited pictures anew.
+
+        Args:
+            pictures: number of samples N.
+            normals: unit normals in w, (B, D).
+            columns: attribute of each boundary, (B,).
+            step: length of the step in w.
+            layerwise: whether each layer is moved by itself as well.
+
+        Returns:
+            Changes of each boundary's own attribute, (B, N, S), at all layers first.
+        """
+        codes = np.random.RandomState(0).randn(pictures, self.size).astype(np.float32)
+        wp = self.w(torch.from_numpy(codes)).detach()[:, None].repeat(1, self.layers, 1)
+        sets = [range(self.layers), *([layer] for layer in range(self.layers) if layerwise)]
+        changes = np.zeros((len(normals), pictures, len(sets)))
+        for b, (normal, column) in enumerate(zip(normals, columns, strict=True)):
+            for n in range(pictures):  # sample by sample, as the tools do
+                variants = wp[n].repeat(1 + len(sets), 1, 1)  # the sample itself, then moved at each set
+                for s, layers in enumerate(sets, start=1):
+                    variants[s, list(layers)] += step * torch.from_numpy(normal)
+                found = [self.scores(variants[i : i + BATCH])[1] for i in range(0, len(variants), BATCH)]
+                own = np.concatenate(found)[:, column]  # (1 + S,), of scores (1 + S, 102)
+                changes[b, n] = own[1:] - own[0]
+        return changes
+
+    def scores(self, wp: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Return probabilities of categories (N, 365) and attributes (N, 102) of the pictures of codes."""
+        images = self.forward(wp, None)  # with a graph of gradients
+        pixels = (images.detach().cpu().numpy() * 255.0 + 0.5).clip(0, 255).astype(np.uint8)
+        prepared = np.stack([self._prepared(picture) for picture in pixels.transpose(0, 2, 3, 1)])
+        logits, features = self.network(torch.from_numpy(prepared))
+        category = torch.softmax(logits, dim=1).detach().cpu().numpy()
+        return category, features.detach().cpu().numpy() @ self.attributes.T
 
     def _prepared(self, picture: np.ndarray) -> np.ndarray:
         """Prepare one picture (H, W, 3), uint8, for the network: (3, 224, 224)."""

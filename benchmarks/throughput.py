@@ -1,12 +1,14 @@
 """Measure pictures per second from a seed to a stored score, against bare networks and another procedure.
 
-Three questions, for StyleGAN at 256 px with random weights, and category and attribute of one wideresnet18:
+Four questions, for StyleGAN at 256 px with random weights, and category and attribute of one wideresnet18:
 
 - How much of the stage `synthesize` is generator and scorers' networks? Both run in this process, in turns;
   the bare networks run nothing else, on pictures that are prepared already.
 - How much faster is it than the procedure of reference_procedure.py? Each command runs in a process of its
   own, start included, with two numbers of pictures, whose difference gives the time of a further picture.
   The other procedure checks nothing, so our own checks of plugins are off but in the last case.
+- How long does re-scoring of one boundary and of two take, against the other procedure, which has one sign of
+  the step and no null directions? In this process, in turns, with and without both.
 - How does time grow with samples, boundaries and layer sets? On the bundled rooms, small.
 """
 
@@ -20,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -41,7 +44,7 @@ from ganstrata.plugins.scorers.networks.resnet import ResNet
 from measure import arguments, clock_of, machine, turns
 from reference_procedure import Procedure
 
-PARTS = ("share", "commands", "growth")
+PARTS = ("share", "commands", "rescoring", "growth")
 GOALS = {"share": 0.97, "whole command": 1.3, "further picture": 2.0, "further picture, bf16": 3.0}
 Seconds = dict[str, list[float]]
 
@@ -203,6 +206,66 @@ def processor_seconds(arguments: list[str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def rescoring(
+    config: Mapping[str, Any], samples: int, rounds: int, *, null: int, layerwise: bool
+) -> dict[str, float]:
+    """Print and return how much faster than the other procedure boundaries are moved and scored again.
+
+    Args:
+        config: of the networks.
+        samples: number of pictures that are moved.
+        rounds: repetitions.
+        null: number of null directions of the case that has them.
+        layerwise: whether each layer is moved by itself as well as all.
+    """
+    scorers = {each["use"]: each["with"] for each in config["scorers"]}
+    generator = ganstrata.load_generator("stylegan", device="cpu", **config["generator"]["with"])
+    loaded = {name: ganstrata.load_scorer(name, device="cpu", **options) for name, options in scorers.items()}
+    other, size = procedure(config), generator.card.code_size
+    normals = np.random.default_rng(0).standard_normal((2, size)).astype(np.float32)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    names = [concept.name for concept in loaded["attribute"].concepts][:2]
+    offset = np.zeros((), np.float32)
+    boundaries = [
+        ganstrata.Boundary(f"attribute/{name}", "attribute", normal, offset, "w", generator.fingerprint)
+        for name, normal in zip(names, normals, strict=True)
+    ]
+    probed = ganstrata.probe(generator, loaded, samples=samples)
+    result: dict[str, float] = {}
+
+    def ours(some: int, *, signs: str, directions: int) -> Callable[[], object]:
+        return lambda: ganstrata.rescore(
+            generator,
+            loaded,
+            boundaries[:some],
+            probed=probed,
+            layers=["all", "each"] if layerwise else ["all"],
+            samples=samples,
+            distance=2.0,
+            unit="raw",
+            backward=signs,
+            null_directions=directions,
+        )
+
+    for some in (1, 2):
+        theirs = partial(other.rescore, samples, normals[:some], [0, 1][:some], 2.0, layerwise=layerwise)
+        cases = {
+            "other procedure": theirs,
+            "one sign, no null": ours(some, signs="none", directions=0),
+        }
+        if null:
+            cases[f"both signs, {null} null directions"] = ours(some, signs="all", directions=null)
+        seconds = turns(cases, rounds, warm=False)
+        base = statistics.median(seconds["other procedure"])
+        where = "at all layers and layer by layer" if layerwise else "at all layers"
+        print(f"\nRe-scoring: {samples} pictures, {some} of the boundaries, {where}")
+        for name, values in seconds.items():
+            ratio = base / statistics.median(values)
+            result[f"{some}: {name}"] = ratio
+            print(f"  {name:<32}{statistics.median(values):>9.2f} s {ratio:>6.2f} times as fast")
+    return result
+
+
 def growth(sizes: tuple[int, ...], verified: int) -> dict[str, list[float]]:
     """Print and return how seconds grow with samples, boundaries and layer sets, on the bundled rooms."""
     generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
@@ -261,6 +324,8 @@ def main() -> None:
         rounds=(3, "repetitions of the share; the median counts"),
         repeats=(1, "repetitions of the commands"),
         pictures=(20, "pictures of a command, and of the share"),
+        null=(20, "null directions of re-scoring with them; 0 for no such case"),
+        layerwise=(0, "1 to move each layer by itself as well in re-scoring"),
         procedure=("", "run only the other procedure, with the networks of this config"),
     )
     if options.procedure:
@@ -280,6 +345,8 @@ def main() -> None:
         ganstrata.keep_freed_memory()
         if "share" in options.parts:
             share(config, options.pictures, options.rounds, folder)
+        if "rescoring" in options.parts:
+            rescoring(config, 8, options.repeats, null=options.null, layerwise=bool(options.layerwise))
         if "growth" in options.parts:
             growth((1, 2, 4, 8), 8)
     print(machine())

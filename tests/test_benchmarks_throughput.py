@@ -70,6 +70,35 @@ def test_the_stage_stores_every_score_and_its_share_is_one_at_most(scripts, conf
     assert list(open_run(runs[-1]).record.stages) == ["synthesize"]
 
 
+def test_the_other_procedure_moves_pictures_as_we_do(scripts, config, tmp_path: Path) -> None:
+    """Changes along a direction, of its codes: at all layers, then layer by layer."""
+    other = scripts("throughput").procedure(config)
+    generator = ganstrata.load_generator("stylegan", device="cpu", **config["generator"]["with"])
+    use = config["scorers"][1]
+    scorer = ganstrata.load_scorer(use["use"], device="cpu", **use["with"])
+    normal = np.zeros((1, generator.card.code_size), np.float32)
+    normal[0, 0] = 1.0
+    found = other.rescore(5, normal, [3], 4.0, layerwise=True)
+    assert found.shape == (1, 5, 1 + generator.card.layers)
+    wp = torch.from_numpy(other.run(5, tmp_path)["wp"])
+    for s, layers in ((0, slice(None)), (2, [1])):
+        moved = wp.clone()
+        moved[:, layers, 0] += 4.0
+        before, after = (
+            scorer.score(ganstrata.Rendering(ganstrata.render(generator, codes)))[:, 3].numpy()
+            for codes in (wp, moved)
+        )
+        np.testing.assert_allclose(found[0, :, s], after - before, atol=0.1 * float(np.abs(after).max()))
+    assert not np.allclose(found[0, :, 0], found[0, :, 2])
+
+
+@pytest.mark.full
+def test_rescoring_of_both_procedures_runs(scripts, config) -> None:
+    ratios = scripts("throughput").rescoring(config, 8, 1, null=3, layerwise=False)
+    assert ratios["1: other procedure"] == 1.0
+    assert ratios["1: one sign, no null"] > ratios["1: both signs, 3 null directions"]
+
+
 @pytest.mark.full
 def test_commands_of_both_procedures_run(scripts, config, tmp_path: Path) -> None:
     ratios = scripts("throughput").commands(config, 4, 6, 1, tmp_path)

@@ -65,6 +65,31 @@ def test_samples_are_those_of_a_run(samples: Samples, finished: Run) -> None:
     np.testing.assert_array_equal(samples.of("seen/red"), samples.scores[:, samples.column("seen/red")])
 
 
+def test_without_null_directions_effects_are_the_same_but_for_what_rests_on_them(
+    samples: Samples, generator: Generator, seen: Scorer, learnt: Learnt
+) -> None:
+    settings = RESCORING | {"layers": ["all"], "samples": 32}
+    full = ganstrata.rescore(generator, {"seen": seen}, learnt, probed=samples, **settings)
+    few = ganstrata.rescore(
+        generator, {"seen": seen}, learnt, probed=samples, **(settings | {"null_directions": 0})
+    )
+    for name in ("mean", "low", "high", "in_sd", "clipped", "undefined"):
+        np.testing.assert_array_equal(getattr(few, name), getattr(full, name))
+    assert (full.has_null, few.has_null) == (True, False)
+    assert full.factors.any()
+    assert not few.factors.any()
+    assert np.isnan(few.p).all()
+    assert np.isnan(few.q).all()
+    assert (few.null_used == 0).all()
+    table = few._repr_html_()
+    assert table.count("not tested") == len(learnt)
+    assert "not tested" not in full._repr_html_()
+    with pytest.raises(
+        ganstrata.GanstrataError, match=r"null_directions=2 \(must be at least 3, or 0 for no"
+    ):
+        ganstrata.rescore(generator, {"seen": seen}, learnt, **(settings | {"null_directions": 2}))
+
+
 def test_boundaries_and_effects_are_those_of_a_run(
     samples: Samples, learner: BoundaryLearner, generator: Generator, seen: Scorer, finished: Run
 ) -> None:

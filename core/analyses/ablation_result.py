@@ -9,6 +9,7 @@ import numpy as np
 from ..figures import rankings as figures
 from ..figures.figure import Figure
 from ..messages import quantity
+from ..rescoring.null_comparison import NO_NULL
 from ..rescoring.results import Effects
 from ..storage.csv_tables import Table
 from .ablation import (
@@ -87,9 +88,9 @@ def figure_of(concepts: Sequence[ScoredConcept]) -> Figure:
 def sentences_of(result: Ablation, effects: Effects) -> list[str]:
     """Say how far the rankings agree, and how many variation factors come first in each."""
     count, factors = len(result.concepts), result.factors
+    tested = f"{factors} of them variation factors" if effects.has_null else NO_NULL
     sentences = [
-        f"{quantity(count, 'concept')}, {factors} of them variation factors; "
-        f"re-scoring at {in_words(result.set_name, effects)}."
+        f"{quantity(count, 'concept')}, {tested}; re-scoring at {in_words(result.set_name, effects)}."
     ]
     sentences += [
         f"{pair.ranking.capitalize()} and {pair.other_ranking}: {_verdict(pair)}."

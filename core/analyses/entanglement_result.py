@@ -9,6 +9,7 @@ import numpy as np
 from ..figures import matrices as figures
 from ..figures.figure import Figure
 from ..messages import listed
+from ..rescoring.null_comparison import NO_NULL
 from ..rescoring.results import Effects
 from ..storage.csv_tables import Table
 from .entanglement import (
@@ -79,8 +80,8 @@ def matrix_figure(effects: Effects, order: Sequence[int], at: int) -> Figure:
         [effects.boundaries[i].name for i in rows],
         [effects.concepts[j].id for j in columns],
     )
-    description = (
-        "The effect of each direction on every concept, in standard deviations. Bold: beyond null directions."
+    description = "The effect of each direction on every concept, in standard deviations." + (
+        " Bold: beyond null directions." if effects.has_null else ""
     )
     return figures.heat(
         "entanglement", names, concepts, values, marks, description=description, entry="mean_in_sd"
@@ -108,8 +109,13 @@ def sentences_of(result: Entanglement, effects: Effects) -> list[str]:
     """Say how many effects go beyond null directions, and how much of them cosines explain."""
     count = len(result.beyond)
     return [
-        f"Moved at {in_words(result.set_name, effects)}: {count} of {result.tested} "
-        f"effects on other concepts go beyond null directions at a false discovery rate of {effects.rate:g}"
+        f"Moved at {in_words(result.set_name, effects)}: "
+        + (
+            f"{count} of {result.tested} effects on other concepts go beyond null directions at a false "
+            f"discovery rate of {effects.rate:g}"
+            if effects.has_null
+            else NO_NULL
+        )
         + (f"; the {PRINTED} largest are printed." if count > PRINTED else "."),
         *_unmoved(result.unmoved),
         *_explained(result.explained, effects),

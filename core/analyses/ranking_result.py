@@ -8,9 +8,10 @@ import numpy as np
 
 from ..figures import rankings as figures
 from ..figures.figure import Figure
-from ..figures.rankings import NOT_MOVED, RankedConcept
+from ..figures.rankings import NOT_MOVED, NOT_TESTED, RankedConcept
 from ..messages import quantity
 from ..rescoring.found import found_directions
+from ..rescoring.null_comparison import NO_NULL
 from ..storage.csv_tables import Table
 from .labelled_runs import LabelledRun, check_comparable
 from .ranking import Agreement, Ranking, rank_concepts
@@ -79,7 +80,7 @@ def printed(result: Ranking) -> Table:
                 row.level,
                 bracketed(row.value, row.low, row.high) if row.is_moved else NOT_MOVED,
                 plain(row.q, 3),
-                "yes" if row.is_factor else "no",
+                "yes" if row.is_factor else "no" if row.is_tested else NOT_TESTED,
                 f"{low:.0f} to {high:.0f}" if row.is_moved else "",
             ]
             rows.append([run.label, *cells] if several else cells)
@@ -114,7 +115,9 @@ def figure_of(result: Ranking) -> Figure:
 
 
 def _factors(label: str, rows: Sequence[RankedConcept]) -> str:
-    """Say how many of the shown concepts are variation factors."""
+    """Say how many of the shown concepts are variation factors, or why that is not known."""
+    if not all(row.is_tested for row in rows):
+        return f"{label}: {NO_NULL}."
     names = [row.name for row in rows if row.is_factor]
     verb = "is a variation factor" if len(names) == 1 else "are variation factors"
     strongest = f"; the strongest is {names[0]}." if names else "."

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import UserError, nearest
 from ..messages import listed
 from ..plugins.records import Stratum
+from ..rescoring.null_comparison import NO_NULL
 from ..rescoring.results import Effects
 from ..semantics.agreement import Measured
 from ..semantics.extractor import Extractor
@@ -199,7 +200,9 @@ def read_and_moved(
                 moved=moved,
                 is_factor=is_factor,
                 unread=_unread(read),
-                unmoved=_unmoved(known, skipped.get(concept, ""), moved, is_factor),
+                unmoved=_unmoved(
+                    known, skipped.get(concept, ""), moved, is_factor, is_tested=effects.has_null
+                ),
             )
         )
     return rows
@@ -212,11 +215,13 @@ def _unread(read: Sequence[ReadAt]) -> str:
     return "" if best > LEAST else f"no stratum reads it with an IoU above {100 * LEAST:.0f} %"
 
 
-def _unmoved(known: bool, reason: str, moved: Sequence[MovedAt], is_factor: bool) -> str:
+def _unmoved(known: bool, reason: str, moved: Sequence[MovedAt], is_factor: bool, *, is_tested: bool) -> str:
     if not known:
         return "the run does not score it"
     if not moved:
         return f"no boundary{': ' + reason if reason else ''}"
+    if not is_tested:
+        return NO_NULL
     if not is_factor:
         return "no significant effect: not even of all layers together"
     if not any(row.is_significant for row in moved):

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import UserError
 from ..plugins.records import LEVELS
 from ..rescoring.hierarchy import Hierarchy
+from ..rescoring.null_comparison import NO_NULL
 from ..rescoring.results import Effects
 from ..strata.layers import show_layers
 from .layer_effects import ConceptEffect, LayerEffect, layer_effect, significant_effects
@@ -108,10 +109,8 @@ def compare(effects: Effects, request: AnalysisRequest) -> LayerComparison:
     selected = select_boundaries(effects, request)
     rows = selected[: request.top] if request.concepts else default_rows(effects, selected, request.top or 1)
     if not rows:
-        raise UserError(
-            "none of the requested concepts is a variation factor; "
-            "name them with --concepts to compare their layers anyway"
-        )
+        reason = "none of the requested concepts is a variation factor" if effects.has_null else NO_NULL
+        raise UserError(f"{reason}; name them with --concepts to compare their layers anyway")
     peaks = {} if effects.missing_hierarchy() else right_layers(effects.hierarchy())
     right_set = None if request.layers is None else select_layer_set(effects, request.layers)[0]
     if right_set is None:

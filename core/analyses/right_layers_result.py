@@ -23,6 +23,7 @@ from .request import AnalysisRequest, request_record
 from .result import AnalysisResult
 from .right_layers import LayerComparison, compare
 from .right_layers_chart import layer_effects
+from .sentences import without_null
 from .wording import bracketed, constant_sentences, in_words, plain, point_sentences
 
 FOLDER, INDEX = "analysis/layers", "layers.json"
@@ -181,10 +182,15 @@ def _boundary_sentences(
             if here.low > everywhere.high
             else "which shows no difference"
         )
+        chance = (
+            f" (null directions: {plain(here.random)} and {plain(everywhere.random)})"
+            if effects.has_null
+            else ""
+        )
         sentences.append(
             f"Concepts of other levels change by {bracketed(here.value, here.low, here.high)} there and by "
-            f"{bracketed(everywhere.value, everywhere.low, everywhere.high)} at {_all_of(effects, whole)} "
-            f"(null directions: {plain(here.random)} and {plain(everywhere.random)}), {verdict}."
+            f"{bracketed(everywhere.value, everywhere.low, everywhere.high)} at {_all_of(effects, whole)}"
+            f"{chance}, {verdict}."
         )
     return sentences
 
@@ -200,6 +206,8 @@ NONE_BEYOND = "no level more than null directions do"
 
 def _wrong_layer_sentences(effects: Effects, rows: Sequence[LayerEffect], groups: Sequence[str]) -> list[str]:
     """Say for each group which level changes most when an edit is made there wrongly (paper, fig. 19)."""
+    if not effects.has_null:
+        return [without_null()]
     sentences = []
     for group in groups:
         most: dict[str, str] = {}

@@ -12,6 +12,7 @@ from ..plugins.boundary import Boundary
 from ..rescoring.found import FoundDirection, found_directions
 from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.naming import named_by_chance
+from ..rescoring.null_comparison import NO_NULL
 from ..rescoring.results import Effects
 from ..runs.manifest import NotRelearnt
 from ..runs.stages import Stage
@@ -225,6 +226,28 @@ def not_relearnt(missing: Mapping[str, NotRelearnt], resamples: int) -> list[str
     return sentences
 
 
+def without_null() -> str:
+    """Say that nothing was compared with chance, and why.
+
+    >>> print(without_null().split(" there")[0])
+    Without null directions (rescoring.null_directions: 0)
+    """
+    return f"{NO_NULL[0].upper()}{NO_NULL[1:]}."
+
+
+def factors_of(effects: Effects, candidates: int, nouns: tuple[str, str]) -> str:
+    """Return the sentence of `factor_summary`, or `without_null` where nothing was tested.
+
+    Args:
+        effects: of a run.
+        candidates: number of boundaries.
+        nouns: what one and several candidates are called.
+    """
+    if not effects.has_null:
+        return without_null()
+    return factor_summary(effects.factor_names, candidates, effects.rate, nouns)
+
+
 def factor_summary(
     factors: Sequence[str], candidates: int, rate: float, nouns: tuple[str, str] = ("concept", "concepts")
 ) -> str:
@@ -270,6 +293,9 @@ def naming_summary(named: int, directions: int, by_chance: int, null: int, rate:
 
 def summary_of_names(effects: Effects, found: Sequence[FoundDirection]) -> str:
     """Return the sentence of `naming_summary` for directions from `found_directions`."""
+    if not effects.has_null:
+        of = quantity(len(found), "direction")
+        return f"None of {of} found without labels has a meaning in words: {NO_NULL}."
     named = sum(direction.is_named for direction in found)
     return naming_summary(named, len(found), *named_by_chance(effects), effects.rate)
 

@@ -23,6 +23,7 @@ assert Level.__args__ == LEVELS  # type: ignore[attr-defined]
 MOST = 100_000_000  # maximum number of samples: their codes alone would take 200 GB with D = 512
 FARTHEST = 1e6  # maximum length of a step: float32 codes moved further retain nothing of the picture
 Batch = Annotated[int, Field(gt=0, le=65_536)]
+FEWEST_NULL = 3  # minimum number of null directions, for an estimate of their standard deviation
 FEWEST_RESAMPLES = 4  # minimum number of learning resamples: Student's factor is 3.2 with 4, and 12.7 with 2
 
 TEXT_OR_NUMBER: JsonDict = {"type": ["string", "integer"]}  # YAML reads a single layer as a number
@@ -160,7 +161,11 @@ class Rescoring(Section):
         "permuted scores",
     )
     null_directions: int = Field(
-        default=20, ge=3, le=100_000, description="number of directions in the null distribution"
+        default=20,
+        ge=0,
+        le=100_000,
+        description="number of directions in the null distribution: at least 3; or 0, and then there are no "
+        "p and q values, and nothing is called significant or a variation factor",
     )
     bootstrap: int = Field(
         default=2000,
@@ -194,6 +199,16 @@ class Rescoring(Section):
         "the effect at all layers, is at most this",
     )
 
+    @field_validator("null_directions")
+    @classmethod
+    def _enough_for_a_spread(cls, value: int) -> int:
+        if 0 < value < FEWEST_NULL:
+            raise ValueError(
+                f"{value} are too few to estimate the spread of chance: use 0 for no p values, or at least "
+                f"{FEWEST_NULL}"
+            )
+        return value
+
     @field_validator("learning_resamples")
     @classmethod
     def _enough(cls, value: int) -> int:
@@ -210,6 +225,20 @@ class Rescoring(Section):
         if any(b <= a for a, b in zip([0.0, *value], value, strict=False)) or value[-1] != 1.0:
             raise ValueError("must rise from above 0 to 1, such as [0.125, 0.25, 0.5, 1]")
         return value
+
+    @model_validator(mode="after")
+    def _tests_have_a_null(self) -> Rescoring:
+        if self.null_directions == 0 and self.adaptive:
+            raise ValueError(
+                "adaptive sampling stops by p values, and null_directions: 0 leaves none; "
+                f"set adaptive to false, or null_directions to at least {FEWEST_NULL}"
+            )
+        if self.null_directions == 0 and self.null == "permuted":
+            raise ValueError(
+                "null: permuted learns directions from permuted scores, and null_directions: 0 asks for "
+                f"none; leave null out, or set null_directions to at least {FEWEST_NULL}"
+            )
+        return self
 
     @field_validator("layers", mode="before")
     @classmethod

@@ -17,6 +17,7 @@ from .svg import Canvas, text_width
 ABREAST = 3  # panels in a row at most
 LINE = 22.0  # height of a row of a panel
 NOT_MOVED = "not moved there"
+NOT_TESTED = "not tested"
 NUMBERS = (
     "mean_in_sd",
     "low",
@@ -46,6 +47,7 @@ class RankedConcept:
         is_factor: whether the concept is a variation factor.
         target: concept by which a direction found without labels is judged; empty for other boundaries.
         is_moved: whether the boundary moves any of the layers; if not, all numbers are NaN.
+        is_tested: whether it was compared with null directions at all; if not, no concept is a factor.
     """
 
     name: str
@@ -61,6 +63,7 @@ class RankedConcept:
     is_factor: bool
     target: str = ""
     is_moved: bool = True
+    is_tested: bool = True
 
     @property
     def label(self) -> str:
@@ -107,7 +110,8 @@ class RankedConcept:
             if np.isfinite(self.low_total)
             else ""
         )
-        return f"{self.name}: {self.value:.2f} [{self.interval}]{total}, q {significant(self.q)}"
+        tested = f"q {significant(self.q)}" if self.is_tested else NOT_TESTED
+        return f"{self.name}: {self.value:.2f} [{self.interval}]{total}, {tested}"
 
 
 def ranking(rows: Sequence[RankedConcept]) -> Figure:
@@ -117,11 +121,12 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
     """
     left, right, line = 24.0 + text_width([r.label for r in rows]), 700.0, 26.0
     factors, others = [r for r in rows if r.is_factor], [r for r in rows if not r.is_factor]
+    is_tested = all(r.is_tested for r in rows)
     sections = [
         (title, part)
         for title, part in (
             ("variation factors", factors),
-            ("compatible with chance, or not varying", others),
+            ("compatible with chance, or not varying" if is_tested else "not compared with chance", others),
         )
         if part
     ]
@@ -146,7 +151,7 @@ def ranking(rows: Sequence[RankedConcept]) -> Figure:
             y += line
         y += 4.0
     axes.vertical(0.0, "axis")
-    names = ", ".join(r.name for r in factors) or "none"
+    names = ", ".join(r.name for r in factors) or ("none" if is_tested else NOT_TESTED)
     what = "Directions and concepts" if is_of_target else "Concepts"
     description = f"{what} ranked by re-scoring. Variation factors: {names}."
     table = Table(("boundary", "level", *NUMBERS), [(r.name, r.level, *r.numbers) for r in rows])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boundaries.null_directions import random_directions
-from ..config.schema import RunConfig
+from ..config.schema import FEWEST_NULL, RunConfig
 from ..errors import ConfigError, DataError, Fault, GanstrataError, UserError
 from ..plugins.boundary import STYLES
 from ..plugins.contracts import BoundaryLearner
@@ -86,6 +86,12 @@ def measure(
         GanstrataError: a generator or a scorer fails.
     """
     progress = Progress(quiet=True) if progress is None else progress
+    if config.rescoring.null_directions == 0:
+        reason = (
+            "a leaderboard holds every learner against random directions, so 0 of them are not enough; "
+            f"give it at least {FEWEST_NULL} (--null)"
+        )
+        raise ConfigError(source, [Fault(("rescoring", "null_directions"), reason)])
     entries = checked_learners(request)
     baseline = entries[0].label if request.baseline is None else request.baseline
     scored, chosen, device = prepare_scored(config, source=source)

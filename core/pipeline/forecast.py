@@ -14,6 +14,7 @@ from ..errors import GanstrataError
 from ..messages import quantity
 from ..randomness import Stream
 from ..rescoring import work_units as rescoring
+from ..rescoring.null_comparison import NO_NULL
 from ..runs.prepare import Prepared
 from ..runs.speed import at_this_speed, seconds_of
 
@@ -52,9 +53,9 @@ def forecast(prepared: Prepared, workers: int) -> str:
         else ""
     )
     moved_at, at = quantity(sets, "layer set"), f" at each of up to {places} places" if places > 1 else ""
+    random = f" + {null} random{at}" if null else ""
     verified = (
-        f"({baselines} + ({quantity(boundaries, 'boundary', 'boundaries')} + {null} random{at}) x "
-        f"{moved_at}{backwards})"
+        f"({baselines} + ({quantity(boundaries, 'boundary', 'boundaries')}{random}) x {moved_at}{backwards})"
     )
     return (
         f"{'at most ' if adaptive else ''}{total} images to synthesise and score: {probing} for probing, "
@@ -66,6 +67,7 @@ def forecast(prepared: Prepared, workers: int) -> str:
             less="where edits begin late in the generator"
             f"{', and where re-scoring stops early' if adaptive else ''}",
         )
+        + ("" if null else f"\n{NO_NULL[0].upper()}{NO_NULL[1:]}.")
     )
 
 

@@ -14,6 +14,11 @@ from .sums import Moments
 
 Floats = NDArray[np.float64]
 
+NO_NULL = (
+    "without null directions (rescoring.null_directions: 0) there are no p and q values, "
+    "and no effect is known to be more than chance"
+)
+
 
 @dataclass(frozen=True)
 class NullComparison:

@@ -13,6 +13,7 @@ from ..boundaries.learning_variance import replicate_samples
 from ..boundaries.null_directions import at_layers, null_layers, random_directions
 from ..boundaries.resampled import Resampled
 from ..boundaries.targets import with_targets
+from ..config.schema import FEWEST_NULL
 from ..errors import UserError, nearest
 from ..messages import listed
 from ..plugins.arguments import require, several
@@ -34,7 +35,6 @@ from .results import Effects, Sums
 from .sums import FIELDS
 
 FEWEST = 8  # samples, for intervals to be of any use
-FEWEST_NULL = 3  # null directions, for an estimate of their standard deviation
 
 Floats = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ def rescore(
         backward: layer sets at which boundaries are moved backwards too: `all` for that set alone,
             `everywhere` or `none`.
         null_directions: number of random directions R, at least 3; they are moved once for each set of layers
-            that boundaries have.
+            that boundaries have. With 0 there are no p and q values (NaN), and no variation factors.
         rate: false discovery rate of variation factors, in (0, 1).
         bootstrap: number of bootstrap resamplings, at least 100.
         seed: seed of all random numbers.
@@ -215,8 +215,10 @@ def _check_numbers(
         faults.append(f"unit={unit!r} (must be 'sd' or 'raw')")
     if backward not in BACKWARD:
         faults.append(f"backward={backward!r} (must be 'all', 'everywhere' or 'none')")
-    if null_directions < FEWEST_NULL:
-        faults.append(f"null_directions={null_directions} (must be at least {FEWEST_NULL})")
+    if null_directions != 0 and null_directions < FEWEST_NULL:
+        faults.append(
+            f"null_directions={null_directions} (must be at least {FEWEST_NULL}, or 0 for no p values)"
+        )
     if not 0.0 < rate < 1.0:
         faults.append(f"rate={rate:g} (must lie between 0 and 1)")
     if bootstrap < 100:

@@ -24,6 +24,7 @@ from ..strata.moves import own_layers
 from .effects import EffectArrays, effects_of, effects_of_looks, over_learning, variation_factors
 from .hierarchy import Hierarchy, hierarchy_of
 from .naming import NamedDirection, named_directions
+from .null_comparison import NO_NULL
 from .sums import LookSums, null_means
 from .tables import html_of, ranked, rows_of
 
@@ -88,7 +89,7 @@ class Effects(EffectArrays):
         seed: seed of the resamplings.
         bootstrap: number of resamplings for each bootstrap interval.
         used: number of samples that each boundary was moved forwards on at each layer set, (B, S).
-        null_used: number of samples that each null direction was moved on at each layer set, (G, S).
+        null_used: number of samples that null directions were moved on at each layer set, (G, S).
         learning_error: standard error of each boundary's effect at `all` due to learning, (B,); NaN where
             unknown.
         replicates: number of boundaries learnt again that were moved at `all`, for each boundary, (B,).
@@ -201,7 +202,7 @@ class Effects(EffectArrays):
             seed=seed,
             bootstrap=bootstrap,
             used=used[:count],
-            null_used=_by_layers(used[count:], len(layers))[:, 0],
+            null_used=_by_layers(used[count:], len(layers)).max(axis=1, initial=0),
             learning_error=learning_error,
             replicates=replicates,
         )
@@ -209,6 +210,11 @@ class Effects(EffectArrays):
     def null_of(self, i: int) -> Floats:
         """Return FIELDS of the null directions that boundary i is compared with, (R, S, C, 5)."""
         return np.asarray(self.null[self.kind[i]])
+
+    @property
+    def has_null(self) -> bool:
+        """Whether null directions were moved. Without them p, q and rank are NaN, and nothing is a factor."""
+        return bool(self.null.shape[1] > 0)
 
     @property
     def all_set(self) -> int:
@@ -303,6 +309,8 @@ class Effects(EffectArrays):
             return "all these directions move layers of their own alone, so layers cannot be compared"
         if not self.single_layers():
             return NO_SINGLE_LAYERS
+        if asked and not self.has_null:
+            return f"{NO_NULL}; a hierarchy is one of variation factors"
         factors = [i for i in asked if self.factors[i]]
         if not factors:
             return "none of the requested concepts is a variation factor, so layers cannot be compared"

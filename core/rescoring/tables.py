@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..decimals import significant
 from ..figures.notebook import html_table
-from ..figures.rankings import RankedConcept
+from ..figures.rankings import NOT_TESTED, RankedConcept
 from ..statistics import null_moments, without_spread
 from .sums import SIGNS, null_means
 
@@ -136,6 +136,7 @@ def ranked(effects: Effects, i: int, at: int) -> RankedConcept:
         is_factor=bool(effects.factors[i]),
         target=boundary.concept if boundary.direction else "",
         is_moved=is_moved,
+        is_tested=effects.has_null,
     )
 
 
@@ -172,7 +173,7 @@ def html_of(effects: Effects) -> str:
                 f"[{row.low_total:.2f}, {row.high_total:.2f}]" if row.low_total == row.low_total else "",
                 significant(p),
                 significant(row.q),
-                "yes" if row.is_factor else "no",
+                "yes" if row.is_factor else "no" if row.is_tested else NOT_TESTED,
             )
         )
     return html_table(heads, cells)

@@ -18,6 +18,7 @@ from ..messages import visible
 from ..plugins.boundary import STYLES, Boundaries, Boundary
 from ..plugins.compatibility import check_fits
 from ..randomness import Stream
+from ..rescoring.null_comparison import NO_NULL
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
 from ..runs.engines.run_engine import RunEngine
@@ -165,7 +166,8 @@ def _select_boundaries(
                 f"--words {name}=...: no boundary of {path} has this name.{nearest(name, known.names)}"
             )
     if not request.concepts and not effects.factor_names:
-        raise UserError(f"{path} has no variation factors to ask about; name boundaries with --concepts")
+        why = "" if effects.has_null else f", because {NO_NULL}"
+        raise UserError(f"{path} has no variation factors to ask about{why}; name boundaries with --concepts")
     chosen = (
         Boundaries(b for b in known if any(fnmatchcase(b.name, pattern) for pattern in request.concepts))
         if request.concepts

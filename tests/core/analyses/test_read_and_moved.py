@@ -18,6 +18,7 @@ from ganstrata.core.analyses.read_and_moved_chart import read_and_moved_chart
 from ganstrata.core.analyses.read_and_moved_result import ReadAndMoved, sentence
 from ganstrata.core.errors import UserError
 from ganstrata.core.plugins.records import Stratum
+from ganstrata.core.rescoring.null_comparison import NO_NULL
 from ganstrata.core.rescoring.results import Effects
 from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
 from ganstrata.core.semantics.heads import LSE, NSE2, Head
@@ -88,6 +89,16 @@ def test_classes_are_moved_where_they_are_planted(rows):
     assert rows["road"].unmoved == "no significant effect: not even of all layers together"
     for row in rows.values():
         assert [one.layer for one in row.moved] == list(range(8))
+
+
+def test_without_null_directions_nothing_is_moved_significantly(measured, effects: Effects) -> None:
+    renamed = _renamed(effects, checks="sky", red="tree")
+    empty = replace(renamed, null=renamed.null[:, :0], q=np.full_like(renamed.q, np.nan))
+    for row in read_and_moved(
+        *measured, _strata(), replace(empty, factors=empty.factors & False), {}, "seen"
+    ):
+        assert not any(one.is_significant or one.is_best for one in row.moved)
+        assert row.unmoved == (NO_NULL if row.moved else "the run does not score it")
 
 
 def test_the_numbers_are_those_of_rescoring(rows, effects):
