@@ -25,7 +25,8 @@ DESCRIBED = 8  # parts that are described
 Shapes = Mapping[str, tuple[int, ...]]
 CHANNELS = (1, 3, 4)  # of pictures
 
-BUNDLED = {
+OWN = {
+    "encoder-1": "an encoder of `ganstrata encoder train`: the step `encoder` of `ganstrata invert` reads it",
     "rooms-scenes-1": (
         "the bundled scorer of scenes (rooms.scenes): the scorers `category` and `attribute` read it"
     ),
@@ -162,8 +163,8 @@ def out_of_reach(part: Part) -> Signature | None:
 def describe_part(part: Part) -> str:
     """Return a description of what one part seems to be, judged by its settings and tensor names."""
     architecture = part.settings.get("architecture")
-    if isinstance(architecture, str) and architecture in BUNDLED:
-        return f"it is {BUNDLED[architecture]}"
+    if isinstance(architecture, str) and architecture in OWN:
+        return f"it is {OWN[architecture]}"
     if isinstance(part.settings.get("plugin"), str):
         return (
             f"it was converted for the generator plugin '{visible(part.settings['plugin'])}', "

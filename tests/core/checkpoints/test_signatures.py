@@ -226,6 +226,12 @@ def test_the_bundled_scorers_are_known(bundle: str, scorers: str) -> None:
     assert scorers in words
 
 
+def test_an_encoder_is_known() -> None:
+    assert "the step `encoder` of `ganstrata invert` reads it" in describe(
+        file(part("network.base.weight", architecture="encoder-1"))
+    )
+
+
 def test_a_file_converted_for_an_absent_plugin_says_for_which() -> None:
     assert "'axis'" in describe(file(part("a", plugin="axis")))
 
