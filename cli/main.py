@@ -24,6 +24,7 @@ COMMANDS = {
     "status": ("status", "Say how far a run is, here or elsewhere."),
     "manipulate": ("manipulate", "Edit chosen pictures, as strips, grids, films or a page."),
     "analysis": ("analysis", "Analyse a run: ranking, hierarchy, side effects, objects."),
+    "encoder": ("encoder", "Train a network that answers pictures with codes."),
     "leaderboard": ("leaderboard", "Compare boundary learners on the same samples."),
     "boundaries": ("boundaries", "List boundaries, import them from HiGAN, or export to its format."),
     "segment": ("segment", "Segment by feature maps, and edit pictures by painting."),
