@@ -208,7 +208,8 @@ def train_command(
         from ..core.inversion.source import open_source
 
         check_out(out)  # before anything takes time
-        built = open_source(run, generator, device).generator
+        source = open_source(run, generator, device)
+        built = source.generator
         request = EncoderRequest(
             weights=LossWeights(**dict(weights)),
             precision=resolve_precision(precision, built.device),
@@ -218,7 +219,7 @@ def train_command(
             built,
             out,
             request,
-            perceptual=perceptual_named(perceptual, built),
+            perceptual=perceptual_named(perceptual, built, source.scorers),
             real=real,
             crop=crop,
             progress=progress,

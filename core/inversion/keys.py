@@ -8,6 +8,7 @@ from ..errors import GanstrataError, UserError
 from ..plugins.base import Plugin
 from ..plugins.config_contents import contents
 from ..plugins.contracts import Generator, Scorer
+from ..plugins.inverter import Inverter
 from ..plugins.plugin_info import Kind
 from ..plugins.registry import registry
 from ..runs.provenance.describe import NUMERIC, version_of
@@ -45,7 +46,7 @@ def plugin_facts(kind: Kind, plugin: Plugin) -> JsonObject:
     }
     if isinstance(plugin, Generator):
         facts |= {"fingerprint": plugin.fingerprint, "truncation": plugin.card.truncation}
-    if isinstance(plugin, Scorer):
+    if isinstance(plugin, Scorer | Inverter):
         facts |= {"checkpoint": plugin.checkpoint}
     return facts
 

@@ -122,6 +122,8 @@ class Inverter(Plugin[ConfigT]):
     Attributes:
         step: `embed` if it starts from the pictures alone, `refine` if from codes that were found before.
         needs_gradients: whether it follows gradients through the generator.
+        checkpoint: SHA-256 of the file of its network, known once `check_generator` was called; "" without.
+            What is stored of a picture depends on it.
     """
 
     noun = "inverter"
@@ -129,6 +131,7 @@ class Inverter(Plugin[ConfigT]):
     guarded = ("invert",)
     step: ClassVar[StepKind]
     needs_gradients: ClassVar[bool] = True
+    checkpoint: str = ""
 
     def check_generator(self, generator: Generator) -> None:
         """Refuse a generator that the step does not fit, before anything is computed. Default: accept any.

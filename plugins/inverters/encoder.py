@@ -84,6 +84,7 @@ class Encoder(Inverter):
                     "train` and give it as encoder.checkpoint, or begin with `best`"
                 )
             self._loaded = generator, load_encoder(name, generator)
+            self.checkpoint = self._loaded[1].sha256
         return self._loaded[1]
 
     @staticmethod

@@ -24,6 +24,11 @@ from .network import Architecture, Encoded, Network
 class PictureEncoder(Protocol):
     """Answer pictures with codes of one generator, whoever trained the network."""
 
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file of the network; "" if it was read from none."""
+        ...
+
     def __call__(self, pictures: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return codes (N, L, D) of pictures (N, 3, H, W) in [0, 1], with gradients if switched on.
 
@@ -102,6 +107,11 @@ class FittedEncoder:
 
     encoder: Encoder
     generator: Generator
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the encoder's file; "" if it was read from none."""
+        return self.encoder.sha256
 
     def variables(self, pictures: Tensor) -> Tensor:
         """Return codes (N, R, V) in standard units of pictures (N, 3, H, W) in [0, 1]."""

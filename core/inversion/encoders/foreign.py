@@ -38,12 +38,14 @@ class ForeignEncoder:
         network: maps pictures (N, 3, S, S) in [-1, 1] to codes (N, L, D) or (N, L D).
         size: side S of its pictures in pixels; others are resized.
         layers: number L of layers.
+        sha256: SHA-256 of the file.
         mean: code (D,) or (L, D) that is added; None for none.
     """
 
     network: nn.Module
     size: int
     layers: int
+    sha256: str
     mean: Tensor | None = None
 
     def __call__(self, pictures: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -126,6 +128,7 @@ def _pyramid(checkpoint: Checkpoint, part: Part, generator: Generator) -> Foreig
         for_inference(network, generator.device),
         shape.size,
         len(shape.steps),
+        checkpoint.sha256,
         None if mean is None else mean.float(),
     )
 
@@ -148,7 +151,7 @@ def _in_domain(checkpoint: Checkpoint, part: Part, generator: Generator) -> Fore
     network = filled(
         lambda: InDomainNetwork(shape), _counted(part.tensors), path, what="the layout of in-domain inversion"
     )
-    return ForeignEncoder(for_inference(network, generator.device), shape.size, layers)
+    return ForeignEncoder(for_inference(network, generator.device), shape.size, layers, checkpoint.sha256)
 
 
 def _check_codes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from ganstrata.core.errors import CheckpointError, MismatchError, UserError
 from ganstrata.core.inversion.encoders.encoder_file import load_encoder, save_encoder
 from ganstrata.core.inversion.encoders.learn import Material, learn_encoder
 from ganstrata.core.inversion.encoders.request import EncoderRequest
+from ganstrata.core.inversion.keys import plugin_facts
 from ganstrata.core.plugins.inverter import Inversion, InversionTask
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.strata.composition import render
@@ -98,6 +100,14 @@ def test_an_encoder_of_another_generator_or_none_is_refused_before_anything(tmp_
     with pytest.raises(CheckpointError, match="no checkpoint file"):
         step(tmp_path / "missing.safetensors").check_generator(fake())
     step(path).check_generator(fake())
+
+
+def test_what_is_stored_depends_on_the_file(tmp_path: Path) -> None:
+    generator = fake()
+    built = step(stored(tmp_path / "e.safetensors", generator))
+    built.check_generator(generator)
+    digest = hashlib.sha256((tmp_path / "e.safetensors").read_bytes()).hexdigest()
+    assert plugin_facts("inverter", built)["checkpoint"] == digest
 
 
 def test_the_file_is_read_once_for_a_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

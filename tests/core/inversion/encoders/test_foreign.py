@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def test_codes_are_those_of_the_plain_definition(tmp_path: Path, kind: str) -> N
     codes = load_encoder(str(path), generator_of(path))(x)
     plain = plain_pyramid(pyramid_state(STEPS, CODE), 2.0 * x - 1.0, deltas=kind == "Encoder4Editing")
     torch.testing.assert_close(codes, plain + torch.linspace(-1.0, 1.0, CODE), rtol=1e-4, atol=1e-4)
+    assert load_encoder(str(path), generator_of(path)).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert codes.std() > 0.1
 
 
