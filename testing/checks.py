@@ -7,7 +7,16 @@ from collections.abc import Iterator, Mapping
 from ..core.errors import UserError, nearest
 from ..core.messages import listed, visible
 from ..core.plugins.plugin_info import Kind
-from . import any_plugin, edit_checks, engine_checks, generator_checks, learner_checks, scorer_checks
+from . import (
+    any_plugin,
+    edit_checks,
+    engine_checks,
+    generator_checks,
+    inverter_checks,
+    learner_checks,
+    scorer_checks,
+    tuning_checks,
+)
 from .kit import Check, Outcome, Run, outcome_of
 from .subject import Subject
 
@@ -39,6 +48,8 @@ _GENERATOR: Table = _EVERY | {
     edit_checks.every_layer_matters: (generator_checks.picture_can_be_made_again,),
     edit_checks.gradients_reach_the_codes: (edit_checks.every_layer_matters,),
     edit_checks.styles_are_those_of_the_strata: (generator_checks.picture_can_be_made_again,),
+    tuning_checks.given_noise_takes_the_place_of_its_own: (generator_checks.picture_can_be_made_again,),
+    tuning_checks.tunable_weights_are_those_of_the_picture: (edit_checks.gradients_reach_the_codes,),
     generator_checks.autocast_is_close: (generator_checks.picture_can_be_made_again,),
     generator_checks.everything_is_on_its_device: (generator_checks.pictures_can_be_made,),
     any_plugin.missing_file_is_named: (),
@@ -75,6 +86,20 @@ _ENGINE: Table = _EVERY | {
     engine_checks.every_job_has_one_outcome: (engine_checks.workers_can_be_counted,),
     engine_checks.no_process_is_left_behind: (engine_checks.every_job_has_one_outcome,),
 }
+_INVERTER: Table = _EVERY | {
+    any_plugin.networks_are_in_evaluation_mode: (),
+    inverter_checks.step_is_declared: (),
+    inverter_checks.inversion_fits_the_generator: (inverter_checks.step_is_declared,),
+    inverter_checks.latent_is_that_of_the_codes: (inverter_checks.inversion_fits_the_generator,),
+    inverter_checks.start_and_generator_are_left_alone: (inverter_checks.inversion_fits_the_generator,),
+    inverter_checks.inverting_again_gives_the_same: (inverter_checks.start_and_generator_are_left_alone,),
+    inverter_checks.batch_does_not_change_a_result: (inverter_checks.inverting_again_gives_the_same,),
+    inverter_checks.refining_brings_pictures_nearer: (inverter_checks.start_and_generator_are_left_alone,),
+    inverter_checks.steps_are_told: (inverter_checks.inversion_fits_the_generator,),
+    inverter_checks.missing_start_is_named: (inverter_checks.step_is_declared,),
+    inverter_checks.generator_without_gradients_is_refused: (inverter_checks.step_is_declared,),
+    any_plugin.missing_file_is_named: (),
+}
 
 
 def _checks(kind: Kind, table: Table) -> tuple[Check, ...]:
@@ -91,6 +116,7 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
     "scorer": _checks("scorer", _SCORER),
     "boundary": _checks("boundary", _LEARNER),
     "engine": _checks("engine", _ENGINE),
+    "inverter": _checks("inverter", _INVERTER),
 }
 
 
@@ -123,7 +149,7 @@ def check_names(kind: Kind, reasons: Mapping[str, str]) -> None:
     """Refuse expected failures that name no check, or give no reason.
 
     Args:
-        kind: generator, scorer, boundary or engine.
+        kind: generator, scorer, boundary, engine or inverter.
         reasons: name of a check -> why it fails.
 
     Raises:

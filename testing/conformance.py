@@ -26,10 +26,10 @@ def check_plugin(
     """Run every check of a plugin, and return how each ended.
 
     Args:
-        kind: generator, scorer, boundary or engine.
+        kind: generator, scorer, boundary, engine or inverter.
         plugin: the class, or the name under which it is registered.
         config: its options.
-        generator: for a scorer that reads feature maps, the generator that makes them, or a function that
+        generator: of the feature maps that a scorer reads, or of what an inverter inverts; or a function that
             builds it.
 
     Raises:
@@ -60,10 +60,10 @@ def conformance(
     built: one mistake is told once, by the case that is nearest to it.
 
     Args:
-        kind: generator, scorer, boundary or engine.
+        kind: generator, scorer, boundary, engine or inverter.
         plugin: the class, or the name under which it is registered.
         config: its options.
-        generator: for a scorer that reads feature maps, the generator that makes them, or a function that
+        generator: of the feature maps that a scorer reads, or of what an inverter inverts; or a function that
             builds it.
         expected_failures: name of a check -> the reason why it fails. Such a case must fail: if it passes one
             day, pytest says so.

@@ -33,7 +33,7 @@ class Check:
     """Represent one promise of a kind of plugin.
 
     Attributes:
-        kind: generator, scorer, boundary or engine.
+        kind: generator, scorer, boundary, engine or inverter.
         run: raises NotConforming or a GanstrataError if a plugin breaks the promise, and DoesNotApply if it
             cannot make it. Its name and the first line of its docstring are those of the promise.
         rests_on: the checks without which this one cannot be judged, the most likely causes first.

@@ -41,10 +41,10 @@ class Subject:
     """Hold a plugin and its config.
 
     Attributes:
-        kind: generator, scorer, boundary or engine.
+        kind: generator, scorer, boundary, engine or inverter.
         plugin: its class, or the name under which it is registered.
         config: its options.
-        generator: for a scorer that reads feature maps, the generator that makes them, or a function that
+        generator: of the feature maps that a scorer reads, or of what an inverter inverts; or a function that
             builds it.
         ended: how the checks that were run ended.
     """

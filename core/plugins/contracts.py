@@ -55,6 +55,7 @@ class Generator(Plugin[ConfigT]):
     guarded = (
         "card", "strata", "fingerprint", "space", "layer_scale", "groups", "sample", "map", "broadcast",
         "begin", "stratum", "finish", "style", "style_weights", "prior_codes", "noise_map", "tunable",
+        "classes",
     )  # fmt: skip
     card: ModelCard
     strata: tuple[Stratum, ...]
@@ -86,6 +87,11 @@ class Generator(Plugin[ConfigT]):
     def space(self) -> str:
         """Return the space of the codes that map() returns, "w", or "z" without a mapping network."""
         return "z" if type(self).map is Generator.map else "w"
+
+    @property
+    def classes(self) -> int:
+        """Return the number Y of classes, if a condition may also be weights of them (N, Y). Default: 0."""
+        return 0
 
     @property
     def layer_scale(self) -> NDArray[np.float32]:

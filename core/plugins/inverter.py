@@ -99,7 +99,7 @@ class InversionTask:
         known: which pixels are known, (N, 1, H, W) in [0, 1]; None for all.
         index: (N,), which decide the fresh noise of each picture.
         condition: condition of the pictures, where the user gave it; else None.
-        seed: seed of everything that a step draws.
+        seed: seed of everything that a step draws, and, with Stream.EDITING, of fresh noise.
         render: makes pictures.
         distance: loss (M,) of a rendering, with gradients: pixels, perceptual distance, degradation, mask.
         on_step: called with the distances (N,) after each step of a search.

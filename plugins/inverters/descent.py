@@ -89,6 +89,7 @@ def descend(
     on_step: Callable[[Tensor], None],
     owner: str,
     after: Callable[[int], None] | None = None,
+    stop: float = 0.0,
 ) -> Tensor:
     """Move variables so that the loss gets small; betas of Adam are 0.9 and 0.999.
 
@@ -99,9 +100,11 @@ def descend(
         on_step: called with the distances (N,) after each step.
         owner: who searches, for messages.
         after: called after each step, without gradients; it may write into the variables.
+        stop: distance that ends the search where all pictures have it; 0 for none. Values are then read in
+            each step, for which an accelerator is waited for.
 
     Returns:
-        The distances before each step and after the last, (steps + 1, N).
+        The distances before each step and after the last, (steps + 1, N); fewer if it was stopped.
 
     Raises:
         UserError: the pictures give no gradients.
@@ -118,22 +121,25 @@ def descend(
             now = loss(step)
             total = now.distance if now.penalty is None else now.distance + now.penalty
             _check(now, total, step, config.steps, owner)
+            distances.append(now.distance.detach())
+            if stop and bool((distances[-1] <= stop).all()):
+                break
             gradients = torch.autograd.grad(total.sum(), values, allow_unused=True)
             for value, gradient in zip(values, gradients, strict=True):
                 value.grad = gradient
             for group in optimiser.param_groups:
                 group["lr"] = group["scale"] * rate_at(config, step)
             optimiser.step()
-            distances.append(now.distance.detach())
             if after is not None:
                 with torch.no_grad():
                     after(step)
             on_step(distances[-1])
+        else:
+            with torch.no_grad():
+                distances.append(loss(config.steps).distance)
     for value in values:
         value.requires_grad_(False).grad = None
-    with torch.no_grad():
-        last = loss(config.steps).distance
-    result = torch.stack([*distances, last])
+    result = torch.stack(distances)
     _check_finite(result, config.steps, config.steps, owner)
     return result
 

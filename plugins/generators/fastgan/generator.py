@@ -23,7 +23,7 @@ from ..shared.state_dicts import load
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
-from .network import Block, Excitation
+from .network import Block, Excitation, Weight
 
 
 class FastGAN(PublishedGenerator):
@@ -124,6 +124,16 @@ class FastGAN(PublishedGenerator):
             x = self._enlarged(state.x, size, state.kept)
             kept = {**state.kept, name: x} if 16 * size in self.architecture.excited else state.kept
             return State(x, None, kept)
+
+    @property
+    def tunable(self) -> Mapping[str, Tensor]:
+        """Return the weights that passes use; those that have a spectral norm are divided by it."""
+        folded = {
+            f"network.{name}.weight": module.folded
+            for name, module in self.network.named_modules()
+            if isinstance(module, Weight)
+        }
+        return {**super().tunable, **folded}
 
     def finish(self, state: State) -> Tensor:
         """Return images (N, C, H, W), with [-1, 1] mapped to [0, 1]."""

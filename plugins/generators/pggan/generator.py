@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -134,6 +135,15 @@ class ProgressiveGAN(PublishedGenerator):
                 lower_weight = self.architecture.lod % 1.0
                 rgb = (1.0 - lower_weight) * rgb + lower_weight * enlarge(state.rgb, 2)  # (N, C, H, W)
             return State(state.x, rgb, state.kept)
+
+    @property
+    def tunable(self) -> Mapping[str, Tensor]:
+        """Return weights and biases with their gains, by stratum."""
+        return {
+            f"{stratum.name}.{name}": x
+            for stratum, (layer, _) in zip(self.strata, self._stratum_layers, strict=True)
+            for name, x in layer.named_buffers()
+        }
 
     def finish(self, state: State) -> Tensor:
         """Return pictures (N, channels, H, W) at full resolution, with [-1, 1] mapped to [0, 1]."""

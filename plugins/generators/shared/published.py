@@ -49,6 +49,11 @@ class PublishedGenerator(Generator):
             return None
         return Match(layout.confidence, f"{cls.family} in the {layout.name} layout")
 
+    @property
+    def classes(self) -> int:
+        """Return the number of classes of the network; 0 if it is unconditional."""
+        return self._classes.count
+
     def sample(self, n: int, seed: int, start: int, stream: Stream) -> Latents:
         """Draw normal z (n, Z), and for conditional networks classes (n,) uniformly from those configured."""
         return self._classes.sample(super().sample(n, seed, start, stream), seed, stream)

@@ -108,6 +108,18 @@ class StyleGAN(TruncatedGenerator):
         constant = self._layers[s].noise_const
         return noise.of_inputs(self.config.noise, s, self.strata[s], inputs, constant)
 
+    @property
+    def tunable(self) -> Mapping[str, Tensor]:
+        """Return the weights of the synthesis network with their gains, and the learned constant."""
+        layers = [*self._layers, self._output]
+        weights = {
+            f"{self.strata[s].name}.{name}": x
+            for s, layer in enumerate(layers)
+            for name, x in layer.named_buffers()
+            if name not in ("blur", "noise_const")
+        }
+        return {"const": self._const, **weights}
+
     def finish(self, state: State) -> Tensor:
         """Return pictures (N, channels, H, W), with [-1, 1] mapped to [0, 1], alpha too."""
         assert state.rgb is not None
