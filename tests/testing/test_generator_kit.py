@@ -6,9 +6,21 @@ import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from ganstrata import CheckpointError, Generator, Latents, ModelCard, PluginConfig, State, Stratum
+from ganstrata import (
+    CheckpointError,
+    Generator,
+    Latents,
+    ModelCard,
+    PluginConfig,
+    State,
+    Stratum,
+    Stream,
+    Use,
+    normals,
+)
 from ganstrata.testing import check_plugin, checks_of, conformance
 from kit_outcomes import assert_told_once, failure, outcome
 from pydantic import ConfigDict
@@ -346,6 +358,67 @@ class Shared(Single):
         return State(self.net(code).unflatten(1, (3, SIDE, SIDE))) if s == 0 else state
 
 
+class Noisy(Sound):
+    """Its first stratum adds noise of each sample, or what is given instead."""
+
+    def drawn(self, inputs):
+        rows = [
+            normals(inputs.noise, Stream.PROBING, Use.NOISE, range(i, i + 1), SIDE * SIDE)
+            for i in inputs.index
+        ]
+        return torch.from_numpy(np.concatenate(rows)).view(-1, 1, SIDE, SIDE).to(self.device)
+
+    def noise_map(self, s, inputs):
+        return self.drawn(inputs) if s == 0 else None
+
+    def begin(self, inputs):
+        return State(None, kept={"noise": inputs.maps.get(0, self.drawn(inputs))})
+
+    def stratum(self, s, state, code, style=None):
+        after = super().stratum(s, state, code, style)
+        return State(after.x + (state.kept["noise"] if s == 0 else 0.0), kept=state.kept)
+
+
+class Deaf(Noisy):
+    def begin(self, inputs):
+        return State(None, kept={"noise": self.drawn(inputs)})
+
+
+class FlatNoise(Noisy):
+    def noise_map(self, s, inputs):
+        return self.drawn(inputs)[:, 0] if s == 0 else None
+
+
+class Weighted(Sound):
+    """Its codes go through a linear map whose weights may be tuned."""
+
+    def __init__(self, config, device):
+        super().__init__(config, device)
+        self.net = nn.Linear(WIDTH, WIDTH).requires_grad_(False).eval().to(device)
+        with torch.no_grad():
+            self.net.weight.copy_(torch.eye(WIDTH))
+
+    def stratum(self, s, state, code, style=None):
+        return super().stratum(s, state, self.net(code) if s == 0 else code, style)
+
+
+class Precomputed(Weighted):
+    """It computes with what it once made of its weights."""
+
+    def __init__(self, config, device):
+        super().__init__(config, device)
+        self.made = 1.5 * self.net.weight
+
+    def stratum(self, s, state, code, style=None):
+        return Sound.stratum(self, s, state, code @ self.made.T if s == 0 else code, style)
+
+
+class Elsewhere(Weighted):
+    @property
+    def tunable(self):
+        return {"net": self.net.weight.clone()}
+
+
 BROKEN: Mapping[str, tuple[type[Generator], str]] = {
     "declarations are complete": (NoCard, "self.card"),
     "config is strict": (LooseConfig, "extra='forbid'"),
@@ -364,6 +437,8 @@ BROKEN: Mapping[str, tuple[type[Generator], str]] = {
     "every layer matters": (Idle, "layer 1 has no influence"),
     "gradients reach the codes": (Detached, "layer 0; avoid .detach()"),
     "styles are those of the strata": (OtherStyle, "must compute with the style that it is given"),
+    "given noise takes the place of its own": (Deaf, "must add the noise of inputs.maps instead"),
+    "tunable weights are those of the picture": (Precomputed, "nothing that was made of them before"),
     "autocast is close": (Coarse, "enabled=False"),
     "everything is on its device": (OnTheProcessor, "device=self.device"),
     "missing file is named": (Forgiving, "is accepted"),
@@ -384,6 +459,8 @@ def test_a_broken_promise_is_told_with_its_cure_and_once(name: str) -> None:
     ("plugin", "name", "cure"),
     [
         (Reading, "everything is on its device", "read no values"),
+        (FlatNoise, "given noise takes the place of its own", "(N or 1, 1, h, w) was expected"),
+        (Elsewhere, "tunable weights are those of the picture", "give the tensors that passes use"),
         (
             Margined,
             "feature maps have the size of their stratum",
