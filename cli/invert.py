@@ -132,12 +132,12 @@ def invert(
         from ..core.inversion.commands import perform
         from ..core.inversion.request import InvertRequest
 
-        request = InvertRequest(pictures=pictures, **_plain(options))
+        request = InvertRequest(pictures=pictures, **plain(options))
         finished = perform(request, run=run, generator=generator, device=device, progress=progress)
     tell_of(finished)
 
 
-def _plain(options: dict[str, Any]) -> dict[str, Any]:
+def plain(options: dict[str, Any]) -> dict[str, Any]:
     """Return options as a request takes them: no --refine means the default."""
     return {**options, "refine": options["refine"] or None}
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "boundaries": ("boundaries", "List boundaries, import them from HiGAN, or export to its format."),
     "segment": ("segment", "Segment by feature maps, and edit pictures by painting."),
     "invert": ("invert", "Turn pictures into codes of a generator, to edit photographs."),
+    "restore": ("restore", "Colourise, inpaint, super-resolve or denoise pictures."),
     "dissect": ("dissect", "Find which units detect which class, and what setting them does."),
     "study": ("study", "Ask people which layers edit a concept best, and read votes."),
     "model": ("model", "Inspect or convert a checkpoint, or list published generators."),

@@ -13,7 +13,7 @@ from ..decimals import significant
 from ..plugins.contracts import Generator, Scorer
 from ..runs.progress import Progress
 from ..storage.json_values import JsonObject, JsonValue
-from .distance import Degradation, DistanceRule
+from .distance import DistanceRule
 from .encoders.encoder_file import bundled_encoder
 from .folder import invert_into
 from .given import Given
@@ -21,13 +21,25 @@ from .invert import Method, condition_of
 from .page import PAGE
 from .parts import Part
 from .perceptual_named import perceptual_named
+from .photographs import Pictures
 from .request import InvertRequest
+from .restoration import Degradation
+from .restore import Loss, taken_degraded
 from .source import open_source
 from .steps import BEST, Options, check_options, chosen_names, chosen_steps, options_of
-from .taking import taken
+from .taking import Picture, Taken, taken
 from .work import Task
 
 ENCODER = "encoder"  # the step that asks a network
+INVERSION, RESTORATION = "inversion", "restoration"  # the second from Python, whatever was lost
+FOLDERS = {
+    INVERSION: "inverted",
+    "colourise": "colourised",
+    "inpaint": "inpainted",
+    "super-resolve": "super-resolved",
+    "denoise": "denoised",
+}
+"""Kinds of commands, and the folders that they write by default."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +80,20 @@ def _words(part: Part) -> str:
 
 def perform(
     request: InvertRequest,
+    kind: str = INVERSION,
+    loss: Loss | None = None,
     *,
     run: Path | None = None,
     generator: str | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Finished:
-    """Invert pictures into a folder.
+    """Invert or restore pictures into a folder.
 
     Args:
         request: what the user asked for.
+        kind: `inversion`, or the restoration: `colourise` and so on.
+        loss: what the pictures have lost; None for nothing.
         run: run whose generator is used; or else
         generator: a checkpoint, with options.
         device: device to compute on; None for that of the run, or auto.
@@ -97,23 +113,48 @@ def perform(
         seed=source.seed if request.seed is None else request.seed,
         number=request.number,
         scorers=source.scorers,
+        degradation=None if loss is None else loss.degradation,
     )
-    pictures = taken(
+    pictures = pictures_of(
         list(request.pictures),
-        source.generator,
+        method,
+        loss,
         crop=request.crop,
         masks=list(request.masks) or None,
         resize_mask=request.resize_mask,
     )
-    task = Task(
-        method,
-        pictures.given,
-        command=command_of(method, pictures.given, crop=request.crop),
-        batch=request.batch,
-        notes=pictures.notes,
-    )
-    out = request.place("inverted")
+    task = task_of(method, pictures, kind, crop=request.crop, batch=request.batch)
+    out = request.place(FOLDERS[kind])
     return Finished(out, task.given, invert_into(task, out, progress))
+
+
+def pictures_of(
+    pictures: Picture | Sequence[Picture] | Pictures,
+    method: Method,
+    loss: Loss | None,
+    *,
+    crop: str,
+    masks: Picture | Sequence[Picture] | None,
+    resize_mask: bool,
+) -> Taken:
+    """Take the pictures of a command, degraded ones if something is lost.
+
+    Raises:
+        DataError, UserError: see `taken` and `taken_degraded`.
+    """
+    generator = method.generator
+    if loss is None:
+        return taken(pictures, generator, crop=crop, masks=masks, resize_mask=resize_mask)
+    return taken_degraded(
+        pictures, generator, loss, crop=crop, masks=masks, resize_mask=resize_mask, seed=method.seed
+    )
+
+
+def task_of(method: Method, pictures: Taken, kind: str, *, crop: str, batch: int | None) -> Task:
+    """Return the task of a command; a folder of it is continued by the same command alone."""
+    given = pictures.given
+    command = command_of(method, given, crop=crop, kind=kind)
+    return Task(method, given, kind, command, batch, pictures.notes)
 
 
 def method_of(
@@ -127,7 +168,6 @@ def method_of(
     number: int | None,
     scorers: Mapping[str, Scorer] | None = None,
     degradation: Degradation | None = None,
-    floor: float = 0.0,
 ) -> Method:
     """Return how pictures are inverted, with everything checked for which no picture is needed.
 
@@ -141,7 +181,6 @@ def method_of(
         number: class of the pictures; None without.
         scorers: those of the run, which `perceptual` may name.
         degradation: what lies between the generator and the given pictures.
-        floor: variance of the noise in them.
 
     Raises:
         UserError: steps, fields, weights or the class do not fit.
@@ -157,7 +196,10 @@ def method_of(
         options = {**options, ENCODER: {"checkpoint": bundled, **options.get(ENCODER, {})}}
     weights = check_options(names, options, origin)
     steps = chosen_steps(generator, names, options)
-    network = perceptual_named(perceptual, generator, scorers) if weights.perceptual else None
+    network = None
+    if weights.perceptual and (degradation is None or degradation.compares_features):
+        network = perceptual_named(perceptual, generator, scorers)
+    floor = 0.0 if degradation is None else degradation.floor
     rule = DistanceRule(weights.pixel, weights.perceptual, weights.ms_ssim, network, degradation, floor)
     condition_of(generator, number, 1)
     return Method(generator, steps, rule, seed, number)

@@ -15,12 +15,14 @@ from ..runs.inversion_rows import joined
 from ..runs.inversions import read_inversion
 from ..runs.progress import Progress
 from ..storage.paths import user_path
-from .commands import command_of, method_of
+from .commands import INVERSION, RESTORATION, method_of, pictures_of, task_of
 from .folder import invert_into
 from .invert import Inverted, on_cpu, rendered
 from .photographs import Pictures
+from .restoration import degradation_named
+from .restore import Loss
 from .steps import Options
-from .taking import Picture, taken
+from .taking import Picture
 from .work import Task, compute
 
 
@@ -69,6 +71,7 @@ def invert(
     resize_mask: bool = False,
     seed: int = 0,
     number: int | None = None,
+    lost: str | None = None,
     batch: int | None = None,
     out: Path | str | None = None,
     progress: Progress | None = None,
@@ -89,6 +92,8 @@ def invert(
         resize_mask: whether masks of another size than their picture are resized.
         seed: seed of all that is drawn, and of fresh noise.
         number: class of all pictures, for generators that know classes.
+        lost: what the pictures have lost, to restore them: `grey`, `mask`, `downsample:4`, `noise:0.1`, or
+            several with a + between them. The codes then make whole pictures.
         batch: pictures at once; None for as many as memory seems to allow, halved when it runs out.
         out: folder to write, as `ganstrata invert` does; None to write nothing.
         progress: where progress is shown; nowhere by default.
@@ -105,6 +110,7 @@ def invert(
         >>> tuple(found.codes.shape), found.distance
         ((1, 10, 128), '1 MSE')
     """
+    loss = None if lost is None else Loss(degradation_named(lost))
     method = method_of(
         generator,
         embed,
@@ -113,10 +119,11 @@ def invert(
         perceptual=perceptual,
         seed=seed,
         number=number,
+        degradation=None if loss is None else loss.degradation,
     )
-    chosen = taken(pictures, generator, crop=crop, masks=masks, resize_mask=resize_mask)
+    chosen = pictures_of(pictures, method, loss, crop=crop, masks=masks, resize_mask=resize_mask)
     given = chosen.given
-    task = Task(method, given, command=command_of(method, given, crop=crop), batch=batch, notes=chosen.notes)
+    task = task_of(method, chosen, INVERSION if lost is None else RESTORATION, crop=crop, batch=batch)
     progress = progress or Progress(quiet=True)
     if out is not None:
         return _written(task, user_path(out), progress)

@@ -33,6 +33,7 @@ VERBS = {
     "inpaint": "Inpainted",
     "super-resolve": "Super-resolved",
     "denoise": "Denoised",
+    "restoration": "Restored",
 }
 """What was done, by kind of command."""
 

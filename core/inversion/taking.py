@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -55,8 +56,9 @@ def taken(
     crop: str = "centre",
     masks: Picture | Sequence[Picture] | None = None,
     resize_mask: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> Taken:
-    """Take pictures, fitted to the generator.
+    """Take pictures, fitted to the generator; unknown pixels are filled smoothly.
 
     Args:
         pictures: files, folders, arrays (H, W) or (H, W, C) of uint8, or arrays and tensors of floats in
@@ -66,12 +68,15 @@ def taken(
         crop: rule by which they are fitted.
         masks: of known pixels: none, one for all, or one for each; of the size of their pictures.
         resize_mask: whether masks of another size are resized.
+        size: height and width to which they are fitted in place of the generator's.
 
     Raises:
         DataError: a file is no picture, or damaged, or the rule does not fit it.
         UserError: an array is no picture, or a mask does not fit.
     """
     frame = Frame.of(generator, crop)
+    if size is not None:
+        frame = replace(frame, height=size[0], width=size[1])
     if isinstance(pictures, Pictures):
         every, notes = _read_before(pictures, frame), pictures.notes
     else:

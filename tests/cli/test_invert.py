@@ -96,3 +96,44 @@ def test_the_folder_has_a_name_of_the_pictures_by_default(invoke, photographs, t
     done = invoke("invert", photographs / "one.png", photographs / "two.jpg", *QUICK, "--perceptual", "none")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "inverted" / "one-and-1-more" / "invert.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "folder"),
+    [
+        ("colourise", (), "colourised"),
+        ("inpaint", ("--mask", "mask.png"), "inpainted"),
+        ("super-resolve", ("--factor", 4), "super-resolved"),
+        ("denoise", ("--noise", 0.1), "denoised"),
+    ],
+)
+def test_restoration(invoke, photographs, tmp_path, monkeypatch, kind, more, folder):
+    monkeypatch.chdir(tmp_path)
+    mask = np.full((40, 60), 255, dtype=np.uint8)
+    mask[10:20, 20:40] = 0
+    Image.fromarray(mask).save("mask.png")
+    done = invoke("restore", kind, photographs / "one.png", *QUICK, *more, "--spoil")
+    assert done.exit_code == 0, done.output
+    assert "PSNR to the truth" in done.output
+    out = tmp_path / folder / "one"
+    index = json.loads((out / "invert.json").read_text(encoding="utf-8"))
+    assert index["kind"] == kind
+    assert ("perceptual" in index["distance"]) == (kind != "denoise")
+    page = (out / "inversion.html").read_text(encoding="utf-8")
+    assert "Restored" in page
+    assert "Difference from truth" in page
+    again = invoke("restore", kind, photographs / "one.png", *QUICK, *more)
+    assert again.exit_code == 0, again.output
+    assert "PSNR to the truth" not in again.output  # what was computed with a truth is not taken for this
+    assert "Truth" not in (out / "inversion.html").read_text(encoding="utf-8")
+
+
+def test_a_mask_of_another_size_is_refused(invoke, photographs, tmp_path):
+    Image.new("L", (30, 20), 255).save(tmp_path / "mask.png")
+    line = ("restore", "inpaint", photographs / "one.png", *QUICK, "--mask", tmp_path / "mask.png")
+    refused = invoke(*line, "--out", tmp_path / "out")
+    assert refused.exit_code == 2
+    assert "has 30 x 20 px (width x height), and its picture 60 x 40 px" in refused.output
+    assert not (tmp_path / "out").exists()
+    done = invoke(*line, "--resize-mask", "--perceptual", "none", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output

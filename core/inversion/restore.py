@@ -1,0 +1,96 @@
+"""Restore pictures: find codes whose picture, degraded as the given one was, looks like it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import UserError
+from ..messages import quantity
+from ..plugins.contracts import Generator
+from .given import Given
+from .photographs import Pictures
+from .restoration import Degradation, Mask
+from .taking import Picture, Taken, taken
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Hold what given pictures have lost, and what is known of them.
+
+    Attributes:
+        degradation: what was done to them.
+        truths: what they were before, one for each; none if nobody knows.
+        spoil: whether the given pictures are whole, to try a restoration: they are degraded first, and are
+            the truth themselves.
+    """
+
+    degradation: Degradation
+    truths: tuple[Picture, ...] = ()
+    spoil: bool = False
+
+    def __post_init__(self) -> None:
+        if self.spoil and self.truths:
+            raise UserError("--truth says what pictures were before; with --spoil they are that themselves")
+
+
+def taken_degraded(
+    pictures: Picture | Sequence[Picture] | Pictures,
+    generator: Generator,
+    loss: Loss,
+    *,
+    crop: str,
+    masks: Picture | Sequence[Picture] | None = None,
+    resize_mask: bool = False,
+    seed: int = 0,
+) -> Taken:
+    """Take pictures that are to be restored.
+
+    Args:
+        pictures: as for `taken`. They are fitted to the size that the degradation leaves of the generator's.
+        generator: restores them.
+        loss: what they have lost.
+        crop: rule by which pictures and truths are fitted.
+        masks: of known pixels.
+        resize_mask: whether masks of another size are resized.
+        seed: of the noise that spoils pictures.
+
+    Raises:
+        DataError: the generator's pictures cannot be degraded so, or a file is no picture.
+        UserError: a mask is missing, or the number of truths is another one.
+    """
+    height, width = generator.card.height, generator.card.width
+    degradation = loss.degradation
+    size = (height, width) if loss.spoil else degradation.size(height, width)
+    if isinstance(degradation, Mask) and masks is None:
+        raise UserError("which pixels are to be made up? Give a --mask: white is known, black is not")
+    chosen = taken(pictures, generator, crop=crop, masks=masks, resize_mask=resize_mask, size=size)
+    truths = _truths(pictures, generator, loss, crop)
+    if truths and len(truths) != len(chosen.given):
+        raise UserError(
+            f"{quantity(len(truths), 'truth')} for {quantity(len(chosen.given), 'picture')}: give one for "
+            "each, in their order"
+        )
+    given = []
+    for i, one in enumerate(chosen.given):
+        observed, known = one.observed, one.known
+        if loss.spoil:
+            observed = degradation.spoilt(observed[None], [i], seed)[0]
+        elif degradation.size(height, width) == (height, width):
+            observed = degradation(observed[None])[0]  # grey of what may have colours
+        mask = None if known is None or known.shape[1:] != observed.shape[1:] else known
+        whole = degradation.whole(
+            observed[None].clamp(0.0, 1.0), None if mask is None else mask[None], height, width
+        )[0]
+        truth = truths[i].picture if truths else None
+        given.append(replace(one, picture=whole, observed=observed.contiguous(), known=mask, truth=truth))
+    return Taken(tuple(given), chosen.notes)
+
+
+def _truths(
+    pictures: Picture | Sequence[Picture] | Pictures, generator: Generator, loss: Loss, crop: str
+) -> tuple[Given, ...]:
+    """Return what the pictures were before, fitted to the generator; none if nobody knows."""
+    if loss.spoil:
+        return taken(pictures, generator, crop=crop).given
+    return taken(list(loss.truths), generator, crop=crop).given if loss.truths else ()
