@@ -68,6 +68,7 @@ _SCORER: Table = _EVERY | {
     scorer_checks.batch_does_not_change_a_score: (scorer_checks.order_does_not_change_a_score,),
     scorer_checks.other_sizes_are_scored_or_refused: (scorer_checks.pictures_are_left_alone,),
     scorer_checks.extreme_pictures_are_scored: (scorer_checks.pictures_are_left_alone,),
+    scorer_checks.feature_maps_lead_back_to_pictures: (any_plugin.networks_are_in_evaluation_mode,),
     scorer_checks.everything_is_on_its_device: (scorer_checks.scores_are_a_table,),
     any_plugin.missing_file_is_named: (),
 }

@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 from ..core.conformance import random_state
 from ..core.conformance.scores import compare, scores_of
 from ..core.errors import GanstrataError, ScoreError, UserError
+from ..core.inversion.perceptual import feature_maps
 from ..core.messages import visible
 from ..core.plugins.contracts import Scorer
 from ..core.plugins.records import Rendering
@@ -136,6 +137,35 @@ def extreme_pictures_are_scored(subject: Subject) -> None:
             ) from None
         except GanstrataError as error:
             raise NotConforming(f"{what} are not scored: {visible(str(error), 300)}") from None
+
+
+def feature_maps_lead_back_to_pictures(subject: Subject) -> None:
+    """feature_stages() gives maps (N, C, H, W) whose gradients reach each picture, and no other's."""
+    scorer = _scorer(subject)
+    if type(scorer).feature_stages is Scorer.feature_stages:
+        raise DoesNotApply("it has no feature_stages()")
+    if scorer.features:
+        raise DoesNotApply("it reads feature maps of the generator, so pictures are not compared by its own")
+    images = pictures(PICTURES, SIDE, SIDE).to(scorer.device).requires_grad_(True)
+    if scorer.feature_stages(Rendering(images, composed=True)) is None:
+        raise DoesNotApply("its feature_stages() gives None")
+    maps = feature_maps(scorer, Rendering(images, composed=True))
+    cut = next((k for k, x in enumerate(maps, start=1) if not x.requires_grad), None)
+    if cut is not None:
+        raise NotConforming(
+            f"map {cut} of {len(maps)} of feature_stages() has no gradients; leave out .detach(), "
+            "torch.no_grad() and what leaves torch"
+        )
+    total = torch.stack([x[:1].float().square().mean() for x in maps]).sum()
+    (gradient,) = torch.autograd.grad(total, images)
+    reached = gradient.flatten(1).abs().sum(dim=1)  # (N,)
+    if not bool(reached[0] > 0.0) or not bool(reached.isfinite().all()):
+        raise NotConforming("the gradients of feature_stages() do not reach the pictures, or are not finite")
+    if bool((reached[1:] > 0.0).any()):
+        raise NotConforming(
+            "feature_stages() gives maps of a picture that depend on the others of its batch; is a batch "
+            "normalisation in training mode? Call .eval()"
+        )
 
 
 def everything_is_on_its_device(subject: Subject) -> None:

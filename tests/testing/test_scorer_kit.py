@@ -129,6 +129,31 @@ class OnTheProcessor(Sound):
         return super().score(rendering) * torch.tensor([1.0, 2.0])
 
 
+class Detached(Sound):
+    def feature_stages(self, rendering):
+        return [rendering.images, rendering.images.detach()]
+
+
+class Mixed(Sound):
+    def feature_stages(self, rendering):
+        return [rendering.images - rendering.images.mean(dim=0)]
+
+
+class Dead(Sound):
+    def feature_stages(self, rendering):
+        return [0.0 * rendering.images]
+
+
+class Pooled(Sound):
+    def feature_stages(self, rendering):
+        return [rendering.images.mean(dim=(2, 3))]
+
+
+class Absent(Sound):
+    def feature_stages(self, rendering):
+        return None
+
+
 class Clamping(Sound):
     def score(self, rendering):
         rendering.images.clamp_(0.0, 1.0)
@@ -207,6 +232,7 @@ BROKEN: Mapping[str, tuple[type[Scorer], str]] = {
     "batch does not change a score": (Standardised, "in a batch than alone"),
     "other sizes are scored or refused": (OneSize, "say which sizes it scores"),
     "extreme pictures are scored": (Logarithm, "may be NaN"),
+    "feature maps lead back to pictures": (Detached, "leave out .detach()"),
     "everything is on its device": (OnTheProcessor, "device=self.device"),
     "missing file is named": (Forgiving, "is accepted"),
 }
@@ -235,6 +261,9 @@ def test_a_broken_promise_is_told_with_its_cure_and_once(name: str) -> None:
         (Narrow, "scores are a table", "so of 2 classes, and declares 3 concepts"),
         (Numbering, "scores are a table", "returned the label 3; it has 3 classes"),
         (Anew, "score can be repeated", "seeded from the config"),
+        (Mixed, "feature maps lead back to pictures", "depend on the others of its batch"),
+        (Dead, "feature maps lead back to pictures", "do not reach the pictures"),
+        (Pooled, "feature maps lead back to pictures", "(N, C, H, W)"),
     ],
 )
 def test_the_same_promise_can_be_broken_in_other_ways(plugin: type[Scorer], name: str, cure: str) -> None:
@@ -245,6 +274,12 @@ def test_scores_may_be_undefined_where_the_concept_says_so() -> None:
     verdicts = {o.check.name: o.verdict for o in check_plugin("scorer", SometimesUndefined)}
     assert set(verdicts.values()) <= {"ok", "skipped"}
     assert verdicts["scores are a table"] == verdicts["batch does not change a score"] == "ok"
+
+
+def test_feature_maps_may_be_absent_or_there() -> None:
+    name = "feature maps lead back to pictures"
+    assert [outcome("scorer", plugin, name).verdict for plugin in (Sound, Absent)] == ["skipped", "skipped"]
+    assert outcome("scorer", "category", name, {"checkpoint": "bundled:rooms"}).verdict == "ok"
 
 
 def test_a_size_may_be_refused_in_words() -> None:
