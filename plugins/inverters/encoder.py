@@ -9,10 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.device import auto_batch
-from ...core.errors import UserError
+from ...core.inversion.encoders.chosen import ChosenEncoder
 from ...core.inversion.encoders.encoder import PictureEncoder
-from ...core.inversion.encoders.encoder_file import bundled_encoder, load_encoder
-from ...core.plugins.base import PluginConfig, owner_of
+from ...core.plugins.base import PluginConfig
 from ...core.plugins.contracts import Generator
 from ...core.plugins.inverter import Inversion, InversionTask, Inverter
 
@@ -43,7 +42,7 @@ class Encoder(Inverter):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        self._loaded: tuple[Generator, PictureEncoder] | None = None
+        self._chosen = ChosenEncoder(config.checkpoint, "encoder", "begin with `best`")
 
     def check_generator(self, generator: Generator) -> None:
         """Refuse a generator that the encoder is not for, or for which none is bundled.
@@ -51,12 +50,12 @@ class Encoder(Inverter):
         Raises:
             UserError: says which encoder it is, and what fits.
         """
-        self._encoder(generator)
+        self.checkpoint = self._chosen.of(generator).sha256
 
     @torch.no_grad()
     def invert(self, task: InversionTask, start: Inversion | None) -> Inversion:
         """Return what the encoder answers to each picture."""
-        encoder, pictures = self._encoder(task.generator), task.pictures
+        encoder, pictures = self._chosen.of(task.generator), task.pictures
         batch = auto_batch(pictures.shape[2], pictures.device, pictures.shape[3])
         parts = [
             self._of_batch(encoder, task, slice(at, at + batch)) for at in range(0, len(pictures), batch)
@@ -69,23 +68,6 @@ class Encoder(Inverter):
             torch.cat([values for values, _ in known]) if known else None,
             known[0][1] if known else "w+",
         )
-
-    def _encoder(self, generator: Generator) -> PictureEncoder:
-        """Return the encoder, read once for a generator.
-
-        Raises:
-            UserError: there is none, or it is of another generator.
-        """
-        if self._loaded is None or self._loaded[0] is not generator:
-            name = self.config.checkpoint or bundled_encoder(generator)
-            if name is None:
-                raise UserError(
-                    f"no encoder is bundled for {owner_of(generator)}; train one with `ganstrata encoder "
-                    "train` and give it as encoder.checkpoint, or begin with `best`"
-                )
-            self._loaded = generator, load_encoder(name, generator)
-            self.checkpoint = self._loaded[1].sha256
-        return self._loaded[1]
 
     @staticmethod
     def _of_batch(encoder: PictureEncoder, task: InversionTask, rows: slice) -> Part:

@@ -10,6 +10,7 @@ import torch
 from fakes import LAYERS, SIZE, WIDTH, Classes, Layered
 from ganstrata import Generator, Rendering
 from ganstrata.core.errors import CheckpointError, MismatchError, UserError
+from ganstrata.core.inversion.encoders import chosen
 from ganstrata.core.inversion.encoders.encoder_file import load_encoder, save_encoder
 from ganstrata.core.inversion.encoders.learn import Material, learn_encoder
 from ganstrata.core.inversion.encoders.request import EncoderRequest
@@ -98,7 +99,7 @@ def test_an_encoder_of_another_generator_or_none_is_refused_before_anything(tmp_
     with pytest.raises(UserError, match="no encoder is bundled for"):
         step(None).check_generator(fake())
     with pytest.raises(CheckpointError, match="no checkpoint file"):
-        step(tmp_path / "missing.safetensors").check_generator(fake())
+        step(tmp_path / "missing.safetensors")
     step(path).check_generator(fake())
 
 
@@ -118,7 +119,7 @@ def test_the_file_is_read_once_for_a_generator(tmp_path: Path, monkeypatch: pyte
         calls.append(name)
         return load_encoder(name, of)
 
-    monkeypatch.setattr("ganstrata.plugins.inverters.encoder.load_encoder", counted)
+    monkeypatch.setattr(chosen, "load_encoder", counted)
     built = step(path)
     built.check_generator(generator)
     built.invert(task(generator), None)
