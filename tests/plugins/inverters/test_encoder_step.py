@@ -19,6 +19,7 @@ from ganstrata.core.plugins.inverter import Inversion, InversionTask
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.strata.composition import render
 from ganstrata.plugins.inverters.encoder import Encoder
+from ganstrata.testing import check_plugin
 from torch import Tensor
 
 CPU = torch.device("cpu")
@@ -124,3 +125,12 @@ def test_the_file_is_read_once_for_a_generator(tmp_path: Path, monkeypatch: pyte
     built.check_generator(generator)
     built.invert(task(generator), None)
     assert calls == [str(path)]
+
+
+def test_it_keeps_the_promises_of_inverters(tmp_path: Path) -> None:
+    generator = fake()
+    path = stored(tmp_path / "e.safetensors", generator)
+    outcomes = check_plugin("inverter", Encoder, {"checkpoint": str(path)}, generator=generator)
+    assert [o.check.name for o in outcomes if o.verdict == "failed"] == []
+    passed = {o.check.name for o in outcomes if o.verdict == "ok"}
+    assert "batch does not change a result" in passed
