@@ -50,7 +50,12 @@ if TYPE_CHECKING:
     from .core.inversion.encoders.encoder_file import load_encoder, save_encoder
     from .core.inversion.encoders.train import train_encoder
     from .core.inversion.library import InvertedPictures, invert
+    from .core.inversion.morph.interpolate import Interpolated
+    from .core.inversion.morph.library import interpolate, mix_styles
+    from .core.inversion.morph.mix import Mixed
     from .core.inversion.photographs import Pictures, read_pictures
+    from .core.inversion.trust.library import trust
+    from .core.inversion.trust.result import Trust
     from .core.leaderboard.board import Board
     from .core.leaderboard.library import leaderboard
     from .core.pipeline.perform import run
@@ -126,6 +131,7 @@ _HOMES = {
     "Generator": "plugins.contracts",
     "Hierarchy": "rescoring.hierarchy",
     "Inputs": "plugins.records",
+    "Interpolated": "inversion.morph.interpolate",
     "InvertedPictures": "inversion.library",
     "Job": "plugins.engine",
     "JobOutcome": "plugins.engine",
@@ -135,6 +141,7 @@ _HOMES = {
     "Match": "plugins.records",
     "MemoryExhausted": "errors",
     "MismatchError": "errors",
+    "Mixed": "inversion.morph.mix",
     "ModelCard": "plugins.records",
     "MovedConcept": "rescoring.naming",
     "NamedDirection": "rescoring.naming",
@@ -163,6 +170,7 @@ _HOMES = {
     "Stream": "randomness",
     "Table": "storage.csv_tables",
     "ToAnnotate": "semantics.annotation.library",
+    "Trust": "inversion.trust.result",
     "UnitEdit": "strata.units",
     "Use": "randomness",
     "UserError": "errors",
@@ -178,9 +186,10 @@ _HOMES = {
     "evaluate_shots": "semantics.measuring.library",
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
+    "interpolate": "inversion.morph.library",
     "invert": "inversion.library",
-    "leaderboard": "leaderboard.library",
     "keep_freed_memory": "runs.malloc",
+    "leaderboard": "leaderboard.library",
     "learn": "boundaries.learn",
     "load_encoder": "inversion.encoders.encoder_file",
     "load_extractor": "semantics.extractor_file",
@@ -188,6 +197,7 @@ _HOMES = {
     "load_learner": "runs.loading",
     "load_scorer": "runs.loading",
     "manipulate": "editing.manipulate",
+    "mix_styles": "inversion.morph.library",
     "move": "strata.moves",
     "normalise_hyperplane": "boundaries.hyperplane",
     "normals": "randomness",
@@ -212,6 +222,7 @@ _HOMES = {
     "train_encoder": "inversion.encoders.train",
     "train_extractor": "semantics.learning.library",
     "train_from_masks": "semantics.annotation.library",
+    "trust": "inversion.trust.library",
     "uniforms": "randomness",
 }
 
@@ -239,6 +250,7 @@ __all__ = [
     "Generator",
     "Hierarchy",
     "Inputs",
+    "Interpolated",
     "InvertedPictures",
     "Job",
     "JobOutcome",
@@ -248,6 +260,7 @@ __all__ = [
     "Match",
     "MemoryExhausted",
     "MismatchError",
+    "Mixed",
     "ModelCard",
     "MovedConcept",
     "NamedDirection",
@@ -276,6 +289,7 @@ __all__ = [
     "Stream",
     "Table",
     "ToAnnotate",
+    "Trust",
     "UnitEdit",
     "Use",
     "UserError",
@@ -292,6 +306,7 @@ __all__ = [
     "evaluate_shots",
     "hierarchy",
     "hookimpl",
+    "interpolate",
     "invert",
     "keep_freed_memory",
     "leaderboard",
@@ -302,6 +317,7 @@ __all__ = [
     "load_learner",
     "load_scorer",
     "manipulate",
+    "mix_styles",
     "move",
     "normalise_hyperplane",
     "normals",
@@ -326,6 +342,7 @@ __all__ = [
     "train_encoder",
     "train_extractor",
     "train_from_masks",
+    "trust",
     "uniforms",
 ]
 

@@ -30,6 +30,8 @@ COMMANDS = {
     "segment": ("segment", "Segment by feature maps, and edit pictures by painting."),
     "invert": ("invert", "Turn pictures into codes of a generator, to edit photographs."),
     "restore": ("restore", "Colourise, inpaint, super-resolve or denoise pictures."),
+    "morph": ("morph", "Make pictures between pictures, mix their layers, diffuse parts."),
+    "trust": ("trust", "Measure how far inverted pictures and their edits can be trusted."),
     "dissect": ("dissect", "Find which units detect which class, and what setting them does."),
     "study": ("study", "Ask people which layers edit a concept best, and read votes."),
     "model": ("model", "Inspect or convert a checkpoint, or list published generators."),

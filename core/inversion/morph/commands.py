@@ -83,7 +83,7 @@ def perform_interpolate(
         "steps": steps,
         "perceptual": path.network,
         "jumps": path.jumps,
-        **_of(generator),
+        **of_generator(generator),
     }
     files = path_files(path, points, request.kinds, request.fps, record)
     names = write(request.out, INTERPOLATED, record, files)
@@ -130,7 +130,7 @@ def perform_mix(
         "columns": list(mixed.columns),
         "layers": list(chosen_layers),
         "codes": points.origin,
-        **_of(generator),
+        **of_generator(generator),
     }
     names = write(request.out, MIXED, record, mixed_files(mixed, points, request.kinds, record))
     sentence = f"{quantity(len(mixed.rows), 'structure')} with {quantity(len(mixed.columns), 'style')}."
@@ -141,7 +141,7 @@ def _rows(points: Points, names: str | None, option: str) -> list[int]:
     return list(range(len(points.names))) if names is None else points.named(names, option)
 
 
-def _of(generator: Generator) -> JsonObject:
+def of_generator(generator: Generator) -> JsonObject:
     """Return what a record says of the generator."""
     card = generator.card
     return {

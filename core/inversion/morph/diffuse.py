@@ -99,6 +99,7 @@ def diffuse(
     rule: DistanceRule,
     *,
     seed: int = 0,
+    first: int = 0,
     on_step: Callable[[Tensor], None] = lambda losses: None,
 ) -> Diffused:
     """Diffuse the box of a target into contexts.
@@ -112,6 +113,7 @@ def diffuse(
         refine: search under the box; at least one.
         rule: what is compared.
         seed: seed of fresh noise and of what the steps draw.
+        first: number of the first context among all, which decide what is drawn for each.
         on_step: called with the losses (N,) after each step.
 
     Raises:
@@ -122,7 +124,7 @@ def diffuse(
         raise UserError(
             "diffusion needs a step that searches, such as --refine w+; the first step alone pastes"
         )
-    n, index = len(contexts), torch.arange(len(contexts))
+    n, index = len(contexts), torch.arange(first, first + len(contexts))
     mask = box.mask(*contexts.shape[-2:]).to(contexts)
     pasted = contexts * (1.0 - mask) + target * mask
     render = Renderer(generator, index, noise_seed(seed, Stream.EDITING))
@@ -136,10 +138,10 @@ def diffuse(
     for step in refine:
         found = step.invert(part, found)
     with torch.no_grad():
-        first, made = (render(each).images.detach() for each in (start, found))
+        begun, made = (render(each).images.detach() for each in (start, found))
     return Diffused(
         pasted,
-        first,
+        begun,
         made,
         found,
         psnr(made, pasted, known),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from ...runs.inversions import CODES
 from ...storage.csv_tables import csv_text
 from ...storage.json_values import JsonObject
 from ...storage.result_folder import index_text, replace_folder
-from .interpolate import Path
+from .interpolate import Interpolated
 from .mix import Mixed
 from .points import Points
 
@@ -46,7 +46,7 @@ STYLE = """
 class Written:
     """Hold what was written where, with sentences for the user."""
 
-    path: FilePath
+    path: Path
     files: tuple[str, ...]
     sentences: tuple[str, ...]
 
@@ -76,7 +76,7 @@ def check_kinds(kinds: Sequence[str]) -> None:
 
 
 def path_files(
-    path: Path, points: Points, kinds: Sequence[str], fps: float, record: JsonObject
+    path: Interpolated, points: Points, kinds: Sequence[str], fps: float, record: JsonObject
 ) -> dict[str, bytes]:
     """Return the files of a path but the index, by name."""
     names = [*dict.fromkeys(place.first for place in path.places), path.places[-1].second]
@@ -130,14 +130,14 @@ def mixed_files(mixed: Mixed, points: Points, kinds: Sequence[str], record: Json
     return files
 
 
-def write(out: FilePath, index: str, record: JsonObject, files: Mapping[str, bytes]) -> tuple[str, ...]:
+def write(out: Path, index: str, record: JsonObject, files: Mapping[str, bytes]) -> tuple[str, ...]:
     """Write a folder with its index in one step, and return the names of its files."""
     every = {**files, index: index_text({"format": FORMAT, **record}, files)}
     replace_folder(out, index, every)
     return tuple(every)
 
 
-def steps_text(path: Path) -> str:
+def steps_text(path: Interpolated) -> str:
     """Return steps.csv: a row per picture, with the distances from the one before."""
     perceptual: Sequence[float | str] = [""] * len(path.pixels)
     if path.perceptual is not None:
@@ -152,7 +152,7 @@ def steps_text(path: Path) -> str:
     return csv_text(rows)
 
 
-def path_sentences(path: Path) -> tuple[str, ...]:
+def path_sentences(path: Interpolated) -> tuple[str, ...]:
     """Return in words how even a path is."""
     what = f"perceptual ({path.network})" if path.network else "root mean squared difference of pixels"
     first = (
@@ -169,7 +169,7 @@ def path_sentences(path: Path) -> tuple[str, ...]:
     return (first, f"It jumps, by more than twice the median, from {at}{more}.")
 
 
-def _views(path: Path, background: str) -> list[FrameView]:
+def _views(path: Interpolated, background: str) -> list[FrameView]:
     largest = float(path.measured.max()) or 1.0
     views = []
     for t, place in enumerate(path.places):
@@ -188,7 +188,7 @@ def _views(path: Path, background: str) -> list[FrameView]:
     return views
 
 
-def _strip(path: Path) -> bytes:
+def _strip(path: Interpolated) -> bytes:
     """Return the sheet of a path, a row from each picture to the next, both of them included."""
     starts = [t for t, place in enumerate(path.places) if place.at == 0.0]
     steps = (len(path.places) - 1) // len(starts) + 1

@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Path:
+class Interpolated:
     """Hold the pictures of a path and how far neighbours are from each other.
 
     Attributes:
@@ -102,7 +102,7 @@ def interpolate(
     network: Perceptual | None = None,
     batch: int = 8,
     done: Callable[[int], None] = lambda count: None,
-) -> Path:
+) -> Interpolated:
     """Return the path through all pictures in their order.
 
     Args:
@@ -144,7 +144,7 @@ def interpolate(
                 seen.append(network.compare([x[:-1] for x in maps_of], [x[1:] for x in maps_of]))
             before = _last(rendering)
             done(len(rendering.images))
-    return Path(
+    return Interpolated(
         space,
         tuple(where),
         np.concatenate(pictures),

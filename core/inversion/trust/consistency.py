@@ -79,4 +79,4 @@ def _trimmed(values: Floats, seed: int) -> Compared:
     drop = int(TRIMMED * len(values))
     kept = np.sort(values)[drop : len(values) - drop]
     low, high = interval(bootstrap_means(kept, bootstrap_weights(len(kept), RESAMPLINGS, seed)))
-    return Compared(float(kept.mean()), float(low), float(high))
+    return Compared(float(kept.mean()), max(float(low), 0.0), float(high))  # a distance is never below 0

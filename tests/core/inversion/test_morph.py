@@ -18,8 +18,7 @@ from ganstrata.core.figures.pictures import to_pixels
 from ganstrata.core.inversion.distance import DistanceRule
 from ganstrata.core.inversion.morph.commands import MorphRequest, perform_interpolate, perform_mix
 from ganstrata.core.inversion.morph.diffuse import Box, diffuse
-from ganstrata.core.inversion.morph.interpolate import Path as Walk
-from ganstrata.core.inversion.morph.interpolate import Place, interpolate
+from ganstrata.core.inversion.morph.interpolate import Interpolated, Place, interpolate
 from ganstrata.core.inversion.morph.mix import layers_named, mix
 from ganstrata.core.inversion.morph.paths import slerp
 from ganstrata.core.inversion.morph.points import Points, find_points, points_of, samples_of
@@ -142,7 +141,7 @@ def test_distances_are_those_of_neighbours_whatever_the_batch() -> None:
 def test_a_step_of_more_than_twice_the_median_is_a_jump() -> None:
     places = tuple(Place("a", "b", t / 5) for t in range(6))
     nothing = (np.zeros((6, 2, 2, 3), np.uint8), Inversion(torch.zeros(6, 1, 1)), torch.zeros(6))
-    walk = Walk("w", places, *nothing, np.array([1.0, 1.0, 2.0, 2.1, 0.5]), None, "")
+    walk = Interpolated("w", places, *nothing, np.array([1.0, 1.0, 2.0, 2.1, 0.5]), None, "")
     assert walk.jumps == [4]
     even = replace(walk, pixels=np.zeros(5))
     assert even.relative.tolist() == [1.0] * 5
