@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from ..plugins.failures import is_out_of_memory, one_line
 from ..probing.stage import is_untouched
 from ..runs.prepare import Prepared
 from ..runs.run import Run
-from ..runs.stages import STAGES, Stage
+from ..runs.stages import Stage
 
 
-def with_half_the_batch(prepared: Prepared, out: Path, error: Exception) -> Prepared:
+def with_half_the_batch(prepared: Prepared, out: Path, error: Exception, stage: Stage | None) -> Prepared:
     """Return the plugins with half the batch, after memory ran out before anything was stored.
 
     The bytes of samples depend on the batch, so it may change only while there are none.
@@ -24,6 +25,7 @@ def with_half_the_batch(prepared: Prepared, out: Path, error: Exception) -> Prep
         prepared: with the batch that was too large.
         out: the run directory, with or without run.json.
         error: what was raised.
+        stage: in which; None before the first of them, when a batch is tried and timed.
 
     Raises:
         MemoryExhausted: the batch is one picture, or fixed: by the config, or by what is stored. The message
@@ -32,14 +34,11 @@ def with_half_the_batch(prepared: Prepared, out: Path, error: Exception) -> Prep
     """
     if not (isinstance(error, MemoryExhausted) or is_out_of_memory(error)):
         raise error
-    run = Run.open(out) if (out / "run.json").is_file() else None
-    stage: Stage = STAGES[0]
-    if run is not None:
-        stage = next((name for name in STAGES if name not in run.record.stages), "report")
     if stage in ("learn", "report"):
         raise error
+    run = Run.open(out) if (out / "run.json").is_file() else None
     batch, is_auto = prepared.batch, prepared.config.synthesis.batch_size == "auto"
-    stored = run is not None and not (stage == STAGES[0] and is_untouched(run, prepared))
+    stored = run is not None and not is_untouched(run, prepared)
     if is_auto and not stored and batch > 1:
         return replace(prepared, batch=batch // 2, memory={})
     if batch == 1:
@@ -62,5 +61,6 @@ def with_half_the_batch(prepared: Prepared, out: Path, error: Exception) -> Prep
 
 def free_memory() -> None:
     """Give back to the GPUs what the failed batch has left."""
+    gc.collect()  # an error and the frames where it was raised refer to each other, and to tensors
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -112,11 +112,12 @@ def perform(
     with locked(out):
         anew = False
         while True:
+            reached: list[Stage] = []
             try:
-                current = _attempt(prepared, out, stages, known, progress, anew=anew)
+                current = _attempt(prepared, out, stages, known, progress, reached, anew=anew)
                 break
             except Exception as error:
-                smaller = with_half_the_batch(prepared, out, error)
+                smaller = with_half_the_batch(prepared, out, error, reached[-1] if reached else None)
             free_memory()
             progress.say(
                 f"{out}: memory ran out with batches of {prepared.batch} pictures; trying {smaller.batch}"
@@ -139,6 +140,7 @@ def _attempt(
     stages: tuple[Stage, ...],
     known: Run | None,
     progress: Progress,
+    reached: list[Stage],
     *,
     anew: bool,
 ) -> Run:
@@ -150,6 +152,7 @@ def _attempt(
         stages: as for `perform`.
         known: the run that the directory held.
         progress: where progress is shown.
+        reached: gets the name of each stage that is begun.
         anew: whether to begin the run anew, with nothing of what the directory holds.
 
     Raises:
@@ -181,6 +184,7 @@ def _attempt(
                 lease.own(str(out.resolve()))
             with telling(current, engine, progress):
                 for name in stages:
+                    reached.append(name)
                     _perform(name, current, engine, progress)
     return current
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import sys
@@ -123,6 +124,8 @@ def reason_of_import(error: BaseException) -> str:
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception means that memory ran out, on any device."""
     torch = sys.modules.get("torch")
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
     if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import PluginBroken, ScoreError
 from .base import owner_of
 from .contracts import Scorer
-from .failures import one_line
+from .failures import is_out_of_memory, one_line
 from .pending import Fetch, Pending
 from .records import Rendering
 
@@ -170,6 +170,8 @@ def _fetched(scorer: Scorer, returned: object, what: str, expected: tuple[int, i
         if fetch.at_once:
             fetch.array()
     except (RuntimeError, TypeError) as error:  # sparse, quantised, or on the device "meta"
+        if is_out_of_memory(error):
+            raise
         raise ScoreError(
             f"{owner_of(scorer)} returned {what} that cannot be read as an array: {one_line(error)}"
         ) from error

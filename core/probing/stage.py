@@ -110,14 +110,16 @@ def is_complete(run: Run, prepared: Prepared) -> bool:
 
 
 def is_untouched(run: Run, prepared: Prepared) -> bool:
-    """Return whether no sample and no score is stored."""
-    lacking = sum(len(chunk.marks) for chunk in _missing(run, prepared))
+    """Return whether nothing is stored of the samples and scores that run.json tells of."""
+    owners = (LATENTS, *run.keys.scores)  # a scorer that was added since has no scores yet
+    lacking = sum(len(chunk.marks) for chunk in _missing(run, prepared, owners))
     chunks = -(-prepared.config.synthesis.samples // shard_size(prepared, run.grid))
-    return lacking == chunks * (1 + len(prepared.scorers))
+    return lacking == chunks * len(owners)
 
 
-def _missing(run: Run, prepared: Prepared) -> list[Chunk]:
-    """Return the chunks that some array lacks."""
+def _missing(run: Run, prepared: Prepared, owners: Sequence[str] | None = None) -> list[Chunk]:
+    """Return the chunks that some array lacks, of these owners or of all that the run will have."""
+    owners = (LATENTS, *prepared.scorers) if owners is None else owners
     n, size = prepared.config.synthesis.samples, shard_size(prepared, run.grid)
     chunks = [
         Chunk(
@@ -125,7 +127,7 @@ def _missing(run: Run, prepared: Prepared) -> list[Chunk]:
             min(start + size, n),
             tuple(
                 (owner, _mark(run.keys, owner, start, min(start + size, n)))
-                for owner in (LATENTS, *prepared.scorers)
+                for owner in owners
             ),
         )
         for start in range(0, n, size)

@@ -15,6 +15,7 @@ from ...core.errors import ConfigError, Fault, ScoreError, UserError
 from ...core.messages import quantity
 from ...core.plugins.base import PluginConfig
 from ...core.plugins.contracts import Scorer
+from ...core.plugins.failures import is_out_of_memory
 from ...core.plugins.imports import PATTERN, check_arguments, find, reason
 from ...core.plugins.records import Concept, Rendering
 from ...core.plugins.strict_numbers import StrictNumbers
@@ -102,6 +103,8 @@ class Callable(Scorer):
         try:
             scores = self.function(rendering.images.clamp(0.0, 1.0), **self.config.arguments)
         except Exception as error:
+            if is_out_of_memory(error):
+                raise
             raise ScoreError(
                 f"{self.config.target} failed on {quantity(n, 'image')}: {reason(error)}"
             ) from error

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import ganstrata
 import pytest
-from ganstrata import MemoryExhausted
+import torch
+from ganstrata import MemoryExhausted, Rendering, Scorer
+from ganstrata.core.config.reading import validate
+from ganstrata.core.pipeline.batch_size import with_half_the_batch
+from ganstrata.core.plugins import scoring
+from ganstrata.core.probing.stage import open_samples
+from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
+
+CPU = "[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried to ..."
 
 
 @pytest.fixture
@@ -87,6 +98,128 @@ def test_once_samples_are_stored_the_batch_stays(
     assert "stored in batches of 64, which it keeps" in done.stderr
     assert "make a new run with --set synthesis.batch_size=32" in done.stderr
     assert Run.open(run).batch == 64
+
+
+@pytest.fixture
+def scoring_fails(fakes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the core's call of a scorer fail in batches of more than `most`, from the n-th of a stage on."""
+
+    def from_call(run: Path, n: int, most: int) -> None:
+        score, calls = fakes.Readings.score, [0]
+
+        def failing(self: Scorer, rendering: Rendering) -> torch.Tensor:
+            if (run / "run.json").is_file():
+                calls[0] += 1
+                if calls[0] >= n and len(rendering.images) > most:
+                    raise RuntimeError(CPU)
+            return score(self, rendering)
+
+        monkeypatch.setattr(fakes.Readings, "score", failing)
+
+    return from_call
+
+
+def test_it_halves_in_a_later_batch_as_long_as_nothing_is_stored(
+    auto, tmp_path: Path, invoke, written, contents, scoring_fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scoring_fails(tmp_path / "run", 3, 16)
+    done = invoke("synthesize", tmp_path / "run", "--config", written(auto))
+    assert done.exit_code == 0, done.stderr
+    assert "memory ran out with batches of 64 pictures; trying 32" in done.stderr
+    assert Run.open(tmp_path / "run").batch == 16
+    monkeypatch.undo()
+    auto["synthesis"]["batch_size"] = 16
+    invoke("synthesize", tmp_path / "given", "--config", written(auto))
+    given, run = (numbers(contents(tmp_path / name)) for name in ("given", "run"))
+    assert {n: c for n, c in given.items() if ".zarr/" in n} == {
+        n: c for n, c in run.items() if ".zarr/" in n
+    }
+
+
+def test_after_the_first_shard_the_batch_stays_and_the_run_goes_on_with_more_memory(
+    auto, tmp_path: Path, invoke, written, contents, scoring_fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto["synthesis"]["samples"] = 600  # two shards, of 8 and 2 batches
+    file, run = written(auto), tmp_path / "run"
+    scoring_fails(run, 10, 16)
+    failed = invoke("synthesize", run, "--config", file)
+    assert failed.exit_code == 1
+    assert "stored in batches of 64, which it keeps" in failed.stderr
+    assert len(list((run / "samples.zarr" / "done").glob("*.json"))) == 2, "w and scores of the first shard"
+    monkeypatch.undo()
+    assert invoke("synthesize", run, "--config", file).exit_code == 0
+    assert invoke("synthesize", tmp_path / "at once", "--config", file).exit_code == 0
+    ours, theirs = (open_samples(Run.open(path)) for path in (run, tmp_path / "at once"))
+    alias = next(iter(Run.open(run).keys.scores))
+    assert ours.read(f"scores/{alias}").tobytes() == theirs.read(f"scores/{alias}").tobytes()
+
+
+def test_a_scorer_that_is_added_to_a_run_and_needs_too_much_leaves_the_run_as_it_was(
+    auto, fakes: ModuleType, tmp_path: Path, invoke, written, contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    assert invoke("synthesize", run, "--config", written(auto)).exit_code == 0
+    before = contents(run)
+
+    def failing(self: Scorer, rendering: Rendering) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(fakes.Constant, "score", failing)
+    auto["checks"] = False
+    auto["scorers"].append({"use": "fake_constant", "as": "more"})
+    failed = invoke("synthesize", run, "--config", written(auto))
+    assert failed.exit_code == 1
+    assert "stored in batches of 64, which it keeps" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert contents(run) == before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError(CPU),
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        MemoryExhausted("a worker process needs more memory than there is"),
+    ],
+    ids=lambda error: f"{type(error).__name__} {error}"[:40],
+)
+def test_memory_runs_out_in_many_words(auto, tmp_path: Path, error: Exception) -> None:
+    prepared = prepare(validate(auto, "test"), check=False)
+    assert prepared.batch == 64
+    for stage in (None, "synthesize", "rescore"):
+        assert with_half_the_batch(prepared, tmp_path, error, stage).batch == 32
+    for stage in ("learn", "report"):  # they make no batches
+        with pytest.raises(type(error)) as raised:
+            with_half_the_batch(prepared, tmp_path, error, stage)
+        assert raised.value is error
+
+
+def test_memory_that_a_function_of_the_user_lacks_is_no_mistake_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "measures.py"
+    file.write_text("import torch\ndef much(images):\n    raise torch.OutOfMemoryError('out of memory')\n")
+    scorer = ganstrata.load_scorer(
+        "callable", target=f"{file}:much", concepts=[{"name": "much"}], device="cpu", check=False
+    )
+    with pytest.raises(MemoryExhausted, match="out of memory"):
+        scorer.score(Rendering(torch.full((2, 3, 8, 8), 0.5)))
+
+
+def test_memory_that_fetching_scores_lacks_is_no_fault_of_the_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(tensor: torch.Tensor) -> None:
+        if tensor.shape == (2, 14):  # scores, not what tells whether a scorer writes into its input
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return fetch(tensor)
+
+    fetch = scoring.Fetch
+    monkeypatch.setattr(scoring, "Fetch", fail)
+    with pytest.raises(torch.OutOfMemoryError):
+        scoring.begin_scores(
+            ganstrata.load_scorer("hue", device="cpu"), Rendering(torch.full((2, 3, 8, 8), 0.5))
+        )
 
 
 def test_other_errors_pass_as_they_are(auto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

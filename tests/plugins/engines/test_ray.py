@@ -19,7 +19,7 @@ import pytest
 import torch
 from conftest import CONFIG, _on_path
 from ganstrata.core.config.reading import validate
-from ganstrata.core.errors import GanstrataError, UserError
+from ganstrata.core.errors import GanstrataError, MemoryExhausted, UserError
 from ganstrata.core.plugins.engine import Job
 from ganstrata.core.runs.engines.run_engine import RunEngine
 from ganstrata.core.runs.engines.worker import Setup
@@ -186,6 +186,8 @@ def test_two_actors_do_every_task_once_and_go_on_after_an_error(two: RunEngine, 
     assert sorted(two.map(fakes.double, range(23))) == list(range(0, 46, 2))
     with pytest.raises(UserError, match=r"task \d cannot be done"):
         list(two.map(fakes.refuse, range(3)))
+    with pytest.raises(MemoryExhausted, match="more memory than there is"):  # the batch is halved for it
+        list(two.map(fakes.misbehave, ["memory", "memory"]))
     assert sorted(two.map(fakes.double, range(5))) == [0, 2, 4, 6, 8]
     assert os.getpid() not in {pid for pid, _ in two.map(fakes.place, range(4))}
 
