@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.provenance.keys import Keys
 from ..runs.run import Run
+from ..storage.background import Background
 from ..storage.chunks import ArrayLayout
 from ..storage.rows import JoinedColumns, Rows, StoredRows, with_rows
 from ..storage.shards import Shards
@@ -31,6 +33,8 @@ SHARD, LARGEST_SHARD = 512, 4096  # approximate samples in a shard: few files, a
 FEWEST_SHARDS = 256  # from which shards are larger than SHARD: each worker of many still has several
 SHARD_PIXELS = 2**28  # of all pictures of a shard: some seconds of a large GPU, some minutes of a CPU's core
 SHARD_BYTES = 2**26  # of a shard in one array
+TOGETHER = 4  # most shards in a task on an accelerator: all but the last are written while it computes
+FEWEST_TASKS = 4  # of each worker, so that none waits long for another at the end
 
 
 def open_samples(run: Run) -> Shards:
@@ -76,6 +80,9 @@ class Chunk(NamedTuple):
     marks: tuple[tuple[str, str], ...]
 
 
+Task = tuple[str, Sequence[Chunk]]  # the run directory, and chunks
+
+
 def synthesize(run: Run, engine: RunEngine, progress: Progress) -> None:
     """Fill samples.zarr: w (N, D), index (N,), condition, codes if mixed, scores/<alias> (N, C).
 
@@ -94,7 +101,7 @@ def synthesize(run: Run, engine: RunEngine, progress: Progress) -> None:
     with progress.stage(
         "synthesize", total=n, done=n - sum(chunk.stop - chunk.start for chunk in missing)
     ) as step:
-        for count in engine.map(_compute_chunk, [(str(run.path), chunk) for chunk in missing]):
+        for count in engine.map(_compute_chunks, _tasks(run, missing, engine)):
             step(count)
         finite = read_finite(run, prepared)
         nonfinite = int((~finite).sum())
@@ -125,10 +132,7 @@ def _missing(run: Run, prepared: Prepared, owners: Sequence[str] | None = None) 
         Chunk(
             start,
             min(start + size, n),
-            tuple(
-                (owner, _mark(run.keys, owner, start, min(start + size, n)))
-                for owner in owners
-            ),
+            tuple((owner, _mark(run.keys, owner, start, min(start + size, n))) for owner in owners),
         )
         for start in range(0, n, size)
     ]
@@ -229,27 +233,61 @@ def _check_share(prepared: Prepared, finite: NDArray[np.bool_]) -> None:
     )
 
 
+def _tasks(run: Run, missing: Sequence[Chunk], engine: RunEngine) -> list[Task]:
+    """Return the tasks of the workers: a chunk each, or several on an accelerator; see `_compute_chunks`."""
+    together = 1
+    if _on_accelerator(engine.prepared):
+        together = max(1, min(TOGETHER, len(missing) // (FEWEST_TASKS * engine.workers)))
+    return [(str(run.path), missing[i : i + together]) for i in range(0, len(missing), together)]
+
+
+def _on_accelerator(prepared: Prepared) -> bool:
+    return prepared.device.type != "cpu"
+
+
 @torch.inference_mode()
-def _compute_chunk(prepared: Prepared, task: tuple[str, Chunk]) -> int:
-    """Compute and store the arrays that a chunk lacks. Return its number of samples."""
-    path, (start, stop, marks) = task
-    owners = [owner for owner, _ in marks]
-    parts: dict[tuple[str, str], list[NDArray[Any]]] = {}
+def _compute_chunks(prepared: Prepared, task: Task) -> int:
+    """Compute and store the arrays that some chunks lack. Return their number of samples.
+
+    On an accelerator a chunk is written while the next one is computed. On the CPU the thread that writes
+    would take the time from those that compute.
+    """
+    path, chunks = task
+    with Background(alone=not _on_accelerator(prepared)) as background:
+        for chunk, parts in _computed(prepared, chunks):
+            background(_write, path, chunk, parts)
+    return sum(chunk.stop - chunk.start for chunk in chunks)
+
+
+def _computed(
+    prepared: Prepared, chunks: Sequence[Chunk]
+) -> Iterator[tuple[Chunk, dict[tuple[str, str], list[NDArray[Any]]]]]:
+    """Yield each chunk with the arrays that it lacks, in batches, by their owner and name."""
     # Batches lie on a fixed grid, and the last one is full: a sample is always computed in the same batch,
     # so its bytes do not depend on the number of samples.
-    begun = ((begin, _begin_batch(prepared, begin, owners)) for begin in range(start, stop, prepared.batch))
-    for begin, computed in one_late(begun):
-        for place, values in computed.items():
-            parts.setdefault(place, []).append(values[: stop - begin])
+    begun = (
+        ((chunk, begin), _begin_batch(prepared, begin, [owner for owner, _ in chunk.marks]))
+        for chunk in chunks
+        for begin in range(chunk.start, chunk.stop, prepared.batch)
+    )
+    for chunk, batches in groupby(one_late(begun), key=lambda item: item[0][0]):
+        parts: dict[tuple[str, str], list[NDArray[Any]]] = {}
+        for (_, begin), computed in batches:
+            for place, values in computed.items():
+                parts.setdefault(place, []).append(values[: chunk.stop - begin])
+        yield chunk, parts
+
+
+def _write(path: str, chunk: Chunk, parts: Mapping[tuple[str, str], Sequence[NDArray[Any]]]) -> None:
+    """Write the arrays that a chunk lacks, each owner's with its mark."""
     run = Run.open(path)
-    for owner, mark in marks:
+    for owner, mark in chunk.marks:
         arrays = {name: np.concatenate(values) for (of, name), values in parts.items() if of == owner}
         regions = {
-            name: ((slice(start, stop), *(slice(0, size) for size in values.shape[1:])), values)
+            name: ((slice(chunk.start, chunk.stop), *(slice(0, size) for size in values.shape[1:])), values)
             for name, values in arrays.items()
         }
         open_samples(run).write(mark, regions)
-    return stop - start
 
 
 def _begin_batch(prepared: Prepared, begin: int, owners: Sequence[str]) -> Pending[_Arrays]:

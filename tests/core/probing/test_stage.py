@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import ganstrata
 import numpy as np
@@ -12,9 +14,14 @@ import pytest
 import zarr
 from ganstrata.core.config.reading import validate
 from ganstrata.core.pipeline.perform import perform
+from ganstrata.core.probing import stage
 from ganstrata.core.probing.stage import shard_size
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
+from ganstrata.core.runs.run import Run
+from ganstrata.core.storage.disk import DiskError
+
+SMALL = 64  # samples in a chunk
 
 
 @pytest.mark.parametrize(("batch", "wanted"), [(1, 512), (32, 512), (60, 540), (512, 512), (700, 700)])
@@ -51,6 +58,9 @@ def test_classes_and_extras_are_stored(fakes, config, tmp_path: Path) -> None:
         source="test",
         progress=Progress(quiet=True),
     )
+    for i, block in enumerate(ganstrata.open_run(run.path).sample_blocks(1)):  # of one class each
+        assert block.classes.tolist() == block.condition.tolist() == [i % 3]
+    assert i == 99
     group = zarr.open_group(run.path / "samples.zarr", mode="r")
     assert np.array_equal(group["condition"][:], np.arange(100) % 3)
     assert group["extras/fake_trusting"].shape == (100, 2)
@@ -66,3 +76,91 @@ def test_classes_go_through_all_stages(fakes, config, tmp_path: Path) -> None:
     config["generator"]["use"] = "fake_classes"
     run = ganstrata.run(config, tmp_path / "run")
     assert {"seen/left", "seen/red"} <= set(run.manifest["stages"]["rescore"]["factors"])
+
+
+@pytest.fixture
+def on_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks, of few samples, are spread over tasks and written as there, but computed on the CPU."""
+    monkeypatch.setattr(stage, "SHARD", SMALL)
+    monkeypatch.setattr(stage, "_on_accelerator", lambda prepared: True)
+
+
+def _synthesized(config: dict[str, Any], path: Path) -> Run:
+    return perform(
+        validate(config, "test"), path, ("synthesize",), source="test", progress=Progress(quiet=True)
+    )
+
+
+def test_a_chunk_is_written_while_the_next_is_computed_with_the_same_bytes(
+    fakes, config, tmp_path: Path, contents, on_accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config["synthesis"] |= {"samples": 16 * SMALL + 8, "batch_size": 16}  # 17 chunks
+    monkeypatch.setattr(stage, "_on_accelerator", lambda prepared: False)
+    _synthesized(config, tmp_path / "cpu")
+    events: list[tuple[str, int]] = []
+    begin, write = stage._begin_batch, stage._write
+    written = threading.Event()
+
+    def began(prepared, first, owners):
+        if first % SMALL == 0:
+            events.append(("computed", first // SMALL))
+        if first == SMALL + 32:
+            assert written.wait(30.0), "chunk 0 is written while chunk 1 is computed"
+        return begin(prepared, first, owners)
+
+    def wrote(path, chunk, parts):
+        write(path, chunk, parts)
+        events.append(("written", chunk.start // SMALL))
+        assert threading.current_thread() is not threading.main_thread()
+        written.set()
+
+    monkeypatch.setattr(stage, "_on_accelerator", lambda prepared: True)
+    monkeypatch.setattr(stage, "_begin_batch", began)
+    monkeypatch.setattr(stage, "_write", wrote)
+    _synthesized(config, tmp_path / "gpu")
+    assert [number for what, number in events if what == "written"] == list(range(17))
+    for number in range(14):
+        assert events.index(("written", number)) < events.index(("computed", number + 3)), "one in flight"
+    assert contents(tmp_path / "gpu") == contents(tmp_path / "cpu")
+
+
+@pytest.mark.parametrize("failing", [1, 16])
+def test_a_chunk_that_cannot_be_written_ends_the_stage_and_is_done_again(
+    failing: int, fakes, config, tmp_path: Path, contents, on_accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config["synthesis"] |= {"samples": 16 * SMALL + 8, "batch_size": 16}
+    write = stage._write
+
+    def full(path, chunk, parts):
+        if chunk.start // SMALL == failing:
+            raise DiskError("cannot write: no space left")
+        write(path, chunk, parts)
+
+    monkeypatch.setattr(stage, "_write", full)
+    with pytest.raises(DiskError, match="no space left"):
+        _synthesized(config, tmp_path / "run")
+    done = {mark.name for mark in (tmp_path / "run" / "samples.zarr" / "done").glob("*.json")}
+    assert len(done) == 2 * failing, "w and scores of each chunk before it, and nothing after it"
+    monkeypatch.setattr(stage, "_write", write)
+    _synthesized(config, tmp_path / "run")
+    monkeypatch.setattr(stage, "_on_accelerator", lambda prepared: False)
+    _synthesized(config, tmp_path / "cpu")
+    assert contents(tmp_path / "run") == contents(tmp_path / "cpu")
+
+
+def test_tasks_on_an_accelerator_have_several_chunks_but_each_worker_several_tasks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def sizes(chunks: int, workers: int, *, accelerator: bool = True) -> list[int]:
+        monkeypatch.setattr(stage, "_on_accelerator", lambda prepared: accelerator)
+        missing = [stage.Chunk(i, i + 1, ()) for i in range(chunks)]
+        engine = SimpleNamespace(prepared=None, workers=workers)
+        tasks = stage._tasks(SimpleNamespace(path="run"), missing, engine)
+        assert [chunk for _, part in tasks for chunk in part] == missing
+        return [len(part) for _, part in tasks]
+
+    assert sizes(17, 1) == [4, 4, 4, 4, 1]
+    assert sizes(256, 8) == [4] * 64
+    assert sizes(17, 2) == [2] * 8 + [1]
+    assert sizes(9, 8) == [1] * 9
+    assert sizes(17, 1, accelerator=False) == [1] * 17
