@@ -362,6 +362,18 @@ def test_a_run_has_results(finished: Run, furnished: Run) -> None:
     assert ganstrata.open_run(furnished.path).samples.scores.shape[1] == len(furnished.concepts)
 
 
+def test_samples_come_in_blocks(finished: Run) -> None:
+    results = ganstrata.open_run(finished.path)
+    blocks = list(results.sample_blocks(300))
+    assert [len(block) for block in blocks] == [300, 300, 40]
+    for name in ("w", "scores"):
+        joined = np.concatenate([getattr(block, name) for block in blocks])
+        np.testing.assert_array_equal(joined, getattr(results.samples, name))
+    assert all(block.statistics == results.samples.statistics for block in blocks)
+    with pytest.raises(ganstrata.UserError, match="at least one row; got rows=0"):
+        next(results.sample_blocks(0))
+
+
 def test_missing_results_are_reported(copied: Path) -> None:
     (copied / "boundaries.json").unlink()
     results = ganstrata.open_run(copied)

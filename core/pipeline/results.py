@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ..analyses.hierarchy import hierarchy_of_run
 from ..boundaries.files import load_boundaries
 from ..boundaries.learn import Learnt
 from ..boundaries.resampled import RESAMPLED_FILE, Resampled
+from ..errors import UserError
 from ..plugins.records import Concept
 from ..probing.samples import Samples, classes_of
 from ..probing.stage import open_samples
@@ -19,6 +21,7 @@ from ..rescoring.hierarchy import Hierarchy
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
 from ..runs.run import Run
+from ..storage.rows import JoinedColumns, Rows, StoredRows
 
 
 class Results(Run):
@@ -32,29 +35,61 @@ class Results(Run):
 
     @cached_property
     def samples(self) -> Samples:
-        """Samples with a finite picture, from stage `synthesize`.
+        """Samples with a finite picture, from stage `synthesize`, all in memory; see `sample_blocks`.
 
         Raises:
             RunError: the stage is not complete, or its files are damaged.
         """
+        return next(self.sample_blocks(self.config.synthesis.samples))
+
+    def sample_blocks(self, rows: int = 4096) -> Iterator[Samples]:
+        """Yield the samples with a finite picture in blocks, of which only one is in memory.
+
+        Args:
+            rows: samples in a block, before those without a finite picture are left out.
+
+        Yields:
+            Blocks in the order of the samples. Their statistics are those of all samples.
+
+        Raises:
+            RunError: the stage `synthesize` is not complete, or its files are damaged.
+            UserError: `rows` is not positive.
+
+        Example:
+            >>> blocks = open_run("runs/rooms").sample_blocks()  # doctest: +SKIP
+            >>> sum((block.of("colour/red") > 0.5).sum() for block in blocks)  # doctest: +SKIP
+        """
+        if rows < 1:
+            raise UserError(f"a block has at least one row; got rows={rows}")
         self.require("synthesize")
-        stored, config = open_samples(self), self.config.synthesis
-        finite = (
-            stored.read("finite") if config.allow_nonfinite > 0.0 else np.ones(config.samples, dtype=bool)
-        )
-        rows = self.record.concepts
-        condition = stored.read("condition")[finite] if stored.has("condition") else None
-        return Samples(
-            w=stored.read("w")[finite],
-            scores=np.concatenate(
-                [stored.read(f"scores/{scorer.alias}") for scorer in self.config.scorers], axis=1
-            )[finite],
-            concepts=tuple(Concept(row.id, row.level, threshold=row.threshold) for row in rows),
-            statistics=tuple(rows),
-            codes=stored.read("codes")[finite] if config.mixing > 0.0 else None,
-            classes=classes_of(condition),
-            condition=condition,
-        )
+        stored, config, aliases = open_samples(self), self.config, [s.alias for s in self.config.scorers]
+        tables: dict[str, Rows] = {
+            "w": StoredRows(stored, "w"),
+            "scores": JoinedColumns([StoredRows(stored, f"scores/{alias}") for alias in aliases]),
+        }
+        if stored.has("condition"):
+            tables["condition"] = StoredRows(stored, "condition")
+        if config.synthesis.mixing > 0.0:
+            tables["codes"] = StoredRows(stored, "codes")
+        every = np.ones(config.synthesis.samples, dtype=np.bool_)
+        finite = stored.read("finite") if config.synthesis.allow_nonfinite > 0.0 else every
+        # One number a sample, which says whether there are several classes at all.
+        known = stored.read("condition")[finite] if "condition" in tables else None
+        has_classes = classes_of(known) is not None
+        concepts = self.record.concepts
+        for start in range(0, len(finite), rows):
+            here = slice(start, min(start + rows, len(finite)))
+            values = {name: table[here][finite[here]] for name, table in tables.items()}
+            condition = values.get("condition")
+            yield Samples(
+                w=values["w"],
+                scores=values["scores"],
+                concepts=tuple(Concept(row.id, row.level, threshold=row.threshold) for row in concepts),
+                statistics=tuple(concepts),
+                codes=values.get("codes"),
+                classes=np.asarray(condition, dtype=np.int64) if has_classes else None,
+                condition=condition,
+            )
 
     @cached_property
     def boundaries(self) -> Learnt:
