@@ -109,6 +109,7 @@ def test_the_lowest_versions_are_those_that_are_tested() -> None:
             *extras["video"],
             *extras["pandas"],
             *extras["ray"],
+            *extras["slurm"],
             *extras["remote"],
             *extras["diffusers"],
             *extras["transformers"],

@@ -12,7 +12,7 @@ from ..randomness import LARGEST_SEED
 from ..storage.filenames import RESERVED
 from ..storage.name_rules import group_fault
 from ..storage.urls import checked_url
-from .engine_schema import Engine
+from .engine_schema import LOCAL, Engine
 from .section import Section
 from .strip_reach import with_strip_reach
 
@@ -349,8 +349,13 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _store_is_reached(self) -> RunConfig:
-        if self.store is not None and self.store.startswith("memory:") and self.engine.workers != 1:
-            raise ValueError("store: memory:// is the memory of this process; set engine.workers to 1")
+        # With another engine a single worker is another process too.
+        alone = self.engine.workers == 1 and self.engine.use == LOCAL
+        if self.store is not None and self.store.startswith("memory:") and not alone:
+            raise ValueError(
+                "store: memory:// is the memory of this process; set engine.workers to 1 and "
+                "engine.use to local"
+            )
         return self
 
     def as_data(self) -> dict[str, Any]:

@@ -12,3 +12,4 @@ def ganstrata_register_engines(register: Register) -> None:
     here = "ganstrata.plugins.engines"
     register("local", f"{here}.local:Local", "processes of this machine: one per core, or one per GPU")
     register("ray", f"{here}.ray:Ray", "actors of Ray, on this machine or on a cluster")
+    register("slurm", f"{here}.slurm:Slurm", "jobs of Slurm, submitted by submitit")

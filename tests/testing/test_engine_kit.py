@@ -100,8 +100,11 @@ def test_a_process_that_is_left_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", ["local", "ray"])
-def test_the_built_in_engines_keep_their_promises(name: str) -> None:
-    if name == "ray":
-        pytest.importorskip("ray", reason="Ray is not installed; `pip install ray`")
-    assert {each.verdict for each in check_plugin("engine", name)} == {"ok"}
+@pytest.mark.parametrize(
+    ("name", "package", "options"),
+    [("local", "", {}), ("ray", "ray", {}), ("slurm", "submitit", {"cluster": "local"})],
+)
+def test_the_built_in_engines_keep_their_promises(name: str, package: str, options: dict[str, str]) -> None:
+    if package:
+        pytest.importorskip(package, reason=f"{package} is not installed; `pip install {package}`")
+    assert {each.verdict for each in check_plugin("engine", name, options)} == {"ok"}

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ import ganstrata
 import pytest
 from ganstrata.core.runs.run import Run
 from ganstrata.core.runs.status import read_status
+from ganstrata.core.storage.objects import Objects
 from processes import children, is_alive, marks, needs_proc, until
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -95,28 +95,81 @@ def test_a_run_killed_in_three_ways_and_continued_is_the_same(slow: Slow) -> Non
     slow.continue_to_end()
 
 
-@needs_proc
-@pytest.mark.full
-@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed; `pip install ray`")
-def test_with_ray_a_killed_worker_is_replaced_and_a_killed_driver_leaves_no_process(
-    slow: Slow, contents, finished: Run
-) -> None:
-    run = slow.path
-    process = slow.start(2, "--set", "engine.use=ray")
-    until(lambda: marks(run, "samples.zarr") > 0 or process.poll() is not None)
+ENGINES = {
+    "ray": ("ray", ["engine.use=ray"]),
+    "slurm": ("submitit", ["engine.use=slurm", "engine.with.cluster=local"]),
+}
+"""Name -> the package that it needs, and what is set in the config."""
+
+
+@pytest.fixture(params=ENGINES)
+def elsewhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Options of a command that takes another engine than `local`."""
+    package, settings = ENGINES[request.param]
+    pytest.importorskip(package, reason=f"{package} is not installed; `pip install {package}`")
+    monkeypatch.chdir(tmp_path)
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def killed_with_all_its_workers(process: subprocess.Popen[str], moment: Callable[[], bool]) -> None:
+    """Kill a command at a moment, and check that its workers end with it."""
+    until(lambda: moment() or process.poll() is not None)
     family = descendants(process.pid)
+    assert family
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
     until(lambda: not any(is_alive(pid) for pid in family))
-    assert not (run / "rescoring.csv").exists()
 
-    process = slow.start(2, "--set", "engine.use=ray")
+
+def ends_without_one_of_its_workers(process: subprocess.Popen[str], run: Path) -> None:
+    """Kill a worker during re-scoring, and check that the command goes on to its end."""
     until(lambda: bool(working(run)) or process.poll() is not None)
     os.kill(working(run)[0], signal.SIGKILL)
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
     assert "was done again: " in stderr
+
+
+@needs_proc
+@pytest.mark.full
+def test_engines_continue_each_other_and_lose_no_byte(
+    slow: Slow, contents, finished: Run, elsewhere: list[str]
+) -> None:
+    run = slow.path
+    killed_with_all_its_workers(slow.start(2, *elsewhere), lambda: marks(run, "samples.zarr") > 0)
+    assert not (run / "rescoring.csv").exists()
+    killed_with_all_its_workers(slow.start(2), lambda: marks(run, "rescoring.zarr") > 0)
+    assert not (run / "rescoring.csv").exists()
+    ends_without_one_of_its_workers(slow.start(2, *elsewhere), run)
     assert contents(run) == contents(finished.path)
+
+
+@needs_proc
+@pytest.mark.full
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
+def test_engines_continue_each_other_with_arrays_at_a_url(
+    slow: Slow, contents, finished: Run, elsewhere: list[str], url: str
+) -> None:
+    run, samples = slow.path, Objects(f"{url}/samples.zarr")
+    at_url = ("--store", url)
+
+    def has_begun() -> bool:
+        return any(name.startswith("done/0") for name in samples.tags())
+
+    killed_with_all_its_workers(slow.start(2, *elsewhere, *at_url), has_begun)
+    killed_with_all_its_workers(slow.start(2, *at_url), lambda: bool(working(run)))
+    ends_without_one_of_its_workers(slow.start(2, *elsewhere, *at_url), run)
+    wanted = contents(finished.path)
+    arrays = {name: wanted.pop(name) for name in list(wanted) if ".zarr/" in name}
+    assert contents(run) == wanted
+    assert arrays
+    for array in ("samples.zarr", "rescoring.zarr"):
+        there = Objects(f"{url}/{array}")
+        here = {name.removeprefix(f"{array}/"): one for name, one in arrays.items() if name.startswith(array)}
+        assert set(there.tags()) == set(here)
+        # A mark there has the tags of the objects too.
+        assert [name for name in here if "done/0" not in name and there.get(name) != here[name]] == []
 
 
 def descendants(pid: int) -> list[int]:

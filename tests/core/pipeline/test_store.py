@@ -139,5 +139,12 @@ def test_urls_that_cannot_be_used_are_refused(store: str, wanted: str, fakes, co
         validate(config | {"store": store, "engine": {"workers": 2}}, "test")
 
 
+def test_memory_is_for_one_worker_of_this_process(fakes, config) -> None:
+    config |= {"store": "memory://here", "engine": {"use": "ray", "workers": 1}}
+    with pytest.raises(ConfigError, match=r"memory of this process; .*engine\.use to local"):
+        validate(config, "test")
+    assert validate(config | {"engine": {"workers": 1}}, "test").store == "memory://here"
+
+
 def test_a_slash_at_the_end_is_the_same_place(fakes, config) -> None:
     assert validate(config | {"store": "s3://bucket/runs//a/"}, "test").store == "s3://bucket/runs/a"
