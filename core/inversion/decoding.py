@@ -110,21 +110,6 @@ def decode(content: bytes, path: Path) -> Decoded:
     return Decoded(upright, *stored, tuple(notes))
 
 
-def size_of(content: bytes, path: Path) -> tuple[int, int]:
-    """Return the stored width and height of a picture file by its header alone, without decoding it.
-
-    Raises:
-        DataError: as for `decode`, as far as the header shows it.
-    """
-    name = visible(str(path))
-    Image.init()
-    with _reported(content, name), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image = Image.open(io.BytesIO(content), formats=_formats())
-        _check_size(image.size, name)
-        return image.size
-
-
 def _formats() -> list[str]:
     return [name for name in (*FORMATS, *ADDED) if name in Image.OPEN]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -22,20 +21,8 @@ from torch import Tensor
 from ..errors import DataError
 from ..plugins.records import Rendering
 from .perceptual import Perceptual
+from .restoration import Degradation
 from .similarity import composited, ms_ssim, squared_error
-
-
-class Degradation(Protocol):
-    """Describe what lies between a generator's picture and the given one."""
-
-    @property
-    def name(self) -> str:
-        """Name for tables."""
-        ...
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Map pictures (N, 3, H, W) to degraded ones (N, 3, h, w), with gradients."""
-        ...
 
 
 @dataclass(frozen=True)
