@@ -12,7 +12,7 @@ import click
 
 from .errors import reported
 from .options import PATH, Commands
-from .streams import say
+from .streams import say, tell
 
 if TYPE_CHECKING:
     from ..core.config.schema import RunConfig
@@ -60,8 +60,9 @@ def check(file: Path, overrides: tuple[str, ...], quick: bool) -> None:
         from ..core.config.segment_schema import SegmentConfig
 
         content = read_any_config(file, overrides)
-        if not quick:
-            _build(content, str(file))
+        slow = "" if quick else _build(content, str(file))
+    if slow:
+        tell(f"{slow}.")
     if isinstance(content, SegmentConfig):
         say(
             f"{file} is valid, for `ganstrata segment`: generator {content.generator.use}, "
@@ -78,13 +79,14 @@ def check(file: Path, overrides: tuple[str, ...], quick: bool) -> None:
     )
 
 
-def _build(content: RunConfig | SegmentConfig, source: str) -> None:
-    """Build what a config names, and check what the file alone cannot show.
+def _build(content: RunConfig | SegmentConfig, source: str) -> str:
+    """Build what a config names, and check what the file alone cannot show; return why it is slow, if it is.
 
     Raises:
         GanstrataError: a plugin, checkpoint, layer, concept or number of samples does not fit.
     """
     from ..core.config.segment_schema import SegmentConfig
+    from ..core.device import resolve_device, slow_precision
     from ..core.runs.prepare import prepare
     from ..core.semantics.subject import build_subject
 
@@ -93,6 +95,7 @@ def _build(content: RunConfig | SegmentConfig, source: str) -> None:
             build_subject(content.model_copy(update={"checks": False}), source)
         else:
             prepare(content, source=source, check=False)
+    return slow_precision(resolve_device(content.device), content.precision)
 
 
 @config.command("schema")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
@@ -14,6 +16,7 @@ from .errors import UserError
 
 M = TypeVar("M", bound=nn.Module)
 
+INPUT_PIXELS = 2**18  # of the input of a scorer's network, of all pictures of a batch on a CPU
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -54,6 +57,31 @@ def resolve_precision(name: str, device: torch.device) -> str:
             "precision fp16 needs CUDA; on the CPU use fp32, or bf16 where the processor is fast at it"
         )
     return "fp32" if name == "auto" else name
+
+
+def has_bf16() -> bool | None:
+    """Return whether this processor computes in bf16; None if that is not known."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return None
+    asked = [
+        getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    ]
+    return any(ask() for ask in asked if ask is not None) if any(asked) else None
+
+
+def slow_precision(device: torch.device, precision: str) -> str:
+    """Return a sentence if a precision is slow on a device because the processor lacks it; else nothing.
+
+    Args:
+        device: that computes.
+        precision: auto, fp32, bf16 or fp16.
+    """
+    if device.type != "cpu" or precision != "bf16" or has_bf16() is not False:
+        return ""
+    return (
+        "precision: bf16 is slow here: this processor has no bf16 arithmetic (AVX512-BF16 or AMX), so it is "
+        "emulated, at two to twelve times the time of fp32"
+    )
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -97,11 +125,29 @@ def cores() -> int:
     return int(cpu_count())
 
 
-def auto_batch(height: int, device: torch.device, width: int | None = None) -> int:
+def auto_batch(
+    height: int,
+    device: torch.device,
+    width: int | None = None,
+    inputs: Iterable[tuple[int, int] | None] = (),
+) -> int:
     """Return a batch size for pictures of height x width pixels: a fixed number of pixels per device type.
 
-    `width` is `height` by default. The number is 2^17 pixels and at most 64 pictures on a CPU, 2^22 and at
-    most 256 elsewhere.
+    The number is 2^17 pixels and at most 64 pictures on a CPU, 2^22 and at most 256 elsewhere. On a CPU, a
+    network that pictures are resized for takes at most 2^18 pixels in a batch: more of them are not faster,
+    and take far more memory (docs/scale.md).
+
+    Args:
+        height: of the pictures.
+        device: that makes and scores them.
+        width: of the pictures; by default their height.
+        inputs: height and width of the input of each scorer's network, `Scorer.input_size`; None has no say.
+
+    >>> auto_batch(64, torch.device("cpu")), auto_batch(64, torch.device("cpu"), inputs=[None, (224, 224)])
+    (32, 5)
     """
     pixels, most = (2**17, 64) if device.type == "cpu" else (2**22, 256)
-    return max(1, min(most, pixels // (height * (width or height))))
+    sizes = [most, pixels // (height * (width or height))]
+    if device.type == "cpu":
+        sizes += [INPUT_PIXELS // (size[0] * size[1]) for size in inputs if size is not None]
+    return max(1, min(sizes))

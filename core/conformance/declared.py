@@ -224,6 +224,13 @@ def _check_scorer(scorer: Scorer, owner: str) -> None:
             f"{owner}: checkpoint is {_with_type(scorer.checkpoint)}; "
             "the hash of its weights, as text, was expected."
         )
+    size: object = scorer.input_size
+    if size is not None and not (
+        isinstance(size, tuple) and len(size) == 2 and all(_is_whole(side, 1) for side in size)
+    ):
+        raise PluginBroken(
+            f"{owner}: input_size is {_with_type(size)}; (height, width) in pixels, or None, was expected."
+        )
     packages: object = scorer.packages
     if not isinstance(packages, list | tuple) or not all(isinstance(name, str) for name in packages):
         raise PluginBroken(

@@ -15,6 +15,7 @@ from ..boundaries import stage as learning
 from ..config.reading import read_config, validate
 from ..config.schema import AUTO, RunConfig
 from ..conformance.batches import check_batch
+from ..device import slow_precision
 from ..editing import stage as edit
 from ..errors import RunError
 from ..messages import listed
@@ -177,6 +178,8 @@ def _attempt(
                         "this generator has one layer: "
                         "layer-wise analysis does not apply; everything else is computed"
                     )
+                if slow := slow_precision(prepared.device, prepared.precision):
+                    progress.say(slow)
             # run.json is written only now, so a run that cannot begin changes nothing.
             if begun.is_new or begun.changes:
                 current.save()

@@ -205,6 +205,9 @@ class Scorer(Plugin[ConfigT]):
             changes, or a file named in the config, or the plugin's source or version.
         packages: distributions whose version affects the scores, besides those that the plugin's own
             distribution requires.
+        input_size: height and width of the input of its network, if pictures are resized for it and a whole
+            batch goes through it at once; else None. `batch_size: auto` is then smaller on a CPU. Scores do
+            not depend on it.
         judges_range: whether to check the range of the first pictures that come from outside a run.
     """
 
@@ -219,6 +222,7 @@ class Scorer(Plugin[ConfigT]):
     extras: tuple[str, ...] = ()
     checkpoint: str = ""
     packages: tuple[str, ...] = ()
+    input_size: tuple[int, int] | None = None
     judges_range: bool = True
 
     @cached_property

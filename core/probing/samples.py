@@ -179,10 +179,12 @@ def scored_generator(
     Raises:
         UserError: a scorer refuses the generator, or reads features that it does not have, or names clash.
     """
+    named, card = scorers_by_alias(scorers), generator.card
+    inputs = [scorer.input_size for scorer in named.values()]
     scored = ScoredGenerator(
         generator=generator,
-        scorers=scorers_by_alias(scorers),
-        batch=batch or auto_batch(generator.card.height, generator.device, generator.card.width),
+        scorers=named,
+        batch=batch or auto_batch(card.height, generator.device, card.width, inputs),
         seed=seed,
         precision=precision,
         mixing=mixing,

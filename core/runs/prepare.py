@@ -254,7 +254,8 @@ def _scored(
     """Return the generator with its scorers, with the resolved batch size and precision."""
     precision = resolve_precision(config.precision, device)
     size = config.synthesis.batch_size
-    whole = auto_batch(generator.card.height, device, generator.card.width)
+    inputs = [scorer.input_size for scorer in scorers.values()]
+    whole = auto_batch(generator.card.height, device, generator.card.width, inputs)
     # A batch is always full: 8 samples would be made as 32.
     resolved = min(whole, config.synthesis.samples) if size == "auto" else size
     return ScoredGenerator(

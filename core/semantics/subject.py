@@ -127,7 +127,8 @@ def build_subject(
         generator,
         teacher,
         strata,
-        batch or (auto_batch(card.height, device, card.width) if size == "auto" else size),
+        batch
+        or (auto_batch(card.height, device, card.width, [built.input_size]) if size == "auto" else size),
         config.training.seed,
         resolve_precision(config.precision, device),
     )

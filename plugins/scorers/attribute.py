@@ -89,7 +89,7 @@ class Attribute(Scorer):
                 )
             self.model = load_scenes(checkpoint, device)
             names = self.model.attributes
-        self.checkpoint = self.model.sha256
+        self.checkpoint, self.input_size = self.model.sha256, self.model.input_size
         self.concepts = tuple(Concept(name, "attribute", least=None, threshold=0.0) for name in names)
 
     def score(self, rendering: Rendering) -> Tensor:

@@ -71,7 +71,7 @@ class Category(Scorer):
                     f"{' and '.join(unused)}: meant for Places365 networks, "
                     f"which {checkpoint.path} is not; leave it out"
                 )
-        self.checkpoint = self.model.sha256
+        self.checkpoint, self.input_size = self.model.sha256, self.model.input_size
         names = self.model.categories
         for name in sorted({name for pair in config.against for name in pair} - set(names)):
             shown = ", ".join(names[:LISTED_NAMES]) + (

@@ -29,6 +29,7 @@ class ImageClassifier(Scorer):
         super().__init__(config, device)
         self.loaded = load("AutoModelForImageClassification", config, device)
         self.checkpoint, self.packages = self.loaded.sha256, LIBRARY
+        self.input_size = self.loaded.prepare.input_size
         self._multi_label = self.loaded.settings.get("problem_type") == "multi_label_classification"
         self.concepts = tuple(Concept(name, config.level) for name in self.loaded.labels())
 

@@ -63,6 +63,7 @@ class SceneModel:
     categories: tuple[str, ...]
     attributes: tuple[str, ...]
     sha256: str
+    input_size = (SIZE, SIZE)
 
     def features(self, rendering: Rendering) -> Tensor:
         """Return features (N, 256), computed once per rendering for all scorers."""

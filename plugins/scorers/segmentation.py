@@ -58,8 +58,9 @@ class Segmentation(Segmenter):
             checkpoint = read_checkpoint(locate(config.checkpoint, "surfaces"))
             self.model = load_checkpoint_segmenter(checkpoint, device, config.label_order)
         else:
-            self.model = load_hub_segmenter(config, device)
-            self.packages = LIBRARY
+            hub = load_hub_segmenter(config, device)
+            self.packages, self.input_size = LIBRARY, hub.loaded.prepare.input_size
+            self.model = hub
         self.checkpoint = self.model.sha256
         self.accuracy = stated_accuracy(self.checkpoint)
         self.concepts = tuple(Concept(name, "object", threshold=0.02) for name in self.model.classes)

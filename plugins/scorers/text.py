@@ -64,7 +64,7 @@ class Text(Scorer):
         super().__init__(config, device)
         self.embedder = Embedder(config, device)
         self.loaded = self.embedder.loaded
-        self.packages = LIBRARY
+        self.packages, self.input_size = LIBRARY, self.loaded.prepare.input_size
         self.concepts = tuple(Concept(c.name, c.level, least=None, threshold=0.0) for c in config.concepts)
         with torch.inference_mode():
             embedded = [

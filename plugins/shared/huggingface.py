@@ -66,6 +66,13 @@ class Preparation:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """Height and width of the input of the model for square images; None if they stay as they are."""
+        if self.crop is not None:
+            return self.crop, self.crop
+        return None if self.height is None else (self.height, self.width or self.height)
+
     def __call__(self, images: Tensor) -> Tensor:
         """Map images (N, 3, H, W), nominally in [0, 1], to the input of the model, (N, 3, h, w)."""
         if self.height is not None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ganstrata.core import device
 from ganstrata.core.strata.composition import Pass
 
 GOOD = """
@@ -24,6 +25,20 @@ def test_a_valid_config_is_summed_up(invoke, tmp_path: Path) -> None:
         f"{path} is valid: generator stylegan2, scorers hue as colour, layout, boundary learner ridge.\n",
     )
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_bf16_on_a_processor_without_it_is_said_to_be_slow(
+    invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(GOOD + "device: cpu\n", encoding="utf-8")
+    monkeypatch.setattr(device, "has_bf16", lambda: False)
+    slow = invoke("config", "check", path, "--set", "precision=bf16")
+    assert (slow.exit_code, slow.stdout.count("is valid")) == (0, 1)
+    assert slow.stderr.startswith("precision: bf16 is slow here: this processor has no bf16 arithmetic")
+    assert invoke("config", "check", path).stderr == ""
+    monkeypatch.setattr(device, "has_bf16", lambda: True)
+    assert invoke("config", "check", path, "--set", "precision=bf16").stderr == ""
 
 
 def test_all_faults_are_told_at_once(invoke, tmp_path: Path) -> None:

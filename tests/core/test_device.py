@@ -6,6 +6,7 @@ import os
 
 import pytest
 import torch
+from ganstrata.core import device
 from ganstrata.core.device import (
     auto_batch,
     autocast,
@@ -90,6 +91,24 @@ def test_batches_hold_a_fixed_number_of_pixels() -> None:
     assert auto_batch(256, CUDA) > auto_batch(256, CPU)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "wanted"),
+    [
+        ([], 32),
+        ([None], 32),
+        ([(64, 64)], 32),
+        ([(224, 224)], 5),
+        ([(224, 224), (64, 64), (384, 384)], 1),
+        ([(112, 224)], 10),
+        ([(2048, 2048)], 1),
+    ],
+)
+def test_a_network_with_large_input_takes_a_smaller_batch_on_a_cpu(inputs: list, wanted: int) -> None:
+    assert auto_batch(64, CPU, 64, inputs) == wanted
+    assert auto_batch(64, CUDA, 64, inputs) == auto_batch(64, CUDA)
+    assert auto_batch(1024, CPU, 1024, inputs) == 1
+
+
 def test_a_settled_network_is_frozen_and_in_evaluation() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3))
     assert for_inference(network, CPU) is network
@@ -114,3 +133,46 @@ def test_a_process_that_is_bound_to_one_processor_has_one() -> None:
         assert cores() == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("machine", "avx512", "amx", "wanted"),
+    [
+        ("x86_64", False, False, False),
+        ("AMD64", True, False, True),
+        ("x86_64", False, True, True),
+        ("arm64", True, True, None),
+    ],
+)
+def test_whether_the_processor_computes_in_bf16_is_what_torch_says(
+    machine: str, avx512: bool, amx: bool, wanted: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    assert device.has_bf16() is wanted
+
+
+def test_a_torch_that_does_not_say_is_not_answered_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert device.has_bf16() is None
+
+
+@pytest.mark.parametrize(
+    ("where", "precision", "has", "is_told"),
+    [
+        (CPU, "bf16", False, True),
+        (CPU, "bf16", True, False),
+        (CPU, "bf16", None, False),
+        (CPU, "fp32", False, False),
+        (CPU, "auto", False, False),
+        (CUDA, "bf16", False, False),
+    ],
+)
+def test_that_bf16_is_slow_is_told_where_it_is(
+    where: torch.device, precision: str, has: bool | None, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "has_bf16", lambda: has)
+    assert bool(device.slow_precision(where, precision)) is is_told

@@ -53,6 +53,7 @@ class PlacesModel:
     indoor: tuple[int, ...]
     sha256: str
     crop: bool
+    input_size = (SIZE, SIZE)
 
     def features(self, rendering: Rendering) -> Tensor:
         """Return features (N, F), computed once per rendering for all scorers."""
