@@ -71,7 +71,7 @@ def test_shipped_data_can_be_read() -> None:
         "core/figures/page.js",
     ):
         assert (home / file).is_file()
-    for role in ("generator", "scenes", "surfaces"):
+    for role in ("generator", "scenes", "surfaces", "encoder"):
         assert (home / "weights" / f"rooms.{role}.safetensors").stat().st_size > 100_000
         card = (home / "weights" / f"rooms.{role}.md").read_text(encoding="utf-8")
         assert sha256((home / "weights" / f"rooms.{role}.safetensors").read_bytes()).hexdigest() in card
