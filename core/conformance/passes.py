@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,11 +31,31 @@ BATCH_TOLERANCE = 1e-3  # for pictures computed in batches of different sizes, w
 NOISE = 1  # seed of fresh noise
 
 
-def check_generator(generator: Generator) -> None:
+class Batch(NamedTuple):
+    """Hold pictures (N, C, H, W) in float32 of samples 0 .. N - 1, made in one pass, and their latents."""
+
+    pictures: Tensor
+    latents: Latents
+
+
+def check_generator(
+    generator: Generator,
+    *,
+    seed: int = 0,
+    noise: int = NOISE,
+    together: Callable[[], Batch | None] | None = None,
+) -> None:
     """Refuse a generator whose pictures break the contract.
 
-    Two samples are made together, then the second alone, the first alone, and the second alone again. The
+    Two samples are made together, and the second alone, the first alone, and the second alone again. The
     range is checked only if the generator's `judges_range` is set.
+
+    Args:
+        generator: the generator.
+        seed: seed of the samples.
+        noise: seed of fresh noise.
+        together: makes a batch of two or more samples with these seeds, in place of the two that are made
+            together; None if not all of its pictures are finite, which the run then decides about.
 
     Raises:
         PluginBroken: the message says what is wrong and how to correct it.
@@ -41,28 +63,35 @@ def check_generator(generator: Generator) -> None:
     """
     owner = owner_of(generator)
     check_evaluation_mode(generator)
+    watched = partial(watched_pictures, generator, seed=seed, noise=noise)
     with torch.no_grad(), random_state.unchanged(owner, "making pictures"):
-        together, latents, _ = watched_pictures(generator, SAMPLES, 0)
-        alone, single, exchanged = watched_pictures(generator, 1, SAMPLES - 1)
-        watched_pictures(generator, 1, 0)
+        batch = None if together else Batch(*watched(SAMPLES, 0)[:2])
+        alone, single, exchanged = watched(1, SAMPLES - 1)
+        watched(1, 0)
         check_unmodified(exchanged, owner)
-        again, _, _ = watched_pictures(generator, 1, SAMPLES - 1)
-    check_size(generator, together.shape[2], together.shape[3])
-    finite = finite_rows(together)
+        again, _, _ = watched(1, SAMPLES - 1)
+        check_size(generator, alone.shape[2], alone.shape[3])
+        if together is not None:
+            batch = together()
+    if batch is None:
+        return
+    pictures, latents = batch
+    check_size(generator, pictures.shape[2], pictures.shape[3])
+    finite = finite_rows(pictures)
     if finite is not None:
         if not bool(finite.any()):
             _refuse_nonfinite(generator, latents, finite)
         return  # the run decides how many such pictures it allows
     if generator.judges_range:
-        check_range(together, owner)
-    span = span_of(together)
+        check_range(pictures, owner)
+    span = span_of(pictures)
     check_same(alone, again, span, owner)
-    difference = distance(together[-1:], alone, span)
+    difference = distance(pictures[SAMPLES - 1 : SAMPLES], alone, span)
     if not difference <= BATCH_TOLERANCE:
         fault = batch_fault(generator, latents, single, difference)
 
         def make() -> Tensor:
-            return watched_pictures(generator, 1, SAMPLES - 1)[0]
+            return watched(1, SAMPLES - 1)[0]
 
         with torch.no_grad(), random_state.preserved():
             raise batch_error(owner, fault, difference, make, alone, span, BATCH_TOLERANCE)
@@ -144,7 +173,7 @@ class Exchanged:
 
 
 def watched_pictures(
-    generator: Generator, n: int, start: int, *, may_write: bool = False
+    generator: Generator, n: int, start: int, *, may_write: bool = False, seed: int = 0, noise: int = NOISE
 ) -> tuple[Tensor, Latents, list[Exchanged]]:
     """Make pictures (n, C, H, W) of samples start .. start + n - 1, stratum by stratum.
 
@@ -153,6 +182,8 @@ def watched_pictures(
         n: number of samples.
         start: index of the first one.
         may_write: whether methods may write into what they are given.
+        seed: seed of the samples.
+        noise: seed of fresh noise.
 
     Returns:
         the pictures, their latents, and all tensors exchanged on the way.
@@ -160,7 +191,7 @@ def watched_pictures(
     Raises:
         PluginBroken: a method returns something wrong, or writes where it may not.
     """
-    latents = generator.sample(n, 0, start, Stream.PROBING)
+    latents = generator.sample(n, seed, start, Stream.PROBING)
     exchanged: list[Exchanged] = []
 
     def arguments_of(method: str, tensors: Mapping[str, object]) -> list[Exchanged]:
@@ -182,7 +213,7 @@ def watched_pictures(
     arguments = arguments_of("broadcast", {"the w": w})
     codes = generator.broadcast(w, latents.condition)
     check_after(arguments)
-    state = first = begun(generator, Inputs(n, latents.condition, latents.index, NOISE))
+    state = first = begun(generator, Inputs(n, latents.condition, latents.index, noise))
     for s in range(len(generator.strata)):
         arguments = arguments_of(f"stratum({s})", tensors_of(state) | {"the codes": codes})
         with dropped_rows_named(generator, first, codes, 0):
@@ -247,13 +278,16 @@ def check_range(images: Tensor, owner: str) -> None:
 
 def batch_fault(generator: Generator, together: Latents, alone: Latents, difference: float) -> str:
     """Describe what depends on the batch of a sample: its latent or its picture."""
-    if distance(together.z[-1:], alone.z) > 0.0 or (
+    count, at = len(together.z), int(alone.index[0]) - int(together.index[0])
+    one = slice(at, at + 1)
+    if distance(together.z[one], alone.z) > 0.0 or (
         alone.condition is not None
         and together.condition is not None
-        and not torch.equal(together.condition[-1:], alone.condition)
+        and not torch.equal(together.condition[one], alone.condition)
     ):
         return (
-            "sample() gives another sample 1 in a batch of samples 0 and 1 than alone; "
+            f"sample() gives another sample {at} in a batch of samples 0 {'and' if count == 2 else 'to'} "
+            f"{count - 1} than alone; "
             "it may depend on the seed, the stream and the index only"
         )
     return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,35 +24,44 @@ BATCH_TOLERANCE = (
 
 
 def check_scorer(scorer: Scorer, rendering: Rendering) -> None:
-    """Refuse a scorer whose scores depend on more than the picture.
+    """Refuse a scorer whose scores depend on more than the picture; see `check_scorers`."""
+    check_scorers([scorer], rendering)
+
+
+def check_scorers(scorers: Sequence[Scorer], rendering: Rendering) -> None:
+    """Refuse scorers whose scores depend on more than the picture.
+
+    The pictures are scored together, the last one alone, and alone again. As in a run, what scorers share is
+    computed once for all of them, anew each time.
 
     Args:
-        scorer: the scorer, on the device of the pictures.
-        rendering: two or more pictures, with the features that the scorer reads.
+        scorers: on the device of the pictures.
+        rendering: two or more pictures, with the features that the scorers read.
 
     Raises:
-        ScoreError: its concepts do not allow the scores.
-        PluginBroken: the scores depend on chance or on the batch, or the scorer writes into its input.
+        ScoreError: a scorer's concepts do not allow its scores.
+        PluginBroken: scores depend on chance or on the batch, or a scorer writes into its input.
     """
-    owner = owner_of(scorer)
-    check_evaluation_mode(scorer)
     last = len(rendering.images) - 1
-    with torch.inference_mode(), random_state.unchanged(owner, "scoring"):
-        together = scores_of(scorer, rendering, slice(None))
-        alone = scores_of(scorer, rendering, slice(last, None))
-        again = scores_of(scorer, rendering, slice(last, None))
-        if scorer.extras:
-            checked_extras(scorer, _rows(rendering, slice(None)))
-    compare(scorer, alone, again)
-    compare(scorer, together[last:], alone, across_batches=True)
+    whole = rendering if rendering.precision == "fp32" else rows_of(rendering, slice(None))
+    passes = [whole, *(rows_of(rendering, slice(last, None)) for _ in range(2))]
+    for scorer in scorers:
+        owner = owner_of(scorer)
+        check_evaluation_mode(scorer)
+        with torch.inference_mode(), random_state.unchanged(owner, "scoring"):
+            together, alone, again = (checked_scores(scorer, rows) for rows in passes)
+            if scorer.extras:
+                checked_extras(scorer, passes[0])
+        compare(scorer, alone, again)
+        compare(scorer, together[last:], alone, across_batches=True)
 
 
 def scores_of(scorer: Scorer, rendering: Rendering, rows: slice) -> NDArray[np.float32]:
     """Return scores (rows, C) of some pictures, computed without the cache that scorers share."""
-    return checked_scores(scorer, _rows(rendering, rows))
+    return checked_scores(scorer, rows_of(rendering, rows))
 
 
-def _rows(rendering: Rendering, rows: slice) -> Rendering:
+def rows_of(rendering: Rendering, rows: slice) -> Rendering:
     """Return some rows, to be scored in float32: in lower precision scores differ more than is compared."""
     features = {s: x[rows] for s, x in rendering.features.items()}
     index = None if rendering.index is None else rendering.index[rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from ..rescoring import work_units as rescoring
 from ..rescoring.null_comparison import NO_NULL
 from ..runs.prepare import Prepared
 from ..runs.speed import at_this_speed, seconds_of
+from ..strata.first_batch import first_batch, is_made
 
 MEASURED = 4  # images that are timed first: a whole batch may cost more than a small run itself
+BRIEF = 0.2  # seconds from which a first pass, which is slower than others, is not repeated
 PATIENCE = 2.0  # seconds that timing a whole batch may take; small pictures cost less in larger batches
 SPACE_FACTOR = 1.2  # free disk space required, relative to the size of the arrays
 
@@ -73,19 +76,32 @@ def forecast(prepared: Prepared, workers: int) -> str:
 
 @torch.inference_mode()
 def _measure(prepared: Prepared) -> float:
-    """Return the seconds per image of a batch, or of a few images if a batch takes too long for that."""
+    """Return the seconds per image of the first batch, or of a few images if a batch takes too long for that.
+
+    The first batch is kept for the stage that stores it, and so are the scorers' features of it.
+    """
+    batch = prepared.batch
+    is_warm = is_made(prepared, prepared.memory)
+    if batch > MEASURED and not is_warm:
+        per_image = seconds_of(partial(_make, prepared, MEASURED)) / MEASURED
+        if per_image * batch > PATIENCE:
+            return per_image
+        is_warm = True
+    first = first_batch(prepared, prepared.memory)
+    began = time.monotonic()
+    prepared.score(first.rendering)
+    seconds = first.seconds + time.monotonic() - began
+    if not is_warm and seconds <= BRIEF:
+        seconds = min(seconds, seconds_of(partial(_make, prepared, batch), warm=True))
+    return seconds / batch
+
+
+def _make(prepared: Prepared, count: int) -> None:
+    """Make and score some images of the first batch."""
     latents, _, codes = prepared.draw(0, Stream.PROBING)
-
-    def make(count: int) -> None:
-        condition = None if latents.condition is None else latents.condition[:count]
-        passed = prepared.render(codes[:count], condition, latents.index[:count], Stream.PROBING)
-        prepared.score(passed.rendering)
-
-    few, batch = min(MEASURED, prepared.batch), prepared.batch
-    per_image = seconds_of(partial(make, few), warm=prepared.config.checks) / few
-    if few < batch and per_image * batch <= PATIENCE:
-        per_image = min(per_image, seconds_of(partial(make, batch), warm=True) / batch)
-    return per_image
+    condition = None if latents.condition is None else latents.condition[:count]
+    passed = prepared.render(codes[:count], condition, latents.index[:count], Stream.PROBING)
+    prepared.score(passed.rendering)
 
 
 def check_room(prepared: Prepared, out: Path) -> None:

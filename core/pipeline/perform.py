@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from ..analyses.plugin_result import analysis_names, computed_otherwise
 from ..boundaries import stage as learning
 from ..config.reading import read_config, validate
 from ..config.schema import AUTO, RunConfig
-from ..conformance.batches import check_batch
+from ..conformance.batches import check_batch, check_few_scores, check_samples
 from ..device import slow_precision
 from ..editing import stage as edit
 from ..errors import RunError
@@ -29,12 +30,14 @@ from ..runs.lease import Lease, leased
 from ..runs.listeners import tell
 from ..runs.loading import checkpoint_named
 from ..runs.lock import locked
-from ..runs.prepare import Prepared, prepare
+from ..runs.prepare import Prepared, fault_placed, prepare
 from ..runs.progress import Progress, duration
+from ..runs.provenance.records import digest
 from ..runs.run import Run
 from ..runs.stages import STAGES, Stage
 from ..runs.status import telling
 from ..storage.result_folder import damaged_results, stale_results
+from ..strata.first_batch import taken
 from .batch_size import free_memory, with_half_the_batch
 from .forecast import check_room, forecast
 from .results import Results
@@ -109,13 +112,13 @@ def perform(
         )
     # `auto` is resolved once, when the run begins.
     batch = known.batch if known is not None and config.synthesis.batch_size == "auto" else None
-    prepared = prepare(config, source=source, batch=batch)
+    prepared = prepare(config, source=source, batch=batch, check=False)  # see _check
     with locked(out):
         anew = False
         while True:
             reached: list[Stage] = []
             try:
-                current = _attempt(prepared, out, stages, known, progress, reached, anew=anew)
+                current = _attempt(prepared, out, stages, known, progress, reached, source=source, anew=anew)
                 break
             except Exception as error:
                 smaller = with_half_the_batch(prepared, out, error, reached[-1] if reached else None)
@@ -143,6 +146,7 @@ def _attempt(
     progress: Progress,
     reached: list[Stage],
     *,
+    source: str,
     anew: bool,
 ) -> Run:
     """Run these stages with the batch of `prepared`.
@@ -154,6 +158,7 @@ def _attempt(
         known: the run that the directory held.
         progress: where progress is shown.
         reached: gets the name of each stage that is begun.
+        source: the config's file, for messages.
         anew: whether to begin the run anew, with nothing of what the directory holds.
 
     Raises:
@@ -168,11 +173,12 @@ def _attempt(
         if begun.changes:
             progress.say(f"{out}: {_consequences(begun, known)}")
         with RunEngine(prepared, progress.say) as engine:
+            is_checked = False
             if any(name != "report" and not current.is_done(name) for name in stages):
-                if prepared.config.checks:
-                    with checkpoint_named(prepared.config.generator.options):
-                        check_batch(prepared, list(prepared.sets.values()))
+                is_checked = _check(prepared, current, source)
                 progress.say(forecast(prepared, engine.workers))
+                if current.is_done("synthesize"):
+                    taken(prepared, prepared.memory)  # which nothing needs any more
                 if prepared.generator.card.layers == 1:
                     progress.say(
                         "this generator has one layer: "
@@ -181,7 +187,7 @@ def _attempt(
                 if slow := slow_precision(prepared.device, prepared.precision):
                     progress.say(slow)
             # run.json is written only now, so a run that cannot begin changes nothing.
-            if begun.is_new or begun.changes:
+            if begun.is_new or begun.changes or is_checked:
                 current.save()
             if lease is not None:
                 lease.own(str(out.resolve()))
@@ -190,6 +196,33 @@ def _attempt(
                     reached.append(name)
                     _perform(name, current, engine, progress)
     return current
+
+
+def _check(prepared: Prepared, current: Run, source: str) -> bool:
+    """Check what the plugins make, unless the run says that the same ones were checked; return if they were.
+
+    Raises:
+        GanstrataError: a plugin breaks the contract, or the config or a file that it names does not fit.
+    """
+    if not prepared.config.checks:
+        return False
+    for scorer in prepared.scorers.values():
+        scorer.judges_range = True
+    # Plugins, and all that they compute with, are in the key of the samples.
+    key = digest([current.keys.stages["synthesize"], current.record.layer_sets])
+    if current.record.checked == key:
+        return False
+    used, sets = prepared.config.generator, list(prepared.sets.values())
+    if prepared.mixing > 0.0:  # single samples have one style
+        prepared = replace(prepared, mixing=0.0, memory={})
+    memory = prepared.memory
+    with fault_placed(source, used, ("generator",)), checkpoint_named(used.options):
+        held = check_samples(prepared, sets, memory)
+    check_few_scores(prepared, sets, memory)
+    with checkpoint_named(used.options):
+        check_batch(prepared, sets, memory, held=held)
+    current.record.checked = key
+    return True
 
 
 @contextmanager

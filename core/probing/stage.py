@@ -25,6 +25,7 @@ from ..storage.background import Background
 from ..storage.chunks import ArrayLayout
 from ..storage.rows import JoinedColumns, Rows, StoredRows, with_rows
 from ..storage.shards import Shards
+from ..strata.first_batch import taken
 from .concept_stats import summarise
 from .samples import classes_of
 from .styles import StyleRows
@@ -106,6 +107,7 @@ def synthesize(run: Run, engine: RunEngine, progress: Progress) -> None:
         finite = read_finite(run, prepared)
         nonfinite = int((~finite).sum())
         _check_share(prepared, finite)
+        taken(prepared, prepared.memory)  # where other processes have made it
         statistics = summarise(prepared, stored_scores(run, prepared), stored_latents(run, prepared)[0])
     run.record.spread, run.record.concepts = statistics
     run.finish("synthesize", seconds=step.seconds, files=("samples.zarr",), images=n, nonfinite=nonfinite)
@@ -292,10 +294,15 @@ def _write(path: str, chunk: Chunk, parts: Mapping[tuple[str, str], Sequence[NDA
 
 def _begin_batch(prepared: Prepared, begin: int, owners: Sequence[str]) -> Pending[_Arrays]:
     """Render and score a batch; return its arrays, by their owner and name, without waiting for them."""
-    latents, w, codes = prepared.draw(begin, Stream.PROBING)
+    first = taken(prepared, prepared.memory) if begin == 0 else None
+    if first is not None:
+        latents, w, codes = first.latents, first.w, first.codes
+    else:
+        latents, w, codes = prepared.draw(begin, Stream.PROBING)
     parts: dict[tuple[str, str], Pending[NDArray[Any]]] = {}
-    rendering = None
-    if list(owners) != [LATENTS] or prepared.config.synthesis.allow_nonfinite > 0.0:
+    rendering = None if first is None else first.rendering
+    is_read = list(owners) != [LATENTS] or prepared.config.synthesis.allow_nonfinite > 0.0
+    if rendering is None and is_read:
         passed = prepared.render(codes, latents.condition, latents.index, Stream.PROBING, late=True)
         rendering = passed.rendering
         rendering.index = latents.index

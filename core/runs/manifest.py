@@ -256,6 +256,7 @@ class Manifest(_Part):
         leftovers: files of stages that must be run again.
         spread: s_w, the unit of a step.
         concepts: a row for each column of the scores.
+        checked: key of what the checks of plugins rested on when they were last passed; empty before.
         digest: digest of the file it was read from, see core.storage.seal; None in runs of early versions.
     """
 
@@ -279,6 +280,7 @@ class Manifest(_Part):
     leftovers: dict[Stage, list[FileName]] = Field(default_factory=dict)
     spread: NonNegativeFloat | None = None
     concepts: list[ConceptStats] = Field(default_factory=list)
+    checked: str = ""
     digest: str | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")

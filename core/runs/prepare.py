@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..config.engine_schema import LOCAL
 from ..config.schema import RunConfig, Use
 from ..conformance.same_everywhere import rendering_to_check
-from ..conformance.scores import check_scorer
+from ..conformance.scores import check_scorers
 from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, UserError, nearest
 from ..messages import listed
@@ -310,14 +310,30 @@ class PluginBuilder(NamedTuple):
             ConfigError: the fault is in the config or in a file that it names.
             GanstrataError: the fault is in the plugin.
         """
-        try:
+        with fault_placed(self.source, used, place):
             return build(kind, used.use, used.options, device=str(self.device), alias=alias, check=self.check)
-        except ConfigError as error:
-            raise ConfigError(
-                self.source, [Fault((*place, *fault.path), fault.message) for fault in error.faults]
-            ) from error
-        except UserError as error:
-            raise ConfigError(self.source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
+
+
+@contextmanager
+def fault_placed(source: str, used: Use, place: tuple[str | int, ...]) -> Iterator[None]:
+    """Name the place in the config in errors about a plugin that the user can correct.
+
+    Args:
+        source: the config's file, for messages.
+        used: the plugin.
+        place: its place in the config.
+
+    Raises:
+        ConfigError: in place of a UserError.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(
+            source, [Fault((*place, *fault.path), fault.message) for fault in error.faults]
+        ) from error
+    except UserError as error:
+        raise ConfigError(source, [Fault((*place, "with"), f"'{used.use}': {error}")]) from error
 
 
 def _check_scorers(prepared: ScoredGenerator) -> None:
@@ -326,9 +342,7 @@ def _check_scorers(prepared: ScoredGenerator) -> None:
     Raises:
         GanstrataError: a scorer breaks the contract.
     """
-    rendering = rendering_to_check(prepared)
-    for scorer in prepared.scorers.values():
-        check_scorer(scorer, rendering)
+    check_scorers(list(prepared.scorers.values()), rendering_to_check(prepared))
 
 
 def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dict[str, tuple[int, ...]]:

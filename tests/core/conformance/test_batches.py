@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import ganstrata
+import numpy as np
 import pytest
 import torch
 from fakes import Layered, Readings
 from ganstrata import GanstrataError, Latents, Rendering, State, Stream
+from ganstrata.core.config.reading import validate
+from ganstrata.core.pipeline.perform import perform, resume
+from ganstrata.core.runs.progress import Progress
+from ganstrata.core.runs.run import Run
+from ganstrata.core.storage.shards import Shards
 from torch import Tensor
 
 
@@ -114,7 +120,7 @@ class Infinite(Readings):
 @pytest.mark.parametrize(
     ("kind", "plugin", "words"),
     [
-        ("generator", Averaged, "pictures change by .* when they are made in a batch of 32 and not of 2"),
+        ("generator", Averaged, "the picture of a sample changes by .* with the other samples of its batch"),
         (
             "generator",
             Amplifying,
@@ -147,3 +153,90 @@ def test_a_first_batch_is_held_against_few_samples_and_against_itself(
         ganstrata.run(compact, tmp_path / "run")
     assert "'broken' from test 0" in str(caught.value) or "('broken' from test 0)" in str(caught.value)
     assert not (tmp_path / "run").exists(), "nothing is written"
+
+
+def test_a_batch_that_single_samples_are_not_held_against_is_held_against_two(
+    fakes, register, compact: dict[str, Any], tmp_path: Path
+) -> None:
+    register("generator", "broken", Averaged)
+    compact |= {"generator": {"use": "broken"}, "precision": "bf16"}
+    with pytest.raises(GanstrataError, match="are made in a batch of 32 and not of 2"):
+        ganstrata.run(compact, tmp_path / "run")
+
+
+def test_where_styles_are_mixed_the_batch_that_is_checked_has_one_each(
+    fakes, register, compact: dict[str, Any], tmp_path: Path
+) -> None:
+    register("generator", "broken", Averaged)
+    compact["generator"], compact["synthesis"]["mixing"] = {"use": "broken"}, 0.5
+    with pytest.raises(GanstrataError, match=r"changes by .* with the other samples of its batch"):
+        ganstrata.run(compact, tmp_path / "run")
+
+
+def logged(monkeypatch: pytest.MonkeyPatch, file: Path) -> Any:
+    """Return a function that gives the sizes of the batches made since its last call."""
+    monkeypatch.setenv("FAKES_LOG", str(file))
+
+    def sizes() -> list[int]:
+        made = [int(line.split()[1]) for line in file.read_text(encoding="utf-8").splitlines()]
+        file.write_text("", encoding="utf-8")
+        return made
+
+    return sizes
+
+
+@pytest.mark.parametrize("batch", [2, 16])
+def test_the_first_batch_is_made_once_for_checks_forecast_and_stage(
+    batch: int, fakes, compact: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three single samples; the first batch, moved, and moved back; then the other batches."""
+    monkeypatch.setattr("ganstrata.core.pipeline.forecast.BRIEF", 0.0)  # else a quick pass is repeated
+    sizes = logged(monkeypatch, tmp_path / "log")
+    compact["synthesis"] |= {"samples": 3 * batch, "batch_size": batch}
+    compact["boundary"]["with"] = {"positives": 2, "negatives": 2}
+    compact["rescoring"]["layers"] = ["all"]
+    whole = perform(
+        validate(compact, "x"), tmp_path / "run", ("synthesize",), source="x", progress=Progress(quiet=True)
+    )
+    assert sizes() == [1, 1, 1, *[batch] * 5]
+    plain = perform(
+        validate(compact | {"checks": False}, "x"),
+        tmp_path / "plain",
+        ("synthesize",),
+        source="x",
+        progress=Progress(quiet=True),
+    )
+    assert sizes() == [*[4] * (2 * (batch > 4)), *[batch] * 3]
+    for name in ("w", "scores/seen"):
+        np.testing.assert_array_equal(
+            Shards(whole.path / "samples.zarr").read(name), Shards(plain.path / "samples.zarr").read(name)
+        )
+
+
+def test_what_was_checked_is_not_checked_again_in_the_run(
+    fakes, compact: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = logged(monkeypatch, tmp_path / "log")
+    compact["synthesis"] |= {"samples": 64, "batch_size": 32}
+    quiet = Progress(quiet=True)
+    run = perform(validate(compact, "x"), tmp_path / "run", ("synthesize",), source="x", progress=quiet)
+    assert 1 in sizes(), "single samples are made by checks alone"
+    assert Run.open(run.path).record.checked
+    resume(run.path, "learn", progress=quiet)
+    assert 1 not in sizes()
+    other = compact | {"scorers": [{"use": "fake_trusting", "as": "seen"}, *compact["scorers"][1:]]}
+    perform(validate(other, "x"), run.path, ("synthesize",), source="x", progress=quiet)
+    assert 1 in sizes(), "another scorer is another run of the checks"
+
+
+def test_a_run_without_checks_is_checked_when_they_are_asked_for(
+    fakes, compact: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = logged(monkeypatch, tmp_path / "log")
+    quiet = Progress(quiet=True)
+    unchecked = validate(compact | {"checks": False}, "x")
+    run = perform(unchecked, tmp_path / "run", ("synthesize",), source="x", progress=quiet)
+    assert 1 not in sizes()
+    assert Run.open(run.path).record.checked == ""
+    perform(validate(compact, "x"), run.path, ("learn",), source="x", progress=quiet)
+    assert 1 in sizes()

@@ -223,7 +223,7 @@ def test_memory_that_fetching_scores_lacks_is_no_fault_of_the_scorer(monkeypatch
 
 
 def test_other_errors_pass_as_they_are(auto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a fault")
 
     monkeypatch.setattr("ganstrata.core.pipeline.perform.check_batch", fail)
