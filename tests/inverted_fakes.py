@@ -43,7 +43,6 @@ class Walk(Inverter):
 
         steps: int = Field(default=5, ge=0, description="of descent")
         rate: float = Field(default=20.0, gt=0.0, description="of a step")
-        weights: bool = Field(default=False, description="whether to add weights of its own")
 
     config: Config
     step = "refine"

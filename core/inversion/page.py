@@ -111,11 +111,13 @@ def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
         ]
     else:
         shown = [_shown(_given_pixels(one.observed, one.known), "Given", _size_in_words(one.observed))]
-        shown.append(_shown(made, "Restored", ""))
+        near = part.measures.get("psnr_to_truth")
+        words = "" if near is None else f"PSNR to the truth {number(near, 1)} dB"
+        shown.append(_shown(made, "Restored", words))
     if one.truth is not None:
         truth = to_pixels(one.truth[None])[0]
         shown += [
-            _shown(truth, "Truth", f"PSNR {number(part.measures['psnr_to_truth'], 1)} dB"),
+            _shown(truth, "Truth", ""),
             _shown(_difference(made, truth), "Difference from truth", f"{AMPLIFIED} times"),
         ]
     measures = tuple((head, _value(name, part)) for name, head in _columns(task, [part]))

@@ -137,3 +137,32 @@ def test_a_mask_of_another_size_is_refused(invoke, photographs, tmp_path):
     assert not (tmp_path / "out").exists()
     done = invoke(*line, "--resize-mask", "--perceptual", "none", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
+
+
+def test_an_interrupted_command_says_how_to_go_on(invoke, photographs, tmp_path, monkeypatch):
+    from ganstrata.core.inversion import invert as module
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "invert_batch", interrupt)
+        done = invoke("invert", photographs, *QUICK, "--perceptual", "none", "--out", tmp_path / "out")
+    assert done.exit_code == 130
+    assert "The pictures that are done are kept; run the same command again, which goes on." in done.output
+    assert not (tmp_path / "out" / "codes.safetensors").exists()
+    again = invoke("invert", photographs, *QUICK, "--perceptual", "none", "--out", tmp_path / "out")
+    assert again.exit_code == 0, again.output
+
+
+def test_the_generator_the_seed_and_the_scorers_of_a_run_are_used(invoke, finished, tmp_path):
+    Image.new("RGB", (8, 8), "#808080").save(tmp_path / "grey.png")
+    line = ("invert", tmp_path / "grey.png", "--run", finished.path, "--embed", "mean", "--refine", "none")
+    done = invoke(*line, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    index = json.loads((tmp_path / "out" / "invert.json").read_text(encoding="utf-8"))
+    assert index["generator"] == finished.record.generator.fingerprint
+    assert index["seed"] == finished.config.synthesis.seed
+    named = invoke(*line, "--perceptual", "nothing", "--out", tmp_path / "other")
+    assert named.exit_code == 2
+    assert "the scorers of the run (" in named.output

@@ -4,6 +4,7 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
+from fakes import Layered
 from ganstrata import ConfigError, PluginNotFound, UserError
 from ganstrata.core.inversion.taking import taken
 from ganstrata.core.runs.inversions import read_inversion
@@ -144,3 +145,23 @@ def test_wrong_steps_and_fields_are_refused(rooms, pictures):
         ganstrata.invert(pictures, rooms, embed="mean", options={"z": {}})
     with pytest.raises(UserError, match="has no classes"):
         ganstrata.invert(pictures, rooms, embed="mean", number=3)
+
+
+class Stopped(Layered):
+    """No gradients flow through it."""
+
+    def stratum(self, s, state, code, style=None):
+        """As it was, without its history."""
+        after = super().stratum(s, state, code.detach(), style)
+        return after.with_x(after.x.detach())
+
+
+def test_a_generator_without_gradients_is_refused_with_a_way_out():
+    generator = Stopped(Stopped.Config(), torch.device("cpu"))
+    picture = torch.full((3, 8, 8), 0.5)
+    with pytest.raises(UserError, match="--embed best --refine none"):
+        ganstrata.invert(picture, generator, perceptual="none")
+    found = ganstrata.invert(
+        picture, generator, perceptual="none", refine="none", options={"best": {"samples": 8}}
+    )
+    assert found.codes.shape == (1, 8, 16)
