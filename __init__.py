@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
     from .core.plugins.engine import Engine, Job, JobOutcome, Worker, WorkerSetup
     from .core.plugins.hookspecs import hookimpl
+    from .core.plugins.inverter import Inversion, InversionTask, Inverter, Mixture
     from .core.plugins.own_classes import register
     from .core.plugins.prior_codes import PriorCode
     from .core.plugins.records import (
@@ -133,6 +134,9 @@ _HOMES = {
     "Inputs": "plugins.records",
     "Interpolated": "inversion.morph.interpolate",
     "InvertedPictures": "inversion.library",
+    "Inversion": "plugins.inverter",
+    "InversionTask": "plugins.inverter",
+    "Inverter": "plugins.inverter",
     "Job": "plugins.engine",
     "JobOutcome": "plugins.engine",
     "Latents": "plugins.records",
@@ -142,6 +146,7 @@ _HOMES = {
     "MemoryExhausted": "errors",
     "MismatchError": "errors",
     "Mixed": "inversion.morph.mix",
+    "Mixture": "plugins.inverter",
     "ModelCard": "plugins.records",
     "MovedConcept": "rescoring.naming",
     "NamedDirection": "rescoring.naming",
@@ -251,7 +256,10 @@ __all__ = [
     "Hierarchy",
     "Inputs",
     "Interpolated",
+    "Inversion",
+    "InversionTask",
     "InvertedPictures",
+    "Inverter",
     "Job",
     "JobOutcome",
     "Latents",
@@ -261,6 +269,7 @@ __all__ = [
     "MemoryExhausted",
     "MismatchError",
     "Mixed",
+    "Mixture",
     "ModelCard",
     "MovedConcept",
     "NamedDirection",

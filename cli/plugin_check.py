@@ -13,7 +13,7 @@ import click
 
 from ..core.errors import UserError
 from ..core.messages import listed, message, shown, visible
-from ..core.plugins.plugin_info import CHECKED, Kind
+from ..core.plugins.plugin_info import CHECKED, CONFIGURED, Kind
 from ..core.plugins.registry import registry
 from .errors import reported
 from .options import PATH
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..testing import Outcome
 
 MARKS = {"ok": "ok", "failed": "FAILED", "skipped": "skipped"}
-SECTIONS = {kind: "scorers" if kind == "scorer" else kind for kind in CHECKED}  # of a run's config
+SECTIONS = {kind: "scorers" if kind == "scorer" else kind for kind in CONFIGURED}  # of a run's config
 
 
 @click.command()
@@ -56,7 +56,8 @@ def check(
 
     These are the checks of `ganstrata.testing`. The exit code is 1 if one of them fails. Checks that fail
     because of the same mistake are named below the one that says what to change. A scorer that reads feature
-    maps needs the config of a run, which names their generator.
+    maps needs the config of a run, which names their generator; an inverter is tried on that generator if
+    one is given.
 
     \b
     Examples:
@@ -95,7 +96,7 @@ def _kind_of(name: str) -> Kind:
     kinds = [kind for kind in named if kind in CHECKED]
     if not kinds:
         raise UserError(
-            "there are checks for generators, scorers, boundary learners and engines alone, and "
+            "there are checks for generators, scorers, boundary learners, engines and inverters alone, and "
             f"'{visible(name)}' is of another kind: {listed(named)}"
         )
     if len(kinds) > 1:
@@ -121,8 +122,9 @@ def _read(
         if alias is not None:
             raise UserError(f"{path} is no config of a run, so it has no scorer for --as to name")
         return dict(data), None
-    options = _options(path, _block(path, data, kind, name, alias))
-    generators = _blocks(data, "generator") if kind == "scorer" else []
+    generators = _blocks(data, "generator") if kind in ("scorer", "inverter") else []
+    # No section of a run names inverters, so its config gives the generator alone.
+    options = {} if kind == "inverter" else _options(path, _block(path, data, kind, name, alias))
     return options, partial(_build, path, generators[0]) if generators else None
 
 

@@ -64,6 +64,10 @@ WORDS: dict[Kind, Words] = {
         EXTREMES,
     ),
 }
+INVERTER: Kind = "inverter"
+WORDS[INVERTER] = Words(
+    "inverter", "inverters", "inverter", "inverter.py.j2", "codes moved against the gradient of the distance"
+)
 WITHOUT_LABELS = WORDS["boundary"]._replace(
     noun="learner of directions without labels",
     template="directions.py.j2",
@@ -73,7 +77,7 @@ WITHOUT_LABELS = WORDS["boundary"]._replace(
 
 
 @click.command()
-@click.argument("kind", type=click.Choice((*KINDS, LEARNER)))
+@click.argument("kind", type=click.Choice((*KINDS, LEARNER, INVERTER)))
 @click.argument("name")
 @click.option(
     UNLABELLED, is_flag=True, help="A learner that finds directions of its own, and uses no scores."
@@ -82,7 +86,7 @@ WITHOUT_LABELS = WORDS["boundary"]._replace(
 def new(kind: str, name: str, without_labels: bool, out: Path | None) -> None:
     """Write a distribution with a plugin of KIND called NAME: class, hook, tests, README, run and CI file.
 
-    KIND is generator, scorer or boundary (or learner, the same); other kinds have no such beginning.
+    KIND is generator, scorer, boundary (or learner, the same) or inverter; others have no such beginning.
     What is written passes its own tests as it is: replace what it computes by your own, step by step.
 
     \b
@@ -138,6 +142,8 @@ def files_of(kind: Kind, name: str, *, without_labels: bool = False) -> dict[str
         f"tests/test_{name}.py": "test.py.j2",
         ".github/workflows/test.yml": "test.yml.j2",
     }
+    if kind == INVERTER:  # which no run uses
+        del templates["run.yaml"]
     return {path: environment.get_template(file).render(values) for path, file in templates.items()}
 
 

@@ -70,7 +70,7 @@ def _record(info: PluginInfo) -> dict[str, Any]:
 
 
 def _example(info: PluginInfo) -> str | None:
-    """Return the section of a config that uses a plugin, or the command that calls an analysis.
+    """Return the section of a config that uses a plugin, or the command that uses an analysis or inverter.
 
     None if no options are known that its Config allows.
     """
@@ -81,9 +81,14 @@ def _example(info: PluginInfo) -> str | None:
     options = example_options(info)
     if options is None:
         return None
-    if info.kind == "analysis":
-        settings = [f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in options.items()]
-        return " ".join(["ganstrata", "analysis", info.name, "runs/rooms", *settings])
+    if info.kind in ("analysis", "inverter"):
+        words, prefix = ["analysis", info.name, "runs/rooms"], ""
+        if info.kind == "inverter":
+            prefix = f"{info.name}."
+            words = ["invert", "picture.png", "--run", "runs/rooms", f"--{info.load().step}", info.name]
+        for key, value in options.items():
+            words += ["--set", shlex.quote(f"{prefix}{key}={json.dumps(value)}")]
+        return " ".join(["ganstrata", *words])
     return yaml.safe_dump(section_of(info.kind, info.name, options), sort_keys=False).rstrip()
 
 

@@ -13,11 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol
 
+import torch
 from torch import Tensor
 
-from .base import ConfigT, Plugin
+from ..errors import UserError
+from ..randomness import Stream
+from .base import ConfigT, Plugin, owner_of
 from .contracts import Generator
-from .records import Rendering
+from .records import Inputs, Rendering
 
 StepKind = Literal["embed", "refine"]
 
@@ -116,6 +119,27 @@ class InversionTask:
     on_step: Callable[[Tensor], None] = lambda losses: None
 
 
+def gives_gradients(generator: Generator) -> bool:
+    """Return whether gradients flow from pictures of a generator to its codes; it makes one to see."""
+    with torch.no_grad():
+        latents = generator.sample(1, 0, 0, Stream.EDITING)
+        codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
+    codes = codes.detach().clone().requires_grad_(True)  # (1, L, D)
+    with torch.enable_grad():
+        state = generator.begin(Inputs(1, latents.condition, latents.index))
+        for s, stratum in enumerate(generator.strata):
+            state = generator.stratum(s, state, None if stratum.reads is None else codes[:, stratum.reads])
+        return generator.finish(state).requires_grad
+
+
+def without_gradients(owner: str) -> str:
+    """Return the message that a step follows gradients, and pictures give none."""
+    return (
+        f"{owner} follows gradients, and the pictures of this generator give none; the step `best` needs "
+        "none: embed with it, and leave refining out (--embed best --refine none)"
+    )
+
+
 class Inverter(Plugin[ConfigT]):
     """Find codes whose pictures look like given ones: one step of an inversion.
 
@@ -134,11 +158,15 @@ class Inverter(Plugin[ConfigT]):
     checkpoint: str = ""
 
     def check_generator(self, generator: Generator) -> None:
-        """Refuse a generator that the step does not fit, before anything is computed. Default: accept any.
+        """Refuse a generator that the step does not fit, before anything is computed.
+
+        Default: refuse one whose pictures give no gradients if the step needs them.
 
         Raises:
             UserError: says why, and which step fits.
         """
+        if self.needs_gradients and not gives_gradients(generator):
+            raise UserError(without_gradients(owner_of(self)))
 
     @abstractmethod
     def invert(self, task: InversionTask, start: Inversion | None) -> Inversion:

@@ -18,5 +18,6 @@ def ganstrata_register_inverters(register: Register) -> None:
     register("z", f"{here}.z:Z", "refine: one z")
     register("w", f"{here}.w:W", "refine: one w")
     register("w+", f"{here}.w_plus:WPlus", "refine: one code per layer")
+    register("in_domain", f"{here}.in_domain:InDomain", "refine: codes that an encoder finds again")
     register("noise", f"{here}.noise:Noise", "refine: noise maps, and codes with them if wanted")
     register("pivotal", f"{here}.pivotal:Pivotal", "refine: the weights of the generator, for each picture")

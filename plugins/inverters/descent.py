@@ -17,11 +17,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.errors import DataError, UserError
-from ...core.plugins.base import PluginConfig, owner_of
-from ...core.plugins.contracts import Generator
-from ...core.plugins.inverter import Inverter
-from ...core.randomness import Stream
-from ...core.strata.composition import Pass
+from ...core.plugins.base import PluginConfig
+from ...core.plugins.inverter import Inverter, without_gradients
 
 
 class SearchConfig(PluginConfig):
@@ -146,7 +143,7 @@ def descend(
 
 def _check(now: Loss, total: Tensor, step: int, steps: int, owner: str) -> None:
     if not now.distance.requires_grad:
-        raise UserError(no_gradients(owner))
+        raise UserError(without_gradients(owner))
     if total.device.type == "cpu":  # an accelerator would have to be waited for
         _check_finite(total, step, steps, owner)
 
@@ -159,33 +156,10 @@ def _check_finite(losses: Tensor, step: int, steps: int, owner: str) -> None:
         )
 
 
-def no_gradients(owner: str) -> str:
-    """Return the message that pictures give no gradients."""
-    return (
-        f"{owner} follows gradients, and the pictures of this generator give none; the step `best` needs "
-        "none: embed with it, and leave refining out (--embed best --refine none)"
-    )
-
-
 class Searching(Inverter):
-    """Refuse generators without gradients: the base of the steps that search by Adam."""
+    """Search by Adam: the base of the steps that do."""
 
     config: SearchConfig
-
-    def check_generator(self, generator: Generator) -> None:
-        """Refuse a generator whose pictures give no gradients.
-
-        Raises:
-            UserError: it is one.
-        """
-        with torch.no_grad():
-            latents = generator.sample(1, 0, 0, Stream.EDITING)
-            codes = generator.broadcast(generator.map(latents.z, latents.condition), latents.condition)
-        codes = codes.detach().clone().requires_grad_(True)
-        with torch.enable_grad():
-            made = Pass(generator, codes, condition=latents.condition, index=latents.index).rendering
-        if not made.images.requires_grad:
-            raise UserError(no_gradients(owner_of(self)))
 
     def total_steps(self) -> int:
         """Return the number of steps."""
