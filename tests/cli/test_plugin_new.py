@@ -16,7 +16,8 @@ from ganstrata.core.plugins.plugin_info import KINDS
 from kit_outcomes import outcome
 
 UNLABELLED = "learner without labels"
-ALL = (*KINDS, UNLABELLED)
+OF_RUNS = (*KINDS, UNLABELLED)
+ALL = (*OF_RUNS, "inverter")
 FILES = ["pyproject.toml", "README.md", "run.yaml", ".github/workflows/test.yml"]
 
 
@@ -74,7 +75,7 @@ def installed(invoke, kind: str, folder: Path) -> Path:
     [
         "scorer",
         UNLABELLED,
-        *(pytest.param(kind, marks=pytest.mark.full) for kind in ("generator", "boundary")),
+        *(pytest.param(kind, marks=pytest.mark.full) for kind in ("generator", "boundary", "inverter")),
     ],
 )
 def test_it_passes_its_own_tests(invoke, kind: str, tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_it_passes_its_own_tests(invoke, kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", OF_RUNS)
 def test_it_makes_a_run(invoke, kind: str, tmp_path: Path) -> None:
     home = installed(invoke, kind, tmp_path)
     run = [
@@ -118,7 +119,7 @@ def test_its_files_are_short_and_well_formed(kind: str) -> None:
     written, module = files(kind, "two_words"), module_of(kind)
     assert sorted(written) == sorted(
         [
-            *FILES,
+            *(name for name in FILES if kind in OF_RUNS or name != "run.yaml"),
             "ganstrata_two_words/__init__.py",
             f"ganstrata_two_words/{module}.py",
             "tests/test_two_words.py",
@@ -130,7 +131,8 @@ def test_its_files_are_short_and_well_formed(kind: str) -> None:
         assert "{{" not in text or name.endswith("test.yml")
     assert len(written[f"ganstrata_two_words/{module}.py"].splitlines()) < 40
     assert "class TwoWords(" in written[f"ganstrata_two_words/{module}.py"]
-    assert yaml.safe_load(written["run.yaml"])["synthesis"] == {"samples": 512}
+    if kind in OF_RUNS:
+        assert yaml.safe_load(written["run.yaml"])["synthesis"] == {"samples": 512}
     assert yaml.safe_load(written[".github/workflows/test.yml"])["jobs"]
     point = tomllib.loads(written["pyproject.toml"])["project"]["entry-points"]["ganstrata"]
     assert point == {"two_words": "ganstrata_two_words"}
@@ -165,7 +167,7 @@ def test_a_class_is_no_keyword_and_hides_nothing_of_python(name: str) -> None:
         ("scorer", "class", "small letters"),
         ("generator", "auto", "leaves the choice to the checkpoint"),
         ("scorer", "a" * 41, "up to 40"),
-        ("network", "x", "'network' is not one of 'generator', 'scorer', 'boundary', 'learner'"),
+        ("network", "x", "'network' is not one of 'generator', 'scorer', 'boundary', 'learner', 'inverter'"),
     ],
 )
 def test_names_that_cannot_be_are_refused(invoke, kind: str, name: str, message: str, tmp_path: Path) -> None:

@@ -264,3 +264,14 @@ def test_reserved_names_are_those_of_the_command_line() -> None:
     assert sorted(RESERVED["command"]) == sorted(COMMANDS)
     assert sorted(RESERVED["analysis"]) == sorted(analysis.commands)
     assert RESERVED["generator"] == (AUTO,)
+
+
+def test_an_inverter_is_listed_shown_and_checked(invoke, tmp_path: Path) -> None:
+    assert "Inverters:\n" in invoke("plugins", "list").stdout
+    shown = invoke("plugins", "show", "w+", "--kind", "inverter").stdout
+    assert "ganstrata invert picture.png --run runs/rooms --refine w+" in shown
+    assert "spread" in shown
+    config = tmp_path / "run.yaml"
+    config.write_text("generator: {use: fake_layers}\n", encoding="utf-8")
+    checked = invoke("plugins", "check", "mean", "--kind", "inverter", "--config", str(config))
+    assert (checked.exit_code, "0 failed" in checked.stdout) == (0, True)
