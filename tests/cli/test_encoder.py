@@ -22,7 +22,7 @@ def test_an_encoder_is_trained_with_all_that_was_asked_for(invoke, tmp_path):
         "--precision", "bf16", "--minutes", 5,
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
-    assert "8 held-out samples of the generator are reconstructed with" in result.stdout
+    assert "Held-out samples of the generator (8) are reconstructed with" in result.stdout
     assert f"Encoder: {out}, with its card e.md" in result.stdout
     encoder = read_encoder(out)
     assert encoder.made_for.options == {"gain": 0.04}

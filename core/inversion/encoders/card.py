@@ -47,7 +47,7 @@ def card_of(encoder: Encoder, rows: Sequence[Sequence[float]], name: str, data: 
     lines += ["Answers a picture with codes of its generator at once.", ""]
     lines += ["|  |  |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in table), ""]
     lines += ["## Quality", ""]
-    lines += [f"- {sentence}." for sentence in in_words(facts["quality"])]
+    lines += [f"- {sentence[0].upper()}{sentence[1:]}." for sentence in in_words(facts["quality"])]
     lines += ["", "## Training", "", f"| {' | '.join(SHOWN)} |", f"|{' --- |' * len(SHOWN)}"]
     places = [COLUMNS.index(column) for column in SHOWN]
     for row in rows:

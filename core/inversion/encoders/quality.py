@@ -145,13 +145,13 @@ def psnr(made: Tensor, wanted: Tensor) -> Tensor:
 def in_words(quality: Mapping[str, float | None]) -> list[str]:
     """Say in sentences what was measured."""
     told = [
-        f"{quality['samples']} held-out samples of the generator are reconstructed with "
+        f"held-out samples of the generator ({quality['samples']}) are reconstructed with "
         f"{quality['psnr']:.2f} dB (the mean code: {quality['mean_psnr']:.2f} dB); the mean squared error of "
         f"their codes is {quality['latent']:.3f} in standard units"
     ]
     if quality.get("real_psnr") is not None:
         told.append(
-            f"{quality['real']} held-out pictures of the folder are reconstructed with "
+            f"held-out real pictures ({quality['real']}) are reconstructed with "
             f"{quality['real_psnr']:.2f} dB (the mean code: {quality['real_mean_psnr']:.2f} dB)"
         )
     if quality.get("classes") is not None:
