@@ -93,6 +93,14 @@ def test_names_are_those_of_the_published_lists_in_order(narrow: tuple[str, str]
     assert len(attribute) == len(set(attribute_names())) == 102
 
 
+def test_the_size_of_the_input_is_told(narrow: tuple[str, str]) -> None:
+    for checkpoint, size in ((narrow[0], (224, 224)), ("bundled:rooms", (64, 64))):
+        assert ganstrata.load_scorer("category", checkpoint=checkpoint, device="cpu").input_size == size
+    attribute = ganstrata.load_scorer("attribute", checkpoint="bundled:rooms", device="cpu")
+    assert attribute.input_size == (64, 64)
+    assert ganstrata.load_scorer("hue", device="cpu").input_size is None
+
+
 def test_probabilities_add_up_and_indoor_is_a_part_of_them(narrow: tuple[str, str]) -> None:
     scorer = ganstrata.load_scorer("category", checkpoint=narrow[0], device="cpu")
     scores = scorer.score(ganstrata.Rendering(torch.rand(2, 3, 40, 40)))
