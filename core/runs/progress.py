@@ -46,7 +46,7 @@ class Step:
             rate = self.rate
             left = (self.total - self.done) / max(rate, 1e-9)
             self._report.line(
-                f"{self.label}: {self.done} of {self._at_most}{self.total}, {rate:.0f}/s, "
+                f"{self.label}: {self.done} of {self._at_most}{self.total}, {speed(rate)}, "
                 f"{self._at_most}{duration(left)} left{self._note}"
             )
 
@@ -138,6 +138,15 @@ class Progress:
                 yield
             finally:
                 self._bar = None
+
+
+def speed(rate: float) -> str:
+    """Return how much is finished in a second as text; below 1, how long one takes.
+
+    >>> speed(12.4), speed(0.4), speed(0.001)
+    ('12/s', '2.5 s each', '1000.0 s each')
+    """
+    return f"{rate:.0f}/s" if rate >= 1.0 or rate <= 0.0 else f"{1.0 / rate:.1f} s each"
 
 
 def duration(seconds: float) -> str:
