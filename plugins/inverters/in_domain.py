@@ -8,9 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...core.errors import UserError
-from ...core.inversion.encoders.encoder import PictureEncoder
-from ...core.inversion.encoders.encoder_file import bundled_encoder, load_encoder
+from ...core.inversion.encoders.chosen import ChosenEncoder
 from ...core.plugins.base import owner_of
 from ...core.plugins.contracts import Generator
 from ...core.plugins.inverter import Inversion, InversionTask
@@ -47,7 +45,7 @@ class InDomain(Searching):
 
     def __init__(self, config: Config, device: torch.device) -> None:
         super().__init__(config, device)
-        self._loaded: tuple[Generator, PictureEncoder] | None = None
+        self._chosen = ChosenEncoder(config.checkpoint, "in_domain", "refine with `w+`")
 
     def check_generator(self, generator: Generator) -> None:
         """Refuse a generator without gradients, or for which there is no encoder.
@@ -56,23 +54,7 @@ class InDomain(Searching):
             UserError: says what is missing.
         """
         super().check_generator(generator)
-        self.encoder(generator)
-
-    def encoder(self, generator: Generator) -> PictureEncoder:
-        """Return the encoder, read once for a generator.
-
-        Raises:
-            UserError: there is none, or it is of another generator.
-        """
-        if self._loaded is None or self._loaded[0] is not generator:
-            name = self.config.checkpoint or bundled_encoder(generator)
-            if name is None:
-                raise UserError(
-                    f"no encoder is bundled for {owner_of(generator)}; train one with `ganstrata encoder "
-                    "train` and give it as in_domain.checkpoint, or refine with `w+`"
-                )
-            self._loaded = generator, load_encoder(name, generator)
-        return self._loaded[1]
+        self.checkpoint = self._chosen.of(generator).sha256
 
     def invert(self, task: InversionTask, start: Inversion | None) -> Inversion:
         """Return codes whose pictures are nearer, and which the encoder finds in them.
@@ -82,7 +64,7 @@ class InDomain(Searching):
             DataError: a loss is not finite.
         """
         start = required_start(start, self)
-        encoder, standard = self.encoder(task.generator), codes_standard(task, start)
+        encoder, standard = self._chosen.of(task.generator), codes_standard(task, start)
         moved = in_w_plus(task, start)
         units, jitter = Variable(moved.units), Jitter(self.config, task)
 
