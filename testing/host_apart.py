@@ -24,7 +24,7 @@ class HostApart(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Args:
         mode: makes tensors without values.
-        made_up: whether values of the device can be read. They are ones; else reading is an error.
+        made_up: whether values of the device can be read, see `_made_up`; else that is an error.
 
     Attributes:
         waits: operation and place in the code of all that waits, but for `Fetch`, which does so one batch
@@ -86,15 +86,22 @@ def _crosses(one: torch.device, other: torch.device | None) -> bool:
 
 
 def _made_up(func: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
-    """Return ones in place of what is read from the device; None if nothing is read."""
+    """Return what is made up in place of values read from the device; None if nothing is read.
+
+    A single value is 1 or True. Others are 1 or True too, but floats vary between 0 and 1.
+    """
     name = func.overloadpacket.__name__
     if name == "equal":
         return True
-    if name == "_local_scalar_dense":
-        return torch.ones((), dtype=args[0].dtype).item() if args[0].device.type != "cpu" else None
-    if name == "_to_copy" and torch.device(options.get("device") or args[0].device).type == "cpu":
-        with unset_fake_temporarily():
-            return torch.ones(args[0].shape, dtype=options.get("dtype") or args[0].dtype)
+    with unset_fake_temporarily():
+        if name == "_local_scalar_dense":
+            return torch.ones((), dtype=args[0].dtype).item()
+        if name == "_to_copy" and torch.device(options.get("device") or args[0].device).type == "cpu":
+            dtype = options.get("dtype") or args[0].dtype
+            if not dtype.is_floating_point:
+                return torch.ones(args[0].shape, dtype=dtype)
+            steps = torch.arange(1, args[0].numel() + 1, dtype=torch.float64)
+            return (0.5 + 0.5 * (steps * steps).sin()).to(dtype).view(args[0].shape)  # irregular
     return None
 
 

@@ -92,7 +92,7 @@ class _Flat(Generator):
 
     def style(self, s: int, code: torch.Tensor) -> torch.Tensor:
         """Return the style (N, 2 WIDTH)."""
-        return code @ self.style_weights(s).T
+        return code @ self.style_weights(s).to(code.device).T
 
     def style_weights(self, s: int) -> torch.Tensor:
         """Return weights (2 WIDTH, WIDTH) of full rank, for learners that factorise them."""

@@ -230,7 +230,7 @@ def moved(
     Args:
         plugin: a generator, a scorer, or an object that holds several.
         left: tensors, by `id`, that stay on the processor, with their names.
-        made_up: whether values of the device can be read, as ones; else that is an error.
+        made_up: whether values of the device can be read, though they are made up; else that is an error.
     """
     mode, mover = _mode(), Mover(_mode(), device(), left)
     _Backend.active = True

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from built_in_plugins import GENERATORS, SCORERS
+from built_in_plugins import GENERATORS, LEARNERS, SCORERS
 from ganstrata import Concept, Scorer, Stream, load_generator, load_scorer
 from ganstrata.core.plugins.pending import Pending
 from ganstrata.core.rescoring.measure import Movement, OwnStep, baseline_of, changes_along, own_changes
+from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
+from ganstrata.core.semantics.extractor_file import save_extractor
 from ganstrata.core.strata.displacements import Displacement, displacement, edited
 from ganstrata.core.strata.moves import jitter, move, move_to, signed_distance
 from ganstrata.core.strata.scored_generator import ScoredGenerator
 from ganstrata.core.strata.units import UnitEdit
 from ganstrata.testing import DoesNotApply, second_device
 from ganstrata.testing.host_apart import HostApart
+from ganstrata.testing.learner_checks import _learn, _planted
 from ganstrata.testing.leftovers import left_behind
+from ganstrata.testing.planted import flat
 from ganstrata.testing.scorer_checks import SIDE, pictures
 from ganstrata.testing.subject import Subject
+from planted_semantics import CLASSES, Linear, planted_samples
 from torch._subclasses.fake_tensor import DataDependentOutputException
 
 CPU = torch.device("cpu")
@@ -214,3 +222,58 @@ def test_edits(small: ScoredGenerator) -> None:
             jitter(moved, step.codes, 1.0, torch.zeros(codes.shape), layers)
             passed.with_units([UnitEdit(2, [0, 3], [1.0, 2.0]), UnitEdit(2, [1], 1.0, where)])
         assert apart.waits == []
+
+
+def test_a_batch_with_an_extractor_of_feature_maps(tmp_path: Path) -> None:
+    samples = planted_samples()
+    extractor = Extractor(
+        Architecture("LSE", samples.maps, CLASSES, (8, 8)), [Linear().head], MadeFor.of(samples.generator)
+    )
+    save_extractor(extractor, tmp_path / "e.safetensors")
+    scorer = load_scorer("extractor", checkpoint=str(tmp_path / "e.safetensors"), device="cpu")
+    scored = _warmed(ScoredGenerator(generator=samples.generator, scorers={"object": scorer}, batch=2))
+    with second_device.moved(scored) as apart, torch.inference_mode():
+        for _ in _warm(apart):
+            latents, _, codes = scored.draw(0, Stream.PROBING)
+            passed = scored.render(codes, None, latents.index, Stream.PROBING, late=True)
+            assert not scored.begin_score(passed.rendering).at_once
+        assert apart.waits == []
+
+
+def test_values_that_are_read_are_made_up_where_that_is_asked_for_and_noted() -> None:
+    with second_device.moved([], made_up=True) as apart:
+        there = torch.zeros(2).to(second_device.device(), non_blocking=True)
+        assert apart.waits == []
+        assert float(there.sum()) == 1.0
+        assert bool((there > 5.0).any())
+        assert there.to("cpu").std() > 0.0
+        assert torch.equal(there, there + 1.0)
+    assert len(apart.waits) == 4
+
+
+# linear_svm goes on until values have converged; assessor chooses by values; an estimator is on the host.
+LEARN = sorted(LEARNERS.keys() - {"linear_svm", "linear_svm by layer", "assessor", "an estimator"})
+WITH_GRADIENTS = ("joint", "steer", "sae")
+
+
+def _learn_there(label: str) -> None:
+    """Learn from planted samples on the stand-in, where what is read is made up. No devices may be mixed."""
+    plugin, config = LEARNERS[label]
+    subject = Subject("boundary", plugin, config)
+    samples = _planted(subject, scored=False)
+    with second_device.moved([subject.built, samples, flat()], made_up=True):
+        _learn(subject, samples)
+
+
+@pytest.mark.parametrize("label", sorted({*LEARN} - {*WITH_GRADIENTS}))
+def test_learners_mix_no_devices(label: str) -> None:
+    _learn_there(label)
+
+
+def test_learners_by_gradients_mix_no_devices() -> None:
+    """In a process of its own: torch counts devices when it computes the first gradients."""
+    code = f"import test_no_waiting as t\nfor label in {WITH_GRADIENTS}: t._learn_there(label)"
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
