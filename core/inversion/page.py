@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from markupsafe import Markup
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,7 +21,7 @@ from ..messages import quantity
 from ..runs.inversions import CODES, INDEX, WEIGHTS
 from ..storage.disk import read_bytes
 from .curves import loss_chart
-from .parts import Part, picture_names
+from .parts import Part, filled_in, picture_names
 from .work import Task
 
 PAGE = "inversion.html"
@@ -114,6 +115,9 @@ def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
         near = part.measures.get("psnr_to_truth")
         words = "" if near is None else f"PSNR to the truth {number(near, 1)} dB"
         shown.append(_shown(made, "Restored", words))
+        pixels = torch.from_numpy(opaque(made).copy()).movedim(-1, 0) / 255.0  # a read one is not writable
+        if (filled := filled_in(one, pixels)) is not None:
+            shown.append(_shown(to_pixels(filled[None])[0], "Filled in", "given pixels stay"))
     if one.truth is not None:
         truth = to_pixels(one.truth[None])[0]
         shown += [

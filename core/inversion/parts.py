@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..checkpoints import Values
 from ..checkpoints.values import OWN
@@ -57,6 +58,20 @@ def picture_names(name: str) -> tuple[str, str]:
     return f"{PICTURES}/{name}.target.png", f"{PICTURES}/{name}.png"
 
 
+def filled_in(given: Given, made: Tensor) -> Tensor | None:
+    """Return a picture whose known pixels are the given ones, and the others made, (3, H, W).
+
+    None if all pixels are known, or the given picture has another size than the made one.
+
+    Args:
+        given: the picture with its mask.
+        made: what the generator makes (3, H, W).
+    """
+    if given.known is None or given.known.shape[1:] != made.shape[1:]:
+        return None
+    return given.known * given.picture + (1.0 - given.known) * made
+
+
 def write_part(
     folder: Path, key: str, given: Given, number: int, found: Inverted, generator: Generator
 ) -> None:
@@ -78,6 +93,8 @@ def write_part(
         target: png(to_pixels(given.picture[None])[0]),
         made: png(to_pixels(found.picture[None])[0]),
     }
+    if (filled := filled_in(given, found.picture)) is not None:
+        files[f"{PICTURES}/{given.name}.filled.png"] = png(to_pixels(filled[None])[0])
     if any(found.inversion.weights):
         files[f"{WEIGHTS}/{given.name}.safetensors"] = weights_bytes(
             found.inversion.weights[0], generator=generator.fingerprint, picture=given.name

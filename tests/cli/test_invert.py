@@ -122,6 +122,8 @@ def test_restoration(invoke, photographs, tmp_path, monkeypatch, kind, more, fol
     page = (out / "inversion.html").read_text(encoding="utf-8")
     assert "Restored" in page
     assert "Difference from truth" in page
+    assert ("Filled in" in page) == (kind == "inpaint")
+    assert (out / "pictures" / "one.filled.png").exists() == (kind == "inpaint")
     again = invoke("restore", kind, photographs / "one.png", *QUICK, *more)
     assert again.exit_code == 0, again.output
     assert "PSNR to the truth" not in again.output  # what was computed with a truth is not taken for this

@@ -14,7 +14,7 @@ from ganstrata.core.inversion.folder import invert_into
 from ganstrata.core.inversion.given import names_of
 from ganstrata.core.inversion.invert import condition_of, invert_batch
 from ganstrata.core.inversion.page import AMPLIFIED, PAGE, _difference
-from ganstrata.core.inversion.parts import read_part, write_part
+from ganstrata.core.inversion.parts import filled_in, read_part, write_part
 from ganstrata.core.runs.inversion_file import codes_bytes
 from ganstrata.core.runs.inversions import CODES, INDEX, read_inversion
 from ganstrata.core.storage.filenames import is_safe_stem
@@ -111,6 +111,10 @@ def test_pictures_with_and_without_masks_are_in_one_batch():
         assert together[i].measures["psnr"] == pytest.approx(alone.measures["psnr"], abs=1e-3)
     (whole,) = invert_batch(made.method, [given(2)[1]], [1])
     assert not torch.allclose(whole.inversion.codes, together[1].inversion.codes, atol=1e-3)
+    filled = filled_in(pictures[1], together[1].picture)
+    assert torch.equal(filled[:, 4:], pictures[1].picture[:, 4:])
+    assert torch.equal(filled[:, :4], together[1].picture[:, :4])
+    assert filled_in(pictures[0], together[0].picture) is None
     picture = together[1].picture.clamp(0, 1)
     error = ((picture - pictures[1].observed)[:, 4:] ** 2).mean()
     assert together[1].measures["psnr"] == pytest.approx(float(-10 * error.log10()), abs=1e-3)
