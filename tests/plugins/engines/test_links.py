@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from ganstrata.core.plugins.engine import Job, JobOutcome
-from ganstrata.plugins.engines.links import Event, Invitation, Links
+from ganstrata.plugins.engines.links import SILENCE, Event, Invitation, Links
 from processes import until
 
 
@@ -54,6 +54,15 @@ def test_jobs_go_to_a_worker_and_what_it_says_comes_back(links: Links) -> None:
     assert not links.has(7)
     links.send(7, Job(4, none, None))  # it is gone, which was said
     links.cut(7)
+
+
+def test_a_machine_that_is_gone_is_noticed(links: Links) -> None:
+    with linked(links.invitation(1)):
+        until(lambda: links.has(1))
+        client = links._linked[1][0]
+        assert client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        for name, value in SILENCE.items():
+            assert client.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
 
 
 def test_what_cannot_be_read_ends_the_connection_with_the_reason(links: Links) -> None:

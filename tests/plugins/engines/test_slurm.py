@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 import threading
@@ -22,7 +23,7 @@ from ganstrata.core.plugins.engine import Job, JobOutcome
 from ganstrata.core.runs.engines.run_engine import RunEngine
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.plugins.engines.links import Invitation
-from ganstrata.plugins.engines.slurm import Slurm
+from ganstrata.plugins.engines.slurm import WARNING, Slurm, _become
 from processes import is_alive, until
 
 CPU = torch.device("cpu")
@@ -302,6 +303,31 @@ def test_what_would_not_be_an_option_of_a_script_is_refused(options: dict[str, A
     config["engine"] = {"use": "slurm", "workers": 2, "with": options}
     with pytest.raises(ConfigError, match="engine -> with -> "):
         validate(config, "test")
+
+
+@pytest.mark.parametrize("warning", ["USR2", "USR1"])
+def test_the_warning_that_the_time_is_nearly_over_fails_no_task(
+    warning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def act(*given: object) -> None:
+        seen.append(
+            (given, signal.getsignal(getattr(signal, f"SIG{warning}")), signal.getsignal(signal.SIGTERM))
+        )
+
+    seen: list[object] = []
+    before = {one: signal.getsignal(one) for one in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)}
+    monkeypatch.setattr("ganstrata.plugins.engines.slurm.work", act)
+    monkeypatch.delenv(WARNING, raising=False)
+    if warning != "USR2":
+        monkeypatch.setenv(WARNING, warning)
+    try:
+        for one in before:
+            signal.signal(one, signal.default_int_handler)
+        _become(1, "cpu", 2)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert seen == [((1, "cpu", 2), signal.SIG_IGN, signal.SIG_DFL)]
 
 
 @pytest.fixture(scope="module")
