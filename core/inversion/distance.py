@@ -24,6 +24,8 @@ from .perceptual import Perceptual
 from .restoration import Degradation
 from .similarity import composited, ms_ssim, squared_error
 
+PERCEPTUAL = 0.1  # default weight; with 0.8, as e4e has for LPIPS, PSNR and MS-SSIM end lower
+
 
 @dataclass(frozen=True)
 class DistanceRule:
@@ -42,7 +44,7 @@ class DistanceRule:
     """
 
     pixel: float = 1.0
-    perceptual: float = 0.8
+    perceptual: float = PERCEPTUAL
     ms_ssim: float = 0.0
     network: Perceptual | None = None
     degradation: Degradation | None = None

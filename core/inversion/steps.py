@@ -19,6 +19,7 @@ from ..plugins.contracts import Generator
 from ..plugins.inverter import Inverter
 from ..plugins.registry import registry
 from ..runs.loading import build
+from .distance import PERCEPTUAL
 
 NONE = "none"
 BEST = "best"  # the step that needs no gradients
@@ -43,7 +44,9 @@ class DistanceWeights(PluginConfig):
     """Set the weights of the terms of the distance."""
 
     pixel: float = Field(default=1.0, ge=0.0, le=1e6, description="weight of the mean squared error")
-    perceptual: float = Field(default=0.8, ge=0.0, le=1e6, description="weight of the perceptual distance")
+    perceptual: float = Field(
+        default=PERCEPTUAL, ge=0.0, le=1e6, description="weight of the perceptual distance"
+    )
     ms_ssim: float = Field(default=0.0, ge=0.0, le=1e6, description="weight of 1 - MS-SSIM")
 
 

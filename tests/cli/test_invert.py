@@ -30,7 +30,7 @@ def test_a_folder_of_pictures_is_inverted_and_the_same_command_does_nothing(invo
     assert f"Page: {out / 'inversion.html'}" in done.output
     index = json.loads((out / "invert.json").read_text(encoding="utf-8"))
     assert index["finished"] is True
-    assert index["distance"].startswith("1 MSE + 0.8 perceptual(attribute bundled:rooms ")
+    assert index["distance"].startswith("1 MSE + 0.1 perceptual(attribute bundled:rooms ")
     assert [one["fit"]["rule"] for one in index["pictures"]] == ["centre", "centre"]
     assert "1 m" not in index["pictures"][0]["notes"]
     page = (out / "inversion.html").read_text(encoding="utf-8")
