@@ -114,7 +114,7 @@ def test_every_hook_is_documented_with_its_arguments() -> None:
     text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
     hooks = registry().hooks
     names = [name for name in vars(hooks.hook) if name.startswith(PROJECT)]
-    assert len(names) == 9
+    assert len(names) == 10
     for name in names:
         assert f"`{name}({', '.join(getattr(hooks.hook, name).spec.argnames)})`" in text
 
