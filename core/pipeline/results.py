@@ -54,10 +54,6 @@ class Results(Run):
         Raises:
             RunError: the stage `synthesize` is not complete, or its files are damaged.
             UserError: `rows` is not positive.
-
-        Example:
-            >>> blocks = open_run("runs/rooms").sample_blocks()  # doctest: +SKIP
-            >>> sum((block.of("colour/red") > 0.5).sum() for block in blocks)  # doctest: +SKIP
         """
         if rows < 1:
             raise UserError(f"a block has at least one row; got rows={rows}")

@@ -119,8 +119,8 @@ class Classes(Searching):
 def first_logits(chosen: Tensor, classes: int, doubt: float) -> Tensor:
     """Return a (N, Y) whose softmax is 1 - doubt for the chosen class (N,), and the rest for all others.
 
-    >>> first_logits(torch.tensor([1]), 3, 0.2).softmax(dim=1).round(decimals=3).tolist()
-    [[0.1, 0.8, 0.1]]
+    >>> (10 * first_logits(torch.tensor([1]), 3, 0.2).softmax(dim=1)).round().int().tolist()
+    [[1, 8, 1]]
     """
     one_hot = torch.nn.functional.one_hot(chosen, classes).float()
     return one_hot * math.log((1.0 - doubt) * (classes - 1) / doubt)
