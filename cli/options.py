@@ -58,9 +58,8 @@ class Limited(click.ParamType):  # type: ignore[type-arg]  # generic since click
         """Convert a value; a number that is not finite is not within the limits."""
         number: float = self._type.convert(cast("float", value), param, ctx)
         if not self._least <= number <= self._most:
-            self.fail(
-                f"{value} is not a {self.name} from {self._least:.15g} to {self._most:.15g}.", param, ctx
-            )
+            least, most = (str(x) if isinstance(x, int) else f"{x:.15g}" for x in (self._least, self._most))
+            self.fail(f"{value} is not a {self.name} from {least} to {most}.", param, ctx)
         return number
 
 

@@ -19,7 +19,7 @@ from ..storage.json_values import JsonObject, JsonValue
 from .given import Given
 from .invert import Method
 
-FORMAT = 1  # of what is stored of a picture; a higher one computes all again
+FORMAT = 2  # of what is stored of a picture; a higher one computes all again
 
 
 def plugin_facts(kind: Kind, plugin: Plugin) -> JsonObject:

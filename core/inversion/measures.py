@@ -20,7 +20,8 @@ def measured(rule: DistanceRule, rendering: Rendering, given: Sequence[Given]) -
     """Return the measures of each picture.
 
     `psnr`, `ms_ssim` and, with a network, `perceptual` compare what the degradation makes of the generator's
-    picture with what was given, on known pixels; `psnr_to_truth` compares whole pictures with the truth.
+    picture with what was given, on known pixels: unknown ones count as equal, and the difference is divided
+    by the known share, as in `Distance`. `psnr_to_truth` compares whole pictures with the truth.
 
     Args:
         rule: what was compared in the search.
@@ -35,11 +36,13 @@ def measured(rule: DistanceRule, rendering: Rendering, given: Sequence[Given]) -
     if any(mask is not None for mask in masks):
         ones = torch.ones(1, *wanted.shape[-2:])
         known = torch.stack([ones if mask is None else mask for mask in masks]).to(images)
+    share = 1.0 if known is None else known.flatten(1).mean(dim=1)  # (N,)
     whole = composited(seen, wanted, known)
-    columns = {"psnr": psnr(seen, wanted, known).clamp(max=HIGHEST), "ms_ssim": ms_ssim(whole, wanted)}
+    structure = 1.0 - (1.0 - ms_ssim(whole, wanted)) / share
+    columns = {"psnr": psnr(seen, wanted, known).clamp(max=HIGHEST), "ms_ssim": structure.clamp(min=0.0)}
     if rule.network is not None:
         features = [rule.network.features(Rendering(x, composed=True)) for x in (whole, wanted)]
-        columns["perceptual"] = rule.network.compare(features[0], features[1])
+        columns["perceptual"] = rule.network.compare(features[0], features[1]) / share
     rows: list[Measures] = [
         {name: float(values[i]) for name, values in columns.items()} for i in range(len(given))
     ]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch.nn.functional as F
+from torch import Tensor
+
 from ..errors import UserError
 from ..messages import quantity
 from ..plugins.contracts import Generator
@@ -78,13 +81,28 @@ def taken_degraded(
             observed = degradation.spoilt(observed[None], [i], seed)[0]
         elif degradation.size(height, width) == (height, width):
             observed = degradation(observed[None])[0]  # grey of what may have colours
-        mask = None if known is None or known.shape[1:] != observed.shape[1:] else known
+        mask = None if known is None else whole_known(known, *observed.shape[1:])
         whole = degradation.whole(
             observed[None].clamp(0.0, 1.0), None if mask is None else mask[None], height, width
         )[0]
         truth = truths[i].picture if truths else None
         given.append(replace(one, picture=whole, observed=observed.contiguous(), known=mask, truth=truth))
     return Taken(tuple(given), chosen.notes)
+
+
+def whole_known(known: Tensor, height: int, width: int) -> Tensor:
+    """Return the mask of a picture that was averaged down: a pixel is as known as the least of its own.
+
+    Args:
+        known: (1, H, W) in [0, 1].
+        height: divides H.
+        width: divides W.
+
+    >>> import torch
+    >>> whole_known(torch.tensor([[[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]]]), 1, 2).tolist()
+    [[[1.0, 0.0]]]
+    """
+    return -F.adaptive_max_pool2d(-known, (height, width))
 
 
 def _truths(

@@ -73,7 +73,7 @@ def chosen_names(
         refine = ("z",) if generator.space == "z" else ("w+",)
     if NONE in refine and len(refine) > 1:
         raise UserError("--refine none stands alone: it means that no step refines what was found")
-    names = (embed or default_embed, *(name for name in refine if name != NONE))
+    names = (default_embed if embed is None else embed, *(name for name in refine if name != NONE))
     for i, name in enumerate(names):
         wanted, option = ("refine", "--refine") if i else ("embed", "--embed")
         if _class(name).step != wanted:
@@ -121,9 +121,10 @@ def options_of(names: Sequence[str], settings: Sequence[str]) -> dict[str, dict[
     for text in settings:
         name, dot, _ = text.partition("=")[0].partition(".")
         if not dot or name not in options:
+            hint = "" if name in options else nearest(name, options)
             raise UserError(
                 f"--set {visible(text)}: write it as NAME.FIELD=VALUE; the names here are "
-                f"{listed(options, 20)}.{nearest(name, options)}"
+                f"{listed(options, 20)}.{hint}"
             )
         override(options, text)
     return options

@@ -250,7 +250,9 @@ def _floats(array: Any, where: str, sizes: Sequence[int | None] | None) -> Tenso
         raise DataError(f"{where} has shape {' x '.join(map(str, shape))}; {wanted} is needed")
     if not np.isfinite(array).all():
         raise DataError(f"{where} holds numbers that are not finite")
-    return torch.from_numpy(np.ascontiguousarray(array))
+    return torch.from_numpy(
+        np.ascontiguousarray(array).reshape(shape)
+    )  # which makes a number () an array (1,)
 
 
 def _integers(array: Any, where: str, n: int) -> Tensor:

@@ -8,9 +8,13 @@ import pytest
 import torch
 from ganstrata import DataError, UserError
 from ganstrata.core.inversion.commands import method_of
+from ganstrata.core.inversion.distance import DistanceRule
 from ganstrata.core.inversion.invert import invert_batch
+from ganstrata.core.inversion.measures import measured
 from ganstrata.core.inversion.restoration import Downsample, Grey, Mask, Noise
 from ganstrata.core.inversion.restore import Loss, taken_degraded
+from ganstrata.core.inversion.similarity import ms_ssim
+from ganstrata.core.plugins.records import Rendering
 from inverted_fakes import RULE, given, layered, task
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
@@ -66,6 +70,46 @@ def test_what_is_behind_the_mask_is_the_truth_alone():
     assert torch.allclose(one.truth, WHOLE, atol=1e-6)
     with pytest.raises(UserError, match="Give a --mask: white is known"):
         degraded(Loss(Mask()))
+
+
+def test_a_mask_of_a_picture_that_is_averaged_down_goes_along():
+    mask = np.full((8, 8), 255, dtype=np.uint8)
+    mask[0, 5] = 0
+    (one,) = degraded(Loss(Downsample(2, "area"), spoil=True), masks=mask)
+    assert one.known[0, 0].tolist() == [1.0, 1.0, 0.0, 1.0]  # of four pixels that are averaged one is unknown
+    assert one.known.sum() == 15.0
+    wide = np.repeat(PIXELS, 2, axis=1)
+    loss = Loss(Downsample(2, "area"), spoil=True)
+    (padded,) = taken_degraded(wide, layered(), loss, crop="pad").given
+    assert padded.known[0, :, 0].tolist() == [0.0, 1.0, 1.0, 0.0]  # the margin
+
+
+def test_measures_of_a_masked_picture_are_those_of_its_known_part():
+    class Gap:
+        """Mean absolute difference."""
+
+        name = "gap"
+
+        def features(self, rendering):
+            return [rendering.images]
+
+        def compare(self, a, b):
+            return (a[0] - b[0]).abs().mean(dim=(1, 2, 3))
+
+    rule = DistanceRule(network=Gap())
+    (one,) = given(1)
+    known = torch.zeros(1, 8, 8)
+    known[:, :, :2] = 1.0
+    images = (one.observed[None] + 0.1).clamp(0.0, 1.0)
+    gap = (images[0] - one.observed)[:, :, :2].abs().mean()
+    (row,) = measured(rule, Rendering(images), [replace(one, known=known)])
+    assert row["perceptual"] == pytest.approx(float(gap), abs=1e-6)
+    partly = one.observed[None] + known * (images - one.observed)
+    structure = 1.0 - 4.0 * (1.0 - float(ms_ssim(partly, one.observed[None])))
+    assert row["ms_ssim"] == pytest.approx(max(structure, 0.0), abs=1e-5)
+    assert 0.0 < row["ms_ssim"] < 1.0
+    terms = rule.to(one.observed[None], known[None]).terms(Rendering(images))
+    assert row["perceptual"] == pytest.approx(float(terms["perceptual"]), abs=1e-6)
 
 
 def test_truths_are_one_for_each():

@@ -38,7 +38,9 @@ def inversion(**changes: Any) -> Inversion:
         latent=draw(N, D),
         space="w",
         noise={0: draw(N, 1, 8, 8), 5: draw(N, 1, 4, 4)},
-        weights=tuple({"s1.weight": draw(2, 3)} for _ in range(N)),
+        weights=tuple(
+            {"s1.weight": draw(2, 3), "s1.strength": draw()} for _ in range(N)
+        ),  # one of them a number
         mixture=Mixture(draw(N, 2, L, D), draw(N, 2, 5), 3),
         losses=draw(6, N),
     )
@@ -71,10 +73,10 @@ def test_what_is_written_is_read_again(tmp_path):
     assert torch.equal(read.latent, value.latent)
     assert read.noise.keys() == {0, 5}
     assert all(torch.equal(read.noise[s], value.noise[s]) for s in (0, 5))
-    assert [weights.keys() for weights in read.weights] == [{"s1.weight"}] * N
-    assert all(
-        torch.equal(a["s1.weight"], b["s1.weight"]) for a, b in zip(read.weights, value.weights, strict=True)
-    )
+    for a, b in zip(read.weights, value.weights, strict=True):
+        assert a.keys() == b.keys() == {"s1.weight", "s1.strength"}
+        assert a["s1.strength"].shape == ()
+        assert all(torch.equal(a[name], b[name]) for name in b)
     assert torch.equal(read.mixture.codes, value.mixture.codes)
     assert torch.equal(read.mixture.weights, value.mixture.weights)
     assert read.mixture.stratum == 3
