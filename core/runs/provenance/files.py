@@ -110,10 +110,11 @@ def all_files(folder: Path) -> Iterator[Path]:
 
 
 def _bundle(value: str) -> str | None:
-    """Return the digest of a bundled checkpoint, or None if no bundle has this name."""
-    files = (
-        sorted(WEIGHTS.glob(f"{value.removeprefix(BUNDLED)}.*.safetensors"))
-        if "/" not in value and "*" not in value
-        else []
-    )
+    """Return the digest of what a run reads of a bundled checkpoint, or None if no bundle has this name.
+
+    Its encoder is left out: no run reads it, and an inversion has its digest in keys of its own.
+    """
+    name = value.removeprefix(BUNDLED)
+    found = [] if "/" in name or "*" in name else sorted(WEIGHTS.glob(f"{name}.*.safetensors"))
+    files = [file for file in found if file.name != f"{name}.encoder.safetensors"]
     return hashlib.sha256("".join(map(file_hash, files)).encode()).hexdigest()[:DIGEST] if files else None

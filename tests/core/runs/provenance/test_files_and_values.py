@@ -43,6 +43,15 @@ def test_a_bundle_counts_by_its_files() -> None:
     assert list(files_named({"checkpoint": "bundled:rooms"})) == ["checkpoint"]
 
 
+def test_a_bundle_counts_by_what_runs_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganstrata.core.runs.provenance.files.WEIGHTS", tmp_path)
+    digests = []
+    for role in ("generator", "encoder", "scenes"):
+        (tmp_path / f"flats.{role}.safetensors").write_bytes(role.encode())
+        digests.append(files_named(["bundled:flats"])["0"])
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_values_are_collected_at_any_depth() -> None:
     assert dict(values_in({"a": ["x", {"b": ("y",)}], "c": {"z"}, "d": Path("w")})) == {
         "a.0": "x",
