@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -12,16 +13,16 @@ from ..messages import listed, quantity
 from ..runs.begin import differing
 from ..runs.inversion_file import codes_bytes
 from ..runs.inversion_rows import joined
-from ..runs.inversions import CODES, INDEX
+from ..runs.inversions import CODES, INDEX, WEIGHTS
 from ..runs.lock import locked
 from ..runs.progress import Progress
-from ..storage.disk import write_bytes
+from ..storage.disk import remove, write_bytes
 from ..storage.json_values import JsonObject
 from ..storage.result_folder import faults_of, index_text, read_index
 from .invert import Inverted
 from .keys import key_of, provenance_of
 from .page import PAGE, inversion_page
-from .parts import Part, discard_part, picture_names, read_part, write_part
+from .parts import PARTS, PICTURES, Part, discard_part, picture_names, read_part, write_part
 from .work import Task, compute
 
 WHAT = "folder of inverted pictures"
@@ -42,7 +43,7 @@ def invert_into(task: Task, out: Path, progress: Progress | None = None) -> tupl
     """
     progress = progress or Progress(quiet=True)
     provenance = provenance_of(task.method)
-    with locked(out, INDEX, WHAT):
+    with locked(out, INDEX, WHAT), _begun_or_gone(out):
         old = _index_of(out)
         if old is not None:
             _check_same(out, old, task)
@@ -61,6 +62,19 @@ def invert_into(task: Task, out: Path, progress: Progress | None = None) -> tupl
         parts = _read(task, out, keys)
         _finish(task, out, provenance, _all_there(parts))
     return _all_there(parts)
+
+
+@contextmanager
+def _begun_or_gone(out: Path) -> Iterator[None]:
+    """Take away an index that was written inside the block, if that fails before any picture is done."""
+    before = (out / INDEX).exists()
+    try:
+        yield
+    except BaseException:
+        if not before and not any((out / PARTS).glob("*.json")):
+            for name in (PARTS, PICTURES, WEIGHTS, INDEX):
+                remove(out / name)
+        raise
 
 
 def _index_of(out: Path) -> Mapping[str, object] | None:

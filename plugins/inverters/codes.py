@@ -51,7 +51,7 @@ class CodeSearch(Searching):
             UserError: there is no start, or none in this space, or the pictures give no gradients.
             DataError: a loss is not finite.
         """
-        moved = SPACES[self.space](task, required_start(start, self))
+        moved = SPACES[self.space](task, start_of_one_code(start, self))
         units, jitter = Variable(moved.units), Jitter(self.config, task)
 
         def loss(step: int) -> Loss:
@@ -76,6 +76,21 @@ def required_start(start: Inversion | None, inverter: Inverter) -> Inversion:
     if start is None:
         raise UserError(
             f"{owner_of(inverter)} refines what another step found; begin with one such as `mean` or `best`"
+        )
+    return start
+
+
+def start_of_one_code(start: Inversion | None, inverter: Inverter) -> Inversion:
+    """Return what the steps before found, for a step that moves its codes or relies on them.
+
+    Raises:
+        UserError: there were none, or their pictures are made of several codes each.
+    """
+    start = required_start(start, inverter)
+    if start.mixture is not None:
+        raise UserError(
+            f"{owner_of(inverter)} refines one code per picture, and `multi_code` found several for each; "
+            "begin with another step, or refine by `noise` or `pivotal` alone"
         )
     return start
 

@@ -12,7 +12,7 @@ from ...core.inversion.encoders.chosen import ChosenEncoder
 from ...core.plugins.base import owner_of
 from ...core.plugins.contracts import Generator
 from ...core.plugins.inverter import Inversion, InversionTask
-from .codes import CodeConfig, Jitter, added, prior_penalty, required_start
+from .codes import CodeConfig, Jitter, added, prior_penalty, start_of_one_code
 from .descent import Loss, Searching, Variable, descend
 from .spaces import codes_standard, in_w_plus
 
@@ -63,7 +63,7 @@ class InDomain(Searching):
             UserError: there is no start, or no encoder, or the pictures give no gradients.
             DataError: a loss is not finite.
         """
-        start = required_start(start, self)
+        start = start_of_one_code(start, self)
         encoder, standard = self._chosen.of(task.generator), codes_standard(task, start)
         moved = in_w_plus(task, start)
         units, jitter = Variable(moved.units), Jitter(self.config, task)

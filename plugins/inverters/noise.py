@@ -16,7 +16,7 @@ from ...core.plugins.contracts import Generator
 from ...core.plugins.inverter import Inversion, InversionTask
 from ...core.plugins.records import Inputs
 from ...core.randomness import Stream, noise_seed
-from .codes import Jitter, added, prior_penalty, required_start, spread_penalty
+from .codes import Jitter, added, prior_penalty, required_start, spread_penalty, start_of_one_code
 from .descent import Loss, Searching, Variable, descend
 from .spaces import SPACES, Moved
 from .w_plus import WPlusConfig
@@ -75,7 +75,8 @@ class Noise(Searching):
             UserError: there is no start, or the generator adds no noise, or its pictures give no gradients.
             DataError: a loss is not finite.
         """
-        config, start = self.config, required_start(start, self)
+        config = self.config
+        start = required_start(start, self) if config.codes == "still" else start_of_one_code(start, self)
         inputs = Inputs(len(start.codes), start.condition, task.index, noise_seed(task.seed, Stream.EDITING))
         first = own_noise(task.generator, inputs) | dict(start.noise)
         maps = {s: Variable(normalised(x.float()).clone()) for s, x in first.items()}

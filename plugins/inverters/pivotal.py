@@ -16,7 +16,7 @@ from ...core.plugins.inverter import Inversion, InversionTask
 from ...core.plugins.records import Rendering
 from ...core.randomness import Stream
 from ...core.runs.inversion_rows import rows_of
-from .codes import required_start
+from .codes import required_start, start_of_one_code
 from .descent import Loss, SearchConfig, Searching, Variable, descend
 
 LEAST = 0.01  # size that a tensor of smaller weights counts as having, such as one of zeros
@@ -89,7 +89,7 @@ class Pivotal(Searching):
             UserError: there is no start, or the pictures give no gradients to any weight.
             DataError: a loss is not finite.
         """
-        start = required_start(start, self)
+        start = start_of_one_code(start, self) if self.config.locality else required_start(start, self)
         n, steps = len(start.codes), self.config.steps
         with torch.no_grad():
             now = task.distance(task.render(start)).detach().clone()

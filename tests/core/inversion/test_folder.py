@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ganstrata.core.errors import MemoryExhausted, RunError
+from ganstrata.core.errors import MemoryExhausted, RunError, UserError
 from ganstrata.core.inversion.folder import invert_into
 from ganstrata.core.inversion.invert import Method, default_batch, invert_all, invert_batch
 from ganstrata.core.inversion.page import PAGE
@@ -191,3 +191,23 @@ def test_what_is_finished_is_kept_when_a_later_batch_fails(tmp_path, monkeypatch
     invert_into(task(3, batch=1), out)
     assert calls == [[0], [1], [1], [2]]
     assert read_index(out / INDEX)["finished"] is True
+
+
+def test_what_fails_before_any_picture_is_done_leaves_nothing(tmp_path, monkeypatch):
+    def refuse(self, task, start):
+        raise UserError("this step does not fit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Walk, "invert", refuse)
+        with pytest.raises(UserError, match="does not fit"):
+            invert_into(task(3), tmp_path / "new" / "out")
+        assert list(tmp_path.iterdir()) == []
+    invert_into(task(2), tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.json")}
+    (tmp_path / "out" / "parts" / "picture-1.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(Walk, "invert", refuse)
+        with pytest.raises(UserError, match="does not fit"):
+            invert_into(task(2), tmp_path / "out")
+    invert_into(task(2), tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").rglob("*.json")} == {path.name for path in before}

@@ -255,6 +255,18 @@ def test_several_codes_make_the_picture_together(task: InversionTask) -> None:
     assert found.losses[-1].tolist() == pytest.approx(distance(task, found), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("w", {}), ("w+", {}), ("z", {}), ("noise", {"codes": "w+"}), ("pivotal", {"locality": 0.1})],
+)
+def test_several_codes_are_not_refined_as_one(task: InversionTask, name: str, options: dict) -> None:
+    found = step("multi_code", codes=2, steps=1, stratum=1).invert(task, None)
+    with pytest.raises(UserError, match="`multi_code` found several for each; begin with another step"):
+        step(name, steps=1, **options).invert(task, found)
+    refined = step("noise", steps=1).invert(task, found)
+    assert refined.mixture is not None
+
+
 def test_mixing_adds_feature_maps_by_channel() -> None:
     maps = [torch.ones(1, 2, 1, 1), torch.full((1, 2, 1, 1), 10.0)]
     weights = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])  # (N, K, C)
