@@ -149,7 +149,7 @@ def manipulate(
     Examples:
       ganstrata manipulate runs/rooms --along category/bedroom
       ganstrata manipulate runs/rooms --along attribute/daylight --keep attribute/indoor_lighting --search
-      ganstrata manipulate runs/rooms --along attribute/daylight --codes inverted
+      ganstrata manipulate runs/rooms --along attribute/daylight --codes inverted/photographs
       ganstrata manipulate runs/rooms --mode joint --along layout/line:4@bottom --along colour/blue:2@6-9
     """
     with computing("Earlier results are kept; run the same command again.", quiet=quiet) as progress:

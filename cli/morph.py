@@ -74,8 +74,8 @@ def morph() -> None:
 
     \b
     Examples:
-      ganstrata morph interpolate --run runs/rooms --codes inverted --out path
-      ganstrata morph mix --run runs/rooms --codes inverted --layers 4-9 --out mixed
+      ganstrata morph interpolate --run runs/rooms --codes inverted/photographs --out path
+      ganstrata morph mix --run runs/rooms --codes inverted/photographs --layers 4-9 --out mixed
       ganstrata morph diffuse window.png rooms --run runs/rooms --box 8,8,24,24 --out diffused
     """
 
@@ -140,7 +140,7 @@ def interpolate_command(
 
     \b
     Examples:
-      ganstrata morph interpolate --run runs/rooms --codes inverted --pictures 1-hall,2-den --out path
+      ganstrata morph interpolate --run runs/rooms --codes inverted/photographs --pictures hall,den --out path
       ganstrata morph interpolate --generator bundled:rooms --seeds 0-3 --space z --steps 16 --out path
     """
     with computing(AGAIN, quiet=quiet) as progress:

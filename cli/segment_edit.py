@@ -104,7 +104,7 @@ def edit_command(
     Examples:
       ganstrata segment edit segmentations/rooms --sample 3 --out paint
       ganstrata segment edit segmentations/rooms --sample 3 --strokes paint/strokes.png --out edited
-      ganstrata segment edit segmentations/rooms --codes inverted --sample 1-sofa --out paint
+      ganstrata segment edit segmentations/rooms --codes inverted/photographs --sample 1-sofa --out paint
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
         from ..core.semantics.painting.edit_stage import PAGE, PaintRequest, edit_into

@@ -27,7 +27,10 @@ from .streams import say
     help="Boundary to edit along; may be repeated.  [default: those that re-scoring verified]",
 )
 @click.option(
-    "--step", type=LENGTH, metavar="X", help="Distance of the edit.  [default: rescoring.distance of the run]"
+    "--step",
+    type=LENGTH,
+    metavar="X",
+    help="Distance of the edit, in the unit of rescoring.distance of the run, which is the default.",
 )
 @click.option(
     "--samples",
@@ -43,8 +46,8 @@ from .streams import say
     default=39,
     show_default=True,
     metavar="N",
-    help="Samples that are inverted like the pictures, to set the threshold of warnings; 0 for none. It "
-    "takes as long as inverting N pictures.",
+    help="Samples that are inverted like the pictures, to set the threshold of warnings: at least "
+    "19, or 0 for no warnings. It takes as long as inverting N pictures.",
 )
 @click.option(
     "--consistency",
@@ -105,8 +108,8 @@ def trust(
 
     \b
     Examples:
-      ganstrata trust inverted --run runs/rooms
-      ganstrata trust inverted --generator bundled:rooms --calibrate 0
+      ganstrata trust inverted/photographs --run runs/rooms
+      ganstrata trust inverted/photographs --generator bundled:rooms --calibrate 0
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
         from ..core.inversion.trust.commands import PAGE, perform

@@ -80,7 +80,9 @@ class Manipulated:
                     if not np.isnan(distance)
                 )
                 if listing := listed(list(places)):
-                    lines.append(f"Before the edit they lie from {part.boundary.name} at {listing}")
+                    lines.append(
+                        f"Distance from {part.boundary.name} before the edit: {listing} {self.unit_in_words}"
+                    )
         return lines
 
     @property

@@ -38,7 +38,7 @@ def loss_chart(curves: Losses, name: str) -> str:
     axes = Axes(
         canvas,
         left=66.0,
-        right=WIDTH - 12.0,
+        right=WIDTH - 22.0,
         top=34.0,
         bottom=HEIGHT - 34.0,
         x=(0.0, float(max(total - 1, 1))),
@@ -46,7 +46,10 @@ def loss_chart(curves: Losses, name: str) -> str:
         x_ticks=4,
         y_ticks=3,
     )
-    axes.x_grid()
+    for tick in axes.x.ticks():
+        if tick == int(tick):  # there is no half of a step
+            axes.vertical(tick, "rule")
+            canvas.text(axes.x(tick), axes.bottom + 16, f"{tick:.0f}", css="soft", anchor="middle")
     for tick in axes.y.ticks():
         axes.horizontal(tick, "rule")
         canvas.text(axes.left - 8, axes.y(tick) + 4, significant(10.0**tick, 2), css="soft", anchor="end")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from ..messages import quantity
 from ..runs.inversions import CODES, INDEX, WEIGHTS
 from ..storage.disk import read_bytes
 from .curves import loss_chart
+from .given import Given
 from .parts import Part, filled_in, picture_names
 from .work import Task
 
@@ -87,7 +89,7 @@ def inversion_page(task: Task, parts: Sequence[Part], folder: Path) -> str:
             for step in method.steps
         ],
         "distance": method.rule.name,
-        "network": method.rule.network is not None,
+        "network": "" if method.rule.network is None else method.rule.network.name,
         "seed": method.seed,
         "notes": task.notes,
         "amplified": AMPLIFIED,
@@ -95,7 +97,8 @@ def inversion_page(task: Task, parts: Sequence[Part], folder: Path) -> str:
         "index": INDEX,
         "codes": CODES,
         "weights": WEIGHTS if any(part.inversion.weights for part in parts) else "",
-        "folder": folder.name or str(folder),
+        "folder": shlex.quote(folder.name or str(folder)),
+        "shown": {shown.head for view in views for shown in view.pictures},
     }
     return framed(__package__, "inversion.html.j2", values, asset(__package__, "inversion.css"))
 
@@ -126,16 +129,23 @@ def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
         ]
     measures = tuple((head, _value(name, part)) for name, head in _columns(task, [part]))
     chart = Markup(loss_chart(part.curves, one.name))
-    return View(one.name, one.source, tuple(shown), chart, measures, one.notes)
+    return View(one.name, one.source, tuple(shown), chart, measures, _crop(one) + one.notes)
+
+
+def _crop(one: Given) -> tuple[str, ...]:
+    """Return a sentence on the part of the file's picture that is used; none if it is all of it, as it was."""
+    fit = one.facts.get("fit")
+    if fit is None or (one.facts["width"], one.facts["height"]) == tuple(fit["placed"][2:]):
+        return ()
+    return (f"crop {fit['words']}, of {one.facts['width']} x {one.facts['height']} px",)
 
 
 def _columns(task: Task, parts: Sequence[Part]) -> list[tuple[str, str]]:
     """Return names and heads of the measures that there are."""
-    network = task.method.rule.network
     heads = {
         "psnr": "PSNR, dB",
         "ms_ssim": "MS-SSIM",
-        "perceptual": f"perceptual distance ({'' if network is None else network.name})",
+        "perceptual": "perceptual distance",
         "psnr_to_truth": "PSNR to the truth, dB",
     }
     there = {name for part in parts for name in part.measures}
@@ -152,7 +162,7 @@ def _value(name: str, part: Part) -> str:
 def _table(task: Task, parts: Sequence[Part]) -> tuple[list[str], list[list[str]]]:
     """Return heads and rows of the table of numbers."""
     columns = _columns(task, parts)
-    heads = ["picture", *(head for _, head in columns), "loss at first", "loss at last", "s per picture"]
+    heads = ["picture", *(head for _, head in columns), "distance at first", "at last", "s per picture"]
     rows = []
     for one, part in zip(task.given, parts, strict=True):
         ends = [float(losses[k]) for k in (0, -1) for _, losses in [*part.curves[:1], *part.curves[-1:]]]
@@ -171,7 +181,9 @@ def _table(task: Task, parts: Sequence[Part]) -> tuple[list[str], list[list[str]
 
 def _lead(task: Task, parts: Sequence[Part]) -> str:
     """Return the sentence under the heading."""
-    name, words = ("psnr", "PSNR")
+    name, words = "psnr", "PSNR"
+    if task.kind != "inversion":
+        words = "PSNR to what was given"
     if all("psnr_to_truth" in part.measures for part in parts):
         name, words = "psnr_to_truth", "PSNR to the truth"
     values = [part.measures[name] for part in parts]

@@ -55,7 +55,8 @@ def compute(
     before = len(task.given) - len(todo)
     if before:
         progress.say(f"{before} of {quantity(len(task.given), 'picture')} were done before")
-    with progress.stage("invert", total=len(task.given) * each, done=before * each) as step:
+    name = "invert" if task.kind == "inversion" else "restore"
+    with progress.stage(name, total=len(task.given) * each, done=before * each) as step:
         shown = _Shown(step, told=task.method.total_steps > 0)
 
         def on_found(position: int, found: Inverted) -> None:

@@ -31,6 +31,7 @@ from .inversion_file import header_of, inversion_of, read_weights
 from .inversion_rows import rows_of
 
 INDEX, CODES, WEIGHTS = "invert.json", "codes.safetensors", "weights"
+MENTIONED = 3  # folders that a message names
 UNFINISHED = "its pictures are not all inverted yet; run the same command again, which goes on"
 MENDED = "run the command again that wrote the folder, which mends it"
 
@@ -85,6 +86,13 @@ def is_inversion(path: Path) -> bool:
     return (folder / INDEX).is_file() and (folder / CODES).is_file()
 
 
+def _inside(folder: Path) -> str:
+    """Return the folders inside that were meant, such as those of `ganstrata invert` without --out."""
+    there = sorted(file.parent for file in folder.glob(f"*/{CODES}"))
+    more = f" and {len(there) - MENTIONED} more" if len(there) > MENTIONED else ""
+    return f", such as {listed([str(path) for path in there[:MENTIONED]])}{more}" if there else ""
+
+
 def read_inversion(path: Path | str, generator: Generator) -> StoredInversion:
     """Read inverted pictures.
 
@@ -106,7 +114,7 @@ def read_inversion(path: Path | str, generator: Generator) -> StoredInversion:
         if given.is_dir() and (given / INDEX).is_file():
             raise UserError(f"{given}: {UNFINISHED}")
         raise UserError(
-            f"{given} has no {CODES}; give a folder that `ganstrata invert` wrote"
+            f"{given} has no {CODES}; give a folder that `ganstrata invert` wrote{_inside(given)}"
             if given.is_dir()
             else f"{given}: {why_no_file(file)}"
         )

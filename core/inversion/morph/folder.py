@@ -154,7 +154,7 @@ def steps_text(path: Interpolated) -> str:
 
 def path_sentences(path: Interpolated) -> tuple[str, ...]:
     """Return in words how even a path is."""
-    what = f"perceptual ({path.network})" if path.network else "root mean squared difference of pixels"
+    what = f"perceptual, by {path.network}" if path.network else "root mean squared difference of pixels"
     first = (
         f"Median distance of neighbours: {np.median(path.measured):.3g} ({what}); the largest is "
         f"{path.relative.max():.1f} times as large."

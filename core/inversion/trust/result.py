@@ -99,15 +99,15 @@ class Trust:
                 unit = unit_in_words(self.edits.unit, styles=False)
                 boundaries = quantity(_certain(self.edits), "boundary", "boundaries")
                 lines.append(
-                    f"Edits change inverted pictures {number(ratio.value, 2)} times as much as samples "
-                    f"({_interval(ratio)}), over {boundaries}, at a step of {number(self.edits.step, 2)} "
+                    f"Edits change inverted pictures {number(ratio.value, 2)} times as much as samples"
+                    f"{_interval(ratio)}, over {boundaries}, at a step of {number(self.edits.step, 2)} "
                     f"{unit}."
                 )
         for name, one in self.consistency.items():
             lines.append(
-                f"Along {name}, the code found after edit and return is {number(one.gap.value, 2)} sd away "
-                f"({_interval(one.gap)}); without an edit it is {number(one.repeat.value, 2)} "
-                f"({_interval(one.repeat)})."
+                f"Along {name}, the code found after edit and return is {number(one.gap.value, 2)} sd away"
+                f"{_interval(one.gap)}; without an edit it is {number(one.repeat.value, 2)}"
+                f"{_interval(one.repeat)}."
             )
         return lines
 
@@ -132,7 +132,8 @@ def _certain(edits: EditTrust) -> int:
 
 
 def _interval(one: Compared) -> str:
-    return f"95 % interval {number(one.low, 2)} to {number(one.high, 2)}"
+    """Return the interval in brackets; nothing where one picture gives none."""
+    return "" if np.isnan(one.low) else f" (95 % interval {number(one.low, 2)} to {number(one.high, 2)})"
 
 
 def _ends(one: Compared) -> tuple[float, float, float]:

@@ -98,7 +98,8 @@ def test_names_are_those_of_the_pictures_and_each_shows_where_it_lies_itself(
     assert 'max="2" value="1"' in page  # three steps; the middle one is the picture itself
     assert "data-itself" in page
     (line,) = edited.own_places()
-    assert line.startswith("Before the edit they lie from seen/red at 1-sofa ")
+    assert line.startswith("Distance from seen/red before the edit: 1-sofa ")
+    assert line.endswith(" standard deviations of w")
     assert f"1-sofa {'+' if own[0] > 0 else '−'}{abs(own[0] / unit):.2f}" in line
 
 

@@ -1,6 +1,7 @@
 """Inverted pictures as they are stored: written, read, and refused where they do not fit."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -150,6 +151,15 @@ def test_those_of_another_generator_are_refused(tmp_path):
     )
     with pytest.raises(MismatchError, match=r"b-2.safetensors is of generator '0000000000000000'"):
         read_inversion(mixed, fake())
+
+
+def test_a_folder_of_folders_names_those_that_were_meant(tmp_path):
+    for name in ("a", "b", "c", "d"):
+        written(tmp_path / name, inversion())
+    (tmp_path / "e").mkdir()
+    with pytest.raises(UserError) as raised:
+        read_inversion(tmp_path, fake())
+    assert re.search(r"such as \S+a, \S+b, \S+c and 1 more$", str(raised.value)), raised.value
 
 
 def test_a_folder_that_is_none_or_unfinished_is_refused(tmp_path):
