@@ -133,7 +133,7 @@ def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
 
 
 def _crop(one: Given) -> tuple[str, ...]:
-    """Return a sentence on the part of the file's picture that is used; none if it is all of it, as it was."""
+    """Return a sentence on the part of the file's picture that is used; none if it is used as it was."""
     fit = one.facts.get("fit")
     if fit is None or (one.facts["width"], one.facts["height"]) == tuple(fit["placed"][2:]):
         return ()
