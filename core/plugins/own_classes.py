@@ -13,6 +13,8 @@ from .plugin_info import KINDS, Kind, PluginInfo, name_fault
 from .registry import registry
 
 HERE = "this process"
+REGISTERED: tuple[Kind, ...] = (*KINDS, "inverter")
+"""Kinds that need no distribution."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,18 @@ def register(kind: Kind, name: str, plugin: type, summary: str = "") -> None:
     notebook does when a cell runs again.
 
     Args:
-        kind: generator, scorer or boundary.
+        kind: generator, scorer, boundary or inverter.
         name: letters, digits and underscores; not the name of an installed plugin.
-        plugin: a subclass of Generator, Scorer or BoundaryLearner.
+        plugin: a subclass of Generator, Scorer, BoundaryLearner or Inverter.
         summary: one line of description.
 
     Raises:
         UserError: the kind, the name or the class cannot be used.
         PluginConflict: an installed plugin has this name.
     """
-    if kind not in KINDS:
-        hint = " Did you mean 'boundary'?" if "learn" in str(kind) else nearest(str(kind), KINDS)
-        raise UserError(f"kind is {shown(kind)}; give {', '.join(KINDS)}.{hint}")
+    if kind not in REGISTERED:
+        hint = " Did you mean 'boundary'?" if "learn" in str(kind) else nearest(str(kind), REGISTERED)
+        raise UserError(f"kind is {shown(kind)}; give {', '.join(REGISTERED)}.{hint}")
     fault = name_fault(kind, name)
     if fault:
         raise UserError(fault)

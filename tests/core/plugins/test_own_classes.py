@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import ganstrata
+import numpy as np
 import pytest
-from ganstrata import Concept, Rendering, Scorer
+import torch
+from ganstrata import Concept, Inversion, InversionTask, Inverter, Rendering, Scorer
 from ganstrata.core.errors import ConfigError, PluginConflict, UserError
 from torch import Tensor
 
@@ -50,6 +52,27 @@ def test_a_cell_of_a_notebook_may_run_again(register) -> None:
     for _ in range(2):
         ganstrata.register("scorer", "redness", Redness)
     assert isinstance(ganstrata.load_scorer("redness", device="cpu"), Redness)
+
+
+class Zero(Inverter):
+    """Answer every picture with the codes of z = 0."""
+
+    step = "embed"
+    needs_gradients = False
+
+    def invert(self, task: InversionTask, start: Inversion | None) -> Inversion:
+        generator = task.generator
+        z = torch.zeros(len(task.pictures), generator.card.latent_size)
+        return Inversion(generator.broadcast(generator.map(z)), latent=z, space="z")
+
+
+def test_an_inversion_finds_a_step_of_this_process(register, fakes) -> None:
+    ganstrata.register("inverter", "zero", Zero)
+    generator = ganstrata.load_generator("fake_layers", device="cpu")
+    wanted = np.zeros((16, 16, 3), dtype=np.uint8)
+    found = ganstrata.invert(wanted, generator, embed="zero", refine="none", perceptual="none")
+    expected = generator.broadcast(generator.map(torch.zeros(1, generator.card.latent_size)))
+    torch.testing.assert_close(found.codes, expected)
 
 
 @pytest.mark.parametrize(
