@@ -40,6 +40,10 @@ def encoder() -> None:
     """Train networks that answer a picture with codes at once.
 
     `ganstrata invert` begins with one: `--embed encoder --set encoder.checkpoint=FILE`.
+
+    \b
+    Example:
+      ganstrata encoder train --generator ffhq.pkl --out ffhq.encoder.safetensors
     """
 
 

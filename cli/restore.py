@@ -93,7 +93,12 @@ def _perform(kind: str, degradation: Degradation, options: dict[str, Any], progr
 )
 @with_options_of_restoration
 def colourise(luma: Any, quiet: bool, **options: Any) -> None:
-    """Give colours to grey pictures; those of others are not looked at."""
+    """Give colours to grey pictures; those of others are not looked at.
+
+    \b
+    Example:
+      ganstrata restore colourise old-photograph.jpg --generator bundled:rooms
+    """
 
     def made() -> Degradation:
         from ..core.inversion.restoration import Grey
@@ -107,7 +112,12 @@ def colourise(luma: Any, quiet: bool, **options: Any) -> None:
 @pictures_argument
 @with_options_of_restoration
 def inpaint(quiet: bool, **options: Any) -> None:
-    """Make up what is black or transparent in --mask, which has the size of its picture."""
+    """Make up what is black or transparent in --mask, which has the size of its picture.
+
+    \b
+    Example:
+      ganstrata restore inpaint room.png --mask hole.png --generator bundled:rooms
+    """
 
     def made() -> Degradation:
         from ..core.inversion.restoration import Mask
@@ -137,7 +147,12 @@ def inpaint(quiet: bool, **options: Any) -> None:
 )
 @with_options_of_restoration
 def super_resolve(factor: int, filter_name: Any, quiet: bool, **options: Any) -> None:
-    """Find large pictures that, made small, look like the given ones."""
+    """Find large pictures that, made small, look like the given ones.
+
+    \b
+    Example:
+      ganstrata restore super-resolve small.png --factor 4 --run runs/rooms --truth large.png
+    """
 
     def made() -> Degradation:
         from ..core.inversion.restoration import Downsample
@@ -158,7 +173,12 @@ def super_resolve(factor: int, filter_name: Any, quiet: bool, **options: Any) ->
 )
 @with_options_of_restoration
 def denoise(noise: float, quiet: bool, **options: Any) -> None:
-    """Find pictures without noise: the search stops pulling where the error is that of the noise."""
+    """Find pictures without noise: the search stops pulling where the error is that of the noise.
+
+    \b
+    Example:
+      ganstrata restore denoise dark.jpg --noise 0.1 --run runs/rooms
+    """
 
     def made() -> Degradation:
         from ..core.inversion.restoration import Noise

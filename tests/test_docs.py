@@ -71,6 +71,7 @@ def test_configs_validate(block: Block) -> None:
     validate(yaml.safe_load(block.text), block.name)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: block.name)
 def test_code_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

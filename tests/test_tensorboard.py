@@ -39,6 +39,7 @@ def test_its_own_tests_pass(listening: Path, tmp_path: Path) -> None:
     assert " passed" in done.stdout
 
 
+@pytest.mark.full
 def test_a_run_that_was_killed_is_logged_once(
     fakes: object,
     listening: Path,

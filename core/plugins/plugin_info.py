@@ -25,9 +25,9 @@ RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "generator": ("auto",),  # see config.schema.AUTO
     "analysis": ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"),
     "command": (
-        *("analysis", "boundaries", "config", "dissect", "edit", "init", "invert", "leaderboard"),
-        *("learn", "manipulate", "model", "plugins", "report", "rescore", "restore", "run", "segment"),
-        *("status", "study", "synthesize"),
+        *("analysis", "boundaries", "config", "dissect", "edit", "encoder", "init", "invert"),
+        *("leaderboard", "learn", "manipulate", "model", "morph", "plugins", "report", "rescore"),
+        *("restore", "run", "segment", "status", "study", "synthesize", "trust"),
     ),
 }
 """Names that ganstrata itself gives a meaning."""

@@ -112,7 +112,6 @@ def main() -> None:
     if args.card is not None:
         args.card.write_text(with_table(args.card.read_text(), json.loads(args.out.read_text())))
         return
-    torch.set_flush_denormal(True)
     generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
     rule = DistanceRule(network=perceptual_named(args.perceptual, generator))
     renders = np.array(np.load(args.held_out / "images.npy", mmap_mode="r")[: args.pictures])

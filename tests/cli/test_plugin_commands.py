@@ -165,7 +165,7 @@ def test_the_kit_says_that_it_has_no_checks_for_a_kind(invoke, register) -> None
     for name, kind in (("summing", "analysis"), ("crashing", "command")):
         result = invoke("plugins", "check", name)
         assert result.exit_code == 2
-        known = "generators, scorers, boundary learners and engines"
+        known = "generators, scorers, boundary learners, engines and inverters"
         assert f"there are checks for {known} alone" in result.stderr
         assert f"'{name}' is of another kind: {kind}" in result.stderr
 

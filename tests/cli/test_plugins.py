@@ -17,7 +17,7 @@ from ganstrata.cli.main import COMMANDS
 from ganstrata.core.config.example import example_options, section_of
 from ganstrata.core.config.reading import validate
 from ganstrata.core.config.schema import AUTO
-from ganstrata.core.plugins.plugin_info import RESERVED, PluginInfo
+from ganstrata.core.plugins.plugin_info import CONFIGURED, RESERVED, PluginInfo
 from ganstrata.core.plugins.registry import registry
 from pydantic import Field
 
@@ -31,6 +31,7 @@ def test_the_list_names_kind_purpose_and_owner(invoke) -> None:
         "Scorers:",
         "Boundary learners:",
         "Engines:",
+        "Inverters:",
     ]
     (fake,) = [line for line in lines if line.startswith("  fake_layers ")]
     assert fake.endswith("eight layers with planted directions  [ganstrata-fakes 1.0]")
@@ -116,6 +117,9 @@ def test_the_example_of_every_built_in_plugin_validates(fakes) -> None:
         if info.distribution.startswith("ganstrata "):
             options = example_options(info)
             assert options is not None, info.name
+            if info.kind not in CONFIGURED:
+                assert info.imported().Config(**options)
+                continue
             example = section_of(info.kind, info.name, options)
             validate({**rest, **example}, info.name)
             (use,) = example.values()

@@ -78,6 +78,7 @@ def test_a_run_at_a_url_is_the_run_on_disk(away: Again, adaptive: Made, url: str
     assert arrays.get(mark)
 
 
+@pytest.mark.parametrize("url", ["memory", pytest.param("s3", marks=pytest.mark.full)], indirect=True)
 def test_a_run_keeps_its_place_and_its_place_keeps_its_run(
     away: Again, adaptive: Made, site: Path, tmp_path: Path, url: str, fakes
 ) -> None:

@@ -124,13 +124,13 @@ def test_a_seed_makes_the_same_study_and_none_makes_another(fakes, copied: Path,
     options = {"concepts": ("seen/red",), "strips": 2}
     keys = [
         make_study(copied, tmp_path / str(i), StudyRequest(**options, seed=s), progress=QUIET)
-        for i, s in enumerate((5, 5, 6, None, None))
+        for i, s in enumerate((5, 5, None, None))
     ]
     assert keys[0] == keys[1]
     assert (tmp_path / "0" / PAGE).read_bytes() == (tmp_path / "1" / PAGE).read_bytes()
-    assert len({key.study for key in keys}) == 4
-    again = make_study(copied, tmp_path / "again", StudyRequest(**options, seed=keys[3].seed), progress=QUIET)
-    assert again == keys[3]
+    assert len({key.study for key in keys}) == 3
+    again = make_study(copied, tmp_path / "again", StudyRequest(**options, seed=keys[2].seed), progress=QUIET)
+    assert again == keys[2]
 
 
 def test_without_names_the_study_is_about_the_variation_factors(fakes, copied: Path, tmp_path: Path) -> None:
