@@ -46,7 +46,7 @@ def test_files_that_may_not_grow_stop_the_run(
 ) -> None:
     run, stopped = tmp_path / "run", 0
     sizes = sorted(file.stat().st_size for file in finished.path.rglob("*") if file.is_file())
-    for size in (sizes[-1] - 1, sizes[len(sizes) * 3 // 4], sizes[-1] + 4096):
+    for size in (sizes[-1] // 2, sizes[len(sizes) * 3 // 4], sizes[-1] + 4096):
         with files_up_to(size):
             result = invoke("run", written(config), "--out", run, "--quiet")
         if result.exit_code:
