@@ -130,6 +130,7 @@ def test_every_dependency_is_explained() -> None:
     assert sorted(name for name in explained if name not in ("package", "---")) == names
 
 
+@pytest.mark.full
 def test_the_example_by_hand_moves_saturation_and_draws_it(tmp_path: Path) -> None:
     line = [sys.executable, str(ROOT / "examples/by_hand.py"), "rooms.png"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -183,6 +184,7 @@ def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:
     assert (tmp_path / "again/rescoring.csv").read_bytes() == (tmp_path / "run/rescoring.csv").read_bytes()
 
 
+@pytest.mark.full
 def test_the_learner_without_labels_of_the_documentation_makes_a_run(tmp_path: Path) -> None:
     distribution("docs/plugins.md", tmp_path)
     summary = "Directions along which pictures change most: eigenvectors of the mean of J J^T"

@@ -150,6 +150,7 @@ def test_a_generator_a_scorer_and_a_learner_make_a_run_to_the_end(finished: Path
         assert effect[concept, "all", concept] == pytest.approx(effect[concept, layer, concept], abs=1e-5)
 
 
+@pytest.mark.full
 def test_a_listener_hears_every_stage_once(finished: Path, site: Path) -> None:
     stages = ("synthesize", "learn", "rescore", "edit", "report")
     heard = [line for s in stages for line in (f"started {s}", f"finished {s} True")]

@@ -173,6 +173,7 @@ def test_it_is_small() -> None:
     assert NOTEBOOK.stat().st_size < 250_000
 
 
+@pytest.mark.full
 def test_classes_of_one_cell_make_a_run_in_the_next(tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in OWN_CLASSES])
     nbformat.write(notebook, tmp_path / "own.ipynb")

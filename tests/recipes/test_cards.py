@@ -142,6 +142,7 @@ def test_a_quality_measured_on_other_weights_is_refused(made, run, capsys):
     assert not (weights / "rooms.generator.md").exists()
 
 
+@pytest.mark.full
 def test_a_training_log_without_the_exported_step_is_refused(made, run, capsys):
     _, _, words = made
     words[words.index("--training") + 1].joinpath("progress.csv").write_text("16,2000,200,0.8,1.8,100\n")

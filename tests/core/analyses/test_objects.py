@@ -152,6 +152,7 @@ def test_a_hop_that_does_not_arrive_is_called_one(analysed) -> None:
     assert "So most samples" not in " ".join(sentences_of(reached, 1))
 
 
+@pytest.mark.full
 def test_layers_where_nothing_is_planted_change_nothing(analysed) -> None:
     early = analysed("seen/red", layers="2-5")
     assert early.settings.layers == (2, 3, 4, 5)
@@ -206,6 +207,7 @@ def test_files_are_written_and_say_the_same(analysed, refurnished: Path) -> None
     assert masks.shape[1] == 6 * 132 - 4
 
 
+@pytest.mark.full
 def test_the_same_request_writes_the_same_bytes(analysed, refurnished: Path) -> None:
     folder = refurnished / "analysis/objects"
     analysed("seen/red", start="seen/left")

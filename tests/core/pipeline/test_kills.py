@@ -219,6 +219,7 @@ def test_a_run_killed_at_a_random_moment_of_a_stage_is_the_same(
     slow.continue_to_end()
 
 
+@pytest.mark.full
 @needs_proc
 def test_a_second_interruption_changes_nothing(slow: Slow) -> None:
     process = slow.start(2)

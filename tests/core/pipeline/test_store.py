@@ -38,6 +38,7 @@ def away(site: Path, tmp_path: Path, url: str) -> Again:
     return go_on
 
 
+@pytest.mark.parametrize("url", ["memory", pytest.param("s3", marks=pytest.mark.full)], indirect=True)
 def test_a_run_at_a_url_is_the_run_on_disk(away: Again, adaptive: Made, url: str, tmp_path: Path) -> None:
     run, path = ganstrata.open_run(tmp_path / "run"), tmp_path / "run"
     here = adaptive.run.path

@@ -163,6 +163,7 @@ except ganstrata.core.errors.GanstrataError as error:
 """
 
 
+@pytest.mark.full
 def test_the_error_about_a_script_without_a_guard_names_the_guard(
     fakes, written, compact, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def test_rows_show_what_the_key_says(created: tuple[Key, Path]) -> None:
         assert question.order[int(np.argmax(change))] == HOME[question.boundary]
 
 
+@pytest.mark.full
 def test_workers_may_finish_in_any_order(
     fakes, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
