@@ -63,10 +63,11 @@ if TYPE_CHECKING:
     from .core.plugins.analysis import Analysis
     from .core.plugins.base import PluginConfig
     from .core.plugins.boundary import Boundaries, Boundary
-    from .core.plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
     from .core.plugins.engine import Engine, Job, JobOutcome, Worker, WorkerSetup
+    from .core.plugins.generator import Generator
     from .core.plugins.hookspecs import hookimpl
     from .core.plugins.inverter import Inversion, InversionTask, Inverter, Mixture
+    from .core.plugins.learner import BoundaryLearner
     from .core.plugins.own_classes import register
     from .core.plugins.prior_codes import PriorCode
     from .core.plugins.records import (
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
         StatedAccuracy,
         Stratum,
     )
+    from .core.plugins.scorer import Scorer, Segmenter
     from .core.probing.concept_stats import spread_of
     from .core.probing.samples import Samples, probe
     from .core.randomness import Stream, Use, normals, uniforms
@@ -114,7 +116,7 @@ _HOMES = {
     "Board": "leaderboard.board",
     "Boundaries": "plugins.boundary",
     "Boundary": "plugins.boundary",
-    "BoundaryLearner": "plugins.contracts",
+    "BoundaryLearner": "plugins.learner",
     "CheckpointError": "errors",
     "Concept": "plugins.records",
     "ConfigError": "errors",
@@ -129,7 +131,7 @@ _HOMES = {
     "Extremes": "boundaries.selection",
     "FoundDirection": "rescoring.found",
     "GanstrataError": "errors",
-    "Generator": "plugins.contracts",
+    "Generator": "plugins.generator",
     "Hierarchy": "rescoring.hierarchy",
     "Inputs": "plugins.records",
     "Interpolated": "inversion.morph.interpolate",
@@ -166,8 +168,8 @@ _HOMES = {
     "RunError": "errors",
     "Samples": "probing.samples",
     "ScoreError": "errors",
-    "Scorer": "plugins.contracts",
-    "Segmenter": "plugins.contracts",
+    "Scorer": "plugins.scorer",
+    "Segmenter": "plugins.scorer",
     "ShapeError": "errors",
     "State": "plugins.records",
     "StatedAccuracy": "plugins.records",

@@ -20,7 +20,7 @@ from .options import PATH
 from .streams import say
 
 if TYPE_CHECKING:
-    from ..core.plugins.contracts import Generator
+    from ..core.plugins.generator import Generator
     from ..testing import Outcome
 
 MARKS = {"ok": "ok", "failed": "FAILED", "skipped": "skipped"}

@@ -7,8 +7,8 @@ import math
 import torch
 
 from ..core.conformance.passes import BATCH_TOLERANCE, REPEAT_TOLERANCE
-from ..core.plugins.contracts import Generator
 from ..core.plugins.failures import one_line
+from ..core.plugins.generator import Generator
 from ..core.strata.composition import first_reader
 from .kit import DoesNotApply, NotConforming
 from .rendered import (

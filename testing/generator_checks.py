@@ -18,8 +18,8 @@ from ..core.conformance.passes import (
     span_of,
     watched_pictures,
 )
-from ..core.plugins.contracts import Generator
 from ..core.plugins.finiteness import finite_rows
+from ..core.plugins.generator import Generator
 from ..core.plugins.records import Latents
 from ..core.randomness import Stream
 from . import second_device

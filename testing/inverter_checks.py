@@ -13,7 +13,7 @@ from ..core.conformance import random_state
 from ..core.errors import UserError
 from ..core.inversion.rendering import Renderer
 from ..core.messages import visible
-from ..core.plugins.contracts import Generator
+from ..core.plugins.generator import Generator
 from ..core.plugins.inverter import Inversion, InversionTask, Inverter, StepKind
 from ..core.plugins.records import Latents, Rendering
 from ..core.randomness import Stream, noise_seed

@@ -12,7 +12,7 @@ from ..core.conformance.learned import check_learned, check_repeated
 from ..core.errors import DataError
 from ..core.messages import visible
 from ..core.plugins.boundary import Boundaries
-from ..core.plugins.contracts import BoundaryLearner
+from ..core.plugins.learner import BoundaryLearner
 from .kit import DoesNotApply, NotConforming
 from .planted import NOISE, SAMPLES, Floats, Planted, flat, planted
 from .subject import Subject

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..core.plugins.base import PluginConfig
-from ..core.plugins.contracts import BoundaryLearner, Generator
+from ..core.plugins.generator import Generator
+from ..core.plugins.learner import BoundaryLearner
 from ..core.plugins.prior_codes import PriorCode
 from ..core.plugins.records import Concept, ModelCard, State, Stratum
 from ..core.plugins.scoring import digest

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.conformance.passes import span_of, tensors_of, watched_pictures
-from ..core.plugins.contracts import Generator
+from ..core.plugins.generator import Generator
 from ..core.plugins.records import Inputs, Latents
 from ..core.randomness import Stream
 from ..core.strata.composition import Pass, advance, begun

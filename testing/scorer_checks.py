@@ -16,8 +16,8 @@ from ..core.conformance.scores import compare, scores_of
 from ..core.errors import GanstrataError, ScoreError, UserError
 from ..core.inversion.perceptual import feature_maps
 from ..core.messages import visible
-from ..core.plugins.contracts import Scorer
 from ..core.plugins.records import Rendering
+from ..core.plugins.scorer import Scorer
 from ..core.plugins.scoring import checked_extras, checked_scores, refusing_writes, table_of_scores
 from ..core.strata.composition import Pass
 from . import second_device

@@ -12,7 +12,7 @@ import torch
 from ..core.errors import GanstrataError, UserError
 from ..core.messages import shown
 from ..core.plugins.base import Plugin, class_in_words
-from ..core.plugins.contracts import Generator
+from ..core.plugins.generator import Generator
 from ..core.plugins.kinds import class_fault
 from ..core.plugins.plugin_info import Kind
 from ..core.plugins.registry import registry

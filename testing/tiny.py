@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.plugins.base import PluginConfig
-from ..core.plugins.contracts import Generator
+from ..core.plugins.generator import Generator
 from ..core.plugins.records import Inputs, Latents, ModelCard, State, Stratum
 from ..core.randomness import Stream, Use, normals
 

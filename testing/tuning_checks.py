@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core.conformance.passes import BATCH_TOLERANCE
 from ..core.messages import listed, visible
-from ..core.plugins.contracts import Generator
+from ..core.plugins.generator import Generator
 from ..core.plugins.records import Inputs, Latents
 from ..core.strata.composition import Pass
 from ..core.strata.tuned import tuned

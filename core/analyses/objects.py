@@ -16,7 +16,7 @@ from ..boundaries.by_name import boundaries_named
 from ..errors import LayerError, UserError, nearest
 from ..figures.masks import sheet
 from ..plugins.boundary import STYLES, Boundary
-from ..plugins.contracts import Segmenter
+from ..plugins.scorer import Segmenter
 from ..rescoring.results import Effects
 from ..rescoring.transitions import is_stuff, joined, share, transitions
 from ..runs.prepare import Prepared

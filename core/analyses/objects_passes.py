@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import DataError, ScoreError
 from ..figures.pictures import Pixels, to_pixels
 from ..messages import quantity
-from ..plugins.contracts import Segmenter
+from ..plugins.scorer import Segmenter
 from ..plugins.scoring import checked_scores, refusing_writes
 from ..randomness import Stream
 from ..rescoring.transitions import Entries, count, returned

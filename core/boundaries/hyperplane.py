@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..plugins.boundary import Boundary
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.records import Concept
 
 Floats = NDArray[np.floating]

@@ -17,7 +17,8 @@ from ..plugins.arguments import require, several
 from ..plugins.base import owner_of
 from ..plugins.boundary import STYLES, Boundaries
 from ..plugins.compatibility import refusal_of_space
-from ..plugins.contracts import BoundaryLearner, Generator
+from ..plugins.generator import Generator
+from ..plugins.learner import BoundaryLearner
 from ..probing.samples import Samples
 from ..probing.styles import StyleRows
 from ..runs.manifest import ConceptStats

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save
 
 from ..errors import RunError
 from ..plugins.boundary import Boundaries, Boundary
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.records import Concept
 from ..randomness import Stream, Use, normals
 from ..runs.prepare import Prepared

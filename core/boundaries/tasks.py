@@ -23,7 +23,8 @@ from ..conformance.learned import check_learned, check_repeated
 from ..errors import DataError, PluginBroken
 from ..plugins.base import owner_of
 from ..plugins.boundary import STYLES, Boundaries, Boundary
-from ..plugins.contracts import BoundaryLearner, Generator
+from ..plugins.generator import Generator
+from ..plugins.learner import BoundaryLearner
 from ..plugins.records import Concept
 from ..plugins.scoring import digest
 from ..storage.rows import Rows, with_columns, with_rows

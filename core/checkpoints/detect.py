@@ -23,7 +23,7 @@ from .signatures import describe, mixture, out_of_reach
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..plugins.contracts import Generator
+    from ..plugins.generator import Generator
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..errors import GanstrataError, PluginBroken
 from ..messages import quantity, shown, visible
-from ..plugins.contracts import Generator
 from ..plugins.failures import plugin_call
+from ..plugins.generator import Generator
 from ..plugins.registry import registry
 from ..storage.json_values import JsonObject
 from . import BUNDLED, Checkpoint, Part, is_remote, locate, read_checkpoint

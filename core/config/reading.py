@@ -236,7 +236,7 @@ def check_options(kind: Kind, name: str, options: object, path: tuple[str | int,
 
 def _faults_of_styles(config: RunConfig) -> list[Fault]:
     """Return a fault if boundaries are to be learnt in s, but the generator's plugin gives no styles."""
-    from ..plugins.contracts import Generator  # imports torch
+    from ..plugins.generator import Generator  # imports torch
 
     name = config.generator.use
     if registry().info("generator", name).load().style is not Generator.style:

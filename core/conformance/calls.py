@@ -7,7 +7,9 @@ from inspect import Parameter, Signature, signature, unwrap
 
 from ..errors import PluginBroken
 from ..plugins.base import Plugin, owner_of
-from ..plugins.contracts import BoundaryLearner, Generator, Scorer, Segmenter
+from ..plugins.generator import Generator
+from ..plugins.learner import BoundaryLearner
+from ..plugins.scorer import Scorer, Segmenter
 
 # What an own method may lack, because it is only given to one that has it.
 OPTIONAL: Mapping[str, tuple[str, ...]] = {"broadcast": ("condition",)}

@@ -15,9 +15,10 @@ from ..messages import quantity, shown, visible
 from ..plugins.base import Plugin, owner_of
 from ..plugins.boundary import SPACES
 from ..plugins.colours import CHANNELS, is_colour
-from ..plugins.contracts import Generator, Scorer
+from ..plugins.generator import Generator
 from ..plugins.prior_codes import PriorCode, fault_of_codes
 from ..plugins.records import LEVELS, Concept, ModelCard, Stratum
+from ..plugins.scorer import Scorer
 from ..storage import name_rules
 from .calls import check_calls
 

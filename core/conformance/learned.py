@@ -14,8 +14,9 @@ from ..messages import listed, shown, visible
 from ..plugins.base import owner_of
 from ..plugins.boundary import SPACES, STYLES, Boundaries, Boundary
 from ..plugins.compatibility import check_fits
-from ..plugins.contracts import BoundaryLearner, Generator
 from ..plugins.failures import one_line
+from ..plugins.generator import Generator
+from ..plugins.learner import BoundaryLearner
 from ..plugins.records import LEVELS, Concept
 from ..storage import name_rules
 from .random_state import ADVICE

@@ -13,9 +13,9 @@ from torch import Tensor
 from ..errors import PluginBroken
 from ..messages import shown
 from ..plugins.base import owner_of
-from ..plugins.contracts import Generator
 from ..plugins.dropped_rows import dropped_rows_named
 from ..plugins.finiteness import finite_rows, locate_nonfinite, nonfinite_error
+from ..plugins.generator import Generator
 from ..plugins.picture_checks import FLOATS, range_fault
 from ..plugins.records import Inputs, Latents, State
 from ..plugins.scoring import digest

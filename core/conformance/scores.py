@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import PluginBroken
 from ..plugins.base import owner_of
-from ..plugins.contracts import Scorer
 from ..plugins.records import Rendering
+from ..plugins.scorer import Scorer
 from ..plugins.scoring import checked_extras, checked_scores
 from . import random_state
 from .networks import check_evaluation_mode

@@ -8,7 +8,8 @@ from typing import Literal
 from ..device import auto_batch
 from ..errors import UserError
 from ..plugins.arguments import require
-from ..plugins.contracts import Generator, Segmenter
+from ..plugins.generator import Generator
+from ..plugins.scorer import Segmenter
 from ..runs.progress import Progress
 from ..semantics.feature_maps import Choice, choose_strata
 from ..semantics.samples import LabelledSamples

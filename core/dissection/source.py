@@ -11,8 +11,8 @@ from ..config.schema import RunConfig, Use, UseScorer
 from ..config.segment_schema import SegmentConfig, TrainingSection
 from ..errors import MismatchError, UserError, nearest
 from ..messages import listed, visible
-from ..plugins.contracts import Segmenter
 from ..plugins.registry import registry
+from ..plugins.scorer import Segmenter
 from ..runs.run import Run
 from ..semantics.feature_maps import choose_strata
 from ..semantics.subject import Subject, build_subject

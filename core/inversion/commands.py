@@ -10,7 +10,8 @@ from typing import Any
 
 from ..decimals import number as in_decimals
 from ..decimals import significant
-from ..plugins.contracts import Generator, Scorer
+from ..plugins.generator import Generator
+from ..plugins.scorer import Scorer
 from ..runs.progress import Progress
 from ..storage.json_values import JsonObject, JsonValue
 from .distance import DistanceRule

@@ -7,10 +7,11 @@ from typing import Any
 from ..errors import GanstrataError, UserError
 from ..plugins.base import Plugin
 from ..plugins.config_contents import contents
-from ..plugins.contracts import Generator, Scorer
+from ..plugins.generator import Generator
 from ..plugins.inverter import Inverter
 from ..plugins.plugin_info import Kind
 from ..plugins.registry import registry
+from ..plugins.scorer import Scorer
 from ..runs.provenance.describe import NUMERIC, version_of
 from ..runs.provenance.files import files_named
 from ..runs.provenance.records import digest

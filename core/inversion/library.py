@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.inverter import Inversion
 from ..runs.inversion_rows import joined
 from ..runs.inversions import read_inversion

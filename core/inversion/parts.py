@@ -21,7 +21,7 @@ from ..checkpoints import Values
 from ..checkpoints.values import OWN
 from ..errors import GanstrataError
 from ..figures.pictures import png, to_pixels
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.inverter import Inversion
 from ..runs.inversion_file import CodesHeader, inversion_of, tensors_of, weights_bytes
 from ..runs.inversions import WEIGHTS

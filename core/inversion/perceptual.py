@@ -26,8 +26,8 @@ from torch import Tensor
 from ..errors import PluginBroken, UserError
 from ..messages import quantity, shown
 from ..plugins.base import owner_of
-from ..plugins.contracts import Scorer
 from ..plugins.records import Rendering
+from ..plugins.scorer import Scorer
 
 EPSILON = 1e-10  # added to lengths; that of LPIPS
 

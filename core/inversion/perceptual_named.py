@@ -16,8 +16,9 @@ from typing import cast
 from ..checkpoints import BUNDLED
 from ..errors import UserError, nearest
 from ..messages import listed, shown, visible
-from ..plugins.contracts import Generator, Scorer
+from ..plugins.generator import Generator
 from ..plugins.registry import registry
+from ..plugins.scorer import Scorer
 from ..runs.loading import build
 from .lpips import KINDS, load_lpips
 from .perceptual import Perceptual, has_feature_stages, scorer_distance

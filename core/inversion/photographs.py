@@ -18,7 +18,7 @@ from torch import Tensor
 from ..errors import DataError, UserError
 from ..messages import listed, shown, visible
 from ..plugins.colours import is_colour
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..storage.disk import read_bytes
 from ..storage.paths import user_path, why_no_file
 from .colour_modes import to_rgb

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import MismatchError
 from ..messages import listed
 from ..plugins.base import owner_of
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.inverter import Inversion
 from ..plugins.records import Inputs, Rendering
 from ..runs.inversion_rows import rows_of

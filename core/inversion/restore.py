@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..messages import quantity
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from .given import Given
 from .photographs import Pictures
 from .restoration import Degradation, Mask

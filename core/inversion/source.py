@@ -14,8 +14,9 @@ from ..config.parsing import parse_yaml
 from ..config.schema import AUTO
 from ..errors import MismatchError, UserError
 from ..messages import visible
-from ..plugins.contracts import Generator, Scorer
+from ..plugins.generator import Generator
 from ..plugins.registry import registry
+from ..plugins.scorer import Scorer
 from ..runs.loading import build, load_generator
 from ..runs.run import Run
 

@@ -15,7 +15,7 @@ from ..errors import ConfigError, Fault, GanstrataError, UserError, nearest
 from ..messages import listed, visible
 from ..plugins.base import PluginConfig
 from ..plugins.config_contents import contents
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.inverter import Inverter
 from ..plugins.registry import registry
 from ..runs.loading import build

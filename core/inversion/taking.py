@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..figures.pictures import to_image
 from ..messages import quantity, shown, visible
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..storage.paths import user_path
 from .filling import filled
 from .fit import Fit, fitted

@@ -17,7 +17,8 @@ from ..config.reading import option_faults
 from ..errors import ConfigError, DataError, PluginBroken, PluginConflict
 from ..plugins.boundary import STYLES, Boundaries, Boundary
 from ..plugins.compatibility import refusal_of_space
-from ..plugins.contracts import BoundaryLearner, Generator
+from ..plugins.generator import Generator
+from ..plugins.learner import BoundaryLearner
 from ..plugins.registry import registry
 from ..runs.loading import build
 from .entries import Entry, parse_learners, require_known

@@ -13,7 +13,7 @@ from ..boundaries.null_directions import random_directions
 from ..config.schema import FEWEST_NULL, RunConfig
 from ..errors import ConfigError, DataError, Fault, GanstrataError, UserError
 from ..plugins.boundary import STYLES
-from ..plugins.contracts import BoundaryLearner
+from ..plugins.learner import BoundaryLearner
 from ..plugins.records import UNKNOWN
 from ..runs.prepare import prepare_scored
 from ..runs.progress import Progress

@@ -14,7 +14,7 @@ from ..boundaries.null_directions import at_layers, random_directions
 from ..config.schema import RunConfig
 from ..config.schema import Use as Used
 from ..plugins.boundary import Boundaries, Boundary
-from ..plugins.contracts import BoundaryLearner
+from ..plugins.learner import BoundaryLearner
 from ..runs.progress import Progress
 from ..runs.provenance.describe import environment_of, plugin_record
 from ..runs.provenance.records import digest

@@ -17,7 +17,7 @@ from ..messages import listed, visible
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .contracts import Generator
+    from .generator import Generator
 
 SPACES = ("z", "w", "w+", "s")
 """Latent spaces in which a boundary may lie."""

@@ -18,7 +18,8 @@ from .records import Latents, Rendering
 from .shapes import check_shape
 
 if TYPE_CHECKING:
-    from .contracts import Generator, Scorer
+    from .generator import Generator
+    from .scorer import Scorer
 
 T = TypeVar("T")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from ..errors import MismatchError
 from .boundary import STYLES, Boundary
-from .contracts import BoundaryLearner, Generator
+from .generator import Generator
+from .learner import BoundaryLearner
 
 
 def check_fits(boundary: Boundary, generator: Generator) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import GanstrataError, PluginBroken, ShapeError
 from .base import owner_of
-from .contracts import Generator
+from .generator import Generator
 from .records import State
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import PictureError
 from .base import owner_of
-from .contracts import Generator
+from .generator import Generator
 from .pending import Fetch
 from .records import State
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..randomness import Stream
 from .base import ConfigT, Plugin, owner_of
-from .contracts import Generator
+from .generator import Generator
 from .records import Inputs, Rendering
 
 StepKind = Literal["embed", "refine"]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from .analysis import Analysis
 from .base import Plugin, PluginConfig
-from .contracts import BoundaryLearner, Generator, Scorer
 from .engine import Engine
+from .generator import Generator
 from .inverter import Inverter
+from .learner import BoundaryLearner
+from .scorer import Scorer
 
 if TYPE_CHECKING:
     from .plugin_info import Kind

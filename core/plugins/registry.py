@@ -40,7 +40,9 @@ from .import_clock import ImportClock
 from .plugin_info import ALL_KINDS, NOUNS, PLURALS, RESERVED, Kind, PluginInfo, name_fault
 
 if TYPE_CHECKING:
-    from .contracts import BoundaryLearner, Generator, Scorer
+    from .generator import Generator
+    from .learner import BoundaryLearner
+    from .scorer import Scorer
 
 _HOOKS = {
     "generator": "generators",

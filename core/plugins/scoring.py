@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ..errors import PluginBroken, ScoreError
 from .base import owner_of
-from .contracts import Scorer
 from .failures import is_out_of_memory, one_line
 from .pending import Fetch, Pending
 from .records import Rendering
+from .scorer import Scorer
 
 Scores = NDArray[np.float32]
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by size in bytes

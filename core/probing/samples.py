@@ -14,9 +14,10 @@ from ..device import auto_batch
 from ..errors import UserError, nearest
 from ..figures.notebook import data_frame, html_table
 from ..plugins.arguments import require
-from ..plugins.contracts import Generator, Scorer
+from ..plugins.generator import Generator
 from ..plugins.pending import Pending, fetched, one_late, together
 from ..plugins.records import Concept
+from ..plugins.scorer import Scorer
 from ..randomness import Stream
 from ..runs.manifest import ConceptStats
 from ..strata.scored_generator import ScoredGenerator

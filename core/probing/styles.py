@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..storage.rows import Rows
 from ..strata.styles import require_styles, style_channels, styles_of
 

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..boundaries.learning_variance import replicate_samples
 from ..device import autocast
 from ..plugins.colours import to_rgb
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.records import Inputs, Rendering, State
 from ..plugins.scoring import checked_scores
 from ..randomness import Stream, noise_seed

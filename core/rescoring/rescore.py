@@ -19,7 +19,7 @@ from ..messages import listed
 from ..plugins.arguments import require, several
 from ..plugins.boundary import Boundaries, Boundary
 from ..plugins.compatibility import check_fits, lie_in_styles
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..probing.concept_stats import spread_of, statistics_of
 from ..probing.samples import Samples, Scorers, scored_generator
 from ..probing.styles import styles_of_samples

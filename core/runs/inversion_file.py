@@ -24,7 +24,7 @@ from ..checkpoints.values import OWN
 from ..config.faults import describe
 from ..errors import DataError, MismatchError
 from ..messages import listed, quantity, shown, visible
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.inverter import Inversion, Mixture
 from ..randomness import Stream
 from ..storage.filenames import is_safe_stem

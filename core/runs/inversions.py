@@ -23,7 +23,7 @@ from torch import Tensor
 from ..checkpoints import read_values
 from ..errors import DataError, MismatchError, UserError
 from ..messages import listed, shown
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.inverter import Inversion
 from ..storage.paths import user_path, why_no_file
 from ..storage.result_folder import faults_of, read_index

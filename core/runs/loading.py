@@ -20,10 +20,12 @@ from ..device import resolve_device
 from ..errors import CheckpointError, ConfigError, Fault, PictureError, PluginBroken
 from ..messages import visible
 from ..plugins.base import Plugin, class_in_words
-from ..plugins.contracts import BoundaryLearner, Generator, Scorer
 from ..plugins.failures import plugin_call
+from ..plugins.generator import Generator
+from ..plugins.learner import BoundaryLearner
 from ..plugins.plugin_info import Kind
 from ..plugins.registry import registry
+from ..plugins.scorer import Scorer
 
 _checked: set[tuple[type, str, str, str]] = set()  # generators that were checked in this process
 

@@ -22,11 +22,13 @@ from ..messages import listed
 from ..plugins.base import Plugin
 from ..plugins.boundary import STYLES
 from ..plugins.compatibility import refusal_of_space
-from ..plugins.contracts import BoundaryLearner, Generator, Scorer
+from ..plugins.generator import Generator
+from ..plugins.learner import BoundaryLearner
 from ..plugins.own_classes import own_classes
 from ..plugins.plugin_info import Kind
 from ..plugins.records import Concept
 from ..plugins.registry import registry
+from ..plugins.scorer import Scorer
 from ..strata.layers import groups_of, layer_sets, parse_layers
 from ..strata.scored_generator import ScoredGenerator
 from ..strata.styles import require_styles

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..messages import visible
 from ..plugins.base import owner_of
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from .feature_maps import FeatureMap, cropped
 from .heads import Head, HeadName, LayerWeights, Size, build_head
 

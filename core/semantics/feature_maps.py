@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import DataError, ShapeError, UserError
 from ..messages import listed, shown, visible
 from ..plugins.base import owner_of
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.records import Stratum
 from ..randomness import Stream
 from ..strata.composition import Pass

@@ -13,7 +13,8 @@ from ..device import auto_batch
 from ..errors import ConfigError
 from ..plugins.arguments import require
 from ..plugins.base import Plugin
-from ..plugins.contracts import Generator, Segmenter
+from ..plugins.generator import Generator
+from ..plugins.scorer import Segmenter
 from ..storage.json_values import JsonObject
 from .extractor import Architecture
 from .feature_maps import choose_strata

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.records import Latents, Rendering
 from ..randomness import Stream, noise_seed
 from ..strata.composition import Pass

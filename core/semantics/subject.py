@@ -14,7 +14,8 @@ from ..config.segment_schema import AnnotateConfig, ExtractorSection, TrainingSe
 from ..device import auto_batch, resolve_device, resolve_precision
 from ..errors import ConfigError, Fault, RunError, UserError
 from ..plugins.base import Plugin, owner_of
-from ..plugins.contracts import Generator, Segmenter
+from ..plugins.generator import Generator
+from ..plugins.scorer import Segmenter
 from ..randomness import Stream
 from ..runs.prepare import PluginBuilder
 from ..runs.provenance.describe import NUMERIC, plugin_record, version_of

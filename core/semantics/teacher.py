@@ -16,8 +16,8 @@ from ..errors import ScoreError, UserError, nearest
 from ..messages import listed, shown
 from ..plugins.base import owner_of
 from ..plugins.classes import check_labels
-from ..plugins.contracts import Segmenter
 from ..plugins.records import Rendering
+from ..plugins.scorer import Segmenter
 from ..plugins.scoring import refusing_writes
 from ..storage.name_rules import class_name_fault
 from .extractor import BACKGROUND

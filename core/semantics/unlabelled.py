@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..plugins.base import PluginConfig
-from ..plugins.contracts import Segmenter
 from ..plugins.records import Concept, Rendering
+from ..plugins.scorer import Segmenter
 
 
 class Unlabelled(Segmenter):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, UserError
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.records import Latents, Rendering
 from ..randomness import Stream, noise_seed
 from .code_spaces import CodeSpace

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..plugins.base import owner_of
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.records import Latents
 from ..randomness import Stream
 

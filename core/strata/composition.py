@@ -17,7 +17,6 @@ from ..device import autocast
 from ..errors import LayerError, PluginBroken
 from ..plugins.base import owner_of
 from ..plugins.colours import CHANNELS, to_rgb
-from ..plugins.contracts import Generator
 from ..plugins.dropped_rows import dropped_rows_named
 from ..plugins.finiteness import (
     PLACEHOLDER,
@@ -29,6 +28,7 @@ from ..plugins.finiteness import (
     nonfinite_error,
     rows_that_are_finite,
 )
+from ..plugins.generator import Generator
 from ..plugins.records import Inputs, Rendering, State
 from ..plugins.shapes import check_shape
 from .units import UnitEdit, by_stratum, with_units

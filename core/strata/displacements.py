@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..device import sent
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.records import Rendering
 from .composition import Pass
 from .moves import edit_direction, move, move_jointly

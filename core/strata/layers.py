@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import LayerError, nearest
 
 if TYPE_CHECKING:
-    from ..plugins.contracts import Generator
+    from ..plugins.generator import Generator
 
 GROUP_NAMES = ("bottom", "lower", "upper", "top")
 

@@ -22,8 +22,8 @@ from ..device import autocast
 from ..errors import UserError
 from ..plugins.base import owner_of
 from ..plugins.colours import to_rgb
-from ..plugins.contracts import Generator
 from ..plugins.finiteness import finite_rows, nonfinite_error
+from ..plugins.generator import Generator
 from ..plugins.inverter import Mixture
 from ..plugins.records import Inputs, Rendering, State
 from .composition import advance, begun, finished

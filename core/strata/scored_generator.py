@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..device import sent
-from ..plugins.contracts import Generator, Scorer
+from ..plugins.generator import Generator
 from ..plugins.pending import Pending, together
 from ..plugins.records import Concept, Latents, Rendering
+from ..plugins.scorer import Scorer
 from ..plugins.scoring import begin_scores
 from ..randomness import Stream, Use, noise_seed, uniforms
 from .composition import Pass, first_reader

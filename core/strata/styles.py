@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..plugins.base import owner_of
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 
 
 def style_strata(generator: Generator) -> tuple[tuple[int, int], ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from .moves import untruncated
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import MismatchError, PluginBroken
 from ..messages import listed, visible
 from ..plugins.base import owner_of
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.held_tensors import Place, places_of
 
 

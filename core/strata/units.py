@@ -24,7 +24,7 @@ from ..device import sent
 from ..errors import PluginBroken, ShapeError, UserError
 from ..messages import listed, quantity, visible
 from ..plugins.base import owner_of
-from ..plugins.contracts import Generator
+from ..plugins.generator import Generator
 from ..plugins.records import State
 
 

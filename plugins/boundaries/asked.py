@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ...core.errors import DataError
 from ...core.plugins.base import owner_of
 from ...core.plugins.boundary import STYLES, Boundaries, Boundary
-from ...core.plugins.contracts import BoundaryLearner, Generator
+from ...core.plugins.generator import Generator
+from ...core.plugins.learner import BoundaryLearner
 from ...core.plugins.records import Concept
 from ...core.storage.rows import Rows
 

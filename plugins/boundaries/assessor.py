@@ -12,7 +12,7 @@ from torch import Tensor
 from ...core.errors import ConfigError, DataError, Fault, UserError, nearest
 from ...core.messages import listed, visible
 from ...core.plugins.base import owner_of
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.probing.samples import scored_generator
 from ...core.randomness import Stream
 from .nested import UsedScorer, built_scorer

@@ -19,7 +19,7 @@ from ...core.errors import DataError
 from ...core.messages import listed
 from ...core.plugins.base import PluginConfig, owner_of
 from ...core.plugins.boundary import Boundary
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.probing.column_moments import ColumnMoments
 from ...core.storage.name_rules import fault_of
 from ...core.storage.rows import Rows, blocks

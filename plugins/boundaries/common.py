@@ -18,8 +18,9 @@ from ...core.boundaries.hyperplane import boundary_of
 from ...core.boundaries.selection import Extremes
 from ...core.errors import DataError
 from ...core.plugins.boundary import Boundaries
-from ...core.plugins.contracts import BoundaryLearner, Generator
 from ...core.plugins.failures import one_line
+from ...core.plugins.generator import Generator
+from ...core.plugins.learner import BoundaryLearner
 from ...core.plugins.records import Concept
 from ...core.storage.rows import Rows, blocks
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...core.device import auto_batch
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.plugins.records import Inputs, Latents
 from ...core.randomness import Stream, noise_seed
 from ...core.strata.composition import Pass, advance, begun

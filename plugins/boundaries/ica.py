@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from sklearn.decomposition import FastICA
 
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.storage.rows import Rows
 from .common import record_convergence
 from .pca import check_samples, components

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.plugins.prior_codes import PriorCode
 from ...core.storage.rows import Rows
 from .unlabelled import Direction, UnlabelledLearner

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import orthogonal
 
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.randomness import Stream
 from .reconstructor import Reconstructor, reduced
 from .training import Course, Descent, Drawn, TrainedLearner, numbers

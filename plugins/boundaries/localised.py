@@ -30,8 +30,8 @@ from torch import Tensor
 
 from ...core.errors import UserError
 from ...core.plugins.base import owner_of
-from ...core.plugins.contracts import Segmenter
 from ...core.plugins.records import Rendering
+from ...core.plugins.scorer import Segmenter
 from ...core.strata.composition import Pass
 from ...core.strata.styles import style_strata
 from .channels import Channel

@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 from ...core.config.reading import check_options
 from ...core.config.schema import Use
-from ...core.plugins.contracts import Scorer
+from ...core.plugins.scorer import Scorer
 from ...core.runs.loading import build
 
 

@@ -13,7 +13,7 @@ from sklearn.decomposition import IncrementalPCA
 from ...core.device import auto_batch
 from ...core.errors import DataError
 from ...core.messages import quantity
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.storage.rows import Rows, blocks
 from ...core.strata.names import stratum_number
 from .drawn import activations, draw

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.randomness import Stream, Use, normals
 from ...core.storage.rows import Rows
 from .unlabelled import Direction, Settings, UnlabelledLearner

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...core.errors import DataError
 from ...core.messages import quantity
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.storage.rows import Rows
 from ...core.strata.layers import layers_in_words
 from .spectrum import Floats, rank_of, spectrum

@@ -16,8 +16,9 @@ from ...core.errors import ConfigError, DataError, Fault
 from ...core.messages import quantity
 from ...core.plugins.base import owner_of
 from ...core.plugins.boundary import STYLES, Boundary
-from ...core.plugins.contracts import Generator, Segmenter
+from ...core.plugins.generator import Generator
 from ...core.plugins.records import Concept
+from ...core.plugins.scorer import Segmenter
 from ...core.probing.samples import scored_generator
 from ...core.storage.rows import Rows, blocks, rows_at
 from .asked import Asked

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, field_validator
 from ...core.boundaries.targets import DistanceRows, correlations
 from ...core.errors import DataError
 from ...core.plugins.boundary import STYLES, Boundary
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.plugins.records import Concept
 from ...core.plugins.strict_numbers import StrictNumbers
 from ...core.storage.name_rules import checked, require_unique

@@ -22,7 +22,7 @@ from ...core.device import auto_batch
 from ...core.errors import DataError, UserError
 from ...core.plugins.base import owner_of
 from ...core.plugins.boundary import Boundaries
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.plugins.records import Latents, Rendering
 from ...core.probing.concept_stats import spread_of
 from ...core.randomness import Stream, noise_seed

@@ -14,7 +14,7 @@ from ...core.errors import DataError
 from ...core.messages import quantity
 from ...core.plugins.base import PluginConfig
 from ...core.plugins.boundary import Boundaries, Boundary
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.storage.rows import Rows
 from ...core.strata.layers import parse_layers
 from .asked import Asked, LearnerWithoutLabels

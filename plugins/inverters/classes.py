@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...core.errors import UserError
 from ...core.plugins.base import owner_of
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.plugins.inverter import Inversion, InversionTask
 from ...core.randomness import Stream
 from .codes import prior_penalty

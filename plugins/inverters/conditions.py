@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ...core.errors import UserError
 from ...core.plugins.base import owner_of
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.plugins.inverter import InversionTask
 from ...core.randomness import Stream
 

@@ -12,7 +12,7 @@ from ...core.device import auto_batch
 from ...core.inversion.encoders.chosen import ChosenEncoder
 from ...core.inversion.encoders.encoder import PictureEncoder
 from ...core.plugins.base import PluginConfig
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.plugins.inverter import Inversion, InversionTask, Inverter
 
 Part = tuple[Tensor, Tensor | None, tuple[Tensor, Literal["z", "w"]] | None]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...core.inversion.encoders.chosen import ChosenEncoder
 from ...core.plugins.base import owner_of
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.plugins.inverter import Inversion, InversionTask
 from .codes import CodeConfig, Jitter, added, prior_penalty, start_of_one_code
 from .descent import Loss, Searching, Variable, descend

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...core.plugins.contracts import Generator
+from ...core.plugins.generator import Generator
 from ...core.randomness import Stream
 from ...core.strata.code_spaces import BATCH, LEAST, STATISTICS
 

@@ -14,8 +14,8 @@ from ...core.checkpoints import locate, read_checkpoint, read_npy
 from ...core.errors import CheckpointError
 from ...core.messages import quantity
 from ...core.plugins.base import PluginConfig
-from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.scorer import Scorer
 from ...core.storage.paths import user_path
 from .networks.places365 import PlacesModel, attribute_names, is_residual, load_places, read_names
 from .scenes import SceneModel, load_scenes

@@ -11,8 +11,8 @@ from torch import Tensor
 from ...core.checkpoints import locate, read_checkpoint
 from ...core.errors import CheckpointError, nearest
 from ...core.plugins.base import PluginConfig
-from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.scorer import Scorer
 from .networks.places365 import PlacesModel, is_residual, load_places
 from .scenes import SceneModel, load_scenes
 

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from ...core.checkpoints import locate, read_checkpoint
 from ...core.plugins.base import PluginConfig
-from ...core.plugins.contracts import Segmenter
 from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.scorer import Segmenter
 from ...core.semantics.extractor_file import extractor_of
 
 if TYPE_CHECKING:
     import torch
 
-    from ...core.plugins.contracts import Generator
+    from ...core.plugins.generator import Generator
 
 
 class ExtractorScorer(Segmenter):

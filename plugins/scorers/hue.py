@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.plugins.base import PluginConfig
-from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.scorer import Scorer
 
 BINS = 12
 NAMES = (

@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ...core.config.schema import Level
-from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.scorer import Scorer
 from ..shared.huggingface import LIBRARY, HubConfig, load
 
 

@@ -15,9 +15,10 @@ from ...core.config.reading import check_options
 from ...core.config.schema import Use
 from ...core.errors import ConfigError, Fault, nearest
 from ...core.plugins.base import PluginConfig
-from ...core.plugins.contracts import Generator, Scorer, Segmenter
+from ...core.plugins.generator import Generator
 from ...core.plugins.records import Concept, Rendering
 from ...core.plugins.registry import registry
+from ...core.plugins.scorer import Scorer, Segmenter
 from ...core.runs.loading import build
 from .networks.planar import LabelOrder
 from .segmentation import Segmentation

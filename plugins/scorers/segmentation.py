@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ...core.checkpoints import locate, read_checkpoint
-from ...core.plugins.contracts import Segmenter
 from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.scorer import Segmenter
 from ..shared.huggingface import LIBRARY, HubConfig
 from .networks.planar import LabelOrder
 from .networks.segmenters import (

@@ -11,8 +11,8 @@ from ...core.config.schema import Level
 from ...core.device import sent
 from ...core.errors import DataError
 from ...core.plugins.base import PluginConfig
-from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.scorer import Scorer
 from ...core.storage.disk import file_hash
 from ...core.storage.paths import user_path
 from .samples_file import read_samples

@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field, field_validator
 from torch import Tensor
 
 from ...core.config.schema import Level
-from ...core.plugins.contracts import Scorer
 from ...core.plugins.records import Concept, Rendering
+from ...core.plugins.scorer import Scorer
 from ...core.plugins.strict_numbers import StrictNumbers
 from ...core.storage.name_rules import checked, require_unique
 from ..shared.embeddings import Embedder, TemplatesConfig, filled

@@ -22,7 +22,7 @@ import ganstrata
 import numpy as np
 import torch
 from ganstrata.core.figures.pictures import to_pixels
-from ganstrata.core.plugins.contracts import Scorer
+from ganstrata.core.plugins.scorer import Scorer
 from ganstrata.plugins.scorers.bundles import to_size
 from ganstrata.plugins.scorers.scenes import SIZE
 from numpy.typing import NDArray

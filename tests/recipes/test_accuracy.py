@@ -7,8 +7,8 @@ import csv
 import numpy as np
 import pytest
 import torch
-from ganstrata.core.plugins.contracts import Scorer
 from ganstrata.core.plugins.records import Rendering
+from ganstrata.core.plugins.scorer import Scorer
 from ganstrata.plugins.scorers.hue import BINS
 
 from recipes.rooms.accuracy import __main__ as accuracy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...checkpoints import locate
 from ...errors import UserError
 from ...plugins.base import owner_of
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from .encoder import PictureEncoder
 from .encoder_file import ROLE, bundled_encoder, load_encoder
 

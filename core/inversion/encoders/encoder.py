@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import MismatchError
 from ...plugins.base import owner_of
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...plugins.shapes import check_shape
 from ...semantics.extractor import MadeFor
 from ...strata.code_spaces import CodeSpace

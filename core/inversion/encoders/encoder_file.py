@@ -18,7 +18,7 @@ from ...config.faults import describe
 from ...device import for_inference, resolve_device
 from ...errors import CheckpointError
 from ...messages import shown
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...semantics.extractor import MadeFor
 from ...storage.disk import write_bytes
 from ...storage.json_values import JsonObject

@@ -19,7 +19,7 @@ from ...device import for_inference
 from ...errors import CheckpointError, GanstrataError, MismatchError
 from ...messages import shown
 from ...plugins.base import owner_of
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...runs.loading import load_generator
 from .in_domain_network import InDomainNetwork, in_domain_shape, is_in_domain
 from .irse_pyramid import Pyramid, is_pyramid, shape_of

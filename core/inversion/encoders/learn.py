@@ -12,7 +12,7 @@ from torch import Tensor
 from ...device import for_inference
 from ...errors import UserError
 from ...plugins.base import owner_of
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...randomness import Stream
 from ...runs.progress import Progress, Step
 from ...semantics.extractor import MadeFor

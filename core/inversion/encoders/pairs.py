@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...randomness import Stream, Use, noise_seed, uniforms
 from ...strata.code_spaces import CodeSpace
 from ...strata.composition import Pass

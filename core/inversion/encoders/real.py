@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import UserError
 from ...messages import quantity, visible
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...storage.paths import user_path
 from ..photographs import Frame, find_pictures, read_files
 

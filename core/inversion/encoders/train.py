@@ -16,7 +16,8 @@ from ...device import resolve_precision
 from ...errors import UserError
 from ...messages import listed
 from ...plugins.arguments import require
-from ...plugins.contracts import Generator, Scorer
+from ...plugins.generator import Generator
+from ...plugins.scorer import Scorer
 from ...runs.lock import locked
 from ...runs.progress import Progress
 from ...storage.json_values import JsonObject

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...messages import quantity
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...runs.progress import Progress
 from ...storage.json_values import JsonObject
 from ...storage.result_folder import check_free

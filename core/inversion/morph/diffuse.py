@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...plugins.inverter import Inversion, InversionTask, Inverter
 from ...randomness import Stream, noise_seed
 from ..distance import DistanceRule

@@ -14,7 +14,7 @@ from ...decimals import number
 from ...figures.pages import data_uri, framed
 from ...figures.pictures import to_pixels
 from ...figures.sheets import enlarged, sheet
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...runs.inversion_rows import joined
 from ...runs.progress import Progress
 from ...storage.json_values import JsonObject

@@ -17,7 +17,7 @@ from ...errors import UserError, nearest
 from ...figures.pages import data_uri, framed
 from ...figures.pictures import Pixels
 from ...figures.sheets import enlarged, sheet
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...plugins.inverter import Inversion
 from ...runs.inversion_file import codes_bytes
 from ...runs.inversions import CODES

@@ -20,7 +20,7 @@ from torch import Tensor
 from ...errors import UserError
 from ...figures.pictures import Pixels, to_pixels
 from ...plugins.base import owner_of
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...plugins.inverter import Inversion
 from ...plugins.records import Rendering
 from ...runs.inversion_rows import joined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...runs.inversions import read_inversion
 from ..perceptual_named import perceptual_named
 from .interpolate import Interpolated, Space, chosen

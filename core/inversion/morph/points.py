@@ -15,7 +15,7 @@ from torch import Tensor
 from ...editing.request import parse_numbers
 from ...errors import DataError, UserError
 from ...messages import listed, shown
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...plugins.inverter import Inversion
 from ...plugins.records import Inputs, Rendering
 from ...randomness import Stream, noise_seed

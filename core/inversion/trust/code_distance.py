@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...plugins.records import Latents
 from ...randomness import Stream
 

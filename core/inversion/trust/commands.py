@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from ...errors import UserError
 from ...figures.pages import framed
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...runs.inversions import StoredInversion, read_inversion
 from ...runs.progress import Progress
 from ...runs.session import Finished, open_finished_run

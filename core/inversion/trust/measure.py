@@ -16,7 +16,7 @@ from torch import Tensor
 from ...editing.directions import EditPart
 from ...errors import UserError
 from ...messages import quantity
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...randomness import Stream, noise_seed
 from ...runs.inversion_rows import rows_of
 from ...runs.inversions import StoredInversion

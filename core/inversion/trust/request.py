@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import DataError, UserError
 from ...messages import visible
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...runs.inversions import INDEX, StoredInversion
 from ...storage.result_folder import read_index
 from ..commands import method_of

@@ -14,9 +14,11 @@ from pydantic import BaseModel
 from ...config.schema import Use
 from ...errors import GanstrataError, UserError
 from ...plugins.config_contents import contents
-from ...plugins.contracts import BoundaryLearner, Generator, Scorer
+from ...plugins.generator import Generator
+from ...plugins.learner import BoundaryLearner
 from ...plugins.plugin_info import KINDS, Kind
 from ...plugins.registry import registry
+from ...plugins.scorer import Scorer
 from ...strata.scored_generator import ScoredGenerator
 from ..prepare import Prepared
 from .files import files_named, values_in

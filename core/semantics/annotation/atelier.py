@@ -16,7 +16,7 @@ from ...config.segment_schema import AnnotateConfig
 from ...device import auto_batch, resolve_device, resolve_precision
 from ...errors import ConfigError, Fault, RunError, UserError
 from ...figures.pictures import Pixels, png, to_pixels
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...randomness import Stream
 from ...runs.prepare import PluginBuilder
 from ...storage.disk import write_bytes

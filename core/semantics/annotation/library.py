@@ -15,7 +15,7 @@ from torch import Tensor
 from ...errors import UserError
 from ...messages import listed
 from ...plugins.arguments import require, require_number, whole_numbers
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...randomness import Stream
 from ...runs.progress import Progress
 from ...statistics import Floats

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ...device import for_inference
-from ...plugins.contracts import Generator, Segmenter
+from ...plugins.generator import Generator
+from ...plugins.scorer import Segmenter
 from ...runs.progress import Progress
 from ..extractor import Extractor, MadeFor
 from ..feature_maps import Choice

@@ -10,7 +10,8 @@ from ...device import auto_batch
 from ...errors import UserError
 from ...messages import listed
 from ...plugins.arguments import require, require_number, whole_numbers
-from ...plugins.contracts import Generator, Segmenter
+from ...plugins.generator import Generator
+from ...plugins.scorer import Segmenter
 from ...runs.progress import Progress
 from ...storage.csv_tables import Table
 from ...storage.json_values import JsonObject

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...device import auto_batch
 from ...errors import UserError
 from ...plugins.arguments import require, require_number
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...randomness import Stream
 from ...strata.code_search import Renderer, Search, search_codes
 from ...strata.code_spaces import CodeSpace, SpaceName

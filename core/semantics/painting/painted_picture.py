@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...errors import DataError, UserError
 from ...plugins.base import owner_of
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...plugins.inverter import Inversion
 from ...plugins.records import Latents
 from ...randomness import Stream

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...plugins.records import Latents
 from ...randomness import Stream
 from ...strata.code_search import Found, OnStep, Renderer, Search, search_codes

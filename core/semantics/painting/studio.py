@@ -11,7 +11,7 @@ import torch
 from ...errors import UserError
 from ...figures.pictures import Pixels, png, to_pixels
 from ...messages import visible
-from ...plugins.contracts import Generator
+from ...plugins.generator import Generator
 from ...plugins.records import Rendering
 from ...runs.inversions import read_inversion
 from ...runs.progress import Progress

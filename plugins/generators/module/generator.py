@@ -18,7 +18,7 @@ from ....core.checkpoints import Checkpoint, digest
 from ....core.conformance.passes import SAMPLES
 from ....core.device import sent
 from ....core.errors import CheckpointError
-from ....core.plugins.contracts import Generator
+from ....core.plugins.generator import Generator
 from ....core.plugins.records import Inputs, Latents, ModelCard, State, Stratum
 from ....core.randomness import Stream
 from ..shared import noise

@@ -9,7 +9,7 @@ from ....core.checkpoints import Checkpoint, Part, digest, is_remote, locate, or
 from ....core.checkpoints.assumptions import with_assumptions
 from ....core.checkpoints.detect import Examined, own_part
 from ....core.errors import CheckpointError
-from ....core.plugins.contracts import Generator
+from ....core.plugins.generator import Generator
 from ....core.plugins.records import ModelCard
 from .config import CheckpointConfig
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.plugins.contracts import Generator
+from ....core.plugins.generator import Generator
 from ....core.plugins.records import Latents, Match
 from ....core.randomness import Stream
 from .classes import Classes

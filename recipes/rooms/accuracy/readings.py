@@ -13,7 +13,7 @@ import ganstrata
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ganstrata.core.plugins.contracts import Scorer
+from ganstrata.core.plugins.scorer import Scorer
 from ganstrata.plugins.scorers.hue import hue_saturation_value
 from ganstrata.plugins.scorers.layout import wall_line
 from numpy.typing import NDArray

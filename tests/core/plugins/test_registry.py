@@ -234,7 +234,7 @@ def test_an_entry_point_that_names_no_module(folder: Folder) -> None:
         ("their_scorer:Absent", "has no attribute 'Absent'"),
         ("absent_module:Mine", "No module named 'absent_module'"),
         ("their_scorer:ganstrata", "is not a subclass of ganstrata.Scorer"),
-        ("ganstrata.core.plugins.contracts:Generator", "is not a subclass of ganstrata.Scorer"),
+        ("ganstrata.core.plugins.generator:Generator", "is not a subclass of ganstrata.Scorer"),
     ],
 )
 def test_a_registered_class_that_is_not_there_or_is_something_else(

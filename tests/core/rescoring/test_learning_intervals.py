@@ -11,7 +11,7 @@ import torch
 from ganstrata.core.boundaries.learning_variance import errors_of, replicate_samples
 from ganstrata.core.boundaries.relearning import learn_again
 from ganstrata.core.plugins.boundary import Boundaries
-from ganstrata.core.plugins.contracts import BoundaryLearner
+from ganstrata.core.plugins.learner import BoundaryLearner
 from ganstrata.core.plugins.records import Concept
 from ganstrata.core.rescoring.effects import effects_of, over_learning
 from ganstrata.core.rescoring.sums import sums_of
