@@ -8,6 +8,7 @@ import click
 
 from .computing import computing
 from .errors import clean
+from .inversion_options import generator_option
 from .options import DEVICES, PATH, Commands, Limited, number_from, quiet_option
 from .streams import say
 
@@ -49,11 +50,7 @@ def encoder() -> None:
 
 @encoder.command("train")
 @click.option("--run", type=PATH, metavar="RUN", help="Use the generator of this run.")
-@click.option(
-    "--generator",
-    metavar="FILE[:KEY=VALUE]",
-    help="Use the generator of a checkpoint, such as bundled:rooms, with options of its plugin.",
-)
+@generator_option
 @click.option(
     "--out",
     required=True,

@@ -9,6 +9,7 @@ import click
 
 from .computing import computing
 from .errors import clean
+from .inversion_options import generator_option, run_option, settings_option
 from .options import DEVICES, PATH, number_from, quiet_option
 from .streams import say
 
@@ -20,12 +21,8 @@ LARGEST = 2**63 - 1
 
 pictures_argument = click.argument("pictures", metavar="PICTURE...", nargs=-1, required=True, type=PATH)
 common_options = (
-    click.option("--run", type=PATH, metavar="RUN", help="Use the generator of this run, and its seed."),
-    click.option(
-        "--generator",
-        metavar="FILE[:KEY=VALUE]",
-        help="Use the generator of a checkpoint, such as bundled:rooms, with options of its plugin.",
-    ),
+    run_option,
+    generator_option,
     click.option(
         "--embed",
         metavar="NAME",
@@ -38,14 +35,7 @@ common_options = (
         metavar="NAME",
         help="Step that refines what was found; may be repeated, or none.  [default: w+, or z without w]",
     ),
-    click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="NAME.FIELD=VALUE",
-        help="Set a field of a step, such as w+.steps=500, or a weight of the distance, such as "
-        "distance.pixel=1; may be repeated.",
-    ),
+    settings_option,
     click.option(
         "--perceptual",
         default="auto",

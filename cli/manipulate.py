@@ -8,7 +8,15 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import LENGTH, PATH, Limited, device_option, number_from, quiet_option, run_dir_argument
+from .options import (
+    LENGTH,
+    PATH,
+    device_option,
+    fps_option,
+    number_from,
+    quiet_option,
+    run_dir_argument,
+)
 from .streams import say, tell
 
 
@@ -98,14 +106,7 @@ from .streams import say, tell
     metavar="strip,grid,gif,mp4,html",
     help="Formats to write; a grid crosses two boundaries.",
 )
-@click.option(
-    "--fps",
-    type=Limited(float, 0.1, 100.0),
-    default=8.0,
-    show_default=True,
-    metavar="X",
-    help="Steps per second in films.",
-)
+@fps_option
 @click.option(
     "--out",
     type=PATH,

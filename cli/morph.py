@@ -10,7 +10,8 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import DEVICES, PATH, Commands, Limited, number_from, quiet_option
+from .inversion_options import generator_option, run_option, settings_option
+from .options import DEVICES, PATH, Commands, fps_option, number_from, quiet_option
 from .streams import say
 
 if TYPE_CHECKING:
@@ -33,12 +34,8 @@ def _with(*options: Callable[[Command], Command]) -> Callable[[Command], Command
 
 
 _generator = _with(
-    click.option("--run", type=PATH, metavar="RUN", help="Use the generator of this run, and its seed."),
-    click.option(
-        "--generator",
-        metavar="FILE[:KEY=VALUE]",
-        help="Use the generator of a checkpoint, such as bundled:rooms, with options of its plugin.",
-    ),
+    run_option,
+    generator_option,
 )
 _pictures = _with(
     click.option("--codes", type=PATH, metavar="FOLDER", help="Pictures that `ganstrata invert` inverted."),
@@ -108,14 +105,7 @@ def morph() -> None:
     metavar="strip,gif,mp4,html",
     help="Formats to write.",
 )
-@click.option(
-    "--fps",
-    type=Limited(float, 0.1, 100.0),
-    default=8.0,
-    show_default=True,
-    metavar="X",
-    help="Pictures per second in films.",
-)
+@fps_option
 @_last
 def interpolate_command(
     run: Path | None,
@@ -240,14 +230,7 @@ def mix_command(
     metavar="NAME",
     help="Step that searches under the box; may be repeated.  [default: w+, or z without w]",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME.FIELD=VALUE",
-    help="Set a field of a step, such as w+.steps=500, or a weight of the distance, such as "
-    "distance.pixel=1; may be repeated.",
-)
+@settings_option
 @_perceptual
 @click.option(
     "--crop",

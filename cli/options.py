@@ -123,4 +123,12 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Change one value of the config; may be repeated.",
 )
+fps_option = click.option(
+    "--fps",
+    type=Limited(float, 0.1, 100.0),
+    default=8.0,
+    show_default=True,
+    metavar="X",
+    help="Pictures per second in films.",
+)
 quiet_option = click.option("--quiet", is_flag=True, help="Show no progress, only the result or an error.")

@@ -12,7 +12,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 from safetensors.torch import save
@@ -20,9 +19,8 @@ from safetensors.torch import save
 from ..checkpoints import Checkpoint, locate, read_checkpoint
 from ..checkpoints.filling import filled
 from ..checkpoints.safetensors_file import SETTINGS
-from ..config.faults import describe
+from ..config.file_header import MadeForHeader, read_header
 from ..device import for_inference, resolve_device
-from ..errors import CheckpointError
 from ..messages import shown
 from ..storage.disk import write_bytes
 from ..storage.json_values import JsonObject
@@ -49,19 +47,6 @@ class _Map(BaseModel):
     margin: Annotated[int, Field(ge=0, le=MOST)]
 
 
-class _MadeFor(BaseModel):
-    """Represent the generator in the header."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-    fingerprint: str
-    plugin: str
-    options: dict[str, Any]
-    family: str
-    resolution: str
-    checkpoint: str
-    truncation: str
-
-
 class _Header(BaseModel):
     """Represent the header of an extractor's file."""
 
@@ -76,7 +61,7 @@ class _Header(BaseModel):
     layer_weights: Literal["equal", "softplus"]
     bias: bool
     kernel: Literal[1, 3]
-    generator: _MadeFor
+    generator: MadeForHeader
     facts: dict[str, Any]
 
     @model_validator(mode="after")
@@ -149,19 +134,9 @@ def extractor_of(checkpoint: Checkpoint, device: torch.device) -> Extractor:
     Raises:
         CheckpointError: it is not one, or its header or its tensors do not fit each other.
     """
-    path, settings = checkpoint.path, dict(checkpoint.settings)
-    if not is_extractor(checkpoint):
-        named = shown(settings.get("architecture")) if settings.get("architecture") else "no architecture"
-        raise CheckpointError(
-            f"{path} is not an extractor: its header names {named}, expected '{ARCHITECTURE}'. "
-            "`ganstrata segment train` writes one"
-        )
-    try:
-        header = _Header.model_validate(settings)
-    except ValidationError as error:
-        raise CheckpointError(
-            f"{path}: its header is damaged: {describe(error, _Header, settings)[0]}"
-        ) from None
+    header = read_header(
+        checkpoint, _Header, ARCHITECTURE, noun="an extractor", command="ganstrata segment train"
+    )
     architecture = Architecture(
         head=header.head,
         maps=tuple(FeatureMap(**described.model_dump()) for described in header.maps),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
 from ganstrata.cli.segment_agreement import agreement_command
 from ganstrata.cli.segment_edit import edit_command, sample_command
 from ganstrata.core.interchange.codes import read_codes
@@ -18,24 +17,13 @@ from ganstrata.core.storage.disk import file_hash
 from ganstrata.core.storage.seal import read_sealed, sealed_text
 from ganstrata.core.strata.code_search import Renderer, Search
 from PIL import Image
-
-CONFIG = """
-generator: {use: fake_layers}
-teacher: {use: fake_regions}
-training: {images: 200, batch_size: 16, learning_rate: 0.05}
-checks: false
-device: cpu
-"""
-Invoke = Callable[..., Result]
+from segment_folders import CONFIG, Invoke, trained
 
 
 @pytest.fixture
 def segmentation(invoke: Invoke, tmp_path: Path) -> Path:
     """A trained segmentation folder of the fake generator."""
-    (tmp_path / "segment.yaml").write_text(CONFIG, encoding="utf-8")
-    result = invoke("segment", "train", tmp_path / "segment.yaml", "--out", tmp_path / "seg", "--quiet")
-    assert result.exit_code == 0, result.stderr
-    return tmp_path / "seg"
+    return trained(invoke, tmp_path)
 
 
 @pytest.fixture

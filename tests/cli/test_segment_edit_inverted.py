@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import ganstrata
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
 from fakes import LAYERS, WIDTH
 from ganstrata.core.figures.pictures import to_pixels
 from ganstrata.core.plugins.inverter import Inversion
 from ganstrata.core.semantics.annotation.legend import read_legend
 from inverted_pictures import write_inverted
 from PIL import Image
+from segment_folders import Invoke, trained
 
 NAMES = ("1-sofa", "2-beach")
-CONFIG = """
-generator: {use: fake_layers}
-teacher: {use: fake_regions}
-training: {images: 200, batch_size: 16, learning_rate: 0.05}
-checks: false
-device: cpu
-"""
-Invoke = Callable[..., Result]
 
 
 @pytest.fixture
 def segmentation(invoke: Invoke, tmp_path: Path) -> Path:
     """A trained segmentation folder of the fake generator, with two inverted pictures beside it."""
-    (tmp_path / "segment.yaml").write_text(CONFIG, encoding="utf-8")
-    result = invoke("segment", "train", tmp_path / "segment.yaml", "--out", tmp_path / "seg", "--quiet")
-    assert result.exit_code == 0, result.stderr
+    path = trained(invoke, tmp_path)
     generator = ganstrata.load_generator("fake_layers", device="cpu")
     write_inverted(tmp_path / "inverted", Inversion(codes()), NAMES, generator)
     w = 2.0 * torch.ones(2, WIDTH)
     write_inverted(
         tmp_path / "in_w", Inversion(generator.broadcast(w), latent=w, space="w"), NAMES, generator
     )
-    return tmp_path / "seg"
+    return path
 
 
 def codes() -> torch.Tensor:

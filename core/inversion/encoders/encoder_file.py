@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.torch import save
 
 from ...checkpoints import BUNDLED, WEIGHTS, Checkpoint, locate, read_checkpoint
 from ...checkpoints.filling import filled
 from ...checkpoints.safetensors_file import SETTINGS
-from ...config.faults import describe
+from ...config.file_header import MadeForHeader, read_header
 from ...device import for_inference, resolve_device
 from ...errors import CheckpointError
-from ...messages import shown
 from ...plugins.generator import Generator
 from ...semantics.extractor import MadeFor
 from ...storage.disk import write_bytes
@@ -33,19 +32,6 @@ MOST = 65_536  # pixels of a side, layers, numbers in a code, classes
 NETWORK = "network."
 
 
-class _MadeFor(BaseModel):
-    """Represent the generator in the header."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-    fingerprint: str
-    plugin: str
-    options: dict[str, Any]
-    family: str
-    resolution: str
-    checkpoint: str
-    truncation: str
-
-
 class _Header(BaseModel):
     """Represent the header of an encoder's file."""
 
@@ -58,7 +44,7 @@ class _Header(BaseModel):
     rows: Annotated[int, Field(ge=1, le=MOST)]
     values: Annotated[int, Field(ge=1, le=MOST)]
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=MOST)]
-    generator: _MadeFor
+    generator: MadeForHeader
     facts: dict[str, Any]
 
     @model_validator(mode="after")
@@ -125,19 +111,10 @@ def encoder_of(checkpoint: Checkpoint, device: torch.device) -> Encoder:
     Raises:
         CheckpointError: it is not one, or its header or its tensors do not fit each other.
     """
-    path, settings = checkpoint.path, dict(checkpoint.settings)
-    if not is_encoder(checkpoint):
-        named = shown(settings.get("architecture")) if settings.get("architecture") else "no architecture"
-        raise CheckpointError(
-            f"{path} is not an encoder: its header names {named}, expected '{ARCHITECTURE}'. "
-            "`ganstrata encoder train` writes one"
-        )
-    try:
-        header = _Header.model_validate(settings)
-    except ValidationError as error:
-        raise CheckpointError(
-            f"{path}: its header is damaged: {describe(error, _Header, settings)[0]}"
-        ) from None
+    path = checkpoint.path
+    header = read_header(
+        checkpoint, _Header, ARCHITECTURE, noun="an encoder", command="ganstrata encoder train"
+    )
     architecture = Architecture(
         header.size,
         header.space,

@@ -7,13 +7,7 @@ there are FILE, its card FILE.md and its log FILE.csv, with the ending of FILE l
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
 from ...errors import RunError
 from ...messages import UPGRADE, listed, visible
@@ -24,7 +18,7 @@ from ...storage.json_values import JsonObject
 from ...storage.seal import read_sealed, sealed_text
 from .card import card_of
 from .encoder_file import encoder_bytes
-from .learn import COLUMNS, Learnt, Stored
+from .learn import COLUMNS, Learnt
 
 INDEX = "training.json"
 STATE = "state.safetensors"
@@ -77,47 +71,6 @@ def begin(folder: Path, made_from: JsonObject) -> None:
             f"{folder} is an unfinished training with something else: {listed(changed, 4)}. Give the same "
             f"again, another --out, or delete {folder}"
         )
-
-
-def save_state(
-    folder: Path,
-    tensors: Mapping[str, Tensor],
-    position: int,
-    rows: Sequence[Sequence[float]],
-    seconds: float,
-) -> None:
-    """Write the state of an unfinished training, in one step."""
-    header = {
-        "position": json.dumps(position),
-        "rows": json.dumps(rows),
-        "seconds": json.dumps(round(seconds, 1)),
-    }
-    write_bytes(folder / STATE, save({name: t.contiguous() for name, t in tensors.items()}, metadata=header))
-
-
-def read_state(folder: Path) -> Stored | None:
-    """Return the state of an unfinished training, or None if there is none.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    file = folder / STATE
-    if not file.exists():
-        return None
-    try:
-        data = read_bytes(file)
-        length = int.from_bytes(data[:8], "little")
-        header: dict[str, Any] = json.loads(data[8 : 8 + length])["__metadata__"]
-        return Stored(
-            load(data),
-            int(json.loads(header["position"])),
-            [[float(value) for value in row] for row in json.loads(header["rows"])],
-            float(json.loads(header["seconds"])),
-        )
-    except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
-        raise RunError(
-            f"{file} is damaged ({visible(str(error), 200)}); delete it, and the training begins again"
-        ) from None
 
 
 def finish(out: Path, learnt: Learnt) -> None:

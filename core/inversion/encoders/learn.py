@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from ...device import for_inference
 from ...errors import UserError
@@ -16,6 +15,7 @@ from ...plugins.generator import Generator
 from ...randomness import Stream
 from ...runs.progress import Progress, Step
 from ...semantics.extractor import MadeFor
+from ...storage.training_state import TrainingState
 from ...strata.code_spaces import CodeSpace, SpaceName
 from ..perceptual import Perceptual
 from .encoder import Encoder
@@ -40,23 +40,6 @@ COLUMNS = (
     "held-out PSNR of real pictures",
     "seconds",
 )
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Hold the state of a training that was stopped.
-
-    Attributes:
-        tensors: parameters, and moments of Adam.
-        position: pictures that were learnt from.
-        rows: rows of the log so far.
-        seconds: how long the training took so far.
-    """
-
-    tensors: Mapping[str, Tensor]
-    position: int
-    rows: list[list[float]]
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -97,7 +80,7 @@ def learn_encoder(
     material: Material,
     progress: Progress,
     *,
-    stored: Stored | None = None,
+    stored: TrainingState | None = None,
     keep: Callable[[Trainer, list[list[float]]], None] | None = None,
 ) -> Learnt:
     """Train an encoder for a generator.
@@ -133,7 +116,7 @@ def learn_encoder(
     rows: list[list[float]] = []
     if stored is not None:
         trainer.restore(stored.tensors, stored.position, stored.seconds)
-        rows = list(stored.rows)
+        rows = [list(row) for row in stored.rows]
     with progress.stage(
         "encoder", total=request.pictures, done=trainer.position, may_stop_early=request.minutes is not None
     ) as bar:

@@ -22,9 +22,10 @@ from ...runs.lock import locked
 from ...runs.progress import Progress
 from ...storage.json_values import JsonObject
 from ...storage.paths import user_path
+from ...storage.training_state import TrainingState, read_state, save_state
 from ..perceptual import Perceptual, scorer_distance
 from .encoder import Encoder
-from .folder import INDEX, WHAT, begin, check_out, finish, folder_of, forget, read_state, save_state
+from .folder import INDEX, STATE, WHAT, begin, check_out, finish, folder_of, forget
 from .learn import Material, learn_encoder
 from .real import read_real
 from .request import EncoderRequest, LossWeights
@@ -210,10 +211,12 @@ def train_into(
         def keep(trainer: Trainer, rows: Sequence[Sequence[float]]) -> None:
             nonlocal saved
             if time.monotonic() - saved > KEEP:
-                save_state(folder, trainer.state(), trainer.position, rows, trainer.seconds)
+                save_state(
+                    folder / STATE, TrainingState(trainer.state(), trainer.position, rows, trainer.seconds)
+                )
                 saved = time.monotonic()
 
-        stored = read_state(folder)
+        stored = read_state(folder / STATE)
         try:
             learnt = learn_encoder(generator, request, material, progress, stored=stored, keep=keep)
         except UserError:  # nothing was learnt: the name is free for another training

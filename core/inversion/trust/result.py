@@ -72,7 +72,8 @@ class Trust:
         for i, name in enumerate(self.names):
             raised = ("", "")
             if self.warnings is not None:
-                raised = tuple("yes" if on else "no" for on in self.warnings.raised[i])  # type: ignore[assignment]
+                code, error = self.warnings.raised[i]
+                raised = ("yes" if code else "no", "yes" if error else "no")
             measures = [self.measures[i].get(key, float("nan")) for key in MEASURES]
             distances = (float(self.codes.whole[i]), float(self.codes.beyond[i]))
             rows.append((name, *measures, *distances, *raised, *map(float, self.codes.layers[i])))

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
 from ...config.reading import validate_annotate, validate_segment
 from ...config.segment_schema import AnnotateConfig
@@ -21,14 +18,14 @@ from ...runs.begin import differing
 from ...runs.progress import Progress
 from ...runs.provenance.changes import plugin_changes
 from ...storage.csv_tables import csv_text
-from ...storage.disk import read_bytes, remove, write_bytes, write_text
+from ...storage.disk import read_bytes, remove, write_text
 from ...storage.json_values import JsonObject
 from ...storage.seal import read_sealed, sealed_text
 from ..extractor import Extractor
 from ..extractor_file import load_extractor, save_extractor
 from ..feature_maps import describe_maps
 from ..subject import SegmentProvenance, Subject, build_subject
-from .log import COLUMNS, Stored
+from .log import COLUMNS
 
 INDEX = "segmentation.json"
 EXTRACTOR = "extractor.safetensors"
@@ -123,43 +120,6 @@ def changes_since(record: Record, subject: Subject) -> list[str]:
         if before is not None and now is not None
         for sentence in plugin_changes(f"{who} '{now.name}'", before.essence, now.essence)
     ]
-
-
-def save_state(
-    path: Path, tensors: Mapping[str, Tensor], position: int, rows: Sequence[Sequence[Any]], seconds: float
-) -> None:
-    """Write the state of an unfinished training, in one step."""
-    header = {
-        "position": json.dumps(position),
-        "rows": json.dumps(rows),
-        "seconds": json.dumps(round(seconds, 1)),
-    }
-    write_bytes(path / STATE, save({name: t.contiguous() for name, t in tensors.items()}, metadata=header))
-
-
-def read_state(path: Path) -> Stored | None:
-    """Return the state of an unfinished training, or None if there is none.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    file = path / STATE
-    if not file.exists():
-        return None
-    try:
-        data = read_bytes(file)
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])["__metadata__"]
-        return Stored(
-            load(data),
-            int(json.loads(header["position"])),
-            list(json.loads(header["rows"])),
-            float(json.loads(header["seconds"])),
-        )
-    except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
-        raise RunError(
-            f"{file} is damaged ({visible(str(error), 200)}); delete it, and the training begins again"
-        ) from None
 
 
 def finish(path: Path, subject: Subject, extractor: Extractor, rows: Sequence[Sequence[Any]]) -> None:

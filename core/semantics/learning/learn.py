@@ -12,12 +12,13 @@ from ...config.segment_schema import TrainingSection
 from ...messages import listed
 from ...runs.progress import Progress
 from ...storage.json_values import JsonValue
+from ...storage.training_state import TrainingState
 from ..extractor import Architecture
 from ..heads import Head
 from ..samples import LabelledSamples
 from ..teacher import Teacher
 from .closed_form import Candidate, ClosedForm, ClosedFormSettings, solve_closed_form
-from .log import COLUMNS, Log, Stored
+from .log import COLUMNS, Log
 from .training import Trainer, TrainingSettings
 from .whitened import WhitenedSettings, solve_whitened
 
@@ -66,7 +67,7 @@ def learnt_head(
     training: TrainingSection,
     progress: Progress,
     *,
-    stored: Stored | None = None,
+    stored: TrainingState | None = None,
     keep: Callable[[Trainer, Log], None] = lambda trainer, log: None,
 ) -> Learnt:
     """Learn a head.
@@ -92,7 +93,7 @@ def _descended(
     architecture: Architecture,
     training: TrainingSection,
     progress: Progress,
-    stored: Stored | None,
+    stored: TrainingState | None,
     keep: Callable[[Trainer, Log], None],
 ) -> Learnt:
     settings = TrainingSettings(

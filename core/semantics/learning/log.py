@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...runs.progress import Step
+from ...storage.training_state import TrainingState
 from ..agreement import Overlaps, overlaps
 from .training import Taken
 
@@ -25,31 +25,16 @@ COLUMNS = (  # of the log, training.csv
 )
 
 
-@dataclass(frozen=True)
-class Stored:
-    """Hold the state of a training that was stopped.
-
-    Attributes:
-        tensors: parameters, and moments of Adam.
-        position: number of images that were learnt from.
-        rows: rows of the log so far.
-        seconds: how long the training took so far.
-    """
-
-    tensors: dict[str, Any]
-    position: int
-    rows: list[list[Any]]
-    seconds: float
-
-
 class Log:
     """Collect a row of loss, accuracy and mIoU about fifty times in a training.
 
     mIoU is the pooled one of the training images that were measured since the last row.
     """
 
-    def __init__(self, classes: int, background: bool, images: int, stored: Stored | None = None) -> None:
-        self.rows: list[list[Any]] = [] if stored is None else list(stored.rows)
+    def __init__(
+        self, classes: int, background: bool, images: int, stored: TrainingState | None = None
+    ) -> None:
+        self.rows: list[list[Any]] = [] if stored is None else [list(row) for row in stored.rows]
         self._classes, self._first = classes, int(background)
         self._every = max(images // ROWS, 1)
         self._images = images

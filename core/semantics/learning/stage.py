@@ -11,6 +11,7 @@ from ...errors import UserError
 from ...runs.lock import locked
 from ...runs.progress import Progress
 from ...storage.disk import remove
+from ...storage.training_state import TrainingState, read_state, save_state
 from ..extractor import Extractor
 from ..subject import Subject, build_subject
 from .folder import (
@@ -20,8 +21,6 @@ from .folder import (
     check_same,
     finish,
     read_record,
-    read_state,
-    save_state,
     write_record,
 )
 from .learn import facts_of, learnt_head
@@ -77,12 +76,12 @@ def _learn(subject: Subject, out: Path, progress: Progress) -> None:
     def keep(trainer: Trainer, log: Log) -> None:
         nonlocal saved
         if time.monotonic() - saved > KEEP:
-            save_state(out, trainer.state(), trainer.position, log.rows, log.seconds)
+            save_state(out / STATE, TrainingState(trainer.state(), trainer.position, log.rows, log.seconds))
             saved = time.monotonic()
 
     section = subject.config.training
     learnt = learnt_head(
-        subject.samples, subject.architecture, section, progress, stored=read_state(out), keep=keep
+        subject.samples, subject.architecture, section, progress, stored=read_state(out / STATE), keep=keep
     )
     facts = facts_of(learnt, subject.teacher, subject.taught_by, section)
     head = for_inference(learnt.head, subject.device)

@@ -260,7 +260,8 @@ def test_diffusion_fits_the_box_and_lets_the_rest_follow() -> None:
     box = Box.parse("0,0,4,4", SIZE, SIZE)
     embed = build_class(Mean, {}, CPU)
     search = build_class(WPlus, {"steps": 60, "rate": 0.1}, CPU)
-    found = diffuse(generator, images[0], images[1:], box, embed, [search], DistanceRule(1.0, 0.0))  # type: ignore[arg-type,list-item]
+    rule = DistanceRule(1.0, 0.0)
+    found = diffuse(generator, images[0], images[1:], box, embed, [search], rule)
     pasted = images[1:].clone()
     pasted[:, :, :4, :4] = images[0, :, :4, :4]
     torch.testing.assert_close(found.pasted, pasted)
@@ -270,7 +271,7 @@ def test_diffusion_fits_the_box_and_lets_the_rest_follow() -> None:
     torch.testing.assert_close(found.inside, -10 * error.log10(), rtol=0.02, atol=0.2)
     assert (found.outside < found.inside).all()  # nothing holds the rest to the context
     with pytest.raises(UserError, match="needs a step that searches"):
-        diffuse(generator, images[0], images[1:], box, embed, [], DistanceRule(1.0, 0.0))  # type: ignore[arg-type]
+        diffuse(generator, images[0], images[1:], box, embed, [], rule)
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,11 @@ from ganstrata.core.semantics.learning.folder import (
     LOG,
     STATE,
     open_segmentation,
-    read_state,
-    save_state,
 )
 from ganstrata.core.semantics.learning.stage import train
 from ganstrata.core.semantics.learning.training import Trainer
 from ganstrata.core.semantics.samples import LabelledSamples
+from ganstrata.core.storage.training_state import read_state, save_state
 
 FAKE: dict[str, Any] = {
     "generator": {"use": "fake_layers"},
@@ -89,10 +88,10 @@ def test_a_training_that_was_killed_continues_to_the_same_extractor(tmp_path, mo
     with pytest.raises(RunError, match="is not finished; the same `ganstrata segment train` continues it"):
         open_segmentation(tmp_path / "again")
     monkeypatch.setattr(Trainer, "steps", steps)
-    state = read_state(tmp_path / "again")
+    state = read_state(tmp_path / "again" / STATE)
     assert state is not None
     before = replace(state, seconds=state.seconds + 1000.0)  # as if it had taken long
-    save_state(tmp_path / "again", before.tensors, before.position, before.rows, before.seconds)
+    save_state(tmp_path / "again" / STATE, before)
     again = train(config(), tmp_path / "again")
     torch.testing.assert_close(parameters(again), parameters(whole), rtol=1e-4, atol=1e-6)
     assert not (again / STATE).exists()

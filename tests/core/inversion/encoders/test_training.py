@@ -15,7 +15,6 @@ from ganstrata.core.inversion.encoders.encoder import Encoder
 from ganstrata.core.inversion.encoders.learn import (
     COLUMNS,
     Material,
-    Stored,
     classes_of,
     learn_encoder,
     space_for,
@@ -27,6 +26,7 @@ from ganstrata.core.inversion.encoders.request import EncoderRequest, LossWeight
 from ganstrata.core.inversion.encoders.training import Trainer
 from ganstrata.core.randomness import Stream
 from ganstrata.core.runs.progress import Progress
+from ganstrata.core.storage.training_state import TrainingState
 from ganstrata.core.strata.code_spaces import CodeSpace
 from ganstrata.core.strata.composition import render
 from torch import Tensor
@@ -321,10 +321,10 @@ def test_conditions_of_another_form_are_refused() -> None:
 
 
 def test_the_log_continues() -> None:
-    kept: list[Stored] = []
+    kept: list[TrainingState] = []
 
     def keep(t: Trainer, rows: list[list[float]]) -> None:
-        kept.append(Stored(t.state(), t.position, list(rows), t.seconds))
+        kept.append(TrainingState(t.state(), t.position, list(rows), t.seconds))
 
     whole = learn_encoder(fake(), SMALL, Material(), QUIET, keep=keep).rows
     assert [row[0] for row in whole] == [16, 32, 48, 64]
