@@ -39,7 +39,7 @@ from ganstrata.core.runs.engines.run_engine import RunEngine
 from ganstrata.core.runs.facts import facts_of
 from ganstrata.core.runs.prepare import Prepared, prepare
 from ganstrata.core.runs.progress import Progress
-from ganstrata.core.strata.composition import advance, begun
+from ganstrata.core.strata.stepping import advance, begun
 from ganstrata.plugins.scorers.networks.resnet import ResNet
 from measure import arguments, clock_of, machine, turns
 from reference_procedure import Procedure

@@ -13,7 +13,8 @@ from ..core.conformance.passes import span_of, tensors_of, watched_pictures
 from ..core.plugins.generator import Generator
 from ..core.plugins.records import Inputs, Latents
 from ..core.randomness import Stream
-from ..core.strata.composition import Pass, advance, begun
+from ..core.strata.composition import Pass
+from ..core.strata.stepping import advance, begun
 from .subject import Subject
 
 SAMPLES = 3

@@ -20,7 +20,7 @@ from ..plugins.picture_checks import FLOATS, range_fault
 from ..plugins.records import Inputs, Latents, State
 from ..plugins.scoring import digest
 from ..randomness import Stream
-from ..strata.composition import advance, begun, finished
+from ..strata.stepping import advance, begun, finished
 from . import random_state
 from .ill_conditioned import batch_error
 from .networks import check_evaluation_mode

@@ -31,7 +31,8 @@ from ..plugins.scoring import checked_scores
 from ..randomness import Stream, noise_seed
 from ..runs.manifest import Work
 from ..runs.prepare import Prepared
-from ..strata.composition import advance, first_reader
+from ..strata.composition import first_reader
+from ..strata.stepping import advance
 from .effects import moved_backwards
 from .interim import look_sizes
 

@@ -26,7 +26,7 @@ from ..plugins.finiteness import finite_rows, nonfinite_error
 from ..plugins.generator import Generator
 from ..plugins.inverter import Mixture
 from ..plugins.records import Inputs, Rendering, State
-from .composition import advance, begun, finished
+from .stepping import advance, begun, finished
 
 
 def render_mixture(

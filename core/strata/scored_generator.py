@@ -128,6 +128,7 @@ class ScoredGenerator:
         late: bool = False,
         maps: Mapping[int, Tensor] | None = None,
         seed: int | None = None,
+        styles: Mapping[int, Tensor] | None = None,
     ) -> Pass:
         """Render a batch, ready to restart at the layer sets of `edits`.
 
@@ -141,6 +142,7 @@ class ScoredGenerator:
             late: whether pictures that are not finite are refused when they are scored, instead of at once.
             maps: stratum -> noise (N, 1, h, w) in place of the generator's own.
             seed: seed of fresh noise, where it is not that of the samples.
+            styles: stratum -> what is added to its style (C_s,); an edit in space s.
 
         Raises:
             PictureError: a picture is not finite and not tolerated.
@@ -155,6 +157,7 @@ class ScoredGenerator:
             precision=self.precision,
             features=self.features,
             restarts={first_reader(self.generator, layers) for layers in edits},
+            styles=styles,
             tolerant=self.tolerant and not strict,
             late=late,
         )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..plugins.generator import Generator
+from .code_spaces import statistics_of_w
 from .moves import untruncated
 
 
@@ -61,3 +62,41 @@ def untruncated_codes(generator: Generator, codes: Tensor, condition: Tensor | N
         ],
         dim=1,
     )
+
+
+@torch.no_grad()
+def centre_of_codes(generator: Generator, condition: Tensor | None = None, seed: int = 0) -> Tensor | None:
+    """Return the code around which samples lie at each layer: (N, L, D), or (1, L, D).
+
+    Where truncation acts it is the point towards which that pulls. Elsewhere it is the mean w of samples, or
+    0 where the generator has no w, since a prior of z has the mean 0.
+
+    Args:
+        generator: generator of the codes.
+        condition: of the N samples, on which the point may depend; None if they have none.
+        seed: of the samples whose mean is taken.
+
+    Returns:
+        None if broadcast() is not a truncation towards a point.
+    """
+    mean = mean_code(generator, condition)
+    if mean is None or generator.space == "z" or not (generator.layer_scale == 1.0).any():
+        return mean
+    free = torch.from_numpy(np.asarray(generator.layer_scale) == 1.0).to(mean.device)
+    return torch.where(free[:, None], statistics_of_w(generator, seed)[0].to(mean), mean)
+
+
+def truncated_by(codes: Tensor, centre: Tensor, factor: float) -> Tensor:
+    """Compute codes that lie nearer to a point, or farther: c' = m + t (c - m).
+
+    It comes on top of the truncation that the codes have: psi of the generator and t are psi t together.
+
+    Args:
+        codes: c (N, L, D).
+        centre: m, (N, L, D) or (1, L, D), from `centre_of_codes`.
+        factor: t; 1 leaves the codes as they are, bit by bit.
+
+    Returns:
+        c' (N, L, D).
+    """
+    return codes if factor == 1.0 else centre + factor * (codes - centre)

@@ -12,7 +12,8 @@ from ...core.device import auto_batch
 from ...core.plugins.generator import Generator
 from ...core.plugins.records import Inputs, Latents
 from ...core.randomness import Stream, noise_seed
-from ...core.strata.composition import Pass, advance, begun
+from ...core.strata.composition import Pass
+from ...core.strata.stepping import advance, begun
 from .asked import OnShare
 
 BLOCK = 1024  # samples that are mapped at once

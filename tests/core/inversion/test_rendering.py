@@ -11,8 +11,8 @@ from ganstrata import Inputs, Inversion, Mixture, Pass
 from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.inversion.rendering import Renderer
 from ganstrata.core.randomness import Stream
-from ganstrata.core.strata.composition import advance, begun, finished
 from ganstrata.core.strata.mixtures import render_mixture
+from ganstrata.core.strata.stepping import advance, begun, finished
 from ganstrata.core.strata.tuned import tuned
 from ganstrata.testing.tiny import CHANNELS, LAYERS, SIZE, Tiny, TinyClasses, tiny
 
