@@ -85,6 +85,11 @@ def save_extractor(extractor: Extractor, path: Path | str) -> None:
     Raises:
         GanstrataError: the disk is full or the directory cannot be written.
     """
+    write_bytes(user_path(path), extractor_content(extractor))
+
+
+def extractor_content(extractor: Extractor) -> bytes:
+    """Return the content of an extractor's file."""
     a = extractor.architecture
     header: JsonObject = {
         "architecture": ARCHITECTURE,
@@ -105,7 +110,7 @@ def save_extractor(extractor: Extractor, path: Path | str) -> None:
         for k, head in enumerate(extractor.heads)
         for name, tensor in head.state_dict().items()
     }
-    write_bytes(user_path(path), save(tensors, metadata={SETTINGS: json.dumps(header)}))
+    return save(tensors, metadata={SETTINGS: json.dumps(header)})
 
 
 def is_extractor(checkpoint: Checkpoint) -> bool:

@@ -29,6 +29,28 @@ OnStep = Callable[[int], None]
 
 
 @dataclass(frozen=True)
+class Look:
+    """Hold where a search is: N pictures before a step, or after the last.
+
+    Attributes:
+        step: number of steps that were done.
+        total: number of steps that are to be done.
+        codes: codes now, (N, L, D).
+        rendering: their pictures, without gradients.
+        losses: loss of each, with penalties, (N,).
+    """
+
+    step: int
+    total: int
+    codes: Tensor
+    rendering: Rendering
+    losses: Tensor
+
+
+Watch = Callable[[Look], bool]  # whether the search goes on
+
+
+@dataclass(frozen=True)
 class Search:
     """Set how codes are searched.
 
@@ -56,7 +78,8 @@ class Found:
         codes: codes after, (N, L, D).
         before: rendering before.
         after: rendering after.
-        losses: loss before each step, and after the last, (steps + 1, N).
+        losses: loss before each step, and after the last, (steps + 1, N); fewer rows of a search that was
+            ended.
     """
 
     start: Tensor
@@ -116,7 +139,12 @@ class Renderer:
 
 
 def search_codes(
-    renderer: Renderer, start: Tensor, objective: Objective, search: Search, on_step: OnStep | None = None
+    renderer: Renderer,
+    start: Tensor,
+    objective: Objective,
+    search: Search,
+    on_step: OnStep | None = None,
+    watch: Watch | None = None,
 ) -> Found:
     """Minimise objective plus penalties by Adam (betas 0.9 and 0.999), each picture by itself.
 
@@ -126,6 +154,8 @@ def search_codes(
         objective: loss (N,) of a rendering.
         search: steps, learning rate and penalties.
         on_step: called with 1 after every step.
+        watch: shown the pictures before every step and after the last; the search ends with what it was
+            shown once it returns False.
 
     Raises:
         UserError: the objective gives no gradients.
@@ -152,9 +182,12 @@ def search_codes(
                 "give a smaller learning rate, or another starting picture"
             )
         losses.append(loss.detach())
-        if step in (0, search.steps):
-            stages.append((codes.detach(), detached(rendering)))
-        if step == search.steps:
+        # Cloned, for codes may be the variables themselves, which the next step changes in place.
+        look = Look(step, search.steps, codes.detach().clone(), detached(rendering), losses[-1])
+        last = (watch is not None and not watch(look)) or step == search.steps
+        if step == 0 or last:
+            stages.append((look.codes, look.rendering))
+        if last:
             break
         optimiser.zero_grad()
         loss.sum().backward()  # type: ignore[no-untyped-call]

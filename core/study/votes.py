@@ -77,6 +77,32 @@ class Votes:
     remarks: tuple[str, ...]
 
 
+def ballot_text(study: str, rater: str, votes: Mapping[str, int | str], saved: datetime) -> str:
+    """Return the content of a file of votes, as the page exports it.
+
+    Args:
+        study: random name of the study.
+        rater: random name of the rater, 16 hexadecimal digits.
+        votes: chosen row, or `none`, by question.
+        saved: time of saving.
+
+    Raises:
+        UserError: a name or a vote is none.
+    """
+    content = {
+        "format": FORMAT,
+        "study": study,
+        "rater": rater,
+        "saved": saved.astimezone(UTC).isoformat(),
+        "votes": [{"question": question, "choice": choice} for question, choice in votes.items()],
+    }
+    try:
+        _Ballot.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"these are no votes: {describe(error, _Ballot, content)[0]}") from None
+    return json.dumps(content, indent=1)
+
+
 def read_votes(key: Key, paths: Sequence[Path]) -> Votes:
     """Read files of votes into one table.
 

@@ -157,15 +157,9 @@ def train_from_masks(
         raise UserError(f"{call} has the methods {listed(get_args(Way))}; {method!r} was given")
     require_number(call, "heads", heads, 1)
     require_number(call, "learning_rate", learning_rate, 1e-9, 1.0, whole=False)
-    samples, painted = _painted(call, generator, masks, classes, strata, seed, batch)
-    request, index = LearnRequest(method, heads), tuple(painted)
-    maps, labels = _learnable(samples, painted)
-    with Progress(quiet=quiet).stage("learn", total=heads) as bar:
-        learnt = learnt_heads(samples, index, maps, labels, request, learning_rate=learning_rate, advance=bar)
-    size = (int(labels.shape[1]), int(labels.shape[2]))
-    options = generator.config.model_dump(mode="json", exclude_unset=True)
-    made_for = MadeFor.of(generator, options=options)
-    return extractor_of_masks(samples, index, learnt, size, made_for, request)
+    samples, painted = painted_samples(call, generator, masks, classes, strata, seed, batch)
+    request = LearnRequest(method, heads)
+    return extractor_of_painted(samples, painted, request, Progress(quiet=quiet), learning_rate=learning_rate)
 
 
 def suggest_to_annotate(
@@ -221,11 +215,70 @@ def suggest_to_annotate(
     require_number(call, "pool", pool, 1)
     require_number(call, "heads", heads, 2)
     check_pool(count, pool)
-    samples, painted = _painted(call, generator, masks, classes, strata, seed, batch)
+    samples, painted = painted_samples(call, generator, masks, classes, strata, seed, batch)
+    return chosen_to_annotate(samples, painted, count, pool, heads, Progress(quiet=quiet))
+
+
+def extractor_of_painted(
+    samples: LabelledSamples,
+    painted: Mapping[int, Tensor],
+    request: LearnRequest,
+    progress: Progress,
+    *,
+    learning_rate: float = LEARNING_RATE,
+) -> Extractor:
+    """Learn an extractor from masks that were checked.
+
+    Args:
+        samples: the generator, and the classes.
+        painted: masks (H, W) by the number of the sample, UNKNOWN where nothing is painted.
+        request: how to learn.
+        progress: where progress is shown; what it raises ends the training.
+        learning_rate: gradient: learning rate of Adam.
+
+    Raises:
+        UserError: an ensemble has a single mask.
+        DataError: one class alone is painted, or a feature map is not finite.
+    """
+    generator, index = samples.generator, tuple(painted)
     maps, labels = _learnable(samples, painted)
-    with Progress(quiet=quiet).stage("suggest", total=pool) as bar:
+    with progress.stage("learn", total=request.heads) as bar:
+        learnt = learnt_heads(samples, index, maps, labels, request, learning_rate=learning_rate, advance=bar)
+    size = (int(labels.shape[1]), int(labels.shape[2]))
+    options = generator.config.model_dump(mode="json", exclude_unset=True)
+    made_for = MadeFor.of(generator, options=options)
+    return extractor_of_masks(samples, index, learnt, size, made_for, request)
+
+
+def chosen_to_annotate(
+    samples: LabelledSamples,
+    painted: Mapping[int, Tensor],
+    count: int,
+    pool: int,
+    heads: int,
+    progress: Progress,
+    *,
+    taken: Sequence[int] = (),
+) -> ToAnnotate:
+    """Choose the pictures to paint next, after masks that were checked.
+
+    Args:
+        samples: the generator, and the classes.
+        painted: masks (H, W) by the number of the sample, UNKNOWN where nothing is painted.
+        count: number of pictures to choose.
+        pool: number of new pictures among which to choose.
+        heads: heads of the ensemble, at least 2.
+        progress: where progress is shown; what it raises ends the search.
+        taken: samples that are known already, beside the painted ones.
+
+    Raises:
+        UserError: the pool is too small, or one mask is painted.
+        DataError: one class alone is painted, or a feature map is not finite.
+    """
+    maps, labels = _learnable(samples, painted)
+    with progress.stage("suggest", total=pool) as bar:
         chosen, ensemble = suggested(
-            samples, tuple(painted), maps, labels, count, pool, heads=heads, advance=bar
+            samples, tuple(painted), maps, labels, count, pool, heads=heads, taken=taken, advance=bar
         )
     size: Size = (int(labels.shape[1]), int(labels.shape[2]))
     pictures, current = [], []
@@ -237,16 +290,29 @@ def suggest_to_annotate(
     return ToAnnotate(numbers, torch.cat(pictures), torch.cat(current), doubt)
 
 
-def _painted(
+def painted_samples(
     call: str,
     generator: Generator,
     masks: Mapping[int, ArrayLike],
     classes: Sequence[str],
-    strata: Choice | Sequence[int],
-    seed: int,
-    batch: int | None,
+    strata: Choice | Sequence[int] = "all",
+    seed: int = 0,
+    batch: int | None = None,
 ) -> tuple[LabelledSamples, dict[int, Tensor]]:
-    """Return the samples of a generator with named classes, and checked masks (H, W) by sample."""
+    """Return the samples of a generator with named classes, and checked masks (H, W) by sample.
+
+    Args:
+        call: what was given the masks, for messages.
+        generator: generator of the pictures.
+        masks: number of the class of each pixel (H, W) by sample; -1 where nothing is painted.
+        classes: names of the classes.
+        strata: `all` feature maps, `last_of_resolution`, or numbers of strata.
+        seed: seed of the samples.
+        batch: pictures in one pass; None chooses it for the device.
+
+    Raises:
+        UserError: a mask, a class or a stratum does not fit.
+    """
     require(call, "generator", generator, Generator, "ganstrata.load_generator")
     require_number(call, "seed", seed, 0)
     require_number(call, "batch", batch, 1, optional=True)

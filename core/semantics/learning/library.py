@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from ...config.segment_schema import SegmentConfig
 from ...device import for_inference
 from ...plugins.generator import Generator
 from ...plugins.scorer import Segmenter
@@ -86,8 +87,26 @@ def train_extractor(
             "batch_size": "auto" if batch is None else batch,
         },
     )
+    return extractor_by(config, generator, teacher, Progress(quiet=quiet))
+
+
+def extractor_by(
+    config: SegmentConfig, generator: Generator, teacher: Segmenter, progress: Progress
+) -> Extractor:
+    """Learn the extractor of a config from its plugins, which are built already.
+
+    Args:
+        config: extractor and training.
+        generator: generator whose feature maps are read.
+        teacher: segmenter whose labels are learnt.
+        progress: where progress is shown; what it raises ends the training.
+
+    Raises:
+        UserError: a class or a stratum does not exist.
+        DataError: the loss, or a feature map, is not finite.
+    """
     samples, architecture = samples_and_architecture(generator, teacher, config)
-    learnt = learnt_head(samples, architecture, config.training, Progress(quiet=quiet))
+    learnt = learnt_head(samples, architecture, config.training, progress)
     return Extractor(
         architecture,
         (for_inference(learnt.head, generator.device),),

@@ -19,18 +19,36 @@ Shapes: N pictures, M classes, H x W pixels of labels, L layers, D code size.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...errors import DataError, ShapeError
+from ...errors import DataError, ShapeError, UserError
 from ...plugins.records import Rendering
-from ...strata.code_search import Objective
+from ...strata.code_search import Found, Objective, Renderer, Search, Watch, search_codes
 from ..annotation.masks import Labels, painted_over
+from ..heads import Size
 from ..predictors import Predictor
 from ..teacher import UNKNOWN
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Hold a picture whose codes moved until its segmentation is the painted one.
+
+    Attributes:
+        found: codes and renderings before and after.
+        target: wanted labels, (1, H, W).
+        painted: pixels that were painted with another class than theirs, (1, H, W), bool.
+    """
+
+    found: Found
+    target: Tensor
+    painted: Tensor
 
 
 def semantic_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -65,6 +83,44 @@ def painted_target(current: NDArray[np.integer], strokes: Labels) -> tuple[Tenso
     """
     new = (strokes != UNKNOWN) & (strokes != current)
     return torch.from_numpy(painted_over(current, strokes))[None], torch.from_numpy(new)[None]
+
+
+def match_strokes(
+    renderer: Renderer,
+    start: Tensor,
+    predictor: Predictor,
+    strokes: Labels,
+    size: Size,
+    *,
+    search: Search,
+    emphasis: float,
+    where: str,
+    watch: Watch | None = None,
+) -> Matched:
+    """Move the codes of one picture until its segmentation is that with strokes painted over it.
+
+    Args:
+        renderer: renders the picture, with the feature maps that the predictor reads.
+        start: its variables, (1, R, V).
+        predictor: segments it, with gradients.
+        strokes: painted classes (H, W), UNKNOWN where nothing is painted.
+        size: height and width of the labels.
+        search: steps, learning rate and penalties.
+        emphasis: weight of the painted pixels beside that of all pixels.
+        where: where the strokes come from, for messages.
+        watch: shown the picture before every step and after the last; says whether the search goes on.
+
+    Raises:
+        UserError: every painted pixel has its class already, or the predictor gives no gradients.
+        DataError: the loss is not finite.
+    """
+    with torch.no_grad():
+        current = predictor.labels(renderer.render(renderer.space.codes(start)), size)[0]
+    target, painted = (x.to(current.device) for x in painted_target(current.cpu().numpy(), strokes))
+    if not bool(painted.any()):
+        raise UserError(f"{where}: every painted pixel has its class already; paint another class")
+    objective = by_labels(predictor, target, painted, emphasis)
+    return Matched(search_codes(renderer, start, objective, search, watch=watch), target, painted)
 
 
 def by_labels(

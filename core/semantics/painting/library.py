@@ -9,11 +9,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from ...device import auto_batch
-from ...errors import UserError
 from ...plugins.arguments import require, require_number
 from ...plugins.generator import Generator
 from ...randomness import Stream
-from ...strata.code_search import Renderer, Search, search_codes
+from ...strata.code_search import Renderer, Search
 from ...strata.code_spaces import CodeSpace, SpaceName
 from ...strata.search_defaults import LEARNING_RATE, STEPS
 from ..annotation.arrays import painted_classes
@@ -21,7 +20,7 @@ from ..annotation.masks import Labels
 from ..extractor import Extractor
 from ..predictors import Predictor
 from .defaults import CANDIDATES, EMPHASIS
-from .editing import by_labels, painted_target
+from .editing import match_strokes
 from .sampling import best_candidates, sample_like, searched_at_once
 
 
@@ -99,16 +98,14 @@ def edit_by_painting(
     predictor = Predictor.of_extractor(extractor)
     renderer = Renderer(moved, latents, predictor.strata, seed)
     start = moved.start(latents)
-    with torch.no_grad():
-        current = predictor.labels(renderer.render(moved.codes(start)), size)[0]
-    target, new = (x.to(current.device) for x in painted_target(current.cpu().numpy(), painted))
-    if not bool(new.any()):
-        raise UserError(f"{call}: every painted pixel has its class already; paint another class")
-    objective = by_labels(predictor, target, new, emphasis)
-    found = search_codes(renderer, start, objective, Search(steps, learning_rate))
+    search = Search(steps, learning_rate)
+    matched = match_strokes(
+        renderer, start, predictor, painted, size, search=search, emphasis=emphasis, where=call
+    )
+    found = matched.found
     with torch.no_grad():
         labels = predictor.labels(found.after, size)
-    return Painted(found.codes, found.before.images, found.after.images, target[0], labels)
+    return Painted(found.codes, found.before.images, found.after.images, matched.target[0], labels)
 
 
 def sample_by_painting(

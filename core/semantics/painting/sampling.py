@@ -18,7 +18,7 @@ from torch import Tensor
 from ...plugins.generator import Generator
 from ...plugins.records import Latents
 from ...randomness import Stream
-from ...strata.code_search import Found, OnStep, Renderer, Search, search_codes
+from ...strata.code_search import Found, OnStep, Renderer, Search, Watch, search_codes
 from ...strata.code_spaces import CodeSpace, SpaceName
 from ..agreement import Overlaps, overlaps
 from ..predictors import Predictor
@@ -158,6 +158,7 @@ def sample_like(
     seed: int = 0,
     precision: str = "fp32",
     on_step: OnStep | None = None,
+    watch: Watch | None = None,
 ) -> Sampling:
     """Search codes whose pictures have the segmentation of a mask.
 
@@ -172,6 +173,8 @@ def sample_like(
         seed: seed of the candidates.
         precision: fp32, bf16 or fp16.
         on_step: called with 1 after every step of every batch.
+        watch: shown the pictures of a batch before every step and after the last; says whether its search
+            goes on.
 
     Raises:
         DataError: no pixel of the mask is known, or a loss is not finite.
@@ -186,7 +189,8 @@ def sample_like(
         targets = target.expand(len(latents.z), -1, -1)
         searched = replace(general, condition=latents.condition)
         renderer = Renderer(searched, latents, predictor.strata, seed, precision)
-        part = search_codes(renderer, searched.start(latents), by_labels(predictor, targets), search, on_step)
+        objective = by_labels(predictor, targets)
+        part = search_codes(renderer, searched.start(latents), objective, search, on_step, watch)
         with torch.no_grad():
             for total, rendering in ((before, part.before), (after, part.after)):
                 total.put(start, overlaps(predictor.labels(rendering, size), targets, classes))
