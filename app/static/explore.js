@@ -1,0 +1,164 @@
+/** The view Explore: choose a picture, drag sliders, and see at once what the edit changes. */
+
+import { createEffects } from "./effects.js";
+import { Refused } from "./link.js";
+import { createMoves } from "./moves.js";
+import { pictureInWords } from "./run.js";
+import { createSamples } from "./samples.js";
+import { createStage } from "./stage.js";
+import { editOf, withRow } from "./state.js";
+import { h, signed, toast } from "./widgets.js";
+
+let parts = null; // what is on the page; made when the view is first entered
+
+/** The view, as `registerView` of main.js takes it. */
+export const explore = {
+  name: "explore",
+  title: "Explore",
+  keys: [
+    ["B (hold)", "Show the picture before the edit"],
+    ["N, P", "Next, previous page of pictures"],
+    ["J, K", "Next, previous picture"],
+    ["R", "Reset all sliders"],
+    ["Arrow keys", "Move a slider by a step, or go from picture to picture"],
+    ["Page up, Page down", "Move a slider by a tenth of its range"],
+  ],
+  enter(root, app) {
+    parts ??= build(app);
+    root.replaceChildren(parts.element);
+    parts.enter();
+  },
+  leave() {
+    parts.leave();
+  },
+  /** Ask again for what is on the page: the connection is back. */
+  resume() {
+    parts?.resume();
+  },
+  press(key, down) {
+    return parts.press(key, down);
+  },
+};
+
+function build(app) {
+  const { link, run, state, report } = app;
+  const stage = createStage({ before });
+  const moves = createMoves(app);
+  const effects = createEffects(run, goTo);
+  const samples = createSamples(app, (ref) => state.set((now) => ({ ...now, picture: ref })));
+  let dragging = false;
+  let kept = null; // the picture before the edit, {key, answer}
+  let scored = ""; // the edit whose scores were asked for last
+  let scoring = false;
+  let idle = true;
+  let stop = () => {};
+
+  const frames = link.stream("frame", {
+    draw: async (picture, { edit }) => {
+      await stage.draw(picture);
+      caption(picture.header, edit);
+    },
+    failed: (error) => stage.fault(error.message),
+    idle: (on) => {
+      idle = on;
+      stage.wait(!on);
+      if (on) score();
+    },
+  });
+
+  function ask({ input = 0, moving = "" } = {}) {
+    const { edit, moving: index } = editOf(state.now, moving);
+    frames.send({ edit, moving: dragging ? index : null, final: !dragging }, input);
+  }
+
+  function before() {
+    const key = JSON.stringify(state.now.picture);
+    if (kept?.key !== key) kept = { key, answer: link.askPicture("before", { picture: state.now.picture }) };
+    kept.answer.catch(() => (kept = null)); // so that it is asked for again
+    return kept.answer;
+  }
+
+  /** Ask for scores when no frame is awaited: frames come first, and the newest edit alone matters. */
+  async function score() {
+    const { edit } = editOf(state.now);
+    const key = JSON.stringify(edit);
+    if (scoring || !idle || key === scored) return;
+    scoring = true;
+    scored = key;
+    try {
+      const { scores, base } = await link.ask("scores", { edit });
+      if (state.now.picture === edit.picture || JSON.stringify(state.now.picture) === JSON.stringify(edit.picture)) show(scores, base);
+    } catch (error) {
+      scored = "";
+      if (error instanceof Refused) effects.show(null, new Set(), true);
+      return;
+    } finally {
+      scoring = false;
+    }
+    if (edit.moves.length) before().catch(() => {}); // at hand when somebody holds B
+    score();
+  }
+
+  function show(scores, base) {
+    const moved = new Set(editOf(state.now).edit.moves.map((move) => run.sliderOf(move.along)?.column));
+    const changes = run.concepts.map(({ unit }, column) => {
+      if (scores[column] === null || base[column] === null || !unit) return null;
+      return (scores[column] - base[column]) / unit;
+    });
+    effects.show(changes, moved, !dragging);
+  }
+
+  function caption({ width, height }, { picture, moves: list, truncation }) {
+    const words = pictureInWords(picture, app.kept());
+    const edits = list.filter(({ by }) => by).map(({ along, by }) => `${run.sliderOf(along)?.words ?? along} ${signed(by)}`);
+    if (truncation !== 1) edits.push(`truncation ${truncation.toFixed(2)}`);
+    stage.caption(`${words} · ${width} × ${height}`);
+    stage.label(edits.length ? `${words}, edited: ${edits.join(", ")}` : `${words}, not edited`);
+  }
+
+  function goTo(concept) {
+    const [slider] = run.slidersOf(concept.column);
+    if (slider) moves.reach(slider.along);
+    else toast(`No direction was learnt for ${concept.words}: it is scored, but not among the concepts of the run's config.`);
+  }
+
+  function follow(now, { why, input, moving }) {
+    dragging = why === "drag";
+    if (dragging) stage.hold(false);
+    moves.show(now);
+    samples.show(now.picture);
+    ask({ input, moving });
+  }
+
+  function resume() {
+    kept = null;
+    scored = "";
+    samples.refresh();
+    ask();
+  }
+
+  return {
+    element: h("div", { class: "explore" }, h("div", { class: "look" }, stage.element, samples.element), moves.element, effects.element),
+    enter() {
+      stop = state.subscribe(follow);
+      effects.show(null, new Set(), true);
+      moves.show(state.now);
+      samples.show(state.now.picture);
+      resume();
+    },
+    leave() {
+      stop();
+      stage.hold(false);
+    },
+    resume,
+    press(key, down) {
+      if (key === "b") stage.hold(down);
+      else if (!down) return false;
+      else if (key === "n" || key === "p") samples.turn(key === "n" ? 1 : -1);
+      else if (key === "j" || key === "k") samples.step(key === "j" ? 1 : -1);
+      else if (key === "r") state.set((now) => now.rows.reduce((one, { along }) => withRow(one, along, { by: 0 }), now));
+      else return false;
+      return true;
+    },
+  };
+}

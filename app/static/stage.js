@@ -1,0 +1,83 @@
+/** The large picture: a canvas that frames are drawn on, the picture before the edit, and what is going on. */
+
+import { decode } from "./link.js";
+import { h, icon } from "./widgets.js";
+
+const SLOW = 350; // ms after which the page says that it waits
+
+/**
+ * Make a stage.
+ *
+ * @param {object} [given]
+ * @param {() => Promise<{blob: Blob}>} [given.before] fetches the picture before the edit; without it there is no
+ *   button that shows it.
+ * @returns {object} `element`; `tools`, a place for more controls below the picture; `draw(picture)` shows a picture;
+ *   `hold(held)` shows the picture before the edit while held; `wait(waiting)` says that a picture is awaited;
+ *   `caption(text)`; `label(text)` for who cannot see it; `fault(sentence)` says why there is none.
+ */
+export function createStage({ before } = {}) {
+  const canvas = h("canvas", { role: "img", "aria-label": "The picture", width: 1, height: 1 });
+  const canvasBefore = h("canvas", { role: "img", "aria-label": "The picture before the edit", hidden: true, width: 1, height: 1 });
+  const chip = h("p", { class: "chip", hidden: true }, "Before");
+  const waiting = h("p", { class: "chip waiting", hidden: true }, h("span", { class: "spinner", "aria-hidden": "true" }), "Drawing");
+  const fault = h("p", { class: "fault", role: "alert", hidden: true });
+  const frame = h("div", { class: "frame" }, canvas, canvasBefore, chip, waiting, fault);
+  const caption = h("p", { class: "caption" });
+  const button = before && h("button", { type: "button", "aria-pressed": "false", title: "Show the picture before the edit (hold B)" }, icon("eye"), "Before");
+  const tools = h("div", { class: "tools" }, button ?? null);
+  let slow = 0;
+  let shown = false; // whether the picture before is wanted: it may take a moment to come
+
+  function put(target, picture) {
+    if (target.width !== picture.width || target.height !== picture.height) {
+      target.width = picture.width;
+      target.height = picture.height;
+    }
+    frame.style.setProperty("--ratio", picture.width / picture.height);
+    target.getContext("2d").drawImage(picture, 0, 0);
+    picture.close?.();
+  }
+
+  async function hold(held) {
+    if (!before || held === shown) return;
+    shown = held;
+    button.setAttribute("aria-pressed", String(held));
+    if (held) {
+      try {
+        const { blob } = await before();
+        put(canvasBefore, await decode(blob));
+      } catch {
+        shown = false; // what went wrong is shown where the edited picture would be, or as the connection
+        button.setAttribute("aria-pressed", "false");
+      }
+    }
+    canvasBefore.hidden = chip.hidden = !shown;
+  }
+
+  button?.addEventListener("click", () => hold(!shown));
+
+  return {
+    element: h("div", { class: "stage" }, h("div", { class: "room" }, frame), h("div", { class: "below" }, caption, tools)),
+    tools,
+    hold,
+    async draw({ blob }) {
+      put(canvas, await decode(blob));
+      fault.hidden = true;
+    },
+    wait(on) {
+      clearTimeout(slow);
+      if (on) slow = setTimeout(() => (waiting.hidden = false), SLOW);
+      else waiting.hidden = true;
+    },
+    caption(text) {
+      caption.textContent = text;
+    },
+    label(text) {
+      canvas.setAttribute("aria-label", text);
+    },
+    fault(sentence) {
+      fault.textContent = sentence;
+      fault.hidden = false;
+    },
+  };
+}
