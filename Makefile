@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Tests start many processes. Python compiles what they import once, not pip all that is installed.
 unexport PYTHONDONTWRITEBYTECODE
 
-SOURCES := $(sort $(shell find core plugins cli testing weights -type f ! -path '*/__pycache__/*')) \
+SOURCES := $(sort $(shell find app core plugins cli testing weights -type f ! -path '*/__pycache__/*')) \
 	__init__.py py.typed pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help

@@ -12,7 +12,7 @@ import pytest
 
 def modules() -> list[str]:
     names = ["ganstrata"]
-    for family in ("core", "plugins", "cli", "testing"):
+    for family in ("app", "core", "plugins", "cli", "testing"):
         package = importlib.import_module(f"ganstrata.{family}")
         names += [info.name for info in pkgutil.walk_packages(package.__path__, f"ganstrata.{family}.")]
     return names

@@ -31,7 +31,7 @@ def test_the_wheel_holds_what_a_run_needs_and_no_more() -> None:
     }
     needed = [
         path
-        for folder in ("core", "plugins", "cli", "testing", "weights")
+        for folder in ("app", "core", "plugins", "cli", "testing", "weights")
         for path in (ROOT / folder).rglob("*")
         if path.is_file()
     ]

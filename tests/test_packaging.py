@@ -22,7 +22,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
-SHIPPED = ("core", "plugins", "cli", "testing", "weights")
+SHIPPED = ("app", "core", "plugins", "cli", "testing", "weights")
 OUTSIDE = ("tests", "recipes", "examples", "docs", "benchmarks")
 
 

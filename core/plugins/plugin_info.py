@@ -25,7 +25,7 @@ RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "generator": ("auto",),  # see config.schema.AUTO
     "analysis": ("ablation", "entanglement", "hierarchy", "layers", "objects", "ranking"),
     "command": (
-        *("analysis", "boundaries", "config", "dissect", "edit", "encoder", "init", "invert"),
+        *("analysis", "app", "boundaries", "config", "dissect", "edit", "encoder", "init", "invert"),
         *("leaderboard", "learn", "manipulate", "model", "morph", "plugins", "report", "rescore"),
         *("restore", "run", "segment", "status", "study", "synthesize", "trust"),
     ),

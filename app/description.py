@@ -1,0 +1,117 @@
+"""Describe the run to the page: its concepts, its boundaries as sliders, and which views there are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.rescoring.results import Effects, concept_units
+from ..core.strata.layers import show_layers
+from ..core.strata.moves import own_layers, unit_in_words
+from ..core.strata.truncation import mean_code
+from ..core.study.asked import plain_words
+from .workspace import Workspace
+
+
+def described(workspace: Workspace) -> dict[str, Any]:
+    """Return what the page needs to know of the run, as plain data without any path."""
+    prepared, run = workspace.prepared, workspace.run
+    card = prepared.generator.card
+    return {
+        "run": {
+            "name": run.path.resolve().name,
+            "family": card.family,
+            "height": card.height,
+            "width": card.width,
+            "layers": card.layers,
+            "groups": {name: list(layers) for name, layers in prepared.groups.items()},
+            "samples": run.config.synthesis.samples,
+            "unit": unit_in_words(run.config.rescoring.distance_unit, styles=prepared.in_styles),
+            "truncation": mean_code(prepared.generator, None) is not None
+            if not _has_condition(workspace)
+            else False,
+            "device": str(prepared.device),
+            "differences": list(workspace.differences),
+        },
+        "concepts": concepts(workspace),
+        "sliders": sliders(workspace.effects, workspace),
+    }
+
+
+def _has_condition(workspace: Workspace) -> bool:
+    return bool(workspace.prepared.generator.classes)
+
+
+def concepts(workspace: Workspace) -> list[dict[str, Any]]:
+    """Return name, words, mean and unit of each concept, in the order of the scores."""
+    rows = workspace.run.concepts
+    units = concept_units(rows)
+    return [
+        {
+            "name": row.id,
+            "words": plain_words(row.id),
+            "level": row.level,
+            "mean": row.mean,
+            "unit": None if math.isnan(unit) else float(unit),
+        }
+        for row, unit in zip(rows, units, strict=True)
+    ]
+
+
+def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
+    """Return a slider for each boundary, verified ones first, at the layers where it works best."""
+    config = workspace.run.config
+    names = [concept.id for concept in effects.concepts]
+    described = []
+    for i in effects.ranking():
+        boundary = effects.boundaries[i]
+        where, layers = best_set(effects, i)
+        row = list(effects.sets).index(where)
+        mean, low, high = (
+            _plain(values[i, row, 0, effects.own[i]] / _unit(effects, i))
+            for values in (effects.mean, effects.low, effects.high)
+        )
+        moved = own_layers(boundary, layers)
+        described.append(
+            {
+                "along": boundary.name,
+                "words": plain_words(boundary.name),
+                "concept": names[effects.own[i]],
+                "set": where,
+                "layers": None if where == "all" else show_layers(moved),
+                "layer_list": list(moved),
+                "low": config.editing.start,
+                "high": config.editing.end,
+                "measured_at": config.rescoring.distance,
+                "effect": mean,
+                "effect_low": low,
+                "effect_high": high,
+                "verified": bool(effects.factors[i]),
+                "q": _plain(effects.q[i]) if effects.has_null else None,
+            }
+        )
+    return sorted(described, key=lambda slider: not slider["verified"])
+
+
+def best_set(effects: Effects, i: int) -> tuple[str, tuple[int, ...]]:
+    """Return the layer group at which boundary i moves its own score most; all layers where none is known."""
+    groups = [name for name in effects.sets if name in effects.groups]
+    at = {name: list(effects.sets).index(name) for name in groups}
+    means = {
+        name: float(effects.mean[i, at[name], 0, effects.own[i]])
+        for name in groups
+        if effects.reached[i, at[name]]
+    }
+    known = {name: mean for name, mean in means.items() if np.isfinite(mean)}
+    best = max(known, key=lambda name: known[name]) if known else "all"
+    return best, tuple(effects.sets[best])
+
+
+def _unit(effects: Effects, i: int) -> float:
+    return float(concept_units(effects.concepts)[effects.own[i]])
+
+
+def _plain(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,106 @@
+"""Serve the app: choose the address, print it, and run until the user ends it."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvicorn
+
+from ..core.errors import UserError
+from . import explore, session_handlers
+from .handlers import Handlers
+from .security import Access
+from .web import Site
+from .workspace import Workspace
+
+LOCAL = "127.0.0.1"
+HANDLERS: Handlers = {**session_handlers.HANDLERS, **explore.HANDLERS}
+MESSAGE_BYTES = 4 << 20
+CONNECTIONS = 64
+
+
+@dataclass(frozen=True)
+class Address:
+    """Hold where the server listens, and the token that is needed there; none on this machine alone."""
+
+    host: str
+    port: int
+    token: str | None
+
+    @property
+    def access(self) -> Access:
+        """Who may speak to the server."""
+        return Access.local(self.port) if self.token is None else Access(None, self.token)
+
+    @property
+    def url(self) -> str:
+        """The address to open, with the token where one is needed; a browser does not send what follows #."""
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{shown}:{self.port}/" + (f"#token={self.token}" if self.token else "")
+
+
+def bound(host: str, port: int) -> tuple[socket.socket, Address]:
+    """Bind a socket, so that the address is known and nobody else has it.
+
+    Args:
+        host: where to listen. Other machines reach the server at another than 127.0.0.1, and need a token.
+        port: 0 for any that is free.
+
+    Raises:
+        UserError: the address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UserError(
+            f"nothing can listen at {host}, port {port}: {error.strerror or error}; "
+            "give another --port, or 0 for any that is free"
+        ) from None
+    token = None if host in (LOCAL, "localhost", "::1") else secrets.token_urlsafe(24)
+    return listener, Address(host, listener.getsockname()[1], token)
+
+
+def serve(workspace: Workspace, listener: socket.socket, address: Address, ready: Callable[[], None]) -> None:
+    """Serve until the user ends it with Ctrl-C.
+
+    Args:
+        workspace: the opened run.
+        listener: the bound socket.
+        address: where it is bound.
+        ready: called once pages can be loaded.
+    """
+    site = Site(workspace, HANDLERS, address.access)
+    config = uvicorn.Config(
+        site.app(),
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_BYTES,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=2,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+    server = Server(config, ready)
+    server.run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Represent the server of uvicorn, which says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()

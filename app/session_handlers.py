@@ -1,0 +1,38 @@
+"""Answer what every view asks: the first greeting, stopping a job, forgetting a picture."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from .description import described
+from .handlers import FRAME, Answer, Handler, Handlers, Nothing, Request
+from .sessions import MOST_KEPT, Session
+from .web import MOST_UPLOAD
+from .workspace import Workspace
+
+
+class Forget(Request):
+    """Ask that a picture that was made here is forgotten."""
+
+    kept: Annotated[str, Field(pattern=r"^k\d{1,6}$")]
+
+
+def hello(workspace: Workspace, session: Session, request: Nothing, answer: Answer) -> dict[str, Any]:
+    """Return what the page needs to begin, or to go on after it was loaded again."""
+    return {
+        **described(workspace),
+        "session": session.id,
+        "kept": [{"kept": key, "name": kept.name, **kept.facts} for key, kept in session.kept.items()],
+        "limits": {"upload": MOST_UPLOAD, "kept": MOST_KEPT},
+    }
+
+
+def forget(workspace: Workspace, session: Session, request: Forget, answer: Answer) -> dict[str, Any]:
+    """Forget a picture that was made here."""
+    session.forget(request.kept)
+    return {}
+
+
+HANDLERS: Handlers = {"hello": Handler(Nothing, hello, FRAME), "forget": Handler(Forget, forget, FRAME)}

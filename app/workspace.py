@@ -1,0 +1,86 @@
+"""Hold what all tabs share: the opened run, and the folders that the command names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.editing.directions import find_boundaries
+from ..core.pipeline.results import Results, open_run
+from ..core.plugins.boundary import Boundaries
+from ..core.rescoring.results import Effects
+from ..core.runs.prepare import Prepared
+from ..core.runs.progress import Progress
+from ..core.runs.session import open_finished_run
+from ..core.runs.stages import Stage
+
+NEEDED: tuple[Stage, ...] = ("synthesize", "learn", "rescore")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Hold the folders that the command names.
+
+    Attributes:
+        inversions: of inverted pictures.
+        segmentation: of a trained extractor.
+        leaderboard: of compared learners.
+        study: of a user study.
+    """
+
+    inversions: Sequence[Path] = ()
+    segmentation: Path | None = None
+    leaderboard: Path | None = None
+    study: Path | None = None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Represent a run that was opened for the app.
+
+    The run is locked only while it is opened. What the app needs of it is in memory then, but for the scores
+    of its samples, which are read when they are searched.
+
+    Attributes:
+        run: the run, with its results.
+        prepared: its plugins.
+        known: its boundaries.
+        effects: of these boundaries.
+        differences: sentences on what the run was computed with, and what is here now.
+        folders: what the command named.
+        memory: what the handlers of a view keep for all tabs, by the name of the view.
+    """
+
+    run: Results
+    prepared: Prepared
+    known: Boundaries
+    effects: Effects
+    differences: tuple[str, ...] = ()
+    folders: Folders = field(default_factory=Folders)
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def open(path: Path, device: str | None = None, folders: Folders | None = None) -> Workspace:
+        """Open a finished run.
+
+        Args:
+            path: the run directory.
+            device: device to compute on; None for the one of the run's config.
+            folders: what else the command named.
+
+        Raises:
+            GanstrataError: there is no run, it is not finished, or its plugins have changed.
+        """
+        with open_finished_run(path, device, NEEDED, writes=False, progress=Progress()) as finished:
+            known, _ = find_boundaries(finished.run, None)
+            run = open_run(path)
+            return Workspace(
+                run,
+                finished.engine.prepared,
+                known,
+                run.effects,
+                finished.differences,
+                folders or Folders(),
+            )
