@@ -89,7 +89,7 @@ def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
                 "effect_low": low,
                 "effect_high": high,
                 "verified": bool(effects.factors[i]),
-                "q": _plain(effects.q[i]) if effects.has_null else None,
+                "q": _plain(effects.q[i, row, 0, effects.own[i]]) if effects.has_null else None,
             }
         )
     return sorted(described, key=lambda slider: not slider["verified"])
