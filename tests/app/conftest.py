@@ -1,0 +1,46 @@
+"""A small finished run opened for the app, and handlers asked as a tab asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from conftest import _on_path
+from ganstrata.app.handlers import Answer
+from ganstrata.app.serve import HANDLERS
+from ganstrata.app.sessions import Session
+from ganstrata.app.workspace import Workspace
+from ganstrata.core.runs.run import Run
+
+
+@pytest.fixture(scope="session")
+def opened(site: Path, finished: Run) -> Workspace:
+    with _on_path(site):
+        return Workspace.open(Path(finished.path))
+
+
+@pytest.fixture
+def workspace(fakes: ModuleType, opened: Workspace) -> Workspace:
+    return replace(opened, memory={})
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session("a tab")
+
+
+@pytest.fixture
+def ask(workspace: Workspace, session: Session) -> Callable[..., Any]:
+    """Return ask(name, **fields): the answer of a handler, and what was sent before it."""
+
+    def asked(name: str, *, breathe: Callable[[], None] = lambda: None, **fields: Any) -> Any:
+        handler, sent = HANDLERS[name], []
+        request = handler.fields.model_validate(fields)
+        answer = handler.perform(workspace, session, request, Answer(7, sent.append, breathe))
+        return answer, sent
+
+    return asked
