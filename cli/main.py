@@ -23,7 +23,7 @@ COMMANDS = {
     "report": ("stages", "Stage 5: draw figures, and write tables and report.html."),
     "status": ("status", "Say how far a run is, here or elsewhere."),
     "manipulate": ("manipulate", "Edit chosen pictures, as strips, grids, films or a page."),
-    "app": ("app", "Serve a page to look at a run, edit its pictures and take them home."),
+    "app": ("app", "Look at a run in a browser, edit its pictures, take them home."),
     "analysis": ("analysis", "Analyse a run: ranking, hierarchy, side effects, objects."),
     "encoder": ("encoder", "Train a network that answers pictures with codes."),
     "leaderboard": ("leaderboard", "Compare boundary learners on the same samples."),

@@ -106,6 +106,7 @@ def test_the_lowest_versions_are_those_that_are_tested() -> None:
         Requirement(line)
         for line in (
             *PROJECT["project"]["dependencies"],
+            *extras["app"],
             *extras["video"],
             *extras["pandas"],
             *extras["ray"],
