@@ -13,7 +13,8 @@ import torch
 from ganstrata.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = sorted(path for top in ("app", "core", "plugins", "cli", "testing") for path in (ROOT / top).rglob("*.py"))
+SHIPPED = ("app", "core", "plugins", "cli", "testing")
+FILES = sorted(path for top in SHIPPED for path in (ROOT / top).rglob("*.py"))
 # What Python's documentation calls available on Unix, of what one might reach for.
 POSIX = {
     "os": {
