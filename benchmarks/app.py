@@ -84,7 +84,7 @@ class Client:
                 return answer["ok"], picture
 
     async def drag(self, slider: dict[str, Any], seconds: float) -> dict[str, float]:
-        """Drag a slider to and fro for some seconds."""
+        """Drag a slider from end to end for some seconds."""
         middle, reach = (slider["high"] + slider["low"]) / 2, (slider["high"] - slider["low"]) / 2
         latencies: list[float] = []
 
