@@ -18,11 +18,11 @@ from ..runs.prepare import Prepared
 from ..runs.progress import Step
 from ..strata.composition import Pass
 from ..strata.displacements import added_styles
-from ..strata.moves import jitter, move, move_jointly, move_to, signed_distance
-from ..strata.styles import style_strata, styles_of
+from ..strata.moves import jitter, move, move_jointly, move_to
 from ..strata.truncation import mean_code
 from ..strata.tuned import tuned
 from .directions import EditPart
+from .places import places_of
 from .sources import Source, SourceBatch
 from .steps import Strip
 
@@ -203,28 +203,9 @@ class StripRenderer:
         )
 
     def _distance(self, column: _Column, part: EditPart, mean: Tensor | None) -> Floats:
-        """Return the signed distance from the boundary in steps (N,), averaged over the moved layers.
-
-        In s it is n.s + b of all styles with which the picture is made.
-        """
-        b, generator = part.boundary, self.prepared.generator
-        if part.in_styles:
-            styles = styles_of(generator, column.codes)  # (N, S)
-            added = column.added or {}
-            moves = [
-                added[s].expand(len(styles), -1) if s in added else styles.new_zeros(len(styles), width)
-                for s, width in style_strata(generator)
-            ]
-            normal = sent(b.normal, styles.device).to(styles)
-            distances = (styles + torch.cat(moves, dim=1)) @ normal + float(b.offset)
-        elif mean is None:
-            return np.full(len(column.codes), np.nan, dtype=np.float32)
-        else:
-            codes, scale = column.codes.float(), generator.layer_scale
-            distances = signed_distance(
-                codes, b.normal, b.offset, part.layers, scale, mean.to(column.codes.device)
-            )
-        return np.asarray(distances.cpu().numpy() / self.ruler.unit, dtype=np.float32)
+        """Return the signed distance from the boundary in steps (N,); see `places_of`."""
+        places = places_of(self.prepared.generator, part, column.codes, mean, column.added)
+        return np.asarray(places / self.ruler.unit, dtype=np.float32)
 
     @torch.inference_mode()
     def grid(self, strip: Strip, done: Step) -> Pixels:

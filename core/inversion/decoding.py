@@ -80,12 +80,13 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def decode(content: bytes, path: Path) -> Decoded:
+def decode(content: bytes, path: Path, most: int = MOST) -> Decoded:
     """Decode the content of a picture file: its first frame, upright as EXIF says.
 
     Args:
         content: of the file.
         path: its name, for messages.
+        most: pixels that are decoded, at most MOST.
 
     Raises:
         DataError: it is empty, not a picture, of an unsupported kind, damaged, or too large.
@@ -96,10 +97,10 @@ def decode(content: bytes, path: Path) -> Decoded:
     if path.suffix.lower() in RAW:
         raise DataError(f"{name} is a camera's raw file; develop it and export it as JPEG, PNG or TIFF")
     Image.init()  # all of Pillow's formats, so that those not built in are known to be missing
-    with _reported(content, name), warnings.catch_warnings():
+    with _reported(content, name, most), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of size, which is checked here, and of damaged metadata
         image = Image.open(io.BytesIO(content), formats=_formats())
-        _check_size(image.size, name)
+        _check_size(image.size, name, most)
         stored, notes = (str(image.format), image.mode), []
         if getattr(image, "is_animated", False):
             image.seek(0)
@@ -114,16 +115,16 @@ def _formats() -> list[str]:
     return [name for name in (*FORMATS, *ADDED) if name in Image.OPEN]
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
+def _check_size(size: tuple[int, int], name: str, most: int) -> None:
     """Refuse a picture by the size that its header states, before it is decoded.
 
     Raises:
         DataError: it has too many pixels, or none.
     """
     width, height = size
-    if width * height > MOST:
+    if width * height > most:
         raise DataError(
-            f"{name} claims {width} x {height} pixels, more than the {MOST} that are decoded: "
+            f"{name} claims {width} x {height} pixels, more than the {most} that are decoded: "
             "it may be made to fill the memory; if it is genuine, scale it down first"
         )
     if width < 1 or height < 1:
@@ -131,7 +132,7 @@ def _check_size(size: tuple[int, int], name: str) -> None:
 
 
 @contextmanager
-def _reported(content: bytes, name: str) -> Iterator[None]:
+def _reported(content: bytes, name: str, most: int) -> Iterator[None]:
     """Report whatever a decoder raises as an error about the file.
 
     Raises:
@@ -143,7 +144,7 @@ def _reported(content: bytes, name: str) -> Iterator[None]:
         raise
     except Image.DecompressionBombError:
         raise DataError(
-            f"{name} claims far more pixels than the {MOST} that are decoded: it may be made to fill the "
+            f"{name} claims far more pixels than the {most} that are decoded: it may be made to fill the "
             "memory; if it is genuine, scale it down first"
         ) from None
     except UnidentifiedImageError:

@@ -103,25 +103,10 @@ def invert_batch(
         DataError: a loss is not finite.
         MemoryExhausted: memory ran out.
     """
-    generator, began = method.generator, time.monotonic()
-    device = generator.device
+    began = time.monotonic()
     # A search computes gradients, of which tensors made in inference mode have none.
     with torch.inference_mode(mode=False), torch.enable_grad():
-        pictures = torch.stack([one.picture for one in given]).to(device)
-        numbers = torch.tensor(list(index), dtype=torch.int64)
-        render = Renderer(generator, numbers, noise_seed(method.seed, Stream.EDITING))
-        distance = distance_from(method.rule, given, device)
-        task = InversionTask(
-            generator,
-            pictures,
-            numbers,
-            render,
-            distance,
-            known=None if distance.wanted.shape != pictures.shape else distance.known,
-            condition=condition_of(generator, method.condition, len(given)),
-            seed=method.seed,
-            on_step=on_loss,
-        )
+        task = task_for(method, given, index, on_loss)
         found: Inversion | None = None
         curves: list[tuple[str, Tensor]] = []
         for step in method.steps:
@@ -129,15 +114,54 @@ def invert_batch(
             if found.losses is not None:
                 curves.append((step.name, found.losses.detach().cpu()))
         assert found is not None
-        with torch.no_grad():
-            rendering = render(found)
-            images = rendering.images
-            measures = measured(method.rule, rendering, given)
+        return finished(method, task, given, found, curves, began)
+
+
+def task_for(method: Method, given: Sequence[Given], index: Sequence[int], on_loss: OnLoss) -> InversionTask:
+    """Return the task of some pictures, as steps take it; arguments as for `invert_batch`."""
+    generator, device = method.generator, method.generator.device
+    pictures = torch.stack([one.picture for one in given]).to(device)
+    numbers = torch.tensor(list(index), dtype=torch.int64)
+    distance = distance_from(method.rule, given, device)
+    return InversionTask(
+        generator,
+        pictures,
+        numbers,
+        Renderer(generator, numbers, noise_seed(method.seed, Stream.EDITING)),
+        distance,
+        known=None if distance.wanted.shape != pictures.shape else distance.known,
+        condition=condition_of(generator, method.condition, len(given)),
+        seed=method.seed,
+        on_step=on_loss,
+    )
+
+
+@torch.no_grad()
+def finished(
+    method: Method,
+    task: InversionTask,
+    given: Sequence[Given],
+    found: Inversion,
+    curves: Sequence[tuple[str, Tensor]],
+    began: float,
+) -> list[Inverted]:
+    """Return what was found for each picture of a task, with its measures.
+
+    Args:
+        method: how they were inverted.
+        task: the task.
+        given: its N pictures.
+        found: what was found for them.
+        curves: step and its losses (T, N), of each step that searched.
+        began: when the inversion began, on the clock of time.monotonic().
+    """
+    rendering = task.render(found)
+    measures = measured(method.rule, rendering, given)
     seconds = (time.monotonic() - began) / len(given)
     return [
         Inverted(
             on_cpu(rows_of(found, [i])),
-            images[i].cpu(),
+            rendering.images[i].cpu(),
             tuple(Curve(name, losses[:, i]) for name, losses in curves),
             measures[i],
             seconds,

@@ -111,7 +111,7 @@ def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
         shown = [
             _shown(wanted, "Target", ""),
             _shown(made, "Reconstruction", f"PSNR {number(part.measures['psnr'], 1)} dB"),
-            _shown(_difference(made, wanted), "Difference", f"{AMPLIFIED} times"),
+            _shown(difference(made, wanted), "Difference", f"{AMPLIFIED} times"),
         ]
     else:
         shown = [_shown(_given_pixels(one.observed, one.known), "Given", _size_in_words(one.observed))]
@@ -125,7 +125,7 @@ def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
         truth = to_pixels(one.truth[None])[0]
         shown += [
             _shown(truth, "Truth", ""),
-            _shown(_difference(made, truth), "Difference from truth", f"{AMPLIFIED} times"),
+            _shown(difference(made, truth), "Difference from truth", f"{AMPLIFIED} times"),
         ]
     measures = tuple((head, _value(name, part)) for name, head in _columns(task, [part]))
     chart = Markup(loss_chart(part.curves, one.name))
@@ -204,7 +204,7 @@ def _given_pixels(observed: Tensor, known: Tensor | None) -> Pixels:
     return pixels
 
 
-def _difference(picture: Pixels, wanted: Pixels) -> Pixels:
+def difference(picture: Pixels, wanted: Pixels) -> Pixels:
     """Return |picture - wanted| (H, W, 3), several times, on black."""
     far: NDArray[np.int16] = np.abs(opaque(picture).astype(np.int16) - opaque(wanted).astype(np.int16))
     return np.clip(far * AMPLIFIED, 0, 255).astype(np.uint8)

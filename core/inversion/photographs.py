@@ -22,7 +22,7 @@ from ..plugins.generator import Generator
 from ..storage.disk import read_bytes
 from ..storage.paths import user_path, why_no_file
 from .colour_modes import to_rgb
-from .decoding import decode
+from .decoding import MOST, decode
 from .filling import filled
 from .fit import CropRule, Fit, cropped, fitted, parse_rule, resized
 
@@ -245,8 +245,14 @@ def read_file(
     Raises:
         DataError: it cannot be read, is no picture, is damaged, or the rule does not fit it.
     """
-    content = _content(file.path)
-    decoded = decode(content, file.path)
+    return read_content(_content(file.path), file, frame)
+
+
+def read_content(
+    content: bytes, file: PictureFile, frame: Frame, most: int = MOST
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], PictureRecord]:
+    """Read the content of a picture file, as `read_file` does; `most` pixels are decoded at most."""
+    decoded = decode(content, file.path, most)
     width, height = decoded.image.size
     picture, known, fit, done = fitted_picture(decoded.image, frame, visible(str(file.path)))
     notes = (*decoded.notes, *done)

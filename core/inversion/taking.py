@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,11 +20,21 @@ from ..figures.pictures import to_image
 from ..messages import quantity, shown, visible
 from ..plugins.generator import Generator
 from ..storage.paths import user_path
+from .decoding import MOST
 from .filling import filled
 from .fit import Fit, fitted
 from .given import Given, names_of
 from .masks import Size, fitted_mask, read_mask
-from .photographs import Frame, PictureRecord, Pictures, find_pictures, fitted_picture, read_file
+from .photographs import (
+    Frame,
+    PictureFile,
+    PictureRecord,
+    Pictures,
+    find_pictures,
+    fitted_picture,
+    read_content,
+    read_file,
+)
 
 Picture: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor"
 
@@ -94,11 +105,34 @@ def taken(
             mask, words = chosen[i if len(chosen) > 1 else 0]
             fitting = fitted_mask(mask, words, one.size, one.fit, resize=resize_mask)
             known = fitting if known is None else known * fitting
-        picture = one.picture if known is None else filled(one.picture[None], known[None])[0]
-        given.append(
-            Given(name, one.source, one.sha256, picture, picture, known, facts=one.facts, notes=one.notes)
-        )
+        given.append(_given(one, name, known))
     return Taken(tuple(given), notes)
+
+
+def taken_content(content: bytes, name: str, generator: Generator, *, crop: str, most: int = MOST) -> Given:
+    """Take the content of a picture file that lies nowhere, such as one that was sent.
+
+    Args:
+        content: of the file.
+        name: its name, which is not looked up.
+        generator: gives the size, and the background of transparent pixels.
+        crop: rule by which it is fitted.
+        most: pixels that are decoded, at most MOST.
+
+    Raises:
+        DataError: it is no picture, or damaged, or has too many pixels, or the rule does not fit it.
+    """
+    frame, path = Frame.of(generator, crop), Path(name)
+    pixels, known, record = read_content(content, PictureFile(path, path.stem), frame, most)
+    mask = torch.from_numpy(known.astype(np.float32))[None] if frame.rule.pads else None
+    one = _of_file(torch.from_numpy(pixels).movedim(-1, 0).contiguous(), mask, record)
+    return _given(one, names_of([one.stem])[0], one.known)
+
+
+def _given(one: _Taken, name: str, known: Tensor | None) -> Given:
+    """Return a picture with its name and its mask (1, H, W), where it has one; unknown pixels are filled."""
+    picture = one.picture if known is None else filled(one.picture[None], known[None])[0]
+    return Given(name, one.source, one.sha256, picture, picture, known, facts=one.facts, notes=one.notes)
 
 
 def _as_list(pictures: Picture | Sequence[Picture]) -> list[Picture]:

@@ -22,7 +22,7 @@ from ...storage.result_folder import check_free, index_text, replace_folder
 from ..source import open_source
 from .code_distance import OTHERS, SAMPLES, cloud_of
 from .edits import compare_edits, edit_parts, verified
-from .measure import ConsistencyRequest, check_samples, code_trust, consistencies, warnings_of
+from .measure import ConsistencyRequest, calibrated, check_samples, code_trust, consistencies
 from .request import TrustRequest, method_used
 from .result import Trust
 
@@ -84,9 +84,8 @@ def _measured(
         assert method is not None
         psnr = [float(_measures(record).get("psnr", np.nan)) for record in stored.records]
         with progress.stage("calibrate", total=request.calibrate) as done:
-            warnings = warnings_of(
-                method, cloud, codes, psnr, samples=request.calibrate, batch=request.batch, done=done
-            )
+            calibration = calibrated(method, cloud, samples=request.calibrate, batch=request.batch, done=done)
+        warnings = calibration.warnings(codes, psnr)
     edits, consistent = None, {}
     if finished is not None:
         edits = compare_edits(

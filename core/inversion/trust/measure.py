@@ -5,7 +5,7 @@ Shapes: N pictures, L layers, D code size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from ...runs.progress import Progress, Step
 from ...strata.composition import Pass
 from ...strata.moves import move
 from ..given import Given
-from ..invert import Inverted, Method, invert_batch
+from ..invert import Inverted, Method, OnLoss, invert_batch
 from ..rendering import Renderer
 from .alarm import RATE, Alarm, alarm_of, fewest
 from .code_distance import CodeCloud, tail, whole
@@ -79,26 +79,51 @@ def code_trust(cloud: CodeCloud, codes: Tensor) -> CodeTrust:
     return CodeTrust(layers, total, tail(cloud.usual_whole, total), float(cloud.shrinkage.max()))
 
 
-def warnings_of(
+@dataclass(frozen=True)
+class Calibration:
+    """Hold the thresholds of both warnings for one way of inverting.
+
+    Attributes:
+        code, error: as of `Warnings`.
+        either, samples, psnr: as of `Warnings`.
+    """
+
+    code: Alarm
+    error: Alarm
+    either: float
+    samples: Floats
+    psnr: Floats
+
+    def warnings(self, codes: CodeTrust, psnr: Sequence[float]) -> Warnings:
+        """Return which of N pictures are warned of.
+
+        Args:
+            codes: distances of the pictures' codes.
+            psnr: PSNR of each picture's reconstruction, (N,).
+        """
+        errors = -np.asarray(psnr, dtype=np.float64)
+        raised = np.stack([self.code.raised(codes.whole), self.error.raised(errors)], axis=1)
+        return Warnings(self.code, self.error, self.either, self.samples, self.psnr, raised)
+
+
+def calibrated(
     method: Method,
     cloud: CodeCloud,
-    codes: CodeTrust,
-    psnr: Sequence[float],
     *,
     samples: int,
     batch: int,
-    done: Step,
-) -> Warnings:
-    """Invert samples of the generator as the pictures were, and set both thresholds by them.
+    done: Callable[[int], object],
+    on_loss: OnLoss = lambda losses: None,
+) -> Calibration:
+    """Invert samples of the generator as pictures are, and set both thresholds by them.
 
     Args:
-        method: how the pictures were inverted.
+        method: how the pictures are inverted.
         cloud: where codes of samples lie.
-        codes: distances of the pictures' codes.
-        psnr: PSNR of each picture's reconstruction, (N,).
         samples: number n of samples.
         batch: of them at once.
         done: called with the number of samples that are done.
+        on_loss: called with the losses of a batch after each step of a search.
 
     Raises:
         UserError: there are too few samples for a rate of false alarms of RATE.
@@ -108,14 +133,13 @@ def warnings_of(
     for start in range(0, samples, batch):
         count = min(batch, samples - start)
         images = sample_pictures(method.generator, method.seed, start, count)
-        found += inverted(method, images, [BEYOND + start + i for i in range(count)])
+        found += inverted(method, images, [BEYOND + start + i for i in range(count)], on_loss)
         done(count)
     distances = whole(cloud.distances(torch.cat([one.inversion.codes for one in found])))
     errors = np.array([one.measures["psnr"] for one in found])
     code, error = alarm_of(distances), alarm_of(-errors)
-    raised = np.stack([code.raised(codes.whole), error.raised(-np.asarray(psnr, dtype=np.float64))], axis=1)
     either = float((code.raised(distances) | error.raised(-errors)).mean())
-    return Warnings(code, error, either, distances, errors, raised)
+    return Calibration(code, error, either, distances, errors)
 
 
 def check_samples(samples: int) -> None:
@@ -146,13 +170,15 @@ def sample_pictures(generator: Generator, seed: int, start: int, count: int) -> 
     return made.rendering.images.clamp(0.0, 1.0)
 
 
-def inverted(method: Method, images: Tensor, index: Sequence[int]) -> list[Inverted]:
+def inverted(
+    method: Method, images: Tensor, index: Sequence[int], on_loss: OnLoss = lambda losses: None
+) -> list[Inverted]:
     """Invert pictures (N, 3, H, W) as the method says; `index` decides their fresh noise."""
     given = [
         Given(str(i), "made by the generator", "", image.cpu(), image.cpu())
         for i, image in zip(index, images, strict=True)
     ]
-    return invert_batch(method, given, index)
+    return invert_batch(method, given, index, on_loss)
 
 
 @dataclass(frozen=True)

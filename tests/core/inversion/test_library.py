@@ -6,7 +6,7 @@ import pytest
 import torch
 from fakes import Layered
 from ganstrata import ConfigError, PluginNotFound, UserError
-from ganstrata.core.inversion.taking import taken
+from ganstrata.core.inversion.taking import taken, taken_content
 from ganstrata.core.runs.inversions import read_inversion
 from inverted_fakes import layered
 from PIL import Image
@@ -80,6 +80,24 @@ def test_files_arrays_and_tensors_are_the_same_pictures(tmp_path):
     (grey,) = taken(pixels[..., 0], generator).given
     assert torch.equal(grey.picture[0], grey.picture[2])
     assert "grey" in grey.notes
+
+
+@pytest.mark.parametrize("crop", ["centre", "pad", "2,1,5,6"])
+def test_content_that_was_sent_is_taken_as_its_file_would_be(tmp_path, crop):
+    array = np.random.default_rng(0).integers(0, 256, (20, 12, 3), dtype=np.uint8)
+    file = tmp_path / "living room.png"
+    Image.fromarray(array).save(file)
+    (read,) = taken(file, layered(), crop=crop).given
+    sent = taken_content(file.read_bytes(), "living room.png", layered(), crop=crop)
+    assert (sent.name, sent.sha256, sent.facts, sent.notes) == (
+        read.name,
+        read.sha256,
+        read.facts,
+        read.notes,
+    )
+    assert torch.equal(sent.picture, read.picture)
+    assert (sent.known is None) == (read.known is None) == (crop != "pad")
+    assert sent.known is None or torch.equal(sent.known, read.known)
 
 
 def test_masks_follow_their_pictures(tmp_path):

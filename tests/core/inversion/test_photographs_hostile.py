@@ -132,3 +132,10 @@ def test_damaged_files_are_read_or_refused_in_words():
 @pytest.mark.full
 def test_many_damaged_files_are_read_or_refused_in_words():
     _tried(range(150, 5000))
+
+
+def test_whoever_decodes_may_set_a_lower_limit_of_pixels() -> None:
+    content = encoded("PNG")
+    assert decode(content, Path("a.png"), most=60 * 40).image.size == (60, 40)
+    with pytest.raises(DataError, match="claims 60 x 40 pixels, more than the 2399 that are decoded"):
+        decode(content, Path("a.png"), most=60 * 40 - 1)
