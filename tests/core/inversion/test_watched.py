@@ -1,4 +1,4 @@
-"""An inversion that somebody watches: the same result, looks in between, and what is kept when it is stopped."""
+"""An inversion that somebody watches: the same result, looks in between, and what a stop keeps."""
 
 from __future__ import annotations
 
