@@ -56,7 +56,7 @@ function build(app) {
   const frames = link.stream("frame", {
     draw: async (picture, { edit }) => {
       await stage.draw(picture);
-      caption(picture.header, edit);
+      caption(edit);
     },
     failed: (error) => stage.fault(error.message),
     idle: (on) => {
@@ -108,11 +108,11 @@ function build(app) {
     effects.show(changes, moved, !dragging);
   }
 
-  function caption({ width, height }, { picture, moves: list, truncation }) {
+  function caption({ picture, moves: list, truncation }) {
     const words = pictureInWords(picture, app.kept());
     const edits = list.filter(({ by }) => by).map(({ along, by }) => `${run.sliderOf(along)?.words ?? along} ${signed(by)}`);
     if (truncation !== 1) edits.push(`truncation ${truncation.toFixed(2)}`);
-    stage.caption(`${words} · ${width} × ${height}`);
+    stage.caption(`${words} · ${run.width} × ${run.height}`);
     stage.label(edits.length ? `${words}, edited: ${edits.join(", ")}` : `${words}, not edited`);
   }
 

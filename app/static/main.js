@@ -156,7 +156,7 @@ function showViews() {
 function route() {
   if (app.run === null) return;
   const wanted = location.hash.slice(1);
-  if (wanted === "view") return; // the link that skips the header
+  if (wanted === "view" && current) return; // the link that skips the header
   const name = wanted in TITLES ? wanted : "explore";
   for (const one of $("views").children) {
     if (one.dataset.view === name) one.setAttribute("aria-current", "page");
