@@ -110,7 +110,8 @@ function createRow(app, facts, leaveFocus) {
   const opener = h(
     "button",
     { type: "button", class: "name", "aria-expanded": "false", "aria-controls": panel.id },
-    h("span", {}, facts.words, " "),
+    h("span", {}, facts.words),
+    " ",
     where,
     icon("more"),
   );
