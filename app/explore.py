@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import time
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,8 +15,9 @@ from ..core.probing.stage import open_samples
 from ..core.storage.rows import StoredRows
 from ..core.strata.layers import layer_sets
 from .handlers import FRAME, SCORES, THUMBNAIL, Answer, Edit, Handler, Handlers, Name, PictureRef, Request
-from .pictures import pixels_of, rendered, send_picture
+from .pictures import pixels_of, rendered, send_picture, smaller
 from .sessions import Session
+from .tempo import Tempo
 from .workspace import Workspace
 
 MOST_PICTURES = 120  # of a grid
@@ -66,12 +68,25 @@ class Layers(Request):
 
 
 def frame(workspace: Workspace, session: Session, request: Frame, answer: Answer) -> dict[str, Any]:
-    """Send the picture of an edit."""
-    rendering = rendered(workspace, session, request.edit, request.moving)
-    send_picture(
-        answer, pixels_of(workspace, rendering), lossless=request.final, frame=True, final=request.final
+    """Send the picture of an edit; while a slider moves, a smaller one where whole ones take long."""
+    edit, moving = request.edit, request.moving
+    tempo: Tempo = session.memory.setdefault("tempo", Tempo())
+    key = (
+        None
+        if moving is None or moving >= len(edit.moves)
+        else edit.moves[moving].model_copy(update={"by": 0.0})
     )
-    session.memory["last frame"] = (request.edit, rendering)
+    if not request.final and (divisor := tempo.divisor(key)) > 1:
+        small = smaller(workspace, session, edit, moving, divisor)
+        if small is not None:
+            send_picture(answer, small, lossless=False, frame=True, final=False)
+            return {}
+    begin = time.perf_counter()
+    rendering = rendered(workspace, session, edit, moving)
+    picture = pixels_of(workspace, rendering)
+    tempo.note(key, time.perf_counter() - begin)
+    send_picture(answer, picture, lossless=request.final, frame=True, final=request.final)
+    session.memory["last frame"] = (edit, rendering)
     return {}
 
 

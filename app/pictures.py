@@ -91,6 +91,18 @@ def rendered(workspace: Workspace, session: Session, edit: Edit, moving: int | N
     return picture.render(parts, amounts, moving=moving, truncation=edit.truncation)
 
 
+@torch.inference_mode()
+def smaller(
+    workspace: Workspace, session: Session, edit: Edit, moving: int | None, divisor: int
+) -> Pixels | None:
+    """Return a smaller picture (h, w, 3) of an edit; None if this generator has none."""
+    card = workspace.prepared.generator.card
+    picture, parts = live_picture(workspace, session, edit.picture), parts_of(workspace, edit.moves)
+    amounts, most = [move.by for move in edit.moves], max(card.height, card.width) // divisor
+    found = picture.preview(parts, amounts, moving, most, truncation=edit.truncation)
+    return None if found is None else opaque(to_pixels(found)[0], card.background)
+
+
 def pixels_of(workspace: Workspace, rendering: Rendering) -> Pixels:
     """Return the first picture of a rendering as RGB, (H, W, 3)."""
     pictures = to_pixels(rendering.pictures[:1])[0]
