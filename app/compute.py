@@ -40,6 +40,7 @@ class Work:
         perform: what is done; called with `breathe`, which raises Stopped once the work is to end.
         dropped: called if it is not done, because newer work took its place or its session ended.
         stopped: whether it is to end at its next breath.
+        number: of the request that asked for it.
     """
 
     session: str
@@ -48,6 +49,7 @@ class Work:
     perform: Callable[[Callable[[], None]], None]
     dropped: Callable[[], None]
     stopped: bool = False
+    number: int = 0
 
 
 @dataclass
@@ -101,13 +103,18 @@ class Compute:
         if self._ended:
             work.dropped()
 
-    def stop(self, session: str, channel: str | None = None) -> None:
-        """Stop the work of a session, on one channel or on all."""
+    def stop(self, session: str, channel: str | None = None, number: int | None = None) -> None:
+        """Stop the work of a session: on one channel or on all, of one request or of all."""
+
+        def meant(work: Work) -> bool:
+            return (
+                work.session == session and channel in (None, work.channel) and number in (None, work.number)
+            )
+
         with self._changed:
             for work in self._running:
-                if work.session == session and channel in (None, work.channel):
-                    work.stopped = True
-            keys = [key for key in self._waiting if key[0] == session and channel in (None, key[1])]
+                work.stopped = work.stopped or meant(work)
+            keys = [key for key, work in self._waiting.items() if meant(work)]
             dropped = [self._waiting.pop(key) for key in keys]
         for work in dropped:
             work.dropped()

@@ -1,4 +1,4 @@
-"""Answer what every view asks: the first greeting, stopping a job, forgetting a picture."""
+"""Answer what every view asks: the first greeting, forgetting a picture."""
 
 from __future__ import annotations
 

@@ -134,6 +134,8 @@ class Link:
         if name == "shown":
             self._shown(n)
             return True
+        if name == "stop":
+            return self._stop(n, data)
         handler = self._handlers.get(name) if isinstance(name, str) else None
         if handler is None:
             self._enqueue({"n": n, "error": f"there is no request {visible(str(name))[:80]}"})
@@ -146,6 +148,16 @@ class Link:
             self._enqueue({"n": n, "error": f"{where}: {first['msg']}"[:400], "where": where})
             return False
         self._submit(n, name, handler, request)
+        return True
+
+    def _stop(self, n: int, data: dict[str, Any]) -> bool:
+        """Stop what a request of this tab asked for; what was stopped says so itself."""
+        job = data.pop("job", None)
+        if type(job) is not int or data:
+            self._enqueue({"n": n, "error": "stop has a field job: the number of a request", "where": "job"})
+            return False
+        self._compute.stop(self._session.id, number=job)
+        self._enqueue({"n": n, "ok": {}})
         return True
 
     def _submit(self, n: int, name: str, handler: Handler, request: Any) -> None:
@@ -203,7 +215,9 @@ def work_of(
             send({"n": n, "error": "this failed inside; the terminal in which the app runs says why"})
             raise
 
-    return Work(session.id, channel, handler.priority, perform, lambda: send({"n": n, "dropped": True}))
+    return Work(
+        session.id, channel, handler.priority, perform, lambda: send({"n": n, "dropped": True}), number=n
+    )
 
 
 def without_paths(text: str, workspace: Workspace) -> str:

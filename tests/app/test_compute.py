@@ -151,6 +151,18 @@ def test_stopping_a_channel_leaves_the_others(compute: Compute, log: Log) -> Non
     assert (log.done, log.dropped) == (["b", "c"], ["a"])
 
 
+def test_stopping_a_request_leaves_the_others_of_its_session(compute: Compute, log: Log) -> None:
+    log.hold(compute)
+    for number in (1, 2):
+        work = log.work(f"request {number}", channel=f"channel {number}")
+        work.number = number
+        compute.submit(work)
+    compute.stop("s", number=1)
+    compute.stop("another tab", number=2)
+    log.release(compute)
+    assert (log.done, log.dropped) == (["request 2"], ["request 1"])
+
+
 def test_a_fault_is_told_and_ends_nothing(compute: Compute, log: Log) -> None:
     def broken(_: Callable[[], None]) -> None:
         raise ZeroDivisionError("broken")
