@@ -134,11 +134,17 @@ def interpolate_command(
       ganstrata morph interpolate --generator bundled:rooms --seeds 0-3 --space z --steps 16 --out path
     """
     with computing(AGAIN, quiet=quiet) as progress:
-        from ..core.inversion.morph.commands import MorphRequest, perform_interpolate
+        from ..core.inversion.morph.commands import (
+            INTERPOLATED,
+            MorphRequest,
+            check_request,
+            perform_interpolate,
+        )
         from ..core.inversion.perceptual_named import perceptual_named
         from ..core.inversion.source import open_source
 
         request = MorphRequest(codes, seeds, _kinds(kinds), fps, out, batch)
+        check_request(request, INTERPOLATED, run)
         source = open_source(run, generator, device)
         written = perform_interpolate(
             source.generator,
@@ -146,7 +152,7 @@ def interpolate_command(
             pictures=pictures,
             steps=steps,
             space=cast("Any", space),
-            network=perceptual_named(perceptual, source.generator),
+            network=perceptual_named(perceptual, source.generator, source.scorers),
             seed=source.seed,
             progress=progress,
         )
@@ -192,10 +198,11 @@ def mix_command(
       ganstrata morph mix --generator bundled:rooms --seeds 0-3 --layers 6-9 --out mixed
     """
     with computing(AGAIN, quiet=quiet) as progress:
-        from ..core.inversion.morph.commands import MorphRequest, perform_mix
+        from ..core.inversion.morph.commands import MIXED, MorphRequest, check_request, perform_mix
         from ..core.inversion.source import open_source
 
         request = MorphRequest(codes, seeds, _kinds(kinds), 8.0, out, batch)
+        check_request(request, MIXED, run)
         source = open_source(run, generator, device)
         written = perform_mix(
             source.generator,
@@ -266,7 +273,7 @@ def diffuse_command(
       ganstrata morph diffuse window.png rooms --generator bundled:rooms --box 8,8,24,24 --out diffused
     """
     with computing(AGAIN, quiet=quiet) as progress:
-        from ..core.inversion.morph.diffusion import DiffuseRequest, perform_diffuse
+        from ..core.inversion.morph.diffusion import DiffuseRequest, check_diffuse, perform_diffuse
         from ..core.inversion.source import open_source
 
         request = DiffuseRequest(
@@ -281,8 +288,8 @@ def diffuse_command(
             batch=batch,
             out=out,
         )
-        source = open_source(run, generator, device)
-        written = perform_diffuse(source.generator, request, seed=source.seed, progress=progress)
+        check_diffuse(request)
+        written = perform_diffuse(open_source(run, generator, device), request, progress=progress)
     _tell(written)
 
 

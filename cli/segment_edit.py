@@ -107,10 +107,13 @@ def edit_command(
       ganstrata segment edit segmentations/rooms --codes inverted/photographs --sample 1-sofa --out paint
     """
     with computing("Nothing was written; run the same command again.", quiet=quiet) as progress:
+        from ..core.runs.inversions import check_inversion
         from ..core.semantics.painting.edit_stage import PAGE, PaintRequest, edit_into
         from ..core.semantics.painting.studio import Studio, prepare_painting
         from ..core.strata.code_search import Search
 
+        if codes is not None:
+            check_inversion(codes)  # before the generator is loaded for it
         studio = Studio.open(folder, device, progress)
         edited = None
         if strokes is None:

@@ -13,6 +13,7 @@ from ..errors import DataError, UserError
 from ..figures import sheets
 from ..figures.pictures import Pixels
 from ..messages import listed
+from ..runs.inversions import check_inversion
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import Finished, open_finished_run
@@ -29,6 +30,7 @@ from .range_search import Coarse, even_steps, find_range
 from .record import EditRecord
 from .render import Frames, Ruler, StripRenderer
 from .request import JITTER, SEARCHED, EditRequest
+from .saved_codes import holds_inversion
 from .sources import find_source
 from .steps import Strip, positions, signed, strips_of
 from .tables import Edited, scores_text, steps_text
@@ -179,6 +181,8 @@ def perform(path: Path, request: EditRequest, *, progress: Progress) -> Manipula
     request.check()
     if "mp4" in request.kinds:
         films.video_library()
+    if request.codes is not None and holds_inversion(request.codes):  # before plugins are loaded for it
+        check_inversion(request.codes, Run.open(path).record.generator.fingerprint)
     stages: tuple[Stage, ...] = ("synthesize", "learn") if request.boundaries is None else ("synthesize",)
     with open_finished_run(
         path, request.device, stages, writes=request.out is None, progress=progress

@@ -22,7 +22,7 @@ from .invert import Method, condition_of
 from .page import PAGE
 from .parts import Part
 from .perceptual_named import perceptual_named
-from .photographs import Pictures
+from .photographs import Pictures, find_pictures
 from .request import InvertRequest
 from .restoration import Degradation
 from .restore import Loss, taken_degraded
@@ -104,6 +104,7 @@ def perform(
         UserError: something does not fit; nothing was written.
         GanstrataError: a plugin or a checkpoint does not fit, or a search failed. What is done is kept.
     """
+    find_pictures(request.pictures)  # before the generator is loaded, which takes longer
     source = open_source(run, generator, device)
     method = method_of(
         source.generator,
@@ -169,6 +170,7 @@ def method_of(
     number: int | None,
     scorers: Mapping[str, Scorer] | None = None,
     degradation: Degradation | None = None,
+    origin: str = "options",
 ) -> Method:
     """Return how pictures are inverted, with everything checked for which no picture is needed.
 
@@ -182,6 +184,7 @@ def method_of(
         number: class of the pictures; None without.
         scorers: those of the run, which `perceptual` may name.
         degradation: what lies between the generator and the given pictures.
+        origin: where fields by name are from, for messages.
 
     Raises:
         UserError: steps, fields, weights or the class do not fit.
@@ -190,7 +193,7 @@ def method_of(
     names = chosen_names(generator, embed, refine, BEST if bundled is None else ENCODER)
     options: Options
     if isinstance(settings, Mapping):
-        options, origin = settings, "options"
+        options = settings
     else:
         options, origin = options_of(names, settings), "--set"
     if names[0] == ENCODER and bundled is not None:  # named, so that its file is in what results stand on

@@ -17,6 +17,7 @@ from ..plugins.records import Inputs, Rendering
 from ..runs.inversion_rows import rows_of
 from ..strata.composition import Pass
 from ..strata.mixtures import render_mixture
+from ..strata.noise_maps import size_of_noise
 from ..strata.tuned import tuned
 
 
@@ -108,14 +109,6 @@ class Renderer:
                     for s in wrong
                 )
             )
-
-
-def size_of_noise(generator: Generator, s: int) -> tuple[int, ...] | None:
-    """Return the shape (1, h, w) of the noise that a stratum adds to a picture; None without noise."""
-    if not 0 <= s < len(generator.strata):
-        return None
-    noise = generator.noise_map(s, Inputs(1, None, torch.zeros(1, dtype=torch.int64)))
-    return None if noise is None else tuple(noise.shape[1:])
 
 
 def joined(parts: Sequence[Rendering]) -> Rendering:

@@ -24,10 +24,13 @@ from ..checkpoints.values import OWN
 from ..config.faults import describe
 from ..errors import DataError, MismatchError
 from ..messages import listed, quantity, shown, visible
+from ..plugins.base import owner_of
 from ..plugins.generator import Generator
 from ..plugins.inverter import Inversion, Mixture
 from ..randomness import Stream
 from ..storage.filenames import is_safe_stem
+from ..strata.noise_maps import size_of_noise
+from ..strata.tuned import checked
 
 FORMAT: Literal[1] = 1
 MOST = 100_000  # pictures in a file of codes
@@ -55,7 +58,7 @@ class CodesHeader(BaseModel):
         for name in self.names:
             if not is_safe_stem(name):
                 raise ValueError(f"{shown(name)} cannot be the name of a file")
-        if len(set(self.names)) < len(self.names):
+        if len({name.casefold() for name in self.names}) < len(self.names):
             raise ValueError("two pictures have the same name")
         return self
 
@@ -179,6 +182,9 @@ def inversion_of(values: Values, header: CodesHeader, generator: Generator) -> t
     latent = None
     if "latent" in arrays:
         latent = take("latent", n, card.latent_size if header.space == "z" else card.code_size)
+    if (latent is None) != (header.space == "w+"):
+        what = f"no {header.space}" if latent is None else "a latent"
+        raise DataError(f"{values.path}: its codes are said to be in {header.space}, and it holds {what}")
     mixture = None
     if header.stratum is not None:
         _require_stratum(values.path, header.stratum, generator)
@@ -190,7 +196,7 @@ def inversion_of(values: Values, header: CodesHeader, generator: Generator) -> t
         digits = name.removeprefix(NOISE)
         s = int(digits) if digits.isdecimal() and len(digits) < 6 else len(generator.strata)
         _require_stratum(values.path, s, generator)
-        noise[s] = take(name, n, 1, None, None)
+        noise[s] = take(name, n, *_noise_size(f"{values.path}: {visible(name)}", s, generator))
     condition = _condition(arrays.pop("condition", None), values.path, n, generator)
     if arrays:
         raise DataError(f"{values.path} holds {listed(arrays, 3)}, which no inversion has; it is damaged")
@@ -219,10 +225,15 @@ def read_weights(folder: Path, name: str, generator: Generator) -> Mapping[str, 
     if header.picture != name:
         raise DataError(f"{file} is of the picture {shown(header.picture)}, and not of '{name}'")
     arrays = {key: array for key, array in values.content.items() if key != OWN}
-    return {
+    weights = {
         key: _floats(array, f"{file}: {visible(str(key))}", None).to(generator.device)
         for key, array in arrays.items()
     }
+    try:
+        checked(generator, weights)
+    except MismatchError as error:
+        raise MismatchError(f"{file}: {error}") from None
+    return weights
 
 
 def _floats(array: Any, where: str, sizes: Sequence[int | None] | None) -> Tensor:
@@ -289,6 +300,18 @@ def _condition(array: Any, path: Path, n: int, generator: Generator) -> Tensor |
     if array.shape[1:] != tuple(drawn.shape[1:]) and not (array.dtype.kind == "f" and array.ndim == 2):
         raise DataError(f"{path}: its condition has shape {' x '.join(map(str, array.shape))}")
     return torch.from_numpy(np.ascontiguousarray(array)).to(generator.device)
+
+
+def _noise_size(where: str, s: int, generator: Generator) -> tuple[int, ...]:
+    """Return the shape (1, h, w) of the noise of a picture that a stratum takes.
+
+    Raises:
+        DataError: it takes none.
+    """
+    size = size_of_noise(generator, s)
+    if size is None:
+        raise DataError(f"{where}: {owner_of(generator)} adds no noise there, so that no map can replace it")
+    return size
 
 
 def _require_stratum(path: Path, s: int, generator: Generator) -> None:

@@ -13,21 +13,22 @@ Shapes: N pictures, L layers, D code size.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ..checkpoints import read_values
+from ..checkpoints import Values, read_values
 from ..errors import DataError, MismatchError, UserError
 from ..messages import listed, shown
 from ..plugins.generator import Generator
 from ..plugins.inverter import Inversion
 from ..storage.paths import user_path, why_no_file
 from ..storage.result_folder import faults_of, read_index
-from .inversion_file import header_of, inversion_of, read_weights
+from .inversion_file import CodesHeader, header_of, inversion_of, read_weights
 from .inversion_rows import rows_of
 
 INDEX, CODES, WEIGHTS = "invert.json", "codes.safetensors", "weights"
@@ -107,32 +108,62 @@ def read_inversion(path: Path | str, generator: Generator) -> StoredInversion:
         DataError: a file is damaged, missing, or does not fit its header or the generator.
         CheckpointError: a file is none of safetensors.
     """
+    words = f"{generator.fingerprint} ({generator.card.family}, {generator.card.source})"
+    file, records, values, header = _opened(path, generator.fingerprint, words)
+    inversion, index = inversion_of(values, header, generator)
+    if header.weights:
+        weights = tuple(read_weights(file.parent / WEIGHTS, name, generator) for name in header.names)
+        inversion = replace(inversion, weights=weights)
+    return StoredInversion(file, tuple(header.names), inversion, index, header.seed, records, values.sha256)
+
+
+def check_inversion(path: Path | str, fingerprint: str | None = None) -> None:
+    """Refuse inverted pictures that `read_inversion` would refuse, before their generator is loaded.
+
+    What only the generator tells, such as the shape of its codes, is not checked.
+
+    Args:
+        path: as in `read_inversion`.
+        fingerprint: of the generator that will be loaded; None if it is not known yet.
+
+    Raises:
+        GanstrataError: see `read_inversion`.
+    """
+    _opened(path, fingerprint, fingerprint or "")
+
+
+class _Opened(NamedTuple):
+    """Hold a file of codes that fits its header and its folder: the path, records, content, header."""
+
+    file: Path
+    records: tuple[Mapping[str, Any], ...]
+    values: Values
+    header: CodesHeader
+
+
+def _opened(path: Path | str, fingerprint: str | None, words: str) -> _Opened:
+    """Open inverted pictures; `words` name the generator with the fingerprint."""
     given = user_path(path)
     file = given / CODES if given.is_dir() else given
     folder = file.parent
     if not file.is_file():
-        if given.is_dir() and (given / INDEX).is_file():
+        if not given.is_dir() or file.is_symlink() or file.exists():
+            raise UserError(f"{file}: {why_no_file(file)}")
+        if (given / INDEX).is_file():
             raise UserError(f"{given}: {UNFINISHED}")
         raise UserError(
             f"{given} has no {CODES}; give a folder that `ganstrata invert` wrote{_inside(given)}"
-            if given.is_dir()
-            else f"{given}: {why_no_file(file)}"
         )
-    records = _records(folder) if file.name == CODES and (folder / INDEX).is_file() else ()
+    records = _records(folder) if file.name == CODES and os.path.lexists(folder / INDEX) else ()
     values = read_values(file)
     header = header_of(values)
-    if header.generator != generator.fingerprint:
+    if fingerprint is not None and header.generator != fingerprint:
         raise MismatchError(
-            f"{file}: its codes are of generator {shown(header.generator)}; this one is "
-            f"{generator.fingerprint} ({generator.card.family}, {generator.card.source})"
+            f"{file}: its codes are of generator {shown(header.generator)}; this one is {words}"
         )
     if records and [record.get("name") for record in records] != header.names:
         raise DataError(f"{file} is not of the pictures that {folder / INDEX} lists")
-    inversion, index = inversion_of(values, header, generator)
-    if header.weights:
-        weights = tuple(read_weights(folder / WEIGHTS, name, generator) for name in header.names)
-        inversion = replace(inversion, weights=weights)
-    return StoredInversion(file, tuple(header.names), inversion, index, header.seed, records, values.sha256)
+    return _Opened(file, records, values, header)
 
 
 def _records(folder: Path) -> tuple[Mapping[str, Any], ...]:
@@ -142,6 +173,8 @@ def _records(folder: Path) -> tuple[Mapping[str, Any], ...]:
         DataError: a file is damaged or missing, or the pictures are not all inverted.
     """
     file = folder / INDEX
+    if not file.is_file():
+        raise DataError(f"{file}: {why_no_file(file)}; {MENDED}")
     try:
         index = read_index(file)
     except (OSError, ValueError) as error:

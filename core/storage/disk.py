@@ -153,7 +153,7 @@ def content_hash(path: Path) -> str | None:
     """
     try:
         return _folder_hash(path) if path.is_dir() else file_hash(path)
-    except OSError:
+    except (OSError, ValueError):  # a name with NUL, or without an encoding, is a ValueError
         return None
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 from ...errors import UserError
 from ...messages import quantity
 from ...plugins.generator import Generator
+from ...runs.inversions import check_inversion
 from ...runs.progress import Progress
+from ...runs.run import Run
 from ...storage.json_values import JsonObject
 from ...storage.result_folder import check_free
 from ..perceptual import Perceptual
 from .folder import Written, check_kinds, mixed_files, path_files, path_sentences, write
 from .interpolate import Space, check_path, chosen, default_space, interpolate
 from .mix import layers_named, mix
-from .points import Points, find_points
+from .points import Points, check_points, find_points
 
 INTERPOLATED, MIXED = "interpolate.json", "mix.json"
 
@@ -39,6 +41,27 @@ class MorphRequest:
     fps: float
     out: Path
     batch: int = 8
+
+
+def check_request(request: MorphRequest, index: str, run: Path | None = None) -> None:
+    """Refuse what can be refused before the generator is loaded.
+
+    Args:
+        request: which pictures are morphed, and what is written.
+        index: INTERPOLATED or MIXED.
+        run: run whose generator will be loaded; None for that of a checkpoint.
+
+    Raises:
+        UserError: kinds of files, pictures or samples do not fit.
+        RunError: the folder holds files that this command did not write.
+    """
+    check_kinds(request.kinds)
+    if index == MIXED and {"gif", "mp4"} & set(request.kinds):
+        raise UserError("a grid of mixed pictures is no film; give --as strip,html")
+    check_free(request.out, index, f"ganstrata morph {index.removesuffix('.json')}")
+    check_points(request.codes, request.seeds)
+    if request.codes is not None:
+        check_inversion(request.codes, None if run is None else Run.open(run).record.generator.fingerprint)
 
 
 def perform_interpolate(
@@ -68,8 +91,7 @@ def perform_interpolate(
         UserError: there are no such pictures, or no such path; nothing was written.
         RunError: the folder holds files that this command did not write.
     """
-    check_kinds(request.kinds)
-    check_free(request.out, INTERPOLATED, "ganstrata morph interpolate")
+    check_request(request, INTERPOLATED)
     points = chosen(find_points(generator, request.codes, request.seeds, seed), pictures)
     space = default_space(points) if space is None else space
     check_path(points, steps, space)
@@ -115,10 +137,7 @@ def perform_mix(
         UserError: there are no such pictures or layers; nothing was written.
         RunError: the folder holds files that this command did not write.
     """
-    check_kinds(request.kinds)
-    if {"gif", "mp4"} & set(request.kinds):
-        raise UserError("a grid of mixed pictures is no film; give --as strip,html")
-    check_free(request.out, MIXED, "ganstrata morph mix")
+    check_request(request, MIXED)
     points = find_points(generator, request.codes, request.seeds, seed)
     chosen_layers = layers_named(points, layers)
     down, across = (_rows(points, *each) for each in ((rows, "--rows"), (columns, "--columns")))

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ...errors import UserError
+from ...messages import visible
 from ...plugins.generator import Generator
 from ...plugins.inverter import Inversion, InversionTask, Inverter
 from ...randomness import Stream, noise_seed
@@ -49,9 +50,7 @@ class Box:
             >>> Box.parse("8,16,24,32", 64, 64)
             Box(left=8, top=16, width=24, height=32)
         """
-        if not re.fullmatch(r"\s*\d{1,6}\s*(,\s*\d{1,6}\s*){3}", text, re.ASCII):
-            raise UserError(f"--box {text}: write LEFT,TOP,WIDTH,HEIGHT in pixels, such as 16,16,32,32")
-        left, top, wide, high = (int(part) for part in text.split(","))
+        left, top, wide, high = box_numbers(text)
         if not wide or not high or left + wide > width or top + high > height:
             raise UserError(
                 f"--box {text}: pictures of this generator are {width} x {height} pixels (width x height), "
@@ -66,6 +65,17 @@ class Box:
         mask = torch.zeros(1, 1, height, width)
         mask[..., self.top : self.top + self.height, self.left : self.left + self.width] = 1.0
         return mask
+
+
+def box_numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of `LEFT,TOP,WIDTH,HEIGHT`.
+
+    Raises:
+        UserError: the text is no such thing.
+    """
+    if not re.fullmatch(r"\s*\d{1,6}\s*(,\s*\d{1,6}\s*){3}", text, re.ASCII):
+        raise UserError(f"--box {visible(text)}: write LEFT,TOP,WIDTH,HEIGHT in pixels, such as 16,16,32,32")
+    return tuple(int(part) for part in text.split(","))
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,21 @@ import torch
 from markupsafe import Markup
 
 from ...decimals import number
+from ...errors import UserError
 from ...figures.pages import data_uri, framed
 from ...figures.pictures import to_pixels
 from ...figures.sheets import enlarged, sheet
+from ...messages import quantity
 from ...plugins.generator import Generator
 from ...runs.inversion_rows import joined
 from ...runs.progress import Progress
 from ...storage.json_values import JsonObject
 from ...storage.result_folder import check_free
 from ..commands import method_of
-from ..photographs import Pictures, read_pictures
+from ..photographs import Pictures, find_pictures, read_pictures
+from ..source import Source
 from .commands import of_generator
-from .diffuse import Box, Diffused, diffuse
+from .diffuse import Box, Diffused, box_numbers, diffuse
 from .folder import SHOWN, STYLE, Written, codes_of, write
 
 DIFFUSED = "diffuse.json"
@@ -58,17 +61,39 @@ class DiffuseRequest:
     out: Path
 
 
-def perform_diffuse(
-    generator: Generator, request: DiffuseRequest, *, seed: int, progress: Progress
-) -> Written:
+def check_diffuse(request: DiffuseRequest) -> None:
+    """Refuse what can be refused before the generator is loaded.
+
+    Raises:
+        UserError: the box is none.
+        DataError: there are no such pictures.
+        RunError: the folder holds files that this command did not write.
+    """
+    check_free(request.out, DIFFUSED, "ganstrata morph diffuse")
+    box_numbers(request.box)
+    targets = find_pictures([request.target]).files
+    if len(targets) > 1:
+        raise UserError(
+            f"{request.target} holds {quantity(len(targets), 'picture')}; give the one whose box is pasted"
+        )
+    find_pictures(request.contexts)
+
+
+def perform_diffuse(source: Source, request: DiffuseRequest, *, progress: Progress) -> Written:
     """Diffuse the box of a target into contexts, and write the folder.
+
+    Args:
+        source: the generator, the seed of all that is drawn, and scorers that may compare pictures.
+        request: what is pasted where.
+        progress: where progress is shown.
 
     Raises:
         UserError: the box, a step or a field does not fit; nothing was written.
         DataError: a file is no picture.
         RunError: the folder holds files that this command did not write.
     """
-    check_free(request.out, DIFFUSED, "ganstrata morph diffuse")
+    check_diffuse(request)
+    generator, seed = source.generator, source.seed
     box = Box.parse(request.box, generator.card.height, generator.card.width)
     method = method_of(
         generator,
@@ -78,6 +103,7 @@ def perform_diffuse(
         perceptual=request.perceptual,
         seed=seed,
         number=None,
+        scorers=source.scorers,
     )
     target = read_pictures(request.target, generator, crop=request.crop)
     contexts = read_pictures(request.contexts, generator, crop=request.crop)

@@ -135,17 +135,28 @@ def samples_of(generator: Generator, numbers: Sequence[int], seed: int = 0) -> P
     )
 
 
-def find_points(generator: Generator, codes: Path | None, seeds: str | None, seed: int = 0) -> Points:
-    """Return the pictures of a folder of inverted ones, or samples by their numbers.
+def check_points(codes: Path | None, seeds: str | None) -> None:
+    """Refuse both a folder and samples, none of them, and samples that are no numbers.
 
     Raises:
-        UserError: both are given, or none.
+        UserError: says which.
     """
     if (codes is None) == (seeds is None):
         raise UserError(
             "--codes names a folder of inverted pictures, --seeds samples of the generator, such as 0-3; "
             "give one of them"
         )
+    if seeds is not None:
+        parse_numbers(seeds, "--seeds")
+
+
+def find_points(generator: Generator, codes: Path | None, seeds: str | None, seed: int = 0) -> Points:
+    """Return the pictures of a folder of inverted ones, or samples by their numbers.
+
+    Raises:
+        UserError: both are given, or none.
+    """
+    check_points(codes, seeds)
     if codes is not None:
         return points_of(read_inversion(codes, generator), generator)
     assert seeds is not None

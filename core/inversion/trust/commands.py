@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,8 +14,9 @@ from markupsafe import Markup
 from ...errors import UserError
 from ...figures.pages import framed
 from ...plugins.generator import Generator
-from ...runs.inversions import StoredInversion, read_inversion
+from ...runs.inversions import StoredInversion, check_inversion, read_inversion
 from ...runs.progress import Progress
+from ...runs.run import Run
 from ...runs.session import Finished, open_finished_run
 from ...runs.stages import Stage
 from ...storage.json_values import JsonObject, JsonValue
@@ -55,13 +57,18 @@ def perform(
     check_free(request.place, INDEX, "ganstrata trust")
     if request.calibrate:
         check_samples(request.calibrate)
+    if run is not None and generator is not None:
+        raise UserError("give either --run RUN or --generator FILE, not both")
+    for option, given, what in (
+        ("--along", request.along, "names boundaries of a run"),
+        ("--step", request.step is not None, "is the distance of an edit, along boundaries of a run"),
+    ):
+        if run is None and given:
+            raise UserError(f"{option} {what}; give --run in place of --generator")
+    check_inversion(request.folder, None if run is None else Run.open(run).record.generator.fingerprint)
     if run is None:
-        if request.along:
-            raise UserError("--along names boundaries of a run; give --run in place of --generator")
         source = open_source(None, generator, device)
         return _measured(request, source.generator, None, progress)
-    if generator is not None:
-        raise UserError("give either --run RUN or --generator FILE, not both")
     stages: tuple[Stage, ...] = (
         ("synthesize", "learn") if request.along else ("synthesize", "learn", "rescore")
     )
@@ -75,14 +82,15 @@ def _measured(
     stored = read_inversion(request.folder, generator)
     method = None
     if request.calibrate or (request.consistency and finished is not None):
-        method = method_used(stored, generator, request)
+        scorers = None if finished is None else finished.engine.prepared.scorers
+        method = method_used(stored, generator, request, scorers)
     seed = stored.seed
     cloud = cloud_of(generator, seed)
     codes = code_trust(cloud, stored.inversion.codes)
     warnings = None
     if request.calibrate:
         assert method is not None
-        psnr = [float(_measures(record).get("psnr", np.nan)) for record in stored.records]
+        psnr = [measures.get("psnr", np.nan) for measures in map(_measures, stored.records)]
         with progress.stage("calibrate", total=request.calibrate) as done:
             calibration = calibrated(method, cloud, samples=request.calibrate, batch=request.batch, done=done)
         warnings = calibration.warnings(codes, psnr)
@@ -111,8 +119,15 @@ def _measured(
 
 
 def _measures(record: Mapping[str, Any]) -> Mapping[str, float]:
+    """Return the measures of a picture that are numbers."""
     measures = record.get("measures")
-    return measures if isinstance(measures, Mapping) else {}
+    if not isinstance(measures, Mapping):
+        return {}
+    return {
+        name: float(value)
+        for name, value in measures.items()
+        if isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    }
 
 
 def _write(

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import DataError, UserError
 from ...messages import visible
 from ...plugins.generator import Generator
+from ...plugins.scorer import Scorer
+from ...randomness import LARGEST_SEED
 from ...runs.inversions import INDEX, StoredInversion
 from ...storage.result_folder import read_index
-from ..commands import method_of
+from ..commands import FOLDERS, INVERSION, RESTORATION, method_of
 from ..invert import Method
 from ..steps import DISTANCE, options_of
+
+RESTORED = (*(kind for kind in FOLDERS if kind != INVERSION), RESTORATION)
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,30 @@ class TrustRequest:
         return (self.folder if self.folder.is_dir() else self.folder.parent) / "trust"
 
 
-def method_used(stored: StoredInversion, generator: Generator, request: TrustRequest) -> Method:
+class _Used(BaseModel):
+    """Represent what `invert.json` says of how its pictures were inverted, as far as it is needed."""
+
+    model_config = ConfigDict(strict=True)
+    steps: Annotated[list[str], Field(min_length=1)]
+    options: Annotated[dict[str, dict[str, Any]], Field(alias="fields")]
+    distance: str
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+    number: Annotated[Annotated[int, Field(ge=0)] | None, Field(alias="class")]
+
+
+def method_used(
+    stored: StoredInversion,
+    generator: Generator,
+    request: TrustRequest,
+    scorers: Mapping[str, Scorer] | None = None,
+) -> Method:
     """Return how the pictures of a folder were inverted.
+
+    Args:
+        stored: the pictures.
+        generator: their generator.
+        request: what they were compared by.
+        scorers: those of the run, which `perceptual` may name.
 
     Raises:
         UserError: the codes stand alone, or the distance was another one.
@@ -71,31 +99,29 @@ def method_used(stored: StoredInversion, generator: Generator, request: TrustReq
         content = read_index(index)
     except (OSError, ValueError) as error:
         raise DataError(f"{index} is damaged: {error}") from None
-    command = content.get("command")
-    if content.get("kind") != "inversion" or not isinstance(command, Mapping):
+    if content.get("kind") in RESTORED:
         raise UserError(
             f"{index}: these pictures were restored, and what is missing in them was made up; trust is "
             "measured of pictures that `ganstrata invert` inverted"
         )
     try:
-        names = [str(name) for name in command["steps"]]
-        fields: dict[str, Any] = {str(key): dict(value) for key, value in command["fields"].items()}
-        seed, number, distance = command["seed"], command["class"], command["distance"]
-    except (LookupError, TypeError, ValueError, AttributeError):
+        used = _Used.model_validate(content.get("command"))
+    except ValidationError:
         raise DataError(f"{index} does not say how its pictures were inverted; invert them again") from None
-    fields |= {DISTANCE: options_of((), request.settings)[DISTANCE]}
     method = method_of(
         generator,
-        names[0],
-        names[1:] or ["none"],
-        fields,
+        used.steps[0],
+        used.steps[1:] or ["none"],
+        {**used.options, DISTANCE: options_of((), request.settings)[DISTANCE]},
         perceptual=request.perceptual,
-        seed=seed,
-        number=number,
+        seed=used.seed,
+        number=used.number,
+        scorers=scorers,
+        origin=str(index),
     )
-    if method.rule.name != distance:
+    if method.rule.name != used.distance:
         raise UserError(
-            f"these pictures were compared by {visible(str(distance))}, and here it would be "
+            f"these pictures were compared by {visible(used.distance)}, and here it would be "
             f"{method.rule.name}; give the --perceptual and --set distance.FIELD=VALUE of their inversion"
         )
     return method

@@ -24,7 +24,21 @@ NAMES = ("a", "b-2", "c")
 INDICES = torch.tensor([4, 0, 7])
 
 
-def fake(kind=Layered, gain=0.05):
+class Furnished(Layered):
+    """Strata 0 and 5 take noise maps, and two tensors may be tuned."""
+
+    @property
+    def tunable(self):
+        """A matrix and a number."""
+        return {"s1.weight": torch.zeros(2, 3), "s1.strength": torch.zeros(())}
+
+    def noise_map(self, s, inputs):
+        """Noise of two sizes."""
+        sizes = {0: 8, 5: 4}
+        return torch.zeros(1, 1, sizes[s], sizes[s]) if s in sizes else None
+
+
+def fake(kind=Furnished, gain=0.05):
     return kind(kind.Config(gain=gain), torch.device("cpu"))
 
 
@@ -220,8 +234,10 @@ FAULTS = {
     "below 0": ({"index": torch.tensor([0, -1, 2])}, {}, "index must hold a number"),
     "of floats": ({"index": torch.zeros(N)}, {}, "index must hold a number"),
     "latent": ({"latent": torch.zeros(N, 3)}, {}, "latent has shape 3 x 3; 3 x 16 is needed"),
-    "noise": ({"noise.0": torch.zeros(N, 2, 4, 4)}, {}, "noise.0 has shape .*; 3 x 1 x any x any is needed"),
+    "noise": ({"noise.0": torch.zeros(N, 2, 4, 4)}, {}, "noise.0 has shape .*; 3 x 1 x 8 x 8 is needed"),
     "empty noise": ({"noise.0": torch.zeros(N, 1, 0, 4)}, {}, "noise.0 has shape"),
+    "wrong noise": ({"noise.5": torch.zeros(N, 1, 8, 8)}, {}, "noise.5 has shape .*; 3 x 1 x 4 x 4"),
+    "noise that is not added": ({"noise.1": torch.zeros(N, 1, 8, 8)}, {}, "noise.1: .* adds no noise there"),
     "no stratum": ({"noise.8": torch.zeros(N, 1, 4, 4)}, {}, "a stratum that the generator does not have"),
     "no number": ({"noise.x": torch.zeros(N, 1, 4, 4)}, {}, "a stratum that the generator does not have"),
     "mixture": ({"mixture.weights": torch.zeros(N, 3, 5)}, {}, "mixture.weights has shape"),
@@ -232,6 +248,9 @@ FAULTS = {
     "space": ({}, {"space": "s"}, "its header is damaged"),
     "seed": ({}, {"seed": -1}, "its header is damaged"),
     "names": ({}, {"names": ["a", "a", "b"]}, "two pictures have the same name"),
+    "names on other disks": ({}, {"names": ["a", "A", "b"]}, "two pictures have the same name"),
+    "no latent": ({"latent": None}, {}, "said to be in w, and it holds no w"),
+    "latent of nothing": ({}, {"space": "w+"}, r"said to be in w\+, and it holds a latent"),
     "path": ({}, {"names": ["a", "../b", "c"]}, "cannot be the name of a file"),
     "fewer names": ({}, {"names": ["a", "b"]}, "codes has shape 3 x 8 x 16; 2 x 8 x 16 is needed"),
     "holds": ({}, {"holds": "directions"}, "does not hold the codes of inverted pictures"),
@@ -249,7 +268,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path, fault):
 def test_conditions_fit_the_generator(tmp_path):
     generator = fake(Classes)
     labels = torch.tensor([2, 0, 1])
-    value = inversion(weights=(), condition=labels)
+    value = inversion(weights=(), condition=labels, noise={})
     assert read_inversion(rewritten(tmp_path, generator, value), generator).inversion.condition.tolist() == [
         2,
         0,
@@ -282,6 +301,14 @@ def test_weights_of_another_picture_or_kind_are_refused(tmp_path):
             "not finite",
         ),
         (b"nothing", "cannot be read"),
+        (
+            weights_bytes({"x": torch.ones(2)}, generator=fake().fingerprint, picture="a"),
+            "a.safetensors: tuned weights are for x",
+        ),
+        (
+            weights_bytes({"s1.weight": torch.ones(3, 2)}, generator=fake().fingerprint, picture="a"),
+            r"a.safetensors: tuned weights for s1.weight have the shape \(3, 2\)",
+        ),
     ):
         alone = tmp_path / "alone.safetensors"
         alone.write_bytes(codes_bytes(inversion(), INDICES, NAMES, generator=fake().fingerprint, seed=5))
