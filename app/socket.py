@@ -62,6 +62,8 @@ class Link:
     def _enqueue(self, message: dict[str, Any] | bytes) -> None:
         if self._closed is not None:
             return
+        if isinstance(message, dict) and ("dropped" in message or "error" in message):
+            self._shown(message["n"])  # there is no picture that the page could show
         self._outbox.append(message)
         self._bytes += len(message) if isinstance(message, bytes) else 200
         if self._bytes > MOST_BYTES:
@@ -183,8 +185,8 @@ class Link:
         if self._session.send is not None:
             self._session.send(message)
 
-    def _shown(self, n: int) -> None:
-        """Note that the page has shown a frame, or heard that there is none, and begin the one that waits."""
+    def _shown(self, n: int | None) -> None:
+        """Note that the page has shown a frame, or that there is none, and begin the one that waits."""
         if n in self._unshown:
             self._unshown.remove(n)
         if self._held is not None and len(self._unshown) < MOST_FRAMES:

@@ -1,0 +1,293 @@
+"""One tab: requests are answered by number, frames wait for the page, what nobody reads is not kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from ganstrata.app.compute import Compute, Stopped
+from ganstrata.app.handlers import FRAME, JOB, Handler, Request
+from ganstrata.app.sessions import Session
+from ganstrata.app.socket import BAD_DATA, MOST_BAD, MOST_BYTES, MOST_FRAMES, TRY_LATER, Link
+from ganstrata.app.workspace import Workspace
+from ganstrata.core.errors import UserError
+from starlette.websockets import WebSocketState
+
+PATIENCE = 20.0
+
+
+class Ask(Request):
+    """A request with one field."""
+
+    size: int = 0
+
+
+class Socket:
+    """A page without a browser."""
+
+    def __init__(self) -> None:
+        self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.received: asyncio.Queue[Any] = asyncio.Queue()
+        self.client_state = WebSocketState.CONNECTED
+        self.code: int | None = None
+        self.reads = asyncio.Event()
+        self.reads.set()
+
+    async def receive(self) -> dict[str, Any]:
+        return await self.incoming.get()
+
+    async def send_text(self, text: str) -> None:
+        await self.reads.wait()
+        await self.received.put(json.loads(text))
+
+    async def send_bytes(self, content: bytes) -> None:
+        await self.reads.wait()
+        await self.received.put(content)
+
+    async def close(self, code: int) -> None:
+        self.code = code
+        self.client_state = WebSocketState.DISCONNECTED
+
+    async def say(self, message: Any) -> None:
+        text = message if isinstance(message, str) else json.dumps(message)
+        await self.incoming.put({"type": "websocket.receive", "text": text})
+
+    async def hear(self) -> Any:
+        return await asyncio.wait_for(self.received.get(), PATIENCE)
+
+
+@pytest.fixture
+def faults() -> list[BaseException]:
+    return []
+
+
+@pytest.fixture
+def compute(faults: list[BaseException]) -> Iterator[Compute]:
+    thread = Compute(on_fault=faults.append)
+    thread.start()
+    yield thread
+    thread.end(PATIENCE)
+
+
+def talk(
+    workspace: Workspace,
+    compute: Compute,
+    handlers: dict[str, Handler],
+    conversation: Callable[[Socket, Session], Awaitable[None]],
+) -> Socket:
+    """Hold a conversation with a link, and return the socket after it."""
+
+    async def main() -> Socket:
+        socket, session = Socket(), Session("tab")
+        link = Link(socket, session, workspace, compute, handlers)  # type: ignore[arg-type]
+        session.send = link.send
+        running = asyncio.create_task(link.run())
+        await conversation(socket, session)
+        await socket.incoming.put({"type": "websocket.disconnect"})
+        await asyncio.wait_for(running, PATIENCE)
+        return socket
+
+    return asyncio.run(main())
+
+
+def handler(perform: Callable[..., dict[str, Any]], **fields: Any) -> Handler:
+    return Handler(Ask, perform, **{"priority": FRAME, **fields})
+
+
+def test_answers_have_the_number_of_their_request(workspace: Workspace, compute: Compute) -> None:
+    def double(_: Any, __: Any, request: Ask, answer: Any) -> dict[str, Any]:
+        answer.picture(b"pixels", "image/png", (2, 1))
+        return {"doubled": 2 * request.size}
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        await socket.say({"n": 5, "do": "double", "size": 21})
+        picture = await socket.hear()
+        assert picture[4:-6] == b'{"n": 5, "type": "image/png", "width": 2, "height": 1}'
+        assert int.from_bytes(picture[:4], "big") == len(picture[4:-6])
+        assert picture.endswith(b"pixels")
+        assert await socket.hear() == {"n": 5, "ok": {"doubled": 42}}
+
+    talk(workspace, compute, {"double": handler(double)}, conversation)
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        ("no json", {"n": None, "error": "this message is no JSON"}),
+        ("[" * 100_000, {"n": None, "error": "this message is no JSON"}),
+        ([], {"n": None}),
+        ({"do": "ask"}, {"n": None}),
+        ({"n": 0, "do": "ask"}, {"n": None}),
+        ({"n": 2**60, "do": "ask"}, {"n": None}),
+        ({"n": True, "do": "ask"}, {"n": None}),
+        ({"n": 1.0, "do": "ask"}, {"n": None}),
+        ({"n": 3, "do": "nothing"}, {"n": 3, "error": "there is no request nothing"}),
+        ({"n": 3, "do": ["ask"]}, {"n": 3}),
+        ({"n": 3, "do": "ask", "size": "x"}, {"n": 3, "where": "size"}),
+        ({"n": 3, "do": "ask", "other": 1}, {"n": 3, "where": "other"}),
+    ],
+)
+def test_a_message_that_is_no_request_is_answered_in_words(
+    workspace: Workspace, compute: Compute, message: Any, answer: dict[str, Any]
+) -> None:
+    async def conversation(socket: Socket, _: Session) -> None:
+        await socket.say(message)
+        heard = await socket.hear()
+        assert {**heard, **answer} == heard
+        assert len(heard["error"]) < 400
+        await socket.say({"n": 9, "do": "ask"})
+        assert await socket.hear() == {"n": 9, "ok": {}}
+
+    talk(workspace, compute, {"ask": handler(lambda *_: {})}, conversation)
+
+
+def test_a_page_that_sends_nothing_but_nonsense_is_closed(workspace: Workspace, compute: Compute) -> None:
+    async def conversation(socket: Socket, _: Session) -> None:
+        for _ in range(MOST_BAD):
+            await socket.say("nonsense")
+        while socket.code is None:
+            await asyncio.sleep(0.01)
+
+    assert talk(workspace, compute, {}, conversation).code == BAD_DATA
+
+
+def test_faults_are_told_apart(workspace: Workspace, compute: Compute, faults: list[BaseException]) -> None:
+    def user(*_: Any) -> dict[str, Any]:
+        raise UserError(f"{workspace.run.path}/samples.zarr is damaged")
+
+    def inside(*_: Any) -> dict[str, Any]:
+        raise ZeroDivisionError("secret")
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        await socket.say({"n": 1, "do": "user"})
+        assert await socket.hear() == {"n": 1, "error": f"{workspace.run.path.name}/samples.zarr is damaged"}
+        await socket.say({"n": 2, "do": "inside"})
+        heard = await socket.hear()
+        assert heard["n"] == 2
+        assert "secret" not in heard["error"]
+
+    talk(workspace, compute, {"user": handler(user), "inside": handler(inside)}, conversation)
+    assert [str(fault) for fault in faults] == ["secret"]
+
+
+def pictures(performed: list[int]) -> Handler:
+    def frame(_: Any, __: Any, request: Ask, answer: Any) -> dict[str, Any]:
+        performed.append(request.size)
+        answer.picture(b"x", "image/png", (1, 1))
+        return {}
+
+    return handler(frame, channel="frame")
+
+
+def test_frames_wait_until_the_page_has_shown_others_and_the_newest_wins(
+    workspace: Workspace, compute: Compute
+) -> None:
+    performed: list[int] = []
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        for n in range(1, MOST_FRAMES + 1):
+            await socket.say({"n": n, "do": "frame", "size": n})
+            assert isinstance(await socket.hear(), bytes)
+            assert await socket.hear() == {"n": n, "ok": {}}
+        await socket.say({"n": 10, "do": "frame", "size": 10})
+        await socket.say({"n": 11, "do": "frame", "size": 11})
+        assert await socket.hear() == {"n": 10, "dropped": True}
+        await asyncio.sleep(0.05)
+        assert performed == list(range(1, MOST_FRAMES + 1))
+        await socket.say({"n": 1, "do": "shown"})
+        assert isinstance(await socket.hear(), bytes)
+        assert await socket.hear() == {"n": 11, "ok": {}}
+
+    talk(workspace, compute, {"frame": pictures(performed)}, conversation)
+    assert performed[-1] == 11
+
+
+def test_a_frame_that_fails_holds_no_other(workspace: Workspace, compute: Compute) -> None:
+    def broken(*_: Any) -> dict[str, Any]:
+        raise UserError("no such picture")
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        for n in range(1, MOST_FRAMES + 3):
+            await socket.say({"n": n, "do": "frame"})
+            assert await socket.hear() == {"n": n, "error": "no such picture"}
+
+    talk(workspace, compute, {"frame": handler(broken, channel="frame")}, conversation)
+
+
+def test_a_page_that_reads_nothing_is_closed_before_it_fills_the_memory(
+    workspace: Workspace, compute: Compute
+) -> None:
+    piece = b"x" * (8 << 20)
+    sent: list[int] = []
+
+    def flood(_: Any, __: Any, ___: Any, answer: Any) -> dict[str, Any]:
+        for i in range(MOST_BYTES // len(piece) + 4):
+            answer.picture(piece, "image/png", (1, 1))
+            sent.append(i)
+        return {}
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        socket.reads.clear()
+        await socket.say({"n": 1, "do": "flood"})
+        for _ in range(int(PATIENCE / 0.01)):
+            if len(sent) == MOST_BYTES // len(piece) + 4:
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        socket.reads.set()
+
+    assert talk(workspace, compute, {"flood": handler(flood)}, conversation).code == TRY_LATER
+
+
+def test_a_job_outlives_the_socket_and_speaks_to_the_next(workspace: Workspace, compute: Compute) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def job(_: Any, __: Any, ___: Any, answer: Any) -> dict[str, Any]:
+        begun.set()
+        assert go.wait(PATIENCE)
+        answer.step(1, 1)
+        return {"done": True}
+
+    handlers = {"job": handler(job, priority=JOB, channel="job")}
+    heard: list[Any] = []
+
+    async def main() -> None:
+        session = Session("tab")
+        for turn in range(2):
+            socket = Socket()
+            link = Link(socket, session, workspace, compute, handlers)  # type: ignore[arg-type]
+            session.send = link.send
+            running = asyncio.create_task(link.run())
+            if turn == 0:
+                await socket.say({"n": 4, "do": "job"})
+                await asyncio.to_thread(begun.wait, PATIENCE)
+            else:
+                go.set()
+                heard.extend([await socket.hear(), await socket.hear()])
+            await socket.incoming.put({"type": "websocket.disconnect"})
+            await running
+
+    asyncio.run(main())
+    assert heard == [{"n": 4, "progress": {"step": 1, "total": 1}}, {"n": 4, "ok": {"done": True}}]
+
+
+def test_a_job_that_is_stopped_says_so(workspace: Workspace, compute: Compute) -> None:
+    begun = threading.Event()
+
+    def endless(_: Any, __: Any, ___: Any, answer: Any) -> dict[str, Any]:
+        begun.set()
+        while True:
+            answer.breathe()
+
+    async def conversation(socket: Socket, session: Session) -> None:
+        await socket.say({"n": 4, "do": "endless"})
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        compute.stop(session.id)
+        assert await socket.hear() == {"n": 4, "dropped": True}
+
+    talk(workspace, compute, {"endless": handler(endless, priority=JOB)}, conversation)
+    assert issubclass(Stopped, Exception)
