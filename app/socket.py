@@ -187,7 +187,7 @@ class Link:
 
     def _shown(self, n: int | None) -> None:
         """Note that the page has shown a frame, or that there is none, and begin the one that waits."""
-        if n in self._unshown:
+        if n is not None and n in self._unshown:
             self._unshown.remove(n)
         if self._held is not None and len(self._unshown) < MOST_FRAMES:
             (held, work), self._held = self._held, None
