@@ -36,6 +36,7 @@ demo: $(DEMO)/installed ## Install into .demo, run the method on the bundled mod
 	$(DEMO)/bin/ganstrata run examples/rooms.yaml --out $(OUT)
 	@echo
 	@echo "The report is $(CURDIR)/$(OUT)/report.html: open it in a browser, it needs no network."
+	@echo "To move its pictures yourself: $(DEMO)/bin/ganstrata app $(OUT)"
 
 docs: $(DOCS)/installed ## Build the documentation site, and say where it is
 	$(DOCS)/bin/sphinx-build -W -n --keep-going --quiet -d $(WORK)/doctrees -c docs . $(WORK)/site
@@ -81,7 +82,7 @@ python:
 $(DEMO)/installed: pyproject.toml constraints.txt | python
 	rm -rf $(DEMO)
 	$(PYTHON) -m venv $(DEMO)
-	$(DEMO)/bin/pip install --quiet -c constraints.txt -e .
+	$(DEMO)/bin/pip install --quiet -c constraints.txt -e ".[app]"
 	@touch $@
 
 $(DOCS)/installed: pyproject.toml constraints.txt | python
