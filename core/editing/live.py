@@ -163,6 +163,26 @@ class LivePicture:
         is_small = max(picture.shape[2:]) <= most
         return picture if is_small and bool(torch.isfinite(picture).all()) else None
 
+    @torch.inference_mode()
+    def codes(self, parts: Sequence[EditPart], amounts: Sequence[float], truncation: float = 1.0) -> Tensor:
+        """Return the codes (1, L, D) of an edit, which then need no moves.
+
+        Args:
+            parts: as for `render`.
+            amounts: as for `render`.
+            truncation: as for `render`.
+
+        Raises:
+            UserError: as `render`; or parts move style channels, which no codes say.
+            DataError: as `render`.
+        """
+        if any(part.in_styles for part in parts):
+            raise UserError(
+                "this edit moves style channels, which no codes hold; take its moves back, or use boundaries "
+                "that move codes"
+            )
+        return self._edit(parts, amounts, truncation).codes
+
     def _edit(self, parts: Sequence[EditPart], amounts: Sequence[float], truncation: float) -> _Edit:
         """Return codes and styles with the moves of all parts."""
         if len(amounts) != len(parts):

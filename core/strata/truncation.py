@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..plugins.generator import Generator
-from .code_spaces import statistics_of_w
+from .code_spaces import CodeSpace, statistics_of_w
 from .moves import untruncated
 
 
@@ -100,3 +100,13 @@ def truncated_by(codes: Tensor, centre: Tensor, factor: float) -> Tensor:
         c' (N, L, D).
     """
     return codes if factor == 1.0 else centre + factor * (codes - centre)
+
+
+@torch.no_grad()
+def start_of_codes(space: CodeSpace, codes: Tensor) -> Tensor | None:
+    """Return the variables (N, L, D) of a space with a code per layer, whose codes are these (N, L, D).
+
+    None if truncation of this generator cannot be undone.
+    """
+    w = untruncated_codes(space.generator, codes, space.condition)
+    return w if w is None or space.mean is None or space.sd is None else (w - space.mean) / space.sd

@@ -20,7 +20,7 @@ from ...runs.inversions import StoredInversion
 from ...storage.json_values import JsonObject
 from ...strata.code_search import Renderer
 from ...strata.code_spaces import CodeSpace, SpaceName
-from ...strata.truncation import untruncated_codes
+from ...strata.truncation import start_of_codes
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class Picture:
         if found is None:
             return space.start(self.latents)
         if space.per_layer and (space.name == "w+" or self.generator.space == "z"):
-            w = untruncated_codes(self.generator, self.codes, self.latents.condition)  # (1, L, D)
-            if w is None:
+            start = start_of_codes(space, self.codes)  # (1, L, D)
+            if start is None:
                 raise DataError(
                     f"{owner_of(self.generator)}: its broadcast() is no truncation towards a point, so that "
                     f"no w+ is known for '{self.name}'; give --space {found.space}"
                 )
-            return w if space.mean is None or space.sd is None else (w - space.mean) / space.sd
+            return start
         if found.latent is None or (space.name != "w" and found.space != "z"):
             raise UserError(
                 f"--space {space.name}: '{self.name}' was inverted in {found.space}, and no "

@@ -353,3 +353,18 @@ def test_a_generator_of_somebody_else_is_dragged_too(fakes, copied: Path) -> Non
     after = prepared.score(live.render(parts, [2.0, 0.0], 0))
     red = [concept.name for concept in prepared.concepts].index("seen/red")
     assert after[0, red] - before[0, red] == pytest.approx(0.2, rel=0.2)
+
+
+def test_codes_of_an_edit_are_those_that_it_renders(tiny) -> None:
+    prepared = tiny(truncation_psi=0.5)
+    source, parts, amounts = picture(prepared), parts_of(prepared, "a/b@4-5", "c/d@2-3"), [1.0, -2.0]
+    live = LivePicture(prepared, source)
+    codes = live.codes(parts, amounts, truncation=1.5)
+    assert torch.equal(live.render(parts, amounts, truncation=1.5).pictures, in_full(prepared, source, codes))
+    assert torch.equal(live.codes((), ()), source.codes)
+
+
+def test_moves_of_style_channels_have_no_codes(tiny) -> None:
+    prepared = tiny()
+    with pytest.raises(UserError, match="moves style channels"):
+        LivePicture(prepared, picture(prepared)).codes(parts_of(prepared, "a/b@all", styles=True), [1.0])

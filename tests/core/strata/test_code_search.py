@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
-from ganstrata import Rendering, Stream
+from ganstrata import Rendering, Stream, load_generator
 from ganstrata.core.strata.code_search import Found, Look, Renderer, Search, Watch, penalties, search_codes
 from ganstrata.core.strata.code_spaces import CodeSpace, SpaceName
+from ganstrata.core.strata.truncation import start_of_codes
+from generators_stylegan2 import small_state
 from planted_semantics import Smooth
+from safetensors.torch import save_file
 
 
 def brightness(rendering: Rendering) -> torch.Tensor:
@@ -60,3 +65,18 @@ def test_codes_that_are_the_variables_themselves_keep_their_values(name: SpaceNa
     rows = found.start.expand_as(found.codes_before)
     assert torch.equal(found.codes_before, rows)
     assert not torch.equal(found.codes, found.codes_before)
+
+
+@pytest.mark.parametrize(("psi", "name"), [(1.0, "w+"), (0.5, "w+")])
+def test_a_search_may_start_from_codes_that_were_moved(psi: float, name: SpaceName, tmp_path: Path):
+    save_file(small_state(), tmp_path / "tiny.safetensors")
+    generator = load_generator(
+        "stylegan2", checkpoint=str(tmp_path / "tiny.safetensors"), truncation_psi=psi, device="cpu"
+    )
+    latents = generator.sample(1, 0, 0, Stream.EDITING)
+    codes = generator.broadcast(generator.map(latents.z)).clone()
+    codes[:, 2] += 0.5
+    space = CodeSpace.of(generator, name)
+    start = start_of_codes(space, codes)
+    assert start is not None
+    torch.testing.assert_close(space.codes(start), codes, atol=1e-5, rtol=1e-5)
