@@ -10,14 +10,20 @@ from dataclasses import dataclass
 import uvicorn
 
 from ..core.errors import UserError
-from . import explore, session_handlers
+from . import annotate, explore, paint, session_handlers, study
 from .handlers import Handlers
 from .security import Access
 from .web import Site
 from .workspace import Workspace
 
 LOCAL = "127.0.0.1"
-HANDLERS: Handlers = {**session_handlers.HANDLERS, **explore.HANDLERS}
+HANDLERS: Handlers = {
+    **session_handlers.HANDLERS,
+    **explore.HANDLERS,
+    **paint.HANDLERS,
+    **annotate.HANDLERS,
+    **study.HANDLERS,
+}
 MESSAGE_BYTES = 4 << 20
 CONNECTIONS = 64
 
