@@ -1,4 +1,4 @@
-"""Answer the view Annotate: pictures to paint classes on, extractors learnt from the masks, both taken home."""
+"""Answer the view Annotate: pictures to paint on, extractors learnt from masks, and both as files."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from ..core.semantics.extractor import MadeFor
 from ..core.semantics.extractor_file import extractor_content
 from ..core.semantics.learning.annotated import draw_samples
 from ..core.semantics.samples import LabelledSamples
+from ..core.storage.paths import user_path
 from .handlers import JOB, THUMBNAIL, Answer, Handler, Handlers, Request
 from .jobs import JobProgress
 from .paint import By, send_labels
@@ -186,16 +187,19 @@ def extractor_file(
     """Offer the file of an extractor, which `ganstrata segment` reads."""
     extractor = extractor_of(workspace, session, request.by)
     made_for = replace(extractor.made_for, options=without_folders(extractor.made_for.options))
-    content = extractor_content(replace(extractor, made_for=made_for, facts=without_folders(extractor.facts)))
+    facts = dict(extractor.facts)
+    if isinstance(taught := facts.get("teacher"), Mapping) and "options" in taught:
+        facts["teacher"] = {**taught, "options": without_folders(taught["options"])}
+    content = extractor_content(replace(extractor, made_for=made_for, facts=facts))
     name = "extractor.safetensors"
     return {"file": session.offer(name, "application/octet-stream", content), "name": name}
 
 
 def without_folders(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return plain data in which a path of this machine is the name of its file alone.
+    """Return options of a plugin in which a path of this machine is the name of its file alone.
 
-    >>> without_folders({"a": "/home/me/x.pkl", "b": "bundled:rooms", "c": {"d": ["C:\\\\me\\\\y.pt", 2]}})
-    {'a': 'x.pkl', 'b': 'bundled:rooms', 'c': {'d': ['y.pt', 2]}}
+    >>> without_folders({"a": "/home/me/x.pkl", "b": "bundled:rooms", "c": {"d": ["~/y.pt", "a/b"]}})
+    {'a': 'x.pkl', 'b': 'bundled:rooms', 'c': {'d': ['y.pt', 'a/b']}}
     """
 
     def plain(value: Any) -> Any:
@@ -205,9 +209,10 @@ def without_folders(data: Mapping[str, Any]) -> dict[str, Any]:
             return [plain(one) for one in value]
         if not isinstance(value, str) or value.startswith(BUNDLED) or is_remote(value):
             return value
-        if PurePosixPath(value).is_absolute() or value.startswith(("~", ".")) or "/" in value:
-            return PurePosixPath(value).name
-        return PureWindowsPath(value).name if PureWindowsPath(value).drive else value
+        if PureWindowsPath(value).drive:
+            return PureWindowsPath(value).name
+        is_path = PurePosixPath(value).is_absolute() or value.startswith("~") or user_path(value).exists()
+        return PurePosixPath(value).name if is_path else value
 
     return {key: plain(value) for key, value in data.items()}
 

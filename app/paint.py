@@ -26,7 +26,7 @@ from ..core.semantics.painting.edit_measures import label_change
 from ..core.semantics.painting.editing import match_strokes
 from ..core.semantics.painting.sampling import best_candidates, sample_like
 from ..core.strata.code_search import Look, Renderer, Search
-from ..core.strata.code_spaces import CodeSpace
+from ..core.strata.code_spaces import CodeSpace, SpaceName
 from ..core.strata.search_defaults import STEPS
 from ..core.strata.truncation import start_of_codes
 from .compute import Pace, Stopped
@@ -171,7 +171,7 @@ def code_space(workspace: Workspace) -> CodeSpace:
     """Return the space with a code per layer, in which pictures are searched; it is measured once."""
     if "code space" not in workspace.memory:
         generator = workspace.prepared.generator
-        name = "layers" if generator.space == "z" else "w+"
+        name: SpaceName = "layers" if generator.space == "z" else "w+"
         workspace.memory["code space"] = CodeSpace.of(generator, name, seed=workspace.prepared.seed)
     space: CodeSpace = workspace.memory["code space"]
     return space
@@ -216,8 +216,8 @@ def paint(workspace: Workspace, session: Session, request: Paint, answer: Answer
     canvas = canvas_of(workspace, session, request.edit, reader)
     if canvas.start is None:
         raise DataError(
-            "the truncation of this generator cannot be undone, so that its codes cannot be searched; use the "
-            "run of a config without truncation"
+            "the truncation of this generator cannot be undone, so that its codes cannot be searched; use "
+            "the run of a config without truncation"
         )
     with torch.no_grad():
         size = reader.measure(canvas.renderer.render(canvas.codes))

@@ -1,4 +1,4 @@
-"""Find what can segment the pictures of a run: extractors and segmenters, by the names that the page gives them.
+"""Find what can segment the pictures of a run: extractors and segmenters, by names that the page knows.
 
 - `folder`: the extractor of the folder that the command named.
 - `learnt`: one that is learnt from a segmenter, in seconds, when somebody asks for it.
@@ -29,6 +29,7 @@ from ..core.semantics.learning.library import extractor_by
 from ..core.semantics.predictors import Predictor
 from ..core.semantics.teacher import Teacher
 from ..core.storage.disk import file_hash
+from ..core.storage.json_values import JsonObject
 from .handlers import Answer, Nothing
 from .jobs import JobProgress
 from .sessions import Session
@@ -196,7 +197,7 @@ def learn(workspace: Workspace, session: Session, request: Nothing, answer: Answ
     remarks: list[str] = []
     if MEMORY not in workspace.memory:
         generator, (_, teacher) = prepared.generator, taught
-        training = {"method": "lda", "images": IMAGES, "seed": prepared.seed, "batch_size": BATCH}
+        training: JsonObject = {"method": "lda", "images": IMAGES, "seed": prepared.seed, "batch_size": BATCH}
         progress = JobProgress(answer)
         config = config_of("the app", generator, teacher, {}, training)
         workspace.memory[MEMORY] = extractor_by(config, generator, teacher, progress)

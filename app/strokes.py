@@ -38,12 +38,12 @@ def read_strokes(text: str, classes: int, size: Size, where: str = "the strokes"
     try:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise UserError(f"{where} are not a PNG in base64") from None
+        raise UserError(f"{where}: this is no PNG in base64") from None
     values = _decoded(content, size, where)
     beyond = (values >= classes) & (values != UNKNOWN_INDEX)
     if beyond.any():
         raise UserError(
-            f"{where} name class {int(values[beyond][0])}; the classes are 0 to {classes - 1}, and "
+            f"{where}: a pixel has class {int(values[beyond][0])}; the classes are 0 to {classes - 1}, and "
             f"{UNKNOWN_INDEX} means that nothing is painted"
         )
     if (values == UNKNOWN_INDEX).all():
@@ -54,7 +54,7 @@ def read_strokes(text: str, classes: int, size: Size, where: str = "the strokes"
 def _decoded(content: bytes, size: Size, where: str) -> NDArray[np.uint8]:
     """Return the grey values (H, W) of a PNG, whose size is checked before its pixels are decoded."""
     if not content.startswith(SIGNATURE):
-        raise UserError(f"{where} are no PNG")
+        raise UserError(f"{where}: this is no PNG")
     try:
         with warnings.catch_warnings(action="ignore"):  # of what is odd in the file
             image = Image.open(io.BytesIO(content), formats=("PNG",))
@@ -62,16 +62,16 @@ def _decoded(content: bytes, size: Size, where: str) -> NDArray[np.uint8]:
             if found == size and image.mode in ("L", "RGB", "RGBA"):
                 values = np.asarray(image)  # decodes it
     except Exception as error:  # Pillow raises many kinds for damaged files
-        raise UserError(f"{where} are a damaged PNG ({type(error).__name__})") from None
+        raise UserError(f"{where}: the PNG is damaged ({type(error).__name__})") from None
     if found != size:
         raise UserError(
-            f"{where} have {found[1]} x {found[0]} pixels (width x height), and the labels have "
+            f"{where}: it has {found[1]} x {found[0]} pixels (width x height), and the labels have "
             f"{size[1]} x {size[0]}; load the page again"
         )
     if image.mode not in ("L", "RGB", "RGBA"):
-        raise UserError(f"{where} have the mode {image.mode} of Pillow; grey with 8 bits is needed")
+        raise UserError(f"{where}: its mode is {image.mode} of Pillow; grey with 8 bits is needed")
     if values.ndim == 2:
         return values
     if (values[..., :1] != values[..., :3]).any() or (values[..., 3:] != 255).any():
-        raise UserError(f"{where} have colours or transparent pixels; grey with 8 bits is needed")
+        raise UserError(f"{where}: it has colours or transparent pixels; grey with 8 bits is needed")
     return values[..., 0]

@@ -1,7 +1,7 @@
 """Answer the user study: its questions and pictures, and votes as the file that its own page would export.
 
-The page of a study holds a script of its own, which the policy of this page refuses. So its pictures are shown
-by the view Annotate. The key, which says what a row shows, is never read.
+The page of a study holds a script of its own, which the policy of this page refuses. So its pictures are
+shown by the view Annotate. The key, which says what a row shows, is never read.
 """
 
 from __future__ import annotations

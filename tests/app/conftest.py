@@ -34,13 +34,22 @@ def session() -> Session:
 
 
 @pytest.fixture
-def ask(workspace: Workspace, session: Session) -> Callable[..., Any]:
+def asking(session: Session) -> Callable[[Workspace], Callable[..., Any]]:
+    """Return asking(workspace), which returns ask(name, **fields)."""
+
+    def of(workspace: Workspace) -> Callable[..., Any]:
+        def asked(name: str, *, breathe: Callable[[], None] = lambda: None, **fields: Any) -> Any:
+            handler, sent = HANDLERS[name], []
+            request = handler.fields.model_validate(fields)
+            answer = handler.perform(workspace, session, request, Answer(7, sent.append, breathe))
+            return answer, sent
+
+        return asked
+
+    return of
+
+
+@pytest.fixture
+def ask(workspace: Workspace, asking: Callable[[Workspace], Callable[..., Any]]) -> Callable[..., Any]:
     """Return ask(name, **fields): the answer of a handler, and what was sent before it."""
-
-    def asked(name: str, *, breathe: Callable[[], None] = lambda: None, **fields: Any) -> Any:
-        handler, sent = HANDLERS[name], []
-        request = handler.fields.model_validate(fields)
-        answer = handler.perform(workspace, session, request, Answer(7, sent.append, breathe))
-        return answer, sent
-
-    return asked
+    return asking(workspace)

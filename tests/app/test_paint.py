@@ -1,0 +1,301 @@
+"""Painted pictures have what was painted, moves included, and nothing is lost by stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import _on_path
+from ganstrata import UserError
+from ganstrata.app.compute import Stopped
+from ganstrata.app.segmenting import NONE_HERE
+from ganstrata.app.sessions import Session
+from ganstrata.app.workspace import Folders, Workspace
+from ganstrata.core.runs.run import Run
+from ganstrata.core.semantics.extractor_file import save_extractor
+from masks_of_pages import blank, encoded, received
+from planted_semantics import Linear, Smooth
+
+Ask = Callable[..., Any]
+BED, SOFA = 2, 1
+MOVED = {"picture": {"seed": 3}, "moves": [{"along": "seen/left", "by": 1.5}]}
+
+
+@pytest.fixture(scope="module")
+def opened(site: Path, furnished: Run) -> Workspace:
+    with _on_path(site):
+        return Workspace.open(Path(furnished.path))
+
+
+@pytest.fixture(scope="module")
+def memory() -> dict[str, Any]:
+    """What a workspace keeps: the extractor is learnt once for all tests."""
+    return {}
+
+
+@pytest.fixture
+def workspace(fakes: Any, opened: Workspace, memory: dict[str, Any]) -> Workspace:
+    return replace(opened, memory=memory)
+
+
+@pytest.fixture(scope="module")
+def planted_memory() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def planted(workspace: Workspace, planted_memory: dict[str, Any]) -> Workspace:
+    """The same with a generator whose classes are linear in its feature maps, and their segmenter."""
+    prepared = replace(workspace.prepared, generator=Smooth(), scorers={"planted": Linear()}, batch=8)
+    return replace(workspace, prepared=prepared, memory=planted_memory)
+
+
+@pytest.fixture
+def ask_planted(planted: Workspace, asking: Callable[[Workspace], Ask]) -> Ask:
+    return asking(planted)
+
+
+@pytest.fixture
+def learnt(ask: Ask) -> str:
+    answer, _ = ask("learn")
+    return str(answer["by"])
+
+
+def labels(ask: Ask, edit: dict[str, Any], by: str) -> tuple[dict[str, Any], np.ndarray]:
+    """Legend, and the class of each pixel as the page reads it off the colours."""
+    answer, (message,) = ask("segment", edit=edit, by=by)
+    header, picture = received(message)
+    assert picture.mode == "P"
+    assert (header["width"], header["height"]) == (answer["width"], answer["height"]) == picture.size
+    colours = [tuple(bytes.fromhex(one["colour"][1:])) for one in answer["classes"]]
+    rgb = np.asarray(picture.convert("RGB"))
+    return answer, np.array([[colours.index(tuple(pixel)) for pixel in row] for row in rgb.tolist()])
+
+
+def test_an_extractor_is_learnt_once_from_the_segmenter_of_the_run(ask: Ask, workspace: Workspace):
+    workspace.memory.clear()
+    before, _ = ask("segmenters")
+    assert [(one["by"], one["ready"]) for one in before["readers"]] == [
+        ("learnt", False),
+        ("scorer regions", True),
+    ]
+    with pytest.raises(UserError, match="not learnt yet"):
+        ask("segment", edit=MOVED, by="learnt")
+    answer, sent = ask("learn")
+    assert answer["from"] == "Scorer regions"
+    assert 0.0 < answer["miou"] <= 1.0
+    assert sent[-1]["progress"]["step"] == sent[-1]["progress"]["total"]
+    extractor = workspace.memory["segmenting"]
+    again, silent = ask("learn")
+    assert (again["by"], silent) == ("learnt", [])
+    assert workspace.memory["segmenting"] is extractor
+    after, _ = ask("segmenters")
+    assert after["readers"][0]["ready"]
+    assert after["why"] == ""
+
+
+def test_a_job_that_is_stopped_leaves_no_half_an_extractor(ask: Ask, workspace: Workspace, opened: Workspace):
+    def breathe() -> None:
+        raise Stopped
+
+    workspace.memory.clear()
+    with pytest.raises(Stopped):
+        ask("learn", breathe=breathe)
+    assert "segmenting" not in workspace.memory
+    answer, _ = ask("segmenters")
+    assert not answer["readers"][0]["ready"]
+
+
+def test_labels_are_those_of_the_moved_picture(ask: Ask, workspace: Workspace):
+    answer, found = labels(ask, MOVED, "scorer regions")
+    assert [one["name"] for one in answer["classes"]] == ["wall", "sofa", "bed", "lamp"]
+    assert (found[:4] == 0).all()
+    assert sum(one["share"] for one in answer["classes"]) == pytest.approx(1.0, abs=1e-3)
+    assert answer["classes"][0]["share"] == pytest.approx((found == 0).mean())
+    # The corner has a lamp exactly where the picture is dark at the left: the move along `left` decides it.
+    corners = {
+        by: labels(ask, {**MOVED, "moves": [{"along": "seen/left", "by": by}]}, "scorer regions")[1][0, 0]
+        for by in (-6.0, 6.0)
+    }
+    assert corners == {-6.0: 3, 6.0: 0}
+
+
+def other_class(found: np.ndarray) -> tuple[int, np.ndarray]:
+    """A bed for a sofa, or the other way round, painted over the lower half."""
+    wanted = SOFA if (found[6] == BED).mean() > 0.5 else BED
+    strokes = blank()
+    strokes[5:8, 1:7] = wanted
+    return wanted, strokes
+
+
+@pytest.mark.parametrize("by", ["learnt", "scorer planted"])
+def test_painted_pixels_get_their_class(ask_planted: Ask, by: str):
+    answer, _ = ask_planted("learn")
+    assert answer["miou"] > 0.9
+    edit = {"picture": {"seed": 3}}
+    found = labels(ask_planted, edit, by)[1]
+    wanted = (int(found[4, 4]) + 1) % 3
+    strokes = blank()
+    strokes[2:6, 2:6] = wanted
+    painted = {"edit": edit, "strokes": encoded(strokes), "by": by}
+    answer, _ = ask_planted("paint", **painted, steps=60, emphasis=1.0)
+    after = labels(ask_planted, {"picture": {"kept": answer["kept"]}}, by)[1]
+    assert (after[2:6, 2:6] == wanted).mean() > 0.9
+    assert (found[2:6, 2:6] == wanted).mean() < 0.6
+    assert "100 %" in answer["words"] or (after[2:6, 2:6] == wanted).mean() < 1.0
+
+
+def test_what_is_shown_is_what_is_kept(ask: Ask, session: Session, workspace: Workspace, learnt: str):
+    _, found = labels(ask, MOVED, learnt)
+    _, strokes = other_class(found)
+    answer, sent = ask("paint", edit=MOVED, strokes=encoded(strokes), by=learnt, steps=40, emphasis=1.0)
+    assert not answer["stopped"]
+    assert answer["steps"] == 40
+    kept = session.kept[answer["kept"]]
+    assert kept.name == "Seed 3, painted"
+    assert kept.facts["words"] == answer["words"]
+    # What was shown is what was kept.
+    texts = [message for message in sent if isinstance(message, dict)]
+    shown = [received(message) for message in sent if isinstance(message, bytes)]
+    assert all(header["preview"] for header, _ in shown)
+    assert texts[-1]["progress"]["total"] == 40
+    _, (frame,) = ask("frame", edit={"picture": {"kept": answer["kept"]}})
+    assert np.abs(np.asarray(shown[-1][1], int) - np.asarray(received(frame)[1], int)).max() <= 2
+
+
+def test_moves_become_part_of_the_painted_picture(
+    ask: Ask, session: Session, workspace: Workspace, learnt: str
+):
+    _, strokes = other_class(labels(ask, MOVED, learnt)[1])
+    still, _ = ask("paint", edit=MOVED, strokes=encoded(strokes), by=learnt, steps=1)
+    ask("frame", edit=MOVED, final=True)
+    moved = session.memory["last frame"][1].pictures
+    ask("frame", edit={"picture": {"kept": still["kept"]}}, final=True)
+    painted = session.memory["last frame"][1].pictures
+    ask("frame", edit={"picture": {"seed": 3}}, final=True)
+    plain = session.memory["last frame"][1].pictures
+    assert (painted - moved).abs().max() < 0.3 * (plain - moved).abs().max()
+    assert not torch.equal(painted, moved)
+
+
+def stopping_after(steps: int) -> Callable[[], None]:
+    left = [steps]
+
+    def breathe() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Stopped
+
+    return breathe
+
+
+def test_what_was_reached_is_kept_when_it_is_stopped(ask: Ask, session: Session, learnt: str):
+    _, strokes = other_class(labels(ask, MOVED, learnt)[1])
+    fields = {"edit": MOVED, "strokes": encoded(strokes), "by": learnt}
+    answer, _ = ask("paint", **fields, steps=400, breathe=stopping_after(6))
+    assert answer["stopped"]
+    assert answer["steps"] == 6
+    assert answer["kept"] in session.kept
+    answer, _ = ask("paint", **fields, steps=400, breathe=stopping_after(0))
+    assert answer == {"kept": None, "steps": 0, "stopped": True}
+    assert len(session.kept) == 1
+
+
+def test_a_picture_may_be_painted_again(ask: Ask, session: Session, learnt: str):
+    _, strokes = other_class(labels(ask, MOVED, learnt)[1])
+    first, _ = ask("paint", edit=MOVED, strokes=encoded(strokes), by=learnt, steps=20)
+    edit = {"picture": {"kept": first["kept"]}}
+    _, strokes = other_class(labels(ask, edit, learnt)[1])
+    second, _ = ask("paint", edit=edit, strokes=encoded(strokes), by=learnt, steps=5)
+    assert session.kept[second["kept"]].name == "Seed 3, painted"
+    assert first["kept"] != second["kept"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"by": "nobody"}, "not held any more"),
+        ({"by": "own 7"}, "not held any more"),
+        ({"strokes": encoded(blank())}, "nothing is painted yet"),
+        ({"strokes": encoded(np.full((8, 8), 4, np.uint8))}, "the classes are 0 to 3"),
+        ({"by": "scorer regions"}, "gives no gradients"),
+        ({"edit": {"picture": {"kept": "k9"}}}, "not held any more"),
+    ],
+)
+def test_what_cannot_be_painted_is_refused(ask: Ask, learnt: str, session: Session, fields: Any, words: str):
+    _, strokes = other_class(labels(ask, MOVED, learnt)[1])
+    with pytest.raises(UserError, match=words):
+        ask("paint", **{"edit": MOVED, "strokes": encoded(strokes), "by": learnt, "steps": 2, **fields})
+    assert not session.kept
+
+
+def test_nothing_is_searched_where_everything_has_its_class(ask: Ask, learnt: str):
+    _, found = labels(ask, MOVED, learnt)
+    with pytest.raises(UserError, match="has its class already"):
+        ask("paint", edit=MOVED, strokes=encoded(found.astype(np.uint8)), by=learnt, steps=2)
+
+
+def test_samples_look_like_the_mask(ask_planted: Ask, session: Session):
+    ask, by = ask_planted, "scorer planted"
+    mask = blank()
+    mask[2:6, 2:6] = 1
+    fields = {"mask": encoded(mask), "by": by, "count": 2, "candidates": 5, "steps": 40}
+    answer, sent = ask("sample_like", **fields)
+    assert len(answer["kept"]) == len(session.kept) == 2
+    for one in answer["kept"]:
+        found = labels(ask, {"picture": {"kept": one["kept"]}}, by)[1]
+        assert (found[2:6, 2:6] == 1).mean() > 0.9
+    pictures = [received(message)[0] for message in sent if isinstance(message, bytes)]
+    assert [h["kept"] for h in pictures if "kept" in h] == [one["kept"] for one in answer["kept"]]
+    steps = [m["progress"]["step"] for m in sent if isinstance(m, dict)]
+    assert steps == sorted(steps)
+    # The next ones are others, and the same number gives the same ones.
+    sources = [session.kept[one["kept"]].source.codes for one in answer["kept"]]
+    again, _ = ask("sample_like", **fields)
+    more, _ = ask("sample_like", **fields, first=answer["next"])
+    torch.testing.assert_close(session.kept[again["kept"][0]["kept"]].source.codes, sources[0])
+    assert not torch.allclose(session.kept[more["kept"][0]["kept"]].source.codes, sources[0], atol=0.1)
+
+
+def test_samples_that_are_there_when_it_is_stopped_are_kept(ask: Ask, session: Session, learnt: str):
+    mask = blank()
+    mask[5:8] = BED
+    # Two batches of candidates and the looks of three steps make a picture; the second one is begun.
+    fields = {"mask": encoded(mask), "by": learnt, "count": 4, "candidates": 5, "steps": 3}
+    answer, _ = ask("sample_like", **fields, breathe=stopping_after(7))
+    assert answer["stopped"]
+    assert len(answer["kept"]) == len(session.kept) == 1
+
+
+def test_the_folder_that_the_command_named_comes_first(
+    ask: Ask, workspace: Workspace, session: Session, learnt: str, tmp_path: Path
+):
+    from ganstrata.app.segmenting import reader_of, readers
+
+    save_extractor(workspace.memory["segmenting"], tmp_path / "extractor.safetensors")
+    named = replace(workspace, folders=Folders(segmentation=tmp_path), memory={})
+    assert [one["by"] for one in readers(named, session)] == ["folder", "scorer regions"]
+    assert reader_of(named, session, "folder").predictor.classes == ("wall", "sofa", "bed", "lamp")
+    empty = replace(workspace, folders=Folders(segmentation=tmp_path / "none"), memory={})
+    with pytest.raises(UserError, match=r"it holds no extractor\.safetensors"):
+        readers(empty, session)
+
+
+def test_where_nothing_segments_the_view_says_so(workspace: Workspace, session: Session):
+    from ganstrata.app.handlers import Answer, Nothing
+    from ganstrata.app.paint import HANDLERS
+
+    scorers = {name: one for name, one in workspace.prepared.scorers.items() if name != "regions"}
+    bare = replace(workspace, prepared=replace(workspace.prepared, scorers=scorers), memory={})
+    answer = Answer(1, lambda message: None, lambda: None)
+    assert HANDLERS["segmenters"].perform(bare, session, Nothing(), answer) == {
+        "readers": [],
+        "why": NONE_HERE,
+    }
+    with pytest.raises(UserError, match="--segmentation"):
+        HANDLERS["learn"].perform(bare, session, Nothing(), answer)
