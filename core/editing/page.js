@@ -5,7 +5,7 @@
     // The pictures are in the table; the viewer shows them again beside each other, without a second copy in the page.
     const shown = [...strip.querySelectorAll("table.frames tbody tr")].map((row) => {
       const cells = [...row.querySelectorAll("td")], pair = document.createElement("div"), both = document.createElement("div"), edited = document.createElement("div");
-      const title = document.createElement("h4"), before = document.createElement("div");
+      const title = document.createElement("h3"), before = document.createElement("div");
       title.textContent = row.querySelector("th").textContent;
       before.append(...[...cells[0].children].map((child) => child.cloneNode(true)));
       both.append(before, edited);

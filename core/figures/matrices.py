@@ -87,7 +87,7 @@ def heat(
                 y + cell_h / 2 + 4,
                 f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−"),
                 anchor="middle",
-                css="strong" if marks[i, j] else "soft",
+                css="strong over" if marks[i, j] else "soft over",  # legible on any shade
             )
     return Figure(name, canvas, description, numbers)
 

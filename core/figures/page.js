@@ -6,7 +6,7 @@
   name();
   button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; name(); });
 
-  for (const card of document.querySelectorAll(".edit")) {
+  for (const card of document.querySelectorAll(".edit[data-steps]")) {
     const steps = +card.dataset.steps, rows = +card.dataset.rows, gap = +card.dataset.gap, width = +card.dataset.width, height = +card.dataset.height;
     // A sheet of n frames is n cells long but for the last gap; percentages are of the window, which shows one frame.
     const length = (n, size) => 100 * (n * (size + gap) - gap) / size, place = (i, n) => (n > 1 ? 100 * i / (n - 1) : 0);

@@ -103,7 +103,7 @@ def edit_page(studio: Studio, edited: PaintedEdit, legend: Legend, codes: str) -
         lead=lead,
         groups=groups,
         shown=[x for pair in edited.labels.values() for x in pair],
-        heads=("", *heads),
+        heads=("Measure", *heads),
         rows=rows,
         index="edit.json",
         codes=codes,
