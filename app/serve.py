@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from ..core.errors import UserError
-from . import annotate, explore, paint, session_handlers, study
+from . import annotate, explore, paint, photograph, session_handlers, study
 from .handlers import Handlers
 from .security import Access
 from .web import Site
@@ -23,6 +23,7 @@ HANDLERS: Handlers = {
     **paint.HANDLERS,
     **annotate.HANDLERS,
     **study.HANDLERS,
+    **photograph.HANDLERS,
 }
 MESSAGE_BYTES = 4 << 20
 CONNECTIONS = 64

@@ -21,6 +21,10 @@ class Forget(Request):
 
 def hello(workspace: Workspace, session: Session, request: Nothing, answer: Answer) -> dict[str, Any]:
     """Return what the page needs to begin, or to go on after it was loaded again."""
+    if not session.memory.setdefault("begun", False):
+        session.memory["begun"] = True
+        for one in workspace.begun:
+            session.keep(one.name, one.source, one.beside, **one.facts)
     return {
         **described(workspace),
         "session": session.id,

@@ -28,11 +28,13 @@ class Kept:
         name: as the page shows it.
         source: its codes with all that is needed to render it.
         facts: what the page shows of it, such as measures; plain data.
+        beside: what the handlers of its view keep with it.
     """
 
     name: str
     source: Source
     facts: dict[str, Any]
+    beside: Any = None
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,26 @@ class Session:
     used: float = field(default_factory=time.monotonic)
     _made: int = 0
 
-    def keep(self, name: str, source: Source, **facts: Any) -> str:
+    def keep(self, name: str, source: Source, beside: Any = None, **facts: Any) -> str:
         """Keep a picture, and return its id.
+
+        Raises:
+            UserError: the session holds too many.
+        """
+        self.require_room()
+        self._made += 1
+        key = f"k{self._made}"
+        self.kept[key] = Kept(name, source, facts, beside)
+        return key
+
+    def require_room(self) -> None:
+        """Refuse work for whose picture there would be no room.
 
         Raises:
             UserError: the session holds too many.
         """
         if len(self.kept) >= MOST_KEPT:
             raise UserError(f"this tab holds {MOST_KEPT} pictures of its own; remove one first")
-        self._made += 1
-        key = f"k{self._made}"
-        self.kept[key] = Kept(name, source, facts)
-        return key
 
     def forget(self, key: str) -> None:
         """Forget a kept picture."""

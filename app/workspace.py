@@ -15,6 +15,8 @@ from ..core.runs.prepare import Prepared
 from ..core.runs.progress import Progress
 from ..core.runs.session import open_finished_run
 from ..core.runs.stages import Stage
+from .inverted import from_folders
+from .sessions import Kept
 
 NEEDED: tuple[Stage, ...] = ("synthesize", "learn", "rescore")
 
@@ -51,6 +53,8 @@ class Workspace:
         differences: sentences on what the run was computed with, and what is here now.
         folders: what the command named.
         memory: what the handlers of a view keep for all tabs, by the name of the view.
+        begun: inverted pictures that every tab begins with.
+        remarks: sentences on what was left out.
     """
 
     run: Results
@@ -60,6 +64,8 @@ class Workspace:
     differences: tuple[str, ...] = ()
     folders: Folders = field(default_factory=Folders)
     memory: dict[str, Any] = field(default_factory=dict)
+    begun: tuple[Kept, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @staticmethod
     def open(path: Path, device: str | None = None, folders: Folders | None = None) -> Workspace:
@@ -71,16 +77,21 @@ class Workspace:
             folders: what else the command named.
 
         Raises:
-            GanstrataError: there is no run, it is not finished, or its plugins have changed.
+            GanstrataError: there is no run, it is not finished, or its plugins have changed; or another
+                folder does not fit it.
         """
+        folders = folders or Folders()
         with open_finished_run(path, device, NEEDED, writes=False, progress=Progress()) as finished:
             known, _ = find_boundaries(finished.run, None)
             run = open_run(path)
+            begun, remarks = from_folders(finished.engine.prepared, folders.inversions)
             return Workspace(
                 run,
                 finished.engine.prepared,
                 known,
                 run.effects,
                 finished.differences,
-                folders or Folders(),
+                folders,
+                begun=begun,
+                remarks=remarks,
             )

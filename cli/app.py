@@ -89,6 +89,8 @@ def app(
         listener, address = bound(host, port)
         with listener:
             workspace = Workspace.open(run_dir, device, Folders(codes, segmentation, leaderboard, study))
+            for line in workspace.remarks:
+                tell(clean(line))
             for line in workspace.differences:
                 tell(clean(f"{run_dir}: {line}. The app computes with what is here now"))
 

@@ -114,7 +114,7 @@ def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
             _shown(difference(made, wanted), "Difference", f"{AMPLIFIED} times"),
         ]
     else:
-        shown = [_shown(_given_pixels(one.observed, one.known), "Given", _size_in_words(one.observed))]
+        shown = [_shown(given_pixels(one.observed, one.known), "Given", _size_in_words(one.observed))]
         near = part.measures.get("psnr_to_truth")
         words = "" if near is None else f"PSNR to the truth {number(near, 1)} dB"
         shown.append(_shown(made, "Restored", words))
@@ -197,7 +197,7 @@ def _shown(picture: Pixels, head: str, words: str) -> Shown:
     return Shown(data_uri(reduced(enlarged(opaque(picture), SMALLEST), LARGEST)), head, words)
 
 
-def _given_pixels(observed: Tensor, known: Tensor | None) -> Pixels:
+def given_pixels(observed: Tensor, known: Tensor | None) -> Pixels:
     """Return a given picture (h, w, 3); unknown pixels are grey."""
     shown = observed if known is None else observed * known + 0.5 * (1.0 - known)
     pixels: Pixels = to_pixels(shown[None])[0]

@@ -94,6 +94,21 @@ class Calibration:
     samples: Floats
     psnr: Floats
 
+    @classmethod
+    def of(cls, distances: Floats, psnr: Floats) -> Calibration:
+        """Set both thresholds by n inverted samples.
+
+        Args:
+            distances: over all layers of their codes, (n,).
+            psnr: of their reconstructions, (n,).
+
+        Raises:
+            UserError: there are too few samples for a rate of false alarms of RATE.
+        """
+        code, error = alarm_of(distances), alarm_of(-psnr)
+        either = float((code.raised(distances) | error.raised(-psnr)).mean())
+        return cls(code, error, either, distances, psnr)
+
     def warnings(self, codes: CodeTrust, psnr: Sequence[float]) -> Warnings:
         """Return which of N pictures are warned of.
 
@@ -129,17 +144,27 @@ def calibrated(
         UserError: there are too few samples for a rate of false alarms of RATE.
     """
     check_samples(samples)
-    found: list[Inverted] = []
+    numbers = []
     for start in range(0, samples, batch):
         count = min(batch, samples - start)
-        images = sample_pictures(method.generator, method.seed, start, count)
-        found += inverted(method, images, [BEYOND + start + i for i in range(count)], on_loss)
+        numbers.append(sample_numbers(method, cloud, start, count, on_loss))
         done(count)
+    distances, psnr = (np.concatenate(parts) for parts in zip(*numbers, strict=True))
+    return Calibration.of(distances, psnr)
+
+
+def sample_numbers(
+    method: Method, cloud: CodeCloud, start: int, count: int, on_loss: OnLoss = lambda losses: None
+) -> tuple[Floats, Floats]:
+    """Invert samples start .. start + count - 1 of the generator as pictures are.
+
+    Returns:
+        Distances over all layers of their codes (count,), and PSNR of their reconstructions (count,).
+    """
+    images = sample_pictures(method.generator, method.seed, start, count)
+    found = inverted(method, images, [BEYOND + start + i for i in range(count)], on_loss)
     distances = whole(cloud.distances(torch.cat([one.inversion.codes for one in found])))
-    errors = np.array([one.measures["psnr"] for one in found])
-    code, error = alarm_of(distances), alarm_of(-errors)
-    either = float((code.raised(distances) | error.raised(-errors)).mean())
-    return Calibration(code, error, either, distances, errors)
+    return distances, np.array([one.measures["psnr"] for one in found])
 
 
 def check_samples(samples: int) -> None:
