@@ -38,7 +38,7 @@ def asking(session: Session) -> Callable[[Workspace], Callable[..., Any]]:
     """Return asking(workspace), which returns ask(name, **fields)."""
 
     def of(workspace: Workspace) -> Callable[..., Any]:
-        def asked(name: str, *, breathe: Callable[[], None] = lambda: None, **fields: Any) -> Any:
+        def asked(name: str, /, *, breathe: Callable[[], None] = lambda: None, **fields: Any) -> Any:
             handler, sent = HANDLERS[name], []
             request = handler.fields.model_validate(fields)
             answer = handler.perform(workspace, session, request, Answer(7, sent.append, breathe))
@@ -52,15 +52,4 @@ def asking(session: Session) -> Callable[[Workspace], Callable[..., Any]]:
 @pytest.fixture
 def ask(workspace: Workspace, asking: Callable[[Workspace], Callable[..., Any]]) -> Callable[..., Any]:
     """Return ask(name, **fields): the answer of a handler, and what was sent before it."""
-<<<<<<< HEAD
     return asking(workspace)
-=======
-
-    def asked(name: str, /, *, breathe: Callable[[], None] = lambda: None, **fields: Any) -> Any:
-        handler, sent = HANDLERS[name], []
-        request = handler.fields.model_validate(fields)
-        answer = handler.perform(workspace, session, request, Answer(7, sent.append, breathe))
-        return answer, sent
-
-    return asked
->>>>>>> aac5bb3 (The view Photograph: look at a picture, invert it, stop, judge it, and the pictures of folders)
