@@ -95,6 +95,7 @@ _INVERTER: Table = _EVERY | {
     inverter_checks.start_and_generator_are_left_alone: (inverter_checks.inversion_fits_the_generator,),
     inverter_checks.inverting_again_gives_the_same: (inverter_checks.start_and_generator_are_left_alone,),
     inverter_checks.batch_does_not_change_a_result: (inverter_checks.inverting_again_gives_the_same,),
+    inverter_checks.seed_decides_what_is_drawn: (inverter_checks.inverting_again_gives_the_same,),
     inverter_checks.refining_brings_pictures_nearer: (inverter_checks.start_and_generator_are_left_alone,),
     inverter_checks.steps_are_told: (inverter_checks.inversion_fits_the_generator,),
     inverter_checks.missing_start_is_named: (inverter_checks.step_is_declared,),

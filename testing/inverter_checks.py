@@ -18,6 +18,7 @@ from ..core.plugins.inverter import Inversion, InversionTask, Inverter, StepKind
 from ..core.plugins.records import Latents, Rendering
 from ..core.randomness import Stream, noise_seed
 from ..core.runs.inversion_rows import rows_of
+from .inverter_draws import same, watched
 from .kit import DoesNotApply, NotConforming
 from .rendered import codes_of, difference
 from .subject import Subject
@@ -25,6 +26,8 @@ from .tiny import Tiny, TinyClasses, TinyFrozen, tiny
 
 PICTURES, SEED = 3, 4
 QUICK = {"steps": 24, "samples": 32}  # options of what has such ones; enough to come nearer
+TURNED = [1, 2, 0]  # every picture at another place
+MOVED = 1e-3  # of the range: batches of the same size are rounded nearly alike
 TOLERANCE = 0.01  # of the range of the pictures: a search amplifies the rounding of another batch
 
 
@@ -112,21 +115,24 @@ def steps_are_told(subject: Subject) -> None:
 
 
 def batch_does_not_change_a_result(subject: Subject) -> None:
-    """A picture is inverted alone as it is among others, up to rounding."""
+    """A picture alone, or at another place of a batch, is inverted as it is among others, up to rounding."""
     inverter, task, start = _prepared(subject)
     found = inverter.invert(task, start)
     with torch.no_grad():
         together = task.render(found).images
-    for i in (PICTURES - 1, 0):
-        alone, first = _alone(task, i), None if start is None else rows_of(start, [i])
+    for rows, where, allowed in (
+        ([PICTURES - 1], "alone", TOLERANCE),
+        (TURNED, "at another place of the same batch", MOVED),
+    ):
+        part, first = _part(task, rows), None if start is None else rows_of(start, rows)
         with torch.no_grad():
-            images = alone.render(inverter.invert(alone, first)).images
-        apart = difference(together[i : i + 1], images)
-        if not apart <= TOLERANCE:
+            images = part.render(inverter.invert(part, first)).images
+        apart = difference(together[rows], images)
+        if not apart <= allowed:
             raise NotConforming(
-                f"a picture that is inverted alone differs by {apart:.2g} of the range from the same one "
-                f"inverted among others, {TOLERANCE:g} is allowed; what is drawn for a picture may depend on "
-                "task.seed and task.index, and on nothing of the other pictures"
+                f"a picture that is inverted {where} differs by {apart:.2g} of the range from the same one "
+                f"inverted among others, {allowed:g} is allowed; what is drawn for a picture may depend on "
+                "task.seed and task.index, and on nothing of the other pictures or their order"
             )
 
 
@@ -139,6 +145,22 @@ def inverting_again_gives_the_same(subject: Subject) -> None:
         raise NotConforming(
             f"inverted again, the same pictures get codes that differ by {apart:.2g} of their range; draw "
             "random numbers from task.seed, such as with ganstrata.normals, and keep nothing of a call"
+        )
+
+
+def seed_decides_what_is_drawn(subject: Subject) -> None:
+    """If it draws random numbers, another seed of the task gives another result."""
+    inverter, task, start = _prepared(subject)
+    found = []
+    for seed in (SEED, SEED + 1):
+        with watched(replace(task, seed=seed)) as (seen, draws):
+            found.append(inverter.invert(seen, start))
+    if not draws.count:
+        raise DoesNotApply("it draws no random numbers")
+    if same(*found):
+        raise NotConforming(
+    """A picture alone, or at another place of a batch, is inverted as among others, up to rounding."""
+            "from task.seed and task.index, such as with ganstrata.normals, or do not draw any"
         )
 
 
@@ -262,9 +284,9 @@ class SquaredError:
         return (rendering.images - wanted).square().mean(dim=(1, 2, 3))
 
 
-def _alone(task: InversionTask, i: int) -> InversionTask:
-    """Return the task of one of the pictures."""
-    pictures, index = task.pictures[i : i + 1], task.index[i : i + 1]
+def _part(task: InversionTask, rows: Sequence[int]) -> InversionTask:
+    """Return the task of some of the pictures, in the order of `rows`."""
+    pictures, index = task.pictures[list(rows)], task.index[list(rows)]
     render = replace(cast("Renderer", task.render), index=index)
     return replace(task, pictures=pictures, index=index, render=render, distance=SquaredError(pictures))
 

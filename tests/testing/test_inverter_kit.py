@@ -6,10 +6,15 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from ganstrata import Inverter, PluginConfig, UserError
-from ganstrata.testing import checks_of, conformance
+from ganstrata import Inverter, PluginConfig, Stream, UserError
+from ganstrata.core.randomness import Use, normals
+from ganstrata.core.runs.inversion_rows import rows_of
+from ganstrata.testing import DoesNotApply, checks_of, conformance
+from ganstrata.testing.subject import Subject
+from ganstrata.testing.tiny import tiny
 from kit_outcomes import assert_told_once, failure
 from pydantic import ConfigDict
 
@@ -107,6 +112,68 @@ class Batched(Drifting):
         return len(task.index)
 
 
+class Turned(Sound):
+    """Gives each picture what was found for the next one."""
+
+    order = (1, 2, 0)
+
+    def invert(self, task, start):
+        found = super().invert(task, start)
+        if found is None or len(task.index) < len(self.order):
+            return found
+        return rows_of(found, list(self.order))
+
+
+class Swapped(Turned):
+    order = (1, 0, 2)
+
+
+class Placed(Drifting):
+    """Draws by the place in the batch, and not by the index."""
+
+    def moved(self, task, found):
+        found = Sound.moved(self, task, found)
+        source = torch.Generator().manual_seed(task.seed)
+        z = found.latent + 0.02 * torch.randn(found.latent.shape, generator=source)
+        codes = task.generator.broadcast(task.generator.map(z, found.condition))
+        return replace(found, codes=codes, latent=z)
+
+
+class Seeded(Drifting):
+    """Draws by seed and index."""
+
+    def moved(self, task, found):
+        found = Sound.moved(self, task, found)
+        z = found.latent + 0.001 * torch.cat([self.drawn(task.seed, int(i)) for i in task.index])
+        codes = task.generator.broadcast(task.generator.map(z, found.condition))
+        return replace(found, codes=codes, latent=z)
+
+    def drawn(self, seed, index):
+        return torch.randn(1, 8, generator=torch.Generator().manual_seed(97 * seed + index))
+
+
+class Seedless(Seeded):
+    def drawn(self, seed, index):
+        return super().drawn(0, index)
+
+
+class SeedlessInNumpy(Seeded):
+    def drawn(self, seed, index):
+        return torch.from_numpy(np.random.default_rng(index).standard_normal((1, 8), dtype=np.float32))
+
+
+class SeedlessSample(Seeded):
+    generator = tiny()
+
+    def drawn(self, seed, index):
+        return self.generator.sample(1, 0, index, Stream.LEARNING).z
+
+
+class SeedlessNormals(Seeded):
+    def drawn(self, seed, index):
+        return torch.from_numpy(normals(0, Stream.LEARNING, Use.NOISE, range(index, index + 1), 8))
+
+
 class Uphill(Sound):
     def rate(self, task):
         return -0.5
@@ -143,7 +210,11 @@ BROKEN: Mapping[str, tuple[type[Inverter], str]] = {
 
 def test_there_is_a_broken_plugin_for_every_check() -> None:
     shared = {"declarations are complete", "missing file is named"}
-    apart = {"inverting again gives the same", "batch does not change a result"}
+    apart = {
+        "inverting again gives the same",
+        "batch does not change a result",
+        "seed decides what is drawn",
+    }
     assert list(BROKEN) == [c.name for c in checks_of("inverter") if c.name not in shared | apart]
 
 
@@ -156,6 +227,20 @@ def test_a_broken_promise_is_told_with_its_cure_and_once(name: str) -> None:
 def test_what_depends_on_the_call_or_the_batch_is_told() -> None:
     assert "draw random numbers" in failure("inverter", Drifting, "inverting again gives the same")
     assert "task.seed and task.index" in failure("inverter", Batched, "batch does not change a result")
+    for mixed in (Turned, Swapped, Placed):
+        assert "or their order" in failure("inverter", mixed, "batch does not change a result"), mixed
+
+
+@pytest.mark.parametrize("plugin", [Seedless, SeedlessInNumpy, SeedlessSample, SeedlessNormals])
+def test_what_is_drawn_without_the_seed_is_told(plugin: type[Inverter]) -> None:
+    assert "the same to the last bit" in failure("inverter", plugin, "seed decides what is drawn")
+
+
+def test_who_draws_by_the_seed_or_draws_nothing_is_not_blamed() -> None:
+    check = next(c for c in checks_of("inverter") if c.name == "seed decides what is drawn")
+    check.run(Subject("inverter", Seeded, {}))
+    with pytest.raises(DoesNotApply, match="draws no random numbers"):
+        check.run(Subject("inverter", Sound, {}))
 
 
 test_a_sound_plugin = conformance("inverter", Sound)
