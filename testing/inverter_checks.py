@@ -159,8 +159,8 @@ def seed_decides_what_is_drawn(subject: Subject) -> None:
         raise DoesNotApply("it draws no random numbers")
     if same(*found):
         raise NotConforming(
-    """A picture alone, or at another place of a batch, is inverted as among others, up to rounding."""
-            "from task.seed and task.index, such as with ganstrata.normals, or do not draw any"
+            "it draws random numbers, and with another task.seed it finds the same to the last bit; draw "
+            "them from task.seed and task.index, such as with ganstrata.normals, or do not draw any"
         )
 
 

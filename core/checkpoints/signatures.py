@@ -26,7 +26,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 CHANNELS = (1, 3, 4)  # of pictures
 
 OWN = {
-    "encoder-1": "an encoder of `ganstrata encoder train`: the step `encoder` of `ganstrata invert` reads it",
+    "encoder-2": "an encoder of `ganstrata encoder train`: the step `encoder` of `ganstrata invert` reads it",
     "rooms-scenes-1": (
         "the bundled scorer of scenes (rooms.scenes): the scorers `category` and `attribute` read it"
     ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.torch import save
 
-from ...checkpoints import BUNDLED, WEIGHTS, Checkpoint, locate, read_checkpoint
+from ...checkpoints import BUNDLED, WEIGHTS, Checkpoint, digest, locate, read_checkpoint
 from ...checkpoints.filling import filled
 from ...checkpoints.safetensors_file import SETTINGS
 from ...config.file_header import MadeForHeader, read_header
@@ -26,7 +28,7 @@ from .encoder import Encoder, PictureEncoder
 from .foreign import foreign_encoder
 from .network import Architecture
 
-ARCHITECTURE = "encoder-1"
+ARCHITECTURE = "encoder-2"
 ROLE = "encoder"  # in the name of a bundled file
 MOST = 65_536  # pixels of a side, layers, numbers in a code, classes
 NETWORK = "network."
@@ -36,7 +38,7 @@ class _Header(BaseModel):
     """Represent the header of an encoder's file."""
 
     model_config = ConfigDict(strict=True)
-    architecture: Literal["encoder-1"]
+    architecture: Literal["encoder-2"]
     size: Literal["small", "base"]
     space: Literal["z", "w", "layers", "w+"]
     height: Annotated[int, Field(ge=1, le=MOST)]
@@ -46,6 +48,7 @@ class _Header(BaseModel):
     classes: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=MOST)]
     generator: MadeForHeader
     facts: dict[str, Any]
+    checksum: str
 
     @model_validator(mode="after")
     def _fits_together(self) -> _Header:
@@ -82,7 +85,18 @@ def encoder_bytes(encoder: Encoder) -> bytes:
     # The unit stays in float32: codes far from the mean would lose digits.
     if encoder.mean is not None and encoder.sd is not None:
         tensors |= {"mean": encoder.mean.cpu().contiguous(), "sd": encoder.sd.cpu().contiguous()}
+    header["checksum"] = _checksum(header, tensors)
     return save(tensors, metadata={SETTINGS: json.dumps(header)})
+
+
+def _checksum(header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 of a header, whatever it says of its checksum, and of tensors.
+
+    A changed parameter need not show: it may make codes a little worse.
+    """
+    said = {key: value for key, value in header.items() if key != "checksum"}
+    text = json.dumps([said, digest(tensors)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_encoder(checkpoint: Checkpoint) -> bool:
@@ -140,6 +154,8 @@ def encoder_of(checkpoint: Checkpoint, device: torch.device) -> Encoder:
             raise CheckpointError(f"{path}: {name} holds values that are not finite")
         if tensor is not None and name == "sd" and not bool((tensor > 0.0).all()):
             raise CheckpointError(f"{path}: {name} holds values that are not above 0")
+    if _checksum(checkpoint.settings, checkpoint.tensors) != header.checksum:
+        raise CheckpointError(f"{path}: its content has changed since it was written; copy it again")
     made_for = MadeFor(**header.generator.model_dump())
     return Encoder(
         architecture,

@@ -228,7 +228,7 @@ def test_the_bundled_scorers_are_known(bundle: str, scorers: str) -> None:
 
 def test_an_encoder_is_known() -> None:
     assert "the step `encoder` of `ganstrata invert` reads it" in describe(
-        file(part("network.base.weight", architecture="encoder-1"))
+        file(part("network.base.weight", architecture="encoder-2"))
     )
 
 

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fakes import LAYERS, SIZE, WIDTH, Classes, Layered
 from ganstrata import Generator
 from ganstrata.core.checkpoints import SETTINGS
-from ganstrata.core.errors import CheckpointError, MismatchError, ShapeError
+from ganstrata.core.errors import CheckpointError, GanstrataError, MismatchError, ShapeError
 from ganstrata.core.inversion.encoders import encoder_file
 from ganstrata.core.inversion.encoders.encoder import Encoder
 from ganstrata.core.inversion.encoders.encoder_file import (
@@ -125,6 +126,12 @@ def test_classes_come_back(tmp_path: Path) -> None:
         ({}, {"sd": torch.zeros(WIDTH)}, "sd holds values that are not above 0"),
         ({}, {"network.base.weight": None}, "network.base.weight is missing"),
         ({}, {"network.base.bias": torch.full((WIDTH,), torch.nan)}, "not finite"),
+        ({}, {"network.base.bias": torch.ones(WIDTH).half()}, "its content has changed since it was written"),
+        ({}, {"mean": torch.ones(WIDTH)}, "its content has changed since it was written"),
+        ({"facts": {}}, {}, "its content has changed since it was written"),
+        ({"checksum": "0" * 64}, {}, "its content has changed since it was written"),
+        ({"checksum": None}, {}, "its header is damaged: checksum"),
+        ({"architecture": "encoder-1"}, {}, "is not an encoder: its header names 'encoder-1'"),
     ],
 )
 def test_what_is_amiss_is_named(
@@ -133,6 +140,23 @@ def test_what_is_amiss_is_named(
     rewritten(path, header, tensors)
     with pytest.raises(CheckpointError, match=message):
         load_encoder(str(path), fake())
+
+
+def test_a_flipped_bit_is_found_wherever_it_is(path: Path) -> None:
+    content = path.read_bytes()
+    draw = np.random.default_rng(0)
+    start = 8 + int.from_bytes(content[:8], "little")
+    places = [
+        *draw.integers(start, len(content), 20),
+        *range(start - 8 * 40, start - 8, 16),
+        len(content) - 1,
+    ]
+    for place in places:
+        spoilt = bytearray(content)
+        spoilt[place] ^= 1 << int(draw.integers(8))
+        path.write_bytes(spoilt)
+        with pytest.raises(GanstrataError):
+            load_encoder(str(path), fake())
 
 
 def test_the_package_knows_which_encoder_is_for_a_generator(
