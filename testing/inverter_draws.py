@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
@@ -40,8 +40,11 @@ class Draws:
 def watched(task: InversionTask) -> Iterator[tuple[InversionTask, Draws]]:
     """Yield the task with its render watched, and what is drawn inside the block."""
     draws = Draws()
-    sources = {name: _counted(getattr(np.random, name), draws) for name in NUMPY}
-    with mock.patch.multiple(np.random, **sources), _Torch(draws):
+    with ExitStack() as stack:
+        for name in NUMPY:
+            source = _counted(getattr(np.random, name), draws)
+            stack.enter_context(mock.patch.object(np.random, name, source))
+        stack.enter_context(_Torch(draws))
         yield replace(task, render=_Watched(task.render, draws)), draws
 
 

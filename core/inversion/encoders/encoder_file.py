@@ -85,8 +85,8 @@ def encoder_bytes(encoder: Encoder) -> bytes:
     # The unit stays in float32: codes far from the mean would lose digits.
     if encoder.mean is not None and encoder.sd is not None:
         tensors |= {"mean": encoder.mean.cpu().contiguous(), "sd": encoder.sd.cpu().contiguous()}
-    header["checksum"] = _checksum(header, tensors)
-    return save(tensors, metadata={SETTINGS: json.dumps(header)})
+    sealed = {**header, "checksum": _checksum(header, tensors)}
+    return save(tensors, metadata={SETTINGS: json.dumps(sealed)})
 
 
 def _checksum(header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
