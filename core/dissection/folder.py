@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..figures.pictures import Pixels
-from ..runs.lock import locked_results
+from ..runs.lock import results_of
 from ..runs.progress import Progress
 from ..semantics.record import record_of
 from ..semantics.subject import Subject
 from ..storage.json_values import JsonObject
-from ..storage.result_folder import check_free, index_text, replace_folder
+from ..storage.result_folder import index_text, replace_folder
 from ..strata.names import stratum_number
 from .charts import figures
 from .dissect import dissected
@@ -57,8 +57,7 @@ def dissect_into(
         GanstrataError: a plugin or a checkpoint does not fit.
     """
     progress = progress or Progress(quiet=True)
-    with locked_results(out):
-        check_free(out, INDEX, "ganstrata dissect")
+    with results_of(out, INDEX, "ganstrata dissect"):
         subject = open_subject(source, scorer=scorer, strata=strata, overrides=overrides, device=device)
         if curve_stratum is not None:
             request = replace(request, curve_stratum=stratum_number(subject.generator.strata, curve_stratum))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from ..figures import sheets
 from ..figures.pictures import Pixels
 from ..messages import listed
 from ..runs.inversions import check_inversion
+from ..runs.lock import results_of
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import Finished, open_finished_run
 from ..runs.stages import Stage
 from ..storage.filenames import file_stem
-from ..storage.result_folder import check_free, index_text, replace_folder
+from ..storage.result_folder import index_text, replace_folder
 from ..strata.moves import unit_in_words
 from ..strata.truncation import mean_code
 from . import coarse, films
@@ -184,9 +186,11 @@ def perform(path: Path, request: EditRequest, *, progress: Progress) -> Manipula
     if request.codes is not None and holds_inversion(request.codes):  # before plugins are loaded for it
         check_inversion(request.codes, Run.open(path).record.generator.fingerprint)
     stages: tuple[Stage, ...] = ("synthesize", "learn") if request.boundaries is None else ("synthesize",)
-    with open_finished_run(
-        path, request.device, stages, writes=request.out is None, progress=progress
-    ) as finished:
+    out = request.out
+    with (
+        nullcontext() if out is None else results_of(out, INDEX, "manipulate"),  # else the run is locked
+        open_finished_run(path, request.device, stages, writes=out is None, progress=progress) as finished,
+    ):
         return _perform(finished, request, progress)
 
 
@@ -264,13 +268,8 @@ def _numbers(numbers: str | Sequence[int] | None) -> str | None:
 
 
 def _folder(run: Run, request: EditRequest, strips: Sequence[Strip]) -> Path:
-    """Return the folder to write: one in the run, or one that is new, empty, or holds only earlier edits.
-
-    Raises:
-        RunError: the folder contains something else.
-    """
+    """Return the folder to write: one in the run, unless the request names another."""
     if request.out is not None:
-        check_free(request.out, INDEX, "manipulate")
         return request.out
     return run.path / FOLDER / folder_name(request, [part for strip in strips for part in strip.parts])
 

@@ -19,10 +19,11 @@ from ..boundaries.files import boundaries_in
 from ..errors import RunError, UserError, nearest
 from ..messages import visible
 from ..plugins.boundary import Boundaries, Boundary
+from ..runs.lock import locked_results
 from ..runs.run import Run
 from ..storage.disk import write_bytes
 from ..storage.filenames import file_stem
-from ..storage.result_folder import staged
+from ..storage.result_folder import recover, staged
 from .arrays import write_array
 from .lists import SPACES, list_text
 from .own_codes import write_codes
@@ -155,12 +156,14 @@ def _write(out: Path, arrays: Mapping[str, NDArray[Any]], others: Mapping[str, b
         RunError: a file exists already.
     """
     files = tuple(out / name for name in (*arrays, *others))
-    _check_new(out, files)
-    with staged(out) as folder:
-        for name, values in arrays.items():
-            write_array(folder / name, values)
-        for name, content in others.items():
-            write_bytes(folder / name, content)
+    with locked_results(out):
+        recover(out, files[-1].name)  # what a killed process left
+        _check_new(out, files)
+        with staged(out, files[-1].name) as folder:
+            for name, values in arrays.items():
+                write_array(folder / name, values)
+            for name, content in others.items():
+                write_bytes(folder / name, content)
     return files
 
 

@@ -15,8 +15,9 @@ from ..errors import ConfigError, Fault, RunError, UserError, nearest
 from ..messages import visible
 from ..plugins.boundary import Boundaries, Boundary
 from ..plugins.records import LEVELS
+from ..runs.lock import locked_results
 from ..storage.name_rules import fault_of
-from ..storage.result_folder import staged
+from ..storage.result_folder import recover, staged
 from .arrangement import FORMS, Sizes
 from .assumed import AssumedGenerator
 from .conversion import ALIAS, Stated, to_boundary
@@ -204,13 +205,20 @@ def write_imported(imported: Imported, out: Path) -> None:
         RunError: the folder is a run, or has boundaries already.
         GanstrataError: the folder is not writable.
     """
-    check_free(out)
-    with staged(out) as folder:
-        save_boundaries(imported.boundaries, folder)
+    with locked_results(out):
+        _check_free(out)
+        with staged(out, FILES[1]) as folder:
+            save_boundaries(imported.boundaries, folder)
 
 
 def check_free(out: Path) -> None:
     """Check that nothing in the folder would be overwritten; see `write_imported`."""
+    with locked_results(out):
+        _check_free(out)
+
+
+def _check_free(out: Path) -> None:
+    recover(out, FILES[1])  # what a killed process left
     existing = next((name for name in ("run.json", *FILES) if (out / name).exists()), None)
     if existing is not None:
         raise RunError(f"{out} has a {existing} already; give another --out")

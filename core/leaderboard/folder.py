@@ -67,7 +67,7 @@ def leaderboard_into(
         store = Store(out / COMPUTED)
         board = board_of(measure(config, request, store, source=source, progress=progress), progress)
         files = files_of(board)
-        add_files(out, {**files, INDEX: index_text(as_data(board), files)})
+        add_files(out, {**files, INDEX: index_text(as_data(board), files)}, INDEX)
         _remove_left(out, files)
     if page is not None and old is not None:
         beside = page.with_suffix("")

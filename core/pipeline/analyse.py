@@ -24,12 +24,12 @@ from ..plugins.registry import registry
 from ..report.stage import report, shown_scores
 from ..rescoring.stored_effects import read_effects
 from ..runs.loading import build
-from ..runs.lock import locked
+from ..runs.lock import locked, results_of
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import open_finished_run
 from ..runs.stages import Stage
-from ..storage.result_folder import check_free, replace_folder
+from ..storage.result_folder import replace_folder
 from .results import open_run
 
 OF_ONE_RUN = {"entanglement": entanglement, "ablation": ablation}
@@ -86,8 +86,8 @@ def analyse_runs(
         raise UserError(f"{len(paths)} runs: give --out FOLDER, the folder for their common figure")
     target = paths[0] / "analysis" / name if request.out is None else request.out
     if request.out is not None:
-        check_free(target, f"{name}.json", f"analysis {name}")
-        return _analyse(paths, request, analyse, target)
+        with results_of(target, f"{name}.json", f"analysis {name}"):
+            return _analyse(paths, request, analyse, target)
     Run.open(paths[0])  # checks that it is a run: `locked` would create the directory
     with locked(paths[0]):
         return _analyse(paths, request, analyse, target)

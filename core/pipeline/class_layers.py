@@ -8,13 +8,14 @@ from pathlib import Path
 from ..analyses.read_and_moved import check_answerable, read_and_moved, scorer_of_classes
 from ..analyses.read_and_moved_result import INDEX, ReadAndMoved
 from ..errors import MismatchError
+from ..runs.lock import results_of
 from ..runs.progress import Progress
 from ..semantics.learning.folder import open_segmentation
 from ..semantics.measuring.evaluation import evaluate
 from ..semantics.measuring.evaluation_page import trained_layerwise
 from ..semantics.measuring.quality import quality_of
 from ..semantics.record import record_of
-from ..storage.result_folder import check_free, replace_folder
+from ..storage.result_folder import replace_folder
 from .results import open_run
 
 
@@ -44,7 +45,16 @@ def class_layers(
             written.
     """
     progress = progress or Progress(quiet=True)
-    check_free(out, INDEX, "ganstrata segment layers")
+    with results_of(out, INDEX, "ganstrata segment layers"):
+        found = _compared(folder, run_dir, images, scorer, device, progress)
+        replace_folder(out, INDEX, found.files())
+    return found
+
+
+def _compared(
+    folder: Path, run_dir: Path, images: int, scorer: str | None, device: str | None, progress: Progress
+) -> ReadAndMoved:
+    """Compare what `class_layers` writes."""
     run = open_run(run_dir)
     effects, learnt = run.effects, run.boundaries
     subject, extractor = open_segmentation(folder, device, progress)
@@ -61,7 +71,7 @@ def class_layers(
     with progress.stage("read", total=images) as done:
         evaluation = evaluate(samples, {name: extractor}, images, progress=done)
     quality = quality_of(evaluation, seed=samples.seed)
-    found = ReadAndMoved(
+    return ReadAndMoved(
         rows=read_and_moved(evaluation, quality, subject.generator.strata, effects, learnt.skipped, alias),
         layers=subject.generator.card.layers,
         extractor=name,
@@ -73,5 +83,3 @@ def class_layers(
         step=effects.step,
         record=record_of(subject, {name: extractor}),
     )
-    replace_folder(out, INDEX, found.files())
-    return found

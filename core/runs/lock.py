@@ -10,11 +10,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import GanstrataError, RunError
-from ..storage.disk import disk_error, make_folder, write_bytes
-from ..storage.result_folder import check_outside_arrays
+from ..storage.disk import DiskError, disk_error, make_folder, write_bytes
+from ..storage.result_folder import LOCK as BESIDE
+from ..storage.result_folder import check_free, check_outside_arrays
 from .holder import STALE, Holder, beating
 
 LOCK, NOTE = "run.lock", "run.lock.json"
+ATTEMPTS = 100  # at a lock that other processes remove meanwhile
 WRITTEN = (
     "samples.zarr",
     "boundaries.json",
@@ -41,42 +43,10 @@ def locked(
             the message names that process.
     """
     check_outside_arrays(path)
-    begun = (
-        LOCK,
-        f"{index}.part",
-        NOTE,
-        f"{NOTE}.part",
-    )  # all that a process leaves which is killed while it begins a run
-    if (
-        not (path / index).is_file()
-        and path.exists()
-        and (not path.is_dir() or any(p.name not in begun for p in path.iterdir()))
-    ):
-        lost = path.is_dir() and any((path / name).exists() for name in WRITTEN)
-        cure = (
-            "put it back; it cannot be made again, and it says what the rest was computed from"
-            if lost
-            else "give an empty or a new one"
-        )
-        raise RunError(f"{path} exists and is not a {what}: it has no {index}; {cure}")
-    created = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        make_folder(path)
-    except GanstrataError:
-        _remove_empty(created)
-        raise
-    lock, note = FileLock(path / LOCK), path / NOTE
-    try:
-        lock.acquire(timeout=0)
-        holder = _holder(note)
-        if holder is not None and not holder.is_here and not holder.is_gone:
-            lock.release()
-            raise RunError(_refusal(note, name or path, holder))
-    except Timeout:
-        raise RunError(_refusal(note, name or path, _holder(note))) from None
-    except OSError as error:
-        _remove_empty(created)
-        raise disk_error(error, path / LOCK) from error
+    note = path / NOTE
+    # All that a process leaves which is killed while it begins a run.
+    begun = (LOCK, f"{index}.part", NOTE, f"{NOTE}.part")
+    lock, created = _taken(path, index, what, name or path, begun)
     me = Holder.me()
     try:
         with suppress(GanstrataError):  # on a full disk, where what is there may still be read
@@ -86,7 +56,7 @@ def locked(
     finally:
         with suppress(OSError):
             note.unlink(missing_ok=True)
-        # The lock is still held, so no other process can have begun a run. Windows removes no open file.
+        # The lock is still held, so no other process can have begun a run.
         empty = not (path / index).exists()
         if empty:
             for left in begun[1:]:
@@ -95,24 +65,122 @@ def locked(
             (path / LOCK).unlink(missing_ok=True)
         lock.release()
         if empty:
-            with suppress(OSError):
-                (path / LOCK).unlink(missing_ok=True)
+            if os.name == "nt":  # which removes no open file, so none that another process has locked since
+                with suppress(OSError):
+                    (path / LOCK).unlink(missing_ok=True)
             _remove_empty(created)
+
+
+def _taken(
+    path: Path, index: str, what: str, name: Path, begun: Sequence[str]
+) -> tuple[FileLock, list[Path]]:
+    """Take the lock of a directory; return it with the directories that were created for it.
+
+    Whoever holds it may remove it, and the directory too, at any moment before it is taken here: then this
+    begins anew.
+
+    Raises:
+        RunError: as for `locked`.
+    """
+    note = path / NOTE
+    created: list[Path] = []
+    for attempt in range(ATTEMPTS):
+        try:
+            _check_kind(path, index, what, begun)
+            created = [folder for folder in (path, *path.parents) if folder in created or not folder.exists()]
+            make_folder(path)
+            lock = FileLock(path / LOCK)
+            lock.acquire(timeout=0)
+        except Timeout:
+            break
+        except (OSError, DiskError) as error:
+            _remove_empty(created)
+            reason = error if isinstance(error, OSError) else error.__cause__
+            if isinstance(reason, (FileNotFoundError, FileExistsError)) and attempt < ATTEMPTS - 1:
+                continue
+            raise disk_error(error, path / LOCK) if isinstance(error, OSError) else error from reason
+        holder = _holder(note)
+        if not _is_at(lock, path / LOCK):
+            lock.release()
+        elif holder is not None and not holder.is_here and not holder.is_gone:
+            lock.release()
+            break
+        else:
+            return lock, created
+    raise RunError(_refusal(note, name, _holder(note)))
+
+
+def _check_kind(path: Path, index: str, what: str, begun: Sequence[str]) -> None:
+    """Refuse a directory that holds something else.
+
+    Raises:
+        RunError: it does.
+    """
+    if (path / index).is_file() or not path.exists():
+        return
+    if path.is_dir() and all(file.name in begun for file in path.iterdir()):
+        return
+    lost = path.is_dir() and any((path / name).exists() for name in WRITTEN)
+    cure = (
+        "put it back; it cannot be made again, and it says what the rest was computed from"
+        if lost
+        else "give an empty or a new one"
+    )
+    raise RunError(f"{path} exists and is not a {what}: it has no {index}; {cure}")
+
+
+def _is_at(lock: FileLock, file: Path) -> bool:
+    """Return whether the file that was locked still has its name.
+
+    Between opening it and locking it, the process that held it may have removed it; then another process can
+    lock a new file of the name at the same time. Windows removes no open file.
+    """
+    opened = lock._context.lock_file_fd  # filelock has no public name for it
+    if opened is None or os.name == "nt":
+        return True
+    try:
+        return os.path.samestat(os.fstat(opened), os.stat(file))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
 def locked_results(folder: Path) -> Iterator[None]:
     """Lock a folder of results, which is replaced as a whole: the lock lies beside it, and goes at the end.
 
+    Where nothing can be written beside an existing folder, such as a mounted one, it is not locked.
+
     Raises:
         RunError: another process has locked it; the message names that process.
     """
     check_outside_arrays(folder)
     real = folder.resolve()
-    place = real.with_name(f".{real.name}.ganstrata-lock")
+    if not real.name:
+        raise RunError(f"{folder} cannot be a folder of results; give an empty or a new --out")
+    if real.is_dir() and not os.access(real.parent, os.W_OK):
+        yield
+        return
+    place = real.with_name(f".{real.name}{BESIDE}")
     with locked(place, what="lock", name=folder):
         yield
     _remove_empty([place])  # one that a killed process has left stays otherwise
+
+
+@contextmanager
+def results_of(folder: Path, index: str, command: str) -> Iterator[None]:
+    """Lock a folder of results, as `locked_results`, that a command is to write alone.
+
+    Args:
+        folder: the folder; it need not exist.
+        index: the file in it that lists the others.
+        command: the command, for messages.
+
+    Raises:
+        RunError: another process has locked it, or it has files that the command did not write there.
+    """
+    with locked_results(folder):
+        check_free(folder, index, command)
+        yield
 
 
 def _holder(note: Path) -> Holder | None:

@@ -19,8 +19,10 @@ from .interrupts import defer_interrupt
 from .json_values import JsonObject
 from .seal import read_sealed, sealed_text
 
+LOCK = ".ganstrata-lock"  # ending of the folder that holds the lock of another
 _UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError)
 _PART, _OLD, _READY = ".ganstrata-part", ".ganstrata-old", ".ganstrata-ready"
+_BESIDE = (_PART, _OLD, LOCK)  # endings of what lies beside a folder while it is written
 
 
 def index_text(
@@ -106,12 +108,9 @@ def stale_results(run: Path, stages: Mapping[str, str]) -> list[str]:
 
 
 def _owner(name: str) -> str:
-    """Return the name of the folder of results to which a folder or its temporary copy belongs."""
-    return (
-        name[1:].removesuffix(_PART).removesuffix(_OLD)
-        if name.startswith(".") and name.endswith((_PART, _OLD))
-        else name
-    )
+    """Return the name of the folder of results to which a folder, its temporary copy or its lock belongs."""
+    ending = next((one for one in _BESIDE if name.startswith(".") and name.endswith(one)), "")
+    return name[1:].removesuffix(ending) if ending else name
 
 
 def _has_index(folder: Path, index: str) -> bool:
@@ -176,7 +175,7 @@ def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None
     folder = _real(folder)
     recover(folder, index)
     if not folder.is_dir() or not any(folder.iterdir()):
-        add_files(folder, files)
+        add_files(folder, files, index)
         return
     _check_names(folder, files)
     fresh, old = _beside(folder)
@@ -196,16 +195,22 @@ def replace_folder(folder: Path, index: str, files: Mapping[str, bytes]) -> None
         _discard(fresh)
 
 
-def add_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a folder, which is created if it is missing: all of them or none."""
-    with staged(folder) as place:
+def add_files(folder: Path, files: Mapping[str, bytes], index: str = "") -> None:
+    """Write files into a folder, which is created if it is missing: all of them or none; see `staged`."""
+    with staged(folder, index) as place:
         for name, content in files.items():
             write_bytes(place / name, content)
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Path]:
+def staged(folder: Path, index: str = "") -> Iterator[Path]:
     """Yield a temporary folder whose files move into `folder` together when the block ends without an error.
+
+    If a process is killed while they move, the next call moves the rest.
+
+    Args:
+        folder: the folder, which is created if it is missing.
+        index: the file whose presence says that the others are there; it moves last.
 
     Raises:
         RunError: a folder has the name of one of the files, of which none is moved then.
@@ -213,7 +218,7 @@ def staged(folder: Path) -> Iterator[Path]:
     """
     check_outside_arrays(folder)
     folder = _real(folder)
-    recover(folder, "")
+    recover(folder, index)
     exists = folder.is_dir()
     place = folder / _PART if exists else _beside(folder)[0]
     try:
@@ -225,7 +230,7 @@ def staged(folder: Path) -> Iterator[Path]:
         with defer_interrupt():
             if exists:
                 place.rename(folder / _READY)
-                _move(folder / _READY, folder)
+                _move(folder / _READY, folder, index)
             else:
                 place.rename(folder)
     except OSError as error:
@@ -254,7 +259,7 @@ def recover(folder: Path, index: str) -> None:
                     path.rename(folder / path.name)
             old.rmdir()
         if (folder / _READY).is_dir():
-            _move(folder / _READY, folder)
+            _move(folder / _READY, folder, index)
         remove(fresh)
         remove(folder / _PART)
     except OSError as error:
@@ -280,9 +285,9 @@ def _stage(fresh: Path, files: Mapping[str, bytes]) -> None:
         write_bytes(fresh / name, content)
 
 
-def _move(ready: Path, folder: Path) -> None:
-    """Move complete files to their folder; if this is interrupted, the next call moves the rest."""
-    for path in list(ready.iterdir()):
+def _move(ready: Path, folder: Path, index: str) -> None:
+    """Move complete files to their folder, the index last; the next call moves what is left of them."""
+    for path in sorted(ready.iterdir(), key=lambda path: path.name == index):
         path.replace(folder / path.name)
     ready.rmdir()
 

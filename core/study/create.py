@@ -22,11 +22,12 @@ from ..rescoring.null_comparison import NO_NULL
 from ..rescoring.results import Effects
 from ..rescoring.stored_effects import read_effects
 from ..runs.engines.run_engine import RunEngine
+from ..runs.lock import locked_results
 from ..runs.prepare import Prepared
 from ..runs.progress import Progress
 from ..runs.run import Run
 from ..runs.session import Finished, open_finished_run
-from ..storage.result_folder import add_files, check_outside_arrays
+from ..storage.result_folder import add_files, check_outside_arrays, recover
 from ..strata.displacements import Displacement, displacement, edited
 from ..strata.layers import layers_in_words
 from .asked import Asked, default_words
@@ -89,35 +90,37 @@ def make_study(path: Path, out: Path, request: StudyRequest, *, progress: Progre
             already holds a study.
         GanstrataError: `out` cannot be written.
     """
-    _check(request, out)
-    with open_finished_run(path, request.device, writes=False, progress=progress) as finished:
-        run, engine = finished.run, finished.engine
-        prepared = engine.prepared
-        groups = dict(prepared.groups)
-        if len(groups) < 2:
-            raise UserError(
-                f"{path} has {len(groups)} layer groups, and a study compares two or more; "
-                "set rescoring.groups in the config of a new run"
-            )
-        if NONE in groups:
-            raise UserError(
-                f"{path} has a layer group '{NONE}', which is what raters choose if no row fits; "
-                "rename it in rescoring.groups in the config of a new run"
-            )
-        effects = read_effects(run)
-        words = default_words(effects)
-        chosen, left_out = _select_boundaries(effects, request, words, path)
-        for name, reason in left_out.items():
-            progress.warn(f"{name} is left out: {reason}")
-        for boundary in chosen:
-            check_fits(boundary, prepared.generator)
-        seed = secrets.randbits(48) if request.seed is None else request.seed
-        amounts = tuple(float(a) for a in _amounts(run, request.steps))
-        key = _key(finished, chosen, groups, amounts, request, words, seed)
-        strips = _strips(run, engine, key, chosen, progress)
-        card = prepared.generator.card
-    page = build_page(key, strips, (card.height, card.width))
-    add_files(out, {KEY: key.text.encode(), PAGE: page.encode()})
+    with locked_results(out):
+        recover(out, KEY)  # what a killed process left
+        _check(request, out)
+        with open_finished_run(path, request.device, writes=False, progress=progress) as finished:
+            run, engine = finished.run, finished.engine
+            prepared = engine.prepared
+            groups = dict(prepared.groups)
+            if len(groups) < 2:
+                raise UserError(
+                    f"{path} has {len(groups)} layer groups, and a study compares two or more; "
+                    "set rescoring.groups in the config of a new run"
+                )
+            if NONE in groups:
+                raise UserError(
+                    f"{path} has a layer group '{NONE}', which is what raters choose if no row fits; "
+                    "rename it in rescoring.groups in the config of a new run"
+                )
+            effects = read_effects(run)
+            words = default_words(effects)
+            chosen, left_out = _select_boundaries(effects, request, words, path)
+            for name, reason in left_out.items():
+                progress.warn(f"{name} is left out: {reason}")
+            for boundary in chosen:
+                check_fits(boundary, prepared.generator)
+            seed = secrets.randbits(48) if request.seed is None else request.seed
+            amounts = tuple(float(a) for a in _amounts(run, request.steps))
+            key = _key(finished, chosen, groups, amounts, request, words, seed)
+            strips = _strips(run, engine, key, chosen, progress)
+            card = prepared.generator.card
+        page = build_page(key, strips, (card.height, card.width))
+        add_files(out, {PAGE: page.encode(), KEY: key.text.encode()}, KEY)
     return key
 
 

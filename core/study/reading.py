@@ -14,8 +14,9 @@ from ..errors import RunError
 from ..figures.figure import Figure
 from ..messages import quantity
 from ..plugins.records import LEVELS
+from ..runs.lock import locked_results
 from ..storage.csv_tables import Row, Table
-from ..storage.result_folder import add_files
+from ..storage.result_folder import add_files, recover
 from .agreement import kappa_interval
 from .figure import votes_figure
 from .key import Key
@@ -131,6 +132,12 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
         UserError: there is no study, a file of votes is damaged or of another study, or `out` has results.
         GanstrataError: `out` cannot be written.
     """
+    with locked_results(out):
+        recover(out, FILES[-1])  # what a killed process left
+        return _read_study(folder, paths, out)
+
+
+def _read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
     key = Key.read(folder)
     study = analyse(key, read_votes(key, paths))
     taken = [name for name in FILES if (out / name).exists()]
@@ -159,7 +166,7 @@ def read_study(folder: Path, paths: Sequence[Path], out: Path) -> Study:
         ("ballots.csv", _ballots(study)),
         ("study.json", json.dumps(summary, indent=2) + "\n"),
     )
-    add_files(out, {name: text.encode() for name, text in texts})
+    add_files(out, {name: text.encode() for name, text in texts}, FILES[-1])
     return study
 
 

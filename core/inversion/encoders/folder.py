@@ -6,14 +6,17 @@ there are FILE, its card FILE.md and its log FILE.csv, with the ending of FILE l
 
 from __future__ import annotations
 
+import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 
-from ...errors import RunError
+from ...errors import GanstrataError, RunError
 from ...messages import UPGRADE, listed, visible
 from ...runs.begin import differing
+from ...runs.lock import locked
 from ...storage.csv_tables import csv_text
-from ...storage.disk import read_bytes, remove, write_bytes, write_text
+from ...storage.disk import content_hash, read_bytes, remove, write_bytes, write_text
 from ...storage.json_values import JsonObject
 from ...storage.seal import read_sealed, sealed_text
 from .card import card_of
@@ -22,6 +25,7 @@ from .learn import COLUMNS, Learnt
 
 INDEX = "training.json"
 STATE = "state.safetensors"
+RESULT = "result"  # key of the SHA-256 of the file that a training is about to write
 FORMAT = 1
 WHAT = "folder of an encoder's training"
 ENDING = ".safetensors"
@@ -43,6 +47,7 @@ def check_out(out: Path) -> None:
     if not out.parent.is_dir():
         raise RunError(f"{out}: there is no folder {out.parent}; make it, or give another --out")
     if out.exists():
+        _forget_finished(out)
         raise RunError(f"{out} exists; give another --out, or delete it")
 
 
@@ -76,10 +81,22 @@ def begin(folder: Path, made_from: JsonObject) -> None:
 def finish(out: Path, learnt: Learnt) -> None:
     """Write the encoder with its card and its log, and remove the state of its training."""
     write_text(out.with_suffix(".csv"), csv_text([COLUMNS, *learnt.rows]))
-    data = encoder_bytes(learnt.encoder)
+    data, folder = encoder_bytes(learnt.encoder), folder_of(out)
     write_text(out.with_suffix(".md"), card_of(learnt.encoder, learnt.rows, out.name, data))
+    content = read_sealed(read_bytes(folder / INDEX)) | {RESULT: hashlib.sha256(data).hexdigest()}
+    write_text(folder / INDEX, sealed_text(content))
     write_bytes(out, data)  # last: a file that is there is complete
-    forget(folder_of(out))
+    forget(folder)
+
+
+def _forget_finished(out: Path) -> None:
+    """Remove what is left of a training if its process was killed just after it had written the file."""
+    folder = folder_of(out)
+    with suppress(OSError, ValueError, LookupError, GanstrataError):  # another process may train there
+        if read_sealed(read_bytes(folder / INDEX))[RESULT] == content_hash(out):
+            with locked(folder, INDEX, WHAT):
+                forget(folder)
+            folder.rmdir()
 
 
 def forget(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +10,10 @@ from ...errors import UserError
 from ...messages import quantity
 from ...plugins.generator import Generator
 from ...runs.inversions import check_inversion
+from ...runs.lock import results_of
 from ...runs.progress import Progress
 from ...runs.run import Run
 from ...storage.json_values import JsonObject
-from ...storage.result_folder import check_free
 from ..perceptual import Perceptual
 from .folder import Written, check_kinds, mixed_files, path_files, path_sentences, write
 from .interpolate import Space, check_path, chosen, default_space, interpolate
@@ -58,10 +59,16 @@ def check_request(request: MorphRequest, index: str, run: Path | None = None) ->
     check_kinds(request.kinds)
     if index == MIXED and {"gif", "mp4"} & set(request.kinds):
         raise UserError("a grid of mixed pictures is no film; give --as strip,html")
-    check_free(request.out, index, f"ganstrata morph {index.removesuffix('.json')}")
-    check_points(request.codes, request.seeds)
-    if request.codes is not None:
-        check_inversion(request.codes, None if run is None else Run.open(run).record.generator.fingerprint)
+    with _held(request, index):
+        check_points(request.codes, request.seeds)
+        if request.codes is not None:
+            fingerprint = None if run is None else Run.open(run).record.generator.fingerprint
+            check_inversion(request.codes, fingerprint)
+
+
+def _held(request: MorphRequest, index: str) -> AbstractContextManager[None]:
+    """Lock the folder to write, and refuse files of others in it."""
+    return results_of(request.out, index, f"ganstrata morph {index.removesuffix('.json')}")
 
 
 def perform_interpolate(
@@ -92,24 +99,25 @@ def perform_interpolate(
         RunError: the folder holds files that this command did not write.
     """
     check_request(request, INTERPOLATED)
-    points = chosen(find_points(generator, request.codes, request.seeds, seed), pictures)
-    space = default_space(points) if space is None else space
-    check_path(points, steps, space)
-    total = (len(points.names) - 1) * (steps - 1) + 1
-    with progress.stage("interpolate", total=total) as done:
-        path = interpolate(points, steps, space, network=network, batch=request.batch, done=done)
-    record: JsonObject = {
-        "pictures": list(points.names),
-        "codes": points.origin,
-        "space": space,
-        "steps": steps,
-        "perceptual": path.network,
-        "jumps": path.jumps,
-        **of_generator(generator),
-    }
-    files = path_files(path, points, request.kinds, request.fps, record)
-    names = write(request.out, INTERPOLATED, record, files)
-    return Written(request.out, names, path_sentences(path))
+    with _held(request, INTERPOLATED):
+        points = chosen(find_points(generator, request.codes, request.seeds, seed), pictures)
+        space = default_space(points) if space is None else space
+        check_path(points, steps, space)
+        total = (len(points.names) - 1) * (steps - 1) + 1
+        with progress.stage("interpolate", total=total) as done:
+            path = interpolate(points, steps, space, network=network, batch=request.batch, done=done)
+        record: JsonObject = {
+            "pictures": list(points.names),
+            "codes": points.origin,
+            "space": space,
+            "steps": steps,
+            "perceptual": path.network,
+            "jumps": path.jumps,
+            **of_generator(generator),
+        }
+        files = path_files(path, points, request.kinds, request.fps, record)
+        names = write(request.out, INTERPOLATED, record, files)
+        return Written(request.out, names, path_sentences(path))
 
 
 def perform_mix(
@@ -138,22 +146,23 @@ def perform_mix(
         RunError: the folder holds files that this command did not write.
     """
     check_request(request, MIXED)
-    points = find_points(generator, request.codes, request.seeds, seed)
-    chosen_layers = layers_named(points, layers)
-    down, across = (_rows(points, *each) for each in ((rows, "--rows"), (columns, "--columns")))
-    total = len(down) + len(across) + len(down) * len(across)
-    with progress.stage("mix", total=total) as done:
-        mixed = mix(points, down, across, chosen_layers, batch=request.batch, done=done)
-    record: JsonObject = {
-        "rows": list(mixed.rows),
-        "columns": list(mixed.columns),
-        "layers": list(chosen_layers),
-        "codes": points.origin,
-        **of_generator(generator),
-    }
-    names = write(request.out, MIXED, record, mixed_files(mixed, points, request.kinds, record))
-    sentence = f"{quantity(len(mixed.rows), 'structure')} with {quantity(len(mixed.columns), 'style')}."
-    return Written(request.out, names, (sentence,))
+    with _held(request, MIXED):
+        points = find_points(generator, request.codes, request.seeds, seed)
+        chosen_layers = layers_named(points, layers)
+        down, across = (_rows(points, *each) for each in ((rows, "--rows"), (columns, "--columns")))
+        total = len(down) + len(across) + len(down) * len(across)
+        with progress.stage("mix", total=total) as done:
+            mixed = mix(points, down, across, chosen_layers, batch=request.batch, done=done)
+        record: JsonObject = {
+            "rows": list(mixed.rows),
+            "columns": list(mixed.columns),
+            "layers": list(chosen_layers),
+            "codes": points.origin,
+            **of_generator(generator),
+        }
+        names = write(request.out, MIXED, record, mixed_files(mixed, points, request.kinds, record))
+        sentence = f"{quantity(len(mixed.rows), 'structure')} with {quantity(len(mixed.columns), 'style')}."
+        return Written(request.out, names, (sentence,))
 
 
 def _rows(points: Points, names: str | None, option: str) -> list[int]:

@@ -18,9 +18,9 @@ from ...figures.sheets import enlarged, sheet
 from ...messages import quantity
 from ...plugins.generator import Generator
 from ...runs.inversion_rows import joined
+from ...runs.lock import results_of
 from ...runs.progress import Progress
 from ...storage.json_values import JsonObject
-from ...storage.result_folder import check_free
 from ..commands import method_of
 from ..photographs import Pictures, find_pictures, read_pictures
 from ..source import Source
@@ -29,6 +29,7 @@ from .diffuse import Box, Diffused, box_numbers, diffuse
 from .folder import SHOWN, STYLE, Written, codes_of, write
 
 DIFFUSED = "diffuse.json"
+COMMAND = "ganstrata morph diffuse"
 HEADS = ("context", "pasted", "start", "diffused")
 
 
@@ -69,14 +70,15 @@ def check_diffuse(request: DiffuseRequest) -> None:
         DataError: there are no such pictures.
         RunError: the folder holds files that this command did not write.
     """
-    check_free(request.out, DIFFUSED, "ganstrata morph diffuse")
-    box_numbers(request.box)
-    targets = find_pictures([request.target]).files
-    if len(targets) > 1:
-        raise UserError(
-            f"{request.target} holds {quantity(len(targets), 'picture')}; give the one whose box is pasted"
-        )
-    find_pictures(request.contexts)
+    with results_of(request.out, DIFFUSED, COMMAND):
+        box_numbers(request.box)
+        targets = find_pictures([request.target]).files
+        if len(targets) > 1:
+            raise UserError(
+                f"{request.target} holds {quantity(len(targets), 'picture')}; "
+                "give the one whose box is pasted"
+            )
+        find_pictures(request.contexts)
 
 
 def perform_diffuse(source: Source, request: DiffuseRequest, *, progress: Progress) -> Written:
@@ -93,6 +95,12 @@ def perform_diffuse(source: Source, request: DiffuseRequest, *, progress: Progre
         RunError: the folder holds files that this command did not write.
     """
     check_diffuse(request)
+    with results_of(request.out, DIFFUSED, COMMAND):
+        return _diffused(source, request, progress)
+
+
+def _diffused(source: Source, request: DiffuseRequest, progress: Progress) -> Written:
+    """Do what `perform_diffuse` does, in a folder that is held."""
     generator, seed = source.generator, source.seed
     box = Box.parse(request.box, generator.card.height, generator.card.width)
     method = method_of(

@@ -15,12 +15,13 @@ from ...errors import UserError
 from ...figures.pages import framed
 from ...plugins.generator import Generator
 from ...runs.inversions import StoredInversion, check_inversion, read_inversion
+from ...runs.lock import results_of
 from ...runs.progress import Progress
 from ...runs.run import Run
 from ...runs.session import Finished, open_finished_run
 from ...runs.stages import Stage
 from ...storage.json_values import JsonObject, JsonValue
-from ...storage.result_folder import check_free, index_text, replace_folder
+from ...storage.result_folder import index_text, replace_folder
 from ..source import open_source
 from .code_distance import OTHERS, SAMPLES, cloud_of
 from .edits import compare_edits, edit_parts, verified
@@ -53,8 +54,14 @@ def perform(
         UserError: something does not fit; nothing was written.
         GanstrataError: a file is damaged, or a plugin fails.
     """
-    progress = progress or Progress(quiet=True)
-    check_free(request.place, INDEX, "ganstrata trust")
+    with results_of(request.place, INDEX, "ganstrata trust"):
+        return _perform(request, run, generator, device, progress or Progress(quiet=True))
+
+
+def _perform(
+    request: TrustRequest, run: Path | None, generator: str | None, device: str | None, progress: Progress
+) -> Trust:
+    """Do what `perform` does, in a folder that is free."""
     if request.calibrate:
         check_samples(request.calibrate)
     if run is not None and generator is not None:

@@ -14,6 +14,7 @@ from ...config.segment_unused import refuse_unused
 from ...device import resolve_device
 from ...errors import RunError, UserError
 from ...messages import listed
+from ...runs.lock import locked_results
 from ...runs.prepare import PluginBuilder
 from ...runs.progress import Progress
 from ...storage.disk import write_bytes, write_text
@@ -56,7 +57,20 @@ def annotate(
     refuse_unused(
         config, source, "ganstrata segment annotate", ("gradient",), ", and give `learn` its --method"
     )
-    progress = progress or Progress(quiet=True)
+    with locked_results(out):
+        return _annotated(config, out, count, classes, extractor, source, progress or Progress(quiet=True))
+
+
+def _annotated(
+    config: AnnotateConfig,
+    out: Path,
+    count: int,
+    classes: Sequence[str] | None,
+    extractor: Path | None,
+    source: str,
+    progress: Progress,
+) -> Annotations:
+    """Do what `annotate` does, in a folder that no other process writes."""
     recover(out, INDEX)  # what a killed process left
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} is not empty; give an empty or a new --out")
@@ -83,7 +97,7 @@ def annotate(
         index,
         Legend.of(names),
     )
-    with staged(out) as place, progress.stage("draw", total=count) as bar:
+    with staged(out, INDEX) as place, progress.stage("draw", total=count) as bar:
         begun = replace(folder, path=place)
         write_text(place / CLASSES, folder.legend.text())
         write_bytes(place / "classes.png", folder.legend.picture())

@@ -8,15 +8,14 @@ from pathlib import Path
 
 from ...config.reading import validate_annotate
 from ...errors import RunError
-from ...runs.lock import locked
+from ...runs.lock import locked_results
 from ...runs.progress import Progress
-from ...storage.disk import remove
-from ..extractor import MadeFor
-from ..learning.folder import EXTRACTOR, LOG, finish
+from ...storage.result_folder import recover, staged
+from ..extractor import Extractor, MadeFor
 from ..learning.folder import INDEX as SEGMENTATION
-from ..learning.folder import WHAT as SEGMENTATION_FOLDER
+from ..learning.folder import finish
 from ..learning.log import COLUMNS
-from ..subject import build_subject
+from ..subject import Subject, build_subject
 from .annotations import INDEX
 from .atelier import Atelier
 from .mask_heads import (
@@ -58,9 +57,20 @@ def learn(
         UserError: nothing is annotated, a mask cannot be read, or an ensemble has a single mask; nothing was
             written.
     """
-    progress = progress or Progress(quiet=True)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out} is not empty; give an empty or a new --out")
+    with locked_results(out):
+        recover(out, SEGMENTATION)  # what a killed process left
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RunError(f"{out} is not empty; give an empty or a new --out")
+        subject, extractor, index = _learnt(folder, request, resize, device, progress or Progress(quiet=True))
+        with staged(out, SEGMENTATION) as place:
+            finish(place, subject, extractor, [[len(index), *[math.nan] * (len(COLUMNS) - 1)]])
+    return index
+
+
+def _learnt(
+    folder: Path, request: LearnRequest, resize: bool, device: str | None, progress: Progress
+) -> tuple[Subject, Extractor, tuple[int, ...]]:
+    """Learn what `learn` writes; return it with the generator and the teacher, and the samples."""
     atelier = Atelier.open(folder, device)
     index, maps, labels = atelier.annotated(resize=resize)
     with progress.stage("learn", total=request.heads) as bar:
@@ -74,16 +84,7 @@ def learn(
     data["extractor"] |= {"head": "LSE", "layer_weights": "equal"}
     subject = build_subject(validate_annotate(data, source), source, extractor=extractor)
     architecture = replace(extractor.architecture, background=subject.teacher.background)
-    extractor = replace(extractor, architecture=architecture)
-    with locked(out, SEGMENTATION, SEGMENTATION_FOLDER):
-        try:
-            finish(out, subject, extractor, [[len(index), *[math.nan] * (len(COLUMNS) - 1)]])
-        except BaseException:
-            if not (out / SEGMENTATION).exists():
-                remove(out / EXTRACTOR)
-                remove(out / LOG)
-            raise
-    return index
+    return subject, replace(extractor, architecture=architecture), index
 
 
 def suggest(
@@ -115,21 +116,22 @@ def suggest(
     """
     check_pool(count, pool)
     progress = progress or Progress(quiet=True)
-    atelier = Atelier.open(folder, device)
-    index, maps, labels = atelier.annotated(resize=resize)
-    with progress.stage("suggest", total=pool) as bar:
-        chosen, ensemble = suggested(
-            atelier.samples,
-            index,
-            maps,
-            labels,
-            count,
-            pool,
-            heads=heads,
-            taken=atelier.annotations.samples,
-            advance=bar,
-        )
-    new = [one.sample for one in chosen]
-    atelier.write_pictures(new, ensemble)
-    atelier.annotations.with_more(new).save()
+    with locked_results(folder):  # its list of samples is read, and written again
+        atelier = Atelier.open(folder, device)
+        index, maps, labels = atelier.annotated(resize=resize)
+        with progress.stage("suggest", total=pool) as bar:
+            chosen, ensemble = suggested(
+                atelier.samples,
+                index,
+                maps,
+                labels,
+                count,
+                pool,
+                heads=heads,
+                taken=atelier.annotations.samples,
+                advance=bar,
+            )
+        new = [one.sample for one in chosen]
+        atelier.write_pictures(new, ensemble)
+        atelier.annotations.with_more(new).save()
     return chosen

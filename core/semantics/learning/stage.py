@@ -56,6 +56,7 @@ def train(
         if record is not None:
             check_same(out, record, subject)
             if record.finished:
+                remove(out / STATE)  # left if a process was killed just after it had finished
                 progress.say(f"{out} is trained already")
                 return out
         else:

@@ -15,10 +15,11 @@ from ...figures.figure import Figure
 from ...figures.masks import comparison
 from ...figures.pages import framed, png_uri
 from ...figures.svg import Canvas
+from ...runs.lock import results_of
 from ...runs.progress import Progress
 from ...statistics import sample_means
 from ...storage.csv_tables import Row, Table
-from ...storage.result_folder import check_free, index_text, replace_folder
+from ...storage.result_folder import index_text, replace_folder
 from ..agreement import Measured
 from ..record import record_of
 from .conditioned import BASELINE, Agreement, AgreementRequest, measure_agreement, open_predictors
@@ -65,10 +66,10 @@ def agreement_into(
         DataError: a loss is not finite.
     """
     progress = progress or Progress(quiet=True)
-    check_free(out, INDEX, COMMAND)
-    subject, extractors = open_predictors(folder, others, device, progress)
-    found = measure_agreement(subject, extractors, request, progress)
-    write_agreement(found, out)
+    with results_of(out, INDEX, COMMAND):
+        subject, extractors = open_predictors(folder, others, device, progress)
+        found = measure_agreement(subject, extractors, request, progress)
+        write_agreement(found, out)
     return found
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...runs.lock import results_of
 from ...runs.progress import Progress
-from ...storage.result_folder import check_free, index_text, replace_folder
+from ...storage.result_folder import index_text, replace_folder
 from .comparison import Comparison, compare
 from .evaluation_figures import figures, mask_sheets
 from .evaluation_page import build_page
@@ -39,9 +40,9 @@ def evaluate_folders(
     Raises:
         UserError: a folder does not fit, or `out` holds other files; nothing was written.
     """
-    check_free(out, INDEX, "ganstrata segment eval")
-    found = compare(folders, images, select=select, device=device, progress=progress)
-    replace_folder(out, INDEX, files_of(found))
+    with results_of(out, INDEX, "ganstrata segment eval"):
+        found = compare(folders, images, select=select, device=device, progress=progress)
+        replace_folder(out, INDEX, files_of(found))
     return found
 
 

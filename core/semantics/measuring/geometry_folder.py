@@ -14,11 +14,12 @@ from ...figures.figure import Figure
 from ...figures.matrices import heat
 from ...figures.pages import framed
 from ...messages import listed, quantity
+from ...runs.lock import results_of
 from ...runs.progress import Progress
 from ...statistics import Floats
 from ...storage.csv_tables import Row, Table
 from ...storage.json_values import JsonObject
-from ...storage.result_folder import check_free, index_text, replace_folder
+from ...storage.result_folder import index_text, replace_folder
 from ..agreement import Measured, relative_gap
 from ..learning.folder import open_segmentation
 from ..record import record_of
@@ -104,7 +105,14 @@ def measure_geometry(
             f"{request.in_all} pixels in all are not a multiple of {request.per_image} per image, "
             f"such as {20 * request.per_image}"
         )
-    check_free(out, INDEX, "ganstrata segment geometry")
+    with results_of(out, INDEX, "ganstrata segment geometry"):
+        found = _measured(folder, request, device, progress)
+        replace_folder(out, INDEX, files_of(found))
+    return found
+
+
+def _measured(folder: Path, request: GeometryRequest, device: str | None, progress: Progress) -> Geometry:
+    """Measure what `measure_geometry` writes."""
     subject, extractor = open_segmentation(folder, device, progress)
     samples = replace(subject.samples, strata=extractor.strata)
     name = folder.resolve().name
@@ -118,9 +126,7 @@ def measure_geometry(
         evaluation = evaluate(samples, both, request.images, layerwise=False, progress=bar)
     quality = quality_of(evaluation, seed=samples.seed)
     gap = relative_gap(quality.scores[CENTRES].mean_per_image, quality.scores[name].mean_per_image)
-    found = Geometry(request, subject, name, pools, cosine_matrix(pools), evaluation, quality, gap)
-    replace_folder(out, INDEX, files_of(found))
-    return found
+    return Geometry(request, subject, name, pools, cosine_matrix(pools), evaluation, quality, gap)
 
 
 def files_of(found: Geometry) -> dict[str, bytes]:

@@ -44,7 +44,7 @@ def shots_into(
         key = read_index(out / INDEX)["key"]
         files = files_of(found)
         index = {"format": 1, "key": key, "finished": True, **as_data(found)}
-        add_files(out, {**files, INDEX: index_text(index, files)})
+        add_files(out, {**files, INDEX: index_text(index, files)}, INDEX)
     return found
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...runs.lock import results_of
 from ...storage.json_values import JsonObject
-from ...storage.result_folder import check_free, index_text, replace_folder
+from ...storage.result_folder import index_text, replace_folder
 from ..annotation.legend import Legend
 from .studio import legend_files
 
@@ -64,13 +65,13 @@ def make_into(
     Raises:
         RunError: the folder holds files that this command did not write.
     """
-    check_free(out, names.index, names.command)
-    result = make()
-    told = content(result)
-    name, codes = codes_file(told.codes, told.condition)
-    files = {**told.pictures, name: codes, **legend_files(told.legend)}
-    files[names.page] = told.page(name).encode()
-    replace_folder(out, names.index, {**files, names.index: index_text(told.record, files)})
+    with results_of(out, names.index, names.command):
+        result = make()
+        told = content(result)
+        name, codes = codes_file(told.codes, told.condition)
+        files = {**told.pictures, name: codes, **legend_files(told.legend)}
+        files[names.page] = told.page(name).encode()
+        replace_folder(out, names.index, {**files, names.index: index_text(told.record, files)})
     return result
 
 

@@ -14,9 +14,10 @@ from ...messages import visible
 from ...plugins.generator import Generator
 from ...plugins.records import Rendering
 from ...runs.inversions import read_inversion
+from ...runs.lock import results_of
 from ...runs.progress import Progress
 from ...storage.json_values import JsonObject
-from ...storage.result_folder import check_free, index_text, replace_folder
+from ...storage.result_folder import index_text, replace_folder
 from ...strata.code_spaces import CodeSpace
 from ..annotation.legend import CLASSES, Legend
 from ..annotation.masks import label_png
@@ -158,19 +159,19 @@ def prepare_painting(studio: Studio, picture: Picture, out: Path, by: PredictorN
     Raises:
         RunError: the folder holds files that this command did not write.
     """
-    check_free(out, INDEX, COMMAND)
-    predictor = studio.predictor(by)
-    legend = Legend.of(predictor.classes)
-    rendering = studio.rendering(picture)
-    with torch.no_grad():
-        labels = predictor.labels(rendering, studio.size)[0]
-    files = {
-        "picture.png": png(pictures_of(rendering)[0]),
-        "labels.png": label_png(labels.cpu().numpy(), legend),
-        **legend_files(legend),
-    }
-    record: JsonObject = {"sample": picture.name, "codes": picture.origin, "by": by, **studio.as_data()}
-    replace_folder(out, INDEX, {**files, INDEX: index_text(record, files)})
+    with results_of(out, INDEX, COMMAND):
+        predictor = studio.predictor(by)
+        legend = Legend.of(predictor.classes)
+        rendering = studio.rendering(picture)
+        with torch.no_grad():
+            labels = predictor.labels(rendering, studio.size)[0]
+        files = {
+            "picture.png": png(pictures_of(rendering)[0]),
+            "labels.png": label_png(labels.cpu().numpy(), legend),
+            **legend_files(legend),
+        }
+        record: JsonObject = {"sample": picture.name, "codes": picture.origin, "by": by, **studio.as_data()}
+        replace_folder(out, INDEX, {**files, INDEX: index_text(record, files)})
     return out
 
 
