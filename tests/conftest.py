@@ -27,6 +27,7 @@ from ganstrata.core.plugins.registry import registry
 from ganstrata.core.runs.provenance.records import PluginRecord
 from ganstrata.core.runs.run import Run
 from ganstrata.core.semantics import subject as subjects
+from ganstrata.plugins.engines import local
 from object_server import BUCKET, object_server, settings
 
 # They have few tests, and take longest. Several processes end together if these files do not come last.
@@ -74,6 +75,20 @@ def _no_wait_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_core() -> Iterator[None]:
+    """Let `workers: auto` be this process: others take seconds to start. `two_cores` is for what is about them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "cores", lambda: 1)
+        yield
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `workers: auto` be two other processes."""
+    monkeypatch.setattr(local, "cores", lambda: 2)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,6 @@ from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.rescoring.transitions import Transition
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.runs.run import Run
-from ganstrata.core.storage.seal import sealed_text
 from ganstrata.core.strata.moves import edit_direction, move
 
 FILES = ("transitions.csv", "flow.svg", "flow.csv", "masks.png", "objects.json")
@@ -289,14 +288,11 @@ def test_of_several_one_must_be_named() -> None:
         choose("objcet", ("object",), what="segmenter", option="--segmenter")
 
 
-@pytest.mark.full
-def test_workers_find_the_same(analysed, refurnished: Path) -> None:
+def test_workers_find_the_same(analysed, refurnished: Path, request: pytest.FixtureRequest) -> None:
     folder = refurnished / "analysis/objects"
     analysed("seen/red", samples=100, start="seen/left")
     alone = {name: (folder / name).read_bytes() for name in FILES}
-    manifest = json.loads((refurnished / "run.json").read_text(encoding="utf-8"))
-    manifest["config"]["engine"]["workers"] = 2
-    (refurnished / "run.json").write_text(sealed_text(manifest), encoding="utf-8")
+    request.getfixturevalue("two_cores")
     analysed("seen/red", samples=100, start="seen/left")
     assert {name: (folder / name).read_bytes() for name in FILES} == alone
 

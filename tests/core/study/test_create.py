@@ -6,10 +6,12 @@ import base64
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import _on_path
 from ganstrata.core.errors import UserError
 from ganstrata.core.rescoring.stored_effects import read_effects
 from ganstrata.core.runs.engines.run_engine import RunEngine
@@ -44,12 +46,17 @@ def shown(page: str) -> dict[str, list[np.ndarray]]:
     return rows
 
 
-@pytest.fixture
-def created(fakes, copied: Path, tmp_path: Path) -> tuple[Key, Path]:
-    key = make_study(
-        copied, tmp_path / "study", StudyRequest(concepts=tuple(HOME), strips=4, seed=5), progress=QUIET
-    )
-    return key, tmp_path / "study"
+ASKED = StudyRequest(concepts=tuple(HOME), strips=4, seed=5)
+
+
+@pytest.fixture(scope="module")
+def created(
+    site: Path, finished: Run, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Key, Path]]:
+    """A study of the finished run. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("created") / "study"
+    with _on_path(site):
+        yield make_study(finished.path, folder, ASKED, progress=QUIET), folder
 
 
 def test_rows_show_what_the_key_says(created: tuple[Key, Path]) -> None:
@@ -68,7 +75,13 @@ def test_rows_show_what_the_key_says(created: tuple[Key, Path]) -> None:
         assert question.order[int(np.argmax(change))] == HOME[question.boundary]
 
 
-@pytest.mark.full
+def test_workers_make_the_same_page(
+    fakes, two_cores, created: tuple[Key, Path], finished: Run, tmp_path: Path
+) -> None:
+    assert make_study(finished.path, tmp_path / "study", ASKED, progress=QUIET) == created[0]
+    assert (tmp_path / "study" / PAGE).read_bytes() == (created[1] / PAGE).read_bytes()
+
+
 def test_workers_may_finish_in_any_order(
     fakes, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
