@@ -79,7 +79,7 @@ def _no_wait_for_the_disk() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_core() -> Iterator[None]:
-    """Let `workers: auto` be this process: others take seconds to start. `two_cores` is for what is about them."""
+    """Let `workers: auto` be this process, as others take seconds to start; `two_cores` lets it be two."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "cores", lambda: 1)
         yield
