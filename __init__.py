@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .core.dissection.dissect import dissect
     from .core.dissection.result import Detector, Dissection
     from .core.editing.manipulate import manipulate
+    from .core.editing.replay import replay
     from .core.errors import (
         CheckpointError,
         ConfigError,
@@ -216,6 +217,7 @@ _HOMES = {
     "read_scores": "interchange.scores",
     "register": "plugins.own_classes",
     "render": "strata.composition",
+    "replay": "editing.replay",
     "rescore": "rescoring.rescore",
     "run": "pipeline.perform",
     "sample_by_painting": "semantics.painting.library",
@@ -340,6 +342,7 @@ __all__ = [
     "read_scores",
     "register",
     "render",
+    "replay",
     "rescore",
     "run",
     "sample_by_painting",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from ..core.errors import UserError
 from .computing import computing
 from .errors import clean
 from .options import (
@@ -25,9 +27,16 @@ from .streams import say, tell
 @click.option(
     "--along",
     multiple=True,
-    required=True,
     metavar="NAME[:AMOUNT][@LAYERS]",
-    help="A boundary, its distance at the last step, and its layers; may be repeated.",
+    help="A boundary, its distance at the last step, and its layers; may be repeated. Needed unless there is "
+    "a --recipe.",
+)
+@click.option(
+    "--recipe",
+    type=PATH,
+    metavar="FILE",
+    help="Make the picture of a recipe again, as the app exports it. It says itself what is edited and "
+    "how: beside it stand only --codes (a folder that it names), --out, --device and --quiet.",
 )
 @click.option(
     "--keep",
@@ -112,13 +121,14 @@ from .streams import say, tell
     type=PATH,
     metavar="FOLDER",
     help="Folder to write.  [default: RUN_DIR/manipulations/NAMES.MODE, and the options that differ from "
-    "their defaults]",
+    "their defaults; RUN_DIR/manipulations/recipe-DIGEST of a recipe]",
 )
 @device_option
 @quiet_option
 def manipulate(
     run_dir: Path,
     along: tuple[str, ...],
+    recipe: Path | None,
     keep: tuple[str, ...],
     mode: str,
     seeds: str | None,
@@ -152,7 +162,13 @@ def manipulate(
       ganstrata manipulate runs/rooms --along attribute/daylight --keep attribute/indoor_lighting --search
       ganstrata manipulate runs/rooms --along attribute/daylight --codes inverted/photographs
       ganstrata manipulate runs/rooms --mode joint --along layout/line:4@bottom --along colour/blue:2@6-9
+      ganstrata manipulate runs/rooms --recipe evening.json --out evening
     """
+    if recipe is not None:
+        _replay(run_dir, recipe, codes, out, device, quiet=quiet)
+        return
+    if not along:
+        raise click.UsageError("Missing option '--along', a boundary to move along; or give --recipe FILE")
     with computing("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
         from ..core.editing.manipulate import perform
         from ..core.editing.request import EditRequest
@@ -190,3 +206,39 @@ def manipulate(
     for line in result.own_places():
         say(clean(line))
     say(f"In {result.path}: {', '.join(result.files)}")
+
+
+def _replay(
+    run_dir: Path, recipe: Path, codes: Path | None, out: Path | None, device: str | None, *, quiet: bool
+) -> None:
+    """Make the picture of a recipe again, and say whether it is the same."""
+    with computing("Earlier results are kept; run the same command again.", quiet=quiet) as progress:
+        if others := _given_beside_recipe():
+            raise UserError(
+                f"--recipe {recipe} says itself which picture is edited and how; "
+                f"leave out {', '.join(others)}"
+            )
+        from ..core.editing.replay import perform
+
+        result = perform(run_dir, recipe, codes, out=out, device=device, progress=progress)
+    for remark in result.remarks:
+        tell(f"Note: {clean(remark)}")
+    for part, distance in zip(result.edited.strip.parts, result.edited.strip.distances[:, 0], strict=True):
+        say(clean(f"{part.boundary.name}, {part.where}: moved by {distance:+.2f} {result.unit_in_words}"))
+    if result.same_pixels:
+        say("The picture has the same pixels as when the recipe was made.")
+    elif result.same_pixels is None:
+        say("The recipe does not say which pixels it had.")
+    say(f"In {result.path}: {', '.join(result.files)}")
+
+
+def _given_beside_recipe() -> list[str]:
+    """Return the options of this command that were given and that a recipe leaves no room for."""
+    context = click.get_current_context()
+    return [
+        option.opts[0]
+        for option in context.command.params
+        if isinstance(option, click.Option)
+        and option.name not in ("recipe", "codes", "out", "device", "quiet")
+        and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+    ]

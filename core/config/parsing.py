@@ -51,7 +51,7 @@ def read_data(path: Path) -> Any:
         raise UserError(
             f"cannot read {path}: it is not UTF-8 from byte {error.start} on{hint}. Save it as UTF-8"
         ) from None
-    read = {".toml": _toml, ".json": _json}.get(path.suffix, parse_yaml)
+    read = {".toml": _toml, ".json": parse_json}.get(path.suffix, parse_yaml)
     try:
         return read(text)
     except (yaml.YAMLError, ValueError) as error:
@@ -81,7 +81,13 @@ def _toml(text: str) -> Any:
     return tomllib.loads(text)
 
 
-def _json(text: str) -> Any:
+def parse_json(text: str) -> Any:
+    """Return the value of JSON text.
+
+    Raises:
+        ValueError: it is not valid JSON, a key is given twice, or a number has too many digits.
+        RecursionError: it is nested far too deep.
+    """
     return json.loads(
         text, object_pairs_hook=_unique_keys, parse_int=_number(int), parse_float=_number(float)
     )

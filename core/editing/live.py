@@ -31,12 +31,12 @@ CENTRE = "centre of codes"
 
 
 @dataclass(frozen=True)
-class _Edit:
-    """Hold all on which a picture depends besides its source: codes (1, L, D), and what styles get added.
+class EditedCodes:
+    """Hold all on which an edited picture depends besides its source.
 
     Attributes:
-        codes: with the moves of all parts.
-        styles: stratum -> (C_s,), for parts that move styles.
+        codes: codes with the moves of all parts (1, L, D).
+        styles: stratum -> what is added to its style (C_s,), by parts that move styles.
     """
 
     codes: Tensor
@@ -47,7 +47,7 @@ class _Edit:
 class _Kept:
     """Hold a pass over an edit, with the strata before which it has states."""
 
-    edit: _Edit
+    edit: EditedCodes
     passed: Pass
     restarts: frozenset[int]
 
@@ -56,7 +56,7 @@ class _Kept:
 class _Reached:
     """Hold the state of an edit before a stratum."""
 
-    edit: _Edit
+    edit: EditedCodes
     stratum: int
     state: State
 
@@ -82,7 +82,7 @@ class LivePicture:
         (self._batch,) = source.batches(1)
         self._read = frozenset(s.reads for s in prepared.generator.strata if s.reads is not None)
         self._kept: _Kept | None = None
-        self._last: tuple[_Edit, Rendering] | None = None
+        self._last: tuple[EditedCodes, Rendering] | None = None
         self._reached: _Reached | None = None
 
     @torch.inference_mode()
@@ -111,7 +111,7 @@ class LivePicture:
             DataError: a truncation other than 1, and the codes of this generator have no mean.
             PictureError: the picture is not finite.
         """
-        edit = self._edit(parts, amounts, truncation)
+        edit = self.edited_codes(parts, amounts, truncation)
         if self._last is not None and not self._changed(self._last[0], edit):
             return self._last[1]
         with tuned(self.prepared.generator, self._batch.weights):
@@ -146,7 +146,7 @@ class LivePicture:
         Raises:
             UserError, DataError: as `render`.
         """
-        edit = self._edit(parts, amounts, truncation)
+        edit = self.edited_codes(parts, amounts, truncation)
         generator, card = self.prepared.generator, self.prepared.generator.card
         stop = len(list(takewhile(lambda s: max(s.size, s.height) <= most, generator.strata)))
         begin = 0 if moving is None else self._begin(parts[moving])
@@ -181,10 +181,13 @@ class LivePicture:
                 "this edit moves style channels, which no codes hold; take its moves back, or use boundaries "
                 "that move codes"
             )
-        return self._edit(parts, amounts, truncation).codes
+        return self.edited_codes(parts, amounts, truncation).codes
 
-    def _edit(self, parts: Sequence[EditPart], amounts: Sequence[float], truncation: float) -> _Edit:
-        """Return codes and styles with the moves of all parts."""
+    @torch.inference_mode()
+    def edited_codes(
+        self, parts: Sequence[EditPart], amounts: Sequence[float], truncation: float = 1.0
+    ) -> EditedCodes:
+        """Return codes and styles with the moves of all parts; the arguments are those of `render`."""
         if len(amounts) != len(parts):
             raise UserError(
                 f"{quantity(len(parts), 'part')} of an edit and {quantity(len(amounts), 'amount')}"
@@ -201,7 +204,7 @@ class LivePicture:
             codes = move_jointly(codes, [part.direction for part in parts], list(amounts))
         moved = [(p.displacement, a) for p, a in zip(parts, amounts, strict=True) if p.in_styles]
         displacements, steps = [d for d, _ in moved], [a for _, a in moved]
-        return _Edit(codes, added_styles(displacements, steps, self.prepared.device))
+        return EditedCodes(codes, added_styles(displacements, steps, self.prepared.device))
 
     def _truncated(self, factor: float) -> Tensor:
         """Return the codes of the picture (1, L, D), nearer to their mean."""
@@ -230,7 +233,7 @@ class LivePicture:
         """Return the first stratum that reads a layer of a part; None if none does."""
         return first_reader(self.prepared.generator, part.layers) if self._read & set(part.layers) else None
 
-    def _changed(self, before: _Edit, after: _Edit) -> set[int]:
+    def _changed(self, before: EditedCodes, after: EditedCodes) -> set[int]:
         """Return the layers, of those that strata read, at which two edits differ in any bit."""
         integer = {2: torch.int16, 4: torch.int32, 8: torch.int64}[after.codes.element_size()]
         differ = (before.codes.view(integer) != after.codes.view(integer)).any(dim=2)[0]  # (L,)
@@ -241,7 +244,7 @@ class LivePicture:
                 layers.add(self.prepared.generator.strata[s].reads or 0)
         return layers & self._read
 
-    def _rendered(self, edit: _Edit, parts: Sequence[EditPart], moving: EditPart | None) -> Rendering:
+    def _rendered(self, edit: EditedCodes, parts: Sequence[EditPart], moving: EditPart | None) -> Rendering:
         """Render an edit, from a state that is kept if one is near enough."""
         kept = self._kept
         if kept is not None:
@@ -271,7 +274,7 @@ class LivePicture:
         self._kept = _Kept(edit, passed, frozenset(s for s in begins if s is not None))
         return passed.rendering
 
-    def _state(self, edit: _Edit, begin: int) -> State:
+    def _state(self, edit: EditedCodes, begin: int) -> State:
         """Return the state before a stratum, which is kept for the next edit that is the same so far."""
         reached = self._reached
         if reached is not None and reached.stratum == begin:
@@ -286,6 +289,6 @@ class LivePicture:
         self._reached = _Reached(edit, begin, state)
         return state
 
-    def _advanced(self, state: State, edit: _Edit, start: int, stop: int) -> State:
+    def _advanced(self, state: State, edit: EditedCodes, start: int, stop: int) -> State:
         """Run the strata start .. stop - 1."""
         return advance(self.prepared.generator, state, edit.codes, start, stop, {}, (), edit.styles)

@@ -176,7 +176,7 @@ def _strip(
     return StripView(
         name=each.strip.name,
         mode=each.strip.mode,
-        level=each.strip.parts[0].boundary.level,
+        level=each.strip.parts[0].boundary.level if each.strip.parts else "layout",
         parts=tuple(
             PartView(
                 part.boundary.name,

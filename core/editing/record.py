@@ -29,6 +29,7 @@ class EditRecord:
         unit_length: its length, in w or s.
         styles: whether style channels are moved, so that lengths are those of s.
         fingerprint: of the generator.
+        truncation: factor on the distance of the edited codes from their mean; 1 leaves them.
     """
 
     request: EditRequest
@@ -39,6 +40,7 @@ class EditRecord:
     unit_length: float
     styles: bool
     fingerprint: str
+    truncation: float = 1.0
 
     @property
     def noise_sd(self) -> float | None:

@@ -56,6 +56,8 @@ class Strip:
         """A word or number to write over each step."""
         if self.mode == "jitter":
             return tuple(f"draw {t + 1}" for t in range(self.distances.shape[1]))
+        if not self.parts:
+            return ("as in the recipe",)
         digits = 1 if all(abs(value * 10 - round(value * 10)) < 1e-9 for value in self.distances.flat) else 2
         return tuple(" ".join(signed(value, digits) for value in column) for column in self.distances.T)
 

@@ -29,6 +29,8 @@ def nearest_step(each: Edited) -> int:
     boundary, of which the median over pictures counts: the projection of a code on the boundary's normal.
     """
     distances = each.strip.distances  # (P, T)
+    if not len(distances):
+        return 0
     if each.strip.mode == "absolute":
         own = np.nanmedian(each.before.distances[:, 0], axis=0)[:, None]  # (P, 1)
         return int(np.abs(distances - own).max(axis=0).argmin())

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from recipe_edits import changed, made
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:
@@ -57,6 +58,62 @@ def test_wrong_arguments_are_explained_and_nothing_is_written(
     assert result.exit_code == 2, result.output
     assert words in result.stderr
     assert "Traceback" not in result.output
+    assert contents_of(copied) == before
+
+
+def test_a_recipe_is_made_again_and_says_whether_it_is_the_same(invoke, copied: Path, tmp_path: Path) -> None:
+    recipe = made(copied, truncation=0.8)
+    file = tmp_path / "evening.json"
+    file.write_text(recipe.text(), encoding="utf-8")
+    result = invoke("manipulate", copied, "--recipe", file, "--out", tmp_path / "out", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[0] == "seen/red, layers 6-7: moved by +1.50 standard deviations of w"
+    assert lines[1] == "seen/left, all layers (0-7): moved by -1.00 standard deviations of w"
+    assert lines[2] == "The picture has the same pixels as when the recipe was made."
+    assert lines[3].startswith(f"In {tmp_path / 'out'}: picture.png, before.png, recipe.json, scores.csv")
+    file.write_text(changed(recipe, "moves", 0, "by", to=1.0).text(), encoding="utf-8")
+    result = invoke("manipulate", copied, "--recipe", file, "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "of 64 pixels differ from the recipe, by at most" in result.stderr
+    assert "same pixels" not in result.stdout
+    (folder,) = (copied / "manipulations").iterdir()
+    assert folder.name.startswith("recipe-")
+    assert "manipulate.html" in {each.name for each in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--along", "seen/red"), "says itself which picture is edited and how; leave out --along"),
+        (("--seeds", "3", "--steps", "2"), "leave out --seeds, --steps"),
+        (("--no-scores",), "leave out --scores"),
+        (("--as", "strip"), "leave out --as"),
+    ],
+)
+def test_a_recipe_stands_alone(invoke, copied: Path, tmp_path: Path, arguments, words: str) -> None:
+    before = contents_of(copied)
+    (tmp_path / "evening.json").write_text("{}")
+    result = invoke("manipulate", copied, "--recipe", tmp_path / "evening.json", *arguments)
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert contents_of(copied) == before
+
+
+def test_what_is_no_recipe_is_explained_and_nothing_is_written(invoke, copied: Path, tmp_path: Path) -> None:
+    before = contents_of(copied)
+    for content, words in (
+        ("{}", "format: is missing, so this is no recipe of ganstrata"),
+        ("[" * 100_000, "is nested far too deep"),
+    ):
+        (tmp_path / "evening.json").write_text(content)
+        result = invoke("manipulate", copied, "--recipe", tmp_path / "evening.json")
+        assert result.exit_code == 2, result.output
+        assert words in result.stderr
+        assert "Traceback" not in result.output
+    result = invoke("manipulate", copied, "--recipe", tmp_path / "none.json")
+    assert "there is no such file" in result.stderr
     assert contents_of(copied) == before
 
 

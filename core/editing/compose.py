@@ -1,0 +1,254 @@
+"""Turn a recipe into the picture and the parts of an edit of a run, and refuse one of another run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config.schema import RunConfig
+from ..errors import ConfigError, DataError, Fault, MismatchError, UserError, nearest
+from ..messages import listed, shown, visible
+from ..plugins.boundary import Boundaries
+from ..plugins.compatibility import lie_in_styles
+from ..randomness import Stream
+from ..runs.prepare import Prepared
+from ..runs.run import Run
+from .directions import EditPart, find_parts
+from .recipe import CodesPicture, InvertedPicture, Recipe, RecipeMove, RecipePicture
+from .request import EditRequest
+from .sources import CodesFile, InvertedPictures, Source, find_source
+
+CLOSE = 1e-6  # relative difference of the length of a step, which decimals round
+STREAMS = {"editing": Stream.EDITING, "probing": Stream.PROBING}
+
+
+class Composed(NamedTuple):
+    """Hold an edit, ready to be rendered: `LivePicture(prepared, source).render(parts, amounts, ...)`.
+
+    Attributes:
+        source: the picture.
+        parts: one for each move.
+        amounts: distance along each, in steps of the run.
+    """
+
+    source: Source
+    parts: tuple[EditPart, ...]
+    amounts: tuple[float, ...]
+
+
+def check_run(run: Run, prepared: Prepared, recipe: Recipe, source: str = "the recipe") -> None:
+    """Check that a recipe is for a run, with its weights and its boundaries as they are.
+
+    Args:
+        run: the run.
+        prepared: its plugins.
+        recipe: the recipe.
+        source: where it comes from, for messages.
+
+    Raises:
+        MismatchError: it is for another run, other weights, or boundaries that were learnt otherwise. The
+            message names each difference.
+    """
+    own, card = recipe.run, prepared.generator.card
+    differences = []
+    if own.generator != prepared.generator.fingerprint:
+        differences.append(
+            f"it is for generator {own.generator} ({visible(own.family)}), and that of this run is "
+            f"{prepared.generator.fingerprint} ({card.family}, {card.source})"
+        )
+    here = run.record.checkpoints
+    others = sorted(name for name in {*own.checkpoints, *here} if own.checkpoints.get(name) != here.get(name))
+    if others:
+        differences.append(f"the weights of {listed([visible(name) for name in others], 3)} are others")
+    if own.seed != prepared.seed:
+        differences.append(f"its seeds count from seed {own.seed}, those of this run from {prepared.seed}")
+    if not differences and own.learn != run.keys.stages["learn"]:
+        differences.append(
+            f"the boundaries of this run were learnt from other samples, or in another way "
+            f"(key {run.keys.stages['learn'][:12]}, and {own.learn[:12]} in the recipe)"
+        )
+    if differences:
+        raise MismatchError(
+            f"{source} does not belong to {run.path}: {'; '.join(differences)}. "
+            f"It was made with the run {shown(own.name)}; give that one"
+        )
+
+
+def compose(
+    prepared: Prepared,
+    known: Boundaries,
+    recipe: Recipe,
+    unit_in: Callable[[str], float],
+    *,
+    source: str = "the recipe",
+    inverted: Source | None = None,
+) -> Composed:
+    """Return the picture, the parts and the amounts of a recipe; `check_run` says whether it fits the run.
+
+    Args:
+        prepared: plugins of the run.
+        known: boundaries of the run.
+        recipe: the recipe.
+        unit_in: gives the length of one step in a space.
+        source: where the recipe comes from, for messages.
+        inverted: inverted pictures among which that of the recipe is, if it is one of a folder.
+
+    Raises:
+        ConfigError: boundaries, layers or a picture that the run does not have; all faults with their places.
+        MismatchError: a boundary was learnt again, or a step has another length.
+    """
+    faults: list[Fault] = []
+    parts: list[EditPart] = []
+    for i, move in enumerate(recipe.moves):
+        unknown = _unknown(move, i, known)
+        faults += unknown
+        if unknown:
+            continue
+        at = "" if move.layers is None else f"@{move.layers}"
+        try:
+            request = EditRequest(along=(f"{move.along}{at}",), keep=move.keep)
+            parts += find_parts(prepared, known, request, unit_in)
+        except UserError as error:
+            place = "along" if move.layers is None else "layers"
+            faults.append(Fault(("moves", i, place), str(error)))
+    picture: Source | None = None
+    try:
+        picture = _source(prepared, recipe.picture, inverted)
+    except UserError as error:
+        faults.append(Fault(("picture",), str(error)))
+    if faults or picture is None:
+        raise ConfigError(source, faults)
+    _check_boundaries(prepared.config, known, recipe, unit_in, source)
+    return Composed(picture, tuple(parts), tuple(move.by for move in recipe.moves))
+
+
+def _unknown(move: RecipeMove, i: int, known: Boundaries) -> list[Fault]:
+    """Return a fault for each name of a move that no boundary has."""
+    named = [
+        (("moves", i, "along"), move.along),
+        *((("moves", i, "keep", k), x) for k, x in enumerate(move.keep)),
+    ]
+    return [
+        Fault(
+            place,
+            f"no boundary of this run is called {shown(name)}.{nearest(name, known.names)} "
+            f"There are {listed(known.names, 8) or 'none'}",
+        )
+        for place, name in named
+        if name not in known.names
+    ]
+
+
+def _check_boundaries(
+    config: RunConfig,
+    known: Boundaries,
+    recipe: Recipe,
+    unit_in: Callable[[str], float],
+    source: str,
+) -> None:
+    """Check that boundaries and steps are as they were when the recipe was made.
+
+    Raises:
+        MismatchError: they are not, or they do not lie in one kind of space.
+    """
+    named = list(dict.fromkeys(name for move in recipe.moves for name in (move.along, *move.keep)))
+    if not named:
+        return
+    lie_in_styles([known.of(name) for name in named], "one edit")
+    others = [name for name in named if recipe.boundaries.get(name) != digest_of(known, name)]
+    if others:
+        raise MismatchError(
+            f"{source}: {listed([visible(name) for name in others], 3)} "
+            f"{'was' if len(others) == 1 else 'were'} learnt again since it was made, and "
+            f"{'is' if len(others) == 1 else 'are'} not the same; make the edit again"
+        )
+    unit, space = recipe.unit, known.of(named[0]).space
+    length, name = unit_in(space), config.rescoring.distance_unit
+    if unit.space != space or abs(unit.length - length) > CLOSE * length:
+        raise MismatchError(
+            f"{source}: one of its steps ({unit.name}) is {unit.length:g} in {visible(unit.space)}, and one "
+            f"of this run ({name}) is {length:g} in {space}; give the run as it was, with "
+            f"rescoring.distance_unit: {unit.name}"
+        )
+    if unit.scaled != config.editing.scale:
+        raise MismatchError(
+            f"{source}: its steps {'shrink' if unit.scaled else 'do not shrink'} with truncation, and those "
+            f"of this run {'do' if config.editing.scale else 'do not'}; give the run as it was, with "
+            f"editing.scale: {str(unit.scaled).lower()}"
+        )
+
+
+def digest_of(known: Boundaries, name: str) -> str:
+    """Return the SHA-256 of the normal of a boundary, as it was learnt."""
+    normal = np.ascontiguousarray(known.of(name).normal, dtype=np.float32)
+    return hashlib.sha256(normal.tobytes()).hexdigest()
+
+
+def _source(prepared: Prepared, picture: RecipePicture, inverted: Source | None) -> Source:
+    """Return the picture of a recipe.
+
+    Raises:
+        UserError: the run or the folder has no such picture, or codes do not fit the generator.
+    """
+    if picture.inverted is not None:
+        return _of_folder(picture.inverted, inverted)
+    if inverted is not None:
+        raise UserError("it names no picture of a folder of inverted ones; leave out --codes")
+    if picture.codes is not None:
+        return _of_codes(prepared, picture.codes)
+    request = EditRequest(
+        along=(),
+        seeds=None if picture.seed is None else str(picture.seed),
+        samples=None if picture.sample is None else str(picture.sample),
+    )
+    return find_source(prepared, request)
+
+
+def _of_folder(picture: InvertedPicture, inverted: Source | None) -> Source:
+    """Return a picture of a folder of inverted ones."""
+    called = f"the picture {shown(picture.name)} of the folder {shown(picture.folder)}"
+    if inverted is None or not isinstance(inverted.origin, InvertedPictures):
+        raise UserError(f"it is {called} of inverted pictures; name that folder with --codes")
+    if inverted.origin.sha256 != picture.sha256:
+        raise UserError(f"it is {called}, whose codes were others than those in {inverted.origin.file}")
+    if picture.name not in inverted.names:
+        raise UserError(f"it is {called}, and {inverted.origin.file} has {listed(inverted.names, 8)}")
+    return inverted.rows([inverted.names.index(picture.name)])
+
+
+def _of_codes(prepared: Prepared, picture: CodesPicture) -> Source:
+    """Return a picture whose codes a recipe holds."""
+    card = prepared.generator.card
+    if picture.shape != (card.layers, card.code_size):
+        raise DataError(
+            f"its codes have the shape {picture.shape}; those of this generator have "
+            f"{(card.layers, card.code_size)}"
+        )
+    codes = torch.from_numpy(picture.values())[None].to(prepared.device)
+    drawn = prepared.generator.sample(1, 0, 0, Stream.EDITING).condition
+    condition: Tensor | None = None
+    if drawn is None:
+        if picture.condition is not None:
+            raise DataError("it has a condition, but this generator takes none")
+    else:
+        given = np.asarray([] if picture.condition is None else picture.condition)
+        if given.shape != tuple(drawn.shape[1:]):
+            raise DataError(
+                f"this generator draws classes: a condition of shape {tuple(drawn.shape[1:])} is needed "
+                f"(got {shown(picture.condition, 60)})"
+            )
+        condition = torch.from_numpy(given)[None].to(drawn)
+    return Source(
+        codes,
+        condition,
+        torch.tensor([picture.index]),
+        STREAMS[picture.stream],
+        (visible(picture.origin) or "code 0",),
+        CodesFile("recipe", hashlib.sha256(picture.values().tobytes()).hexdigest(), "codes", 1),
+        noise_seed=picture.noise_seed,
+    )

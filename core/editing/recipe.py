@@ -1,0 +1,302 @@
+"""Define the recipe of an edit: a small JSON file of which a run makes the same picture again.
+
+It names the picture, the moves and what they stand on, and holds no network and no boundary. Reading one runs
+nothing, and takes little time and memory whatever the file holds.
+
+Shapes: L layers, D code size, Y classes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from ..config.faults import describe
+from ..config.limits import plain
+from ..config.parsing import parse_json
+from ..config.section import Section
+from ..errors import ConfigError, Fault, UserError
+from ..messages import UPGRADE, shown
+from ..storage.disk import read_bytes
+from ..storage.paths import user_path, why_no_file
+
+FORMAT: Literal[1] = 1
+BYTES = 2**21  # of a file: codes of 64 layers and a picture take half of it
+MOVES = 64
+SEEDS = 2**63
+
+Name = Annotated[str, Field(min_length=1, max_length=400)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16,64}$")]
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
+Index = Annotated[int, Field(ge=0, lt=10**15)]
+Encoded = Annotated[str, Field(max_length=2**20, pattern=r"^[A-Za-z0-9+/]*={0,2}$")]  # base64
+
+
+class _Part(Section):
+    """Base of the parts of a recipe: what it does not know is refused, and text is no number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class StandsOn(_Part):
+    """Say which run a recipe is for."""
+
+    name: Annotated[str, Field(max_length=400)] = Field(description="name of the run's folder, for people")
+    learn: Digest = Field(description="key of the run's boundaries")
+    generator: Digest = Field(description="fingerprint of the generator")
+    family: Annotated[str, Field(max_length=400)] = Field(description="of the generator, for people")
+    checkpoints: Annotated[dict[Name, Digest], Field(max_length=100)] = Field(
+        description="SHA-256 of the generator's file and of each scorer's"
+    )
+    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = Field(description="seed of the run")
+
+
+class Unit(_Part):
+    """Say how long a step is."""
+
+    name: Literal["sd", "raw"] = Field(description="rescoring.distance_unit of the run")
+    space: Annotated[str, Field(max_length=10)] = Field(description="space in which it is measured")
+    length: Annotated[float, Field(gt=0.0)] = Field(description="length of a step in this space")
+    scaled: bool = Field(description="whether steps shrink with truncation, editing.scale of the run")
+
+
+class CodesPicture(_Part):
+    """Hold a picture that no seed gives, such as a painted or an inverted one."""
+
+    codes: Encoded = Field(description="float32, little-endian, (L, D), as base64")
+    shape: tuple[Annotated[int, Field(ge=1, le=1000)], Annotated[int, Field(ge=1, le=100_000)]] = Field(
+        description="L and D", strict=False
+    )
+    condition: (
+        Annotated[int, Field(ge=0, lt=10**9)] | Annotated[list[Number], Field(max_length=10_000)] | None
+    ) = Field(default=None, description="class, or weights of classes (Y,)")
+    index: Index = Field(default=0, description="index of the picture, which decides its fresh noise")
+    stream: Literal["editing", "probing"] = Field(default="editing", description="stream of fresh noise")
+    noise_seed: Annotated[int, Field(ge=0, lt=SEEDS)] | None = Field(
+        default=None, description="seed of fresh noise; null for that of the run"
+    )
+    origin: Annotated[str, Field(max_length=400)] = Field(
+        default="", description="where the codes come from, for people"
+    )
+
+    def values(self) -> NDArray[np.float32]:
+        """Return the codes (L, D).
+
+        Raises:
+            ValueError: there are more or fewer than the shape says, or one is not finite.
+        """
+        content, needed = decoded(self.codes), 4 * self.shape[0] * self.shape[1]
+        if len(content) != needed:
+            raise ValueError(f"codes of shape {self.shape} have {needed} bytes; these have {len(content)}")
+        values = np.frombuffer(content, dtype="<f4").reshape(self.shape).astype(np.float32)
+        if not np.isfinite(values).all():
+            raise ValueError("the codes are not all finite numbers")
+        return values
+
+    @model_validator(mode="after")
+    def _holds_codes(self) -> CodesPicture:
+        self.values()
+        return self
+
+
+class InvertedPicture(_Part):
+    """Name a picture of a folder of inverted ones, whose noise maps or weights are too large for a recipe."""
+
+    folder: Name = Field(description="name of the folder that `ganstrata invert` wrote")
+    name: Name = Field(description="of the picture in it")
+    sha256: Digest = Field(description="SHA-256 of its file of codes")
+
+
+class RecipePicture(_Part):
+    """Say which picture is edited: one of the four."""
+
+    seed: Index | None = Field(default=None, description="a fresh picture, as --seeds draws it")
+    sample: Index | None = Field(default=None, description="a picture of the run, as --samples names it")
+    codes: CodesPicture | None = Field(default=None, description="a picture that no seed gives")
+    inverted: InvertedPicture | None = Field(default=None, description="a picture of a folder")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> RecipePicture:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"give one of seed, sample, codes and inverted (there are {' and '.join(given) or 'none'})"
+            )
+        return self
+
+
+class RecipeMove(_Part):
+    """Say how far the picture is moved along a boundary."""
+
+    along: Name = Field(description="name of the boundary")
+    by: Number = Field(description="distance, in steps of `unit`")
+    layers: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="such as 6-11, or a group; null for the boundary's own, or all"
+    )
+    keep: Annotated[tuple[Name, ...], Field(max_length=MOVES)] = Field(
+        default=(), description="boundaries whose concepts stay", strict=False
+    )
+
+
+class ExpectedPixels(_Part):
+    """Hold the picture that comes out, to hold a replay against it."""
+
+    sha256: Digest = Field(description="SHA-256 of its 8-bit values (H, W, C)")
+    shape: tuple[Index, Index, Index] = Field(description="H, W and C", strict=False)
+    png: Encoded | None = Field(
+        default=None, description="the picture itself, as a PNG in base64; null if it is large"
+    )
+
+
+class MadeWith(_Part):
+    """Say where the picture was made."""
+
+    versions: Annotated[dict[Name, Annotated[str, Field(max_length=400)]], Field(max_length=100)]
+    device: Annotated[str, Field(max_length=100)]
+    precision: Annotated[str, Field(max_length=100)]
+
+
+class Recipe(_Part):
+    """Hold all of which a run makes an edited picture again.
+
+    Attributes:
+        format: version of this description.
+        run: what the recipe stands on.
+        boundaries: SHA-256 of the normal of every boundary that is named, as it was learnt.
+        unit: of distances.
+        picture: which picture is edited.
+        truncation: factor on the distance of its codes from their mean; 1 leaves them.
+        moves: boundaries that it is moved along, all together.
+        made_with: where the picture was made.
+        pixels: what came out; None if it is not known.
+    """
+
+    format: Literal[1] = FORMAT
+    run: StandsOn
+    boundaries: Annotated[dict[Name, Digest], Field(max_length=MOVES * (MOVES + 1))]
+    unit: Unit
+    picture: RecipePicture
+    truncation: Annotated[float, Field(ge=-100.0, le=100.0)] = 1.0
+    moves: Annotated[tuple[RecipeMove, ...], Field(max_length=MOVES)] = Field(default=(), strict=False)
+    made_with: MadeWith
+    pixels: ExpectedPixels | None = None
+
+    def text(self) -> str:
+        """Return the content of the file."""
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=2) + "\n"
+
+
+def encoded(content: bytes) -> str:
+    """Return bytes as base64."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def decoded(text: str) -> bytes:
+    """Return what base64 holds.
+
+    Raises:
+        ValueError: it is not valid.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"it is not valid base64: {error}") from None
+
+
+def read_recipe(path: Path | str) -> Recipe:
+    """Read the recipe in a file.
+
+    Raises:
+        UserError: the file is missing, too large, or not well-formed.
+        ConfigError: it holds no recipe; the error lists all faults with their places.
+    """
+    file = user_path(path)
+    try:
+        content = read_bytes(file, BYTES)
+    except UserError:
+        raise UserError(
+            f"{file} has more than {BYTES >> 20} MiB, so it is no recipe; give a file that the app wrote"
+        ) from None
+    except FileNotFoundError:
+        raise UserError(f"{file}: {why_no_file(file)}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror or error}") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is no recipe: it is not UTF-8 from byte {error.start} on") from None
+    return parse_recipe(text, str(file))
+
+
+def parse_recipe(text: str, source: str = "the recipe") -> Recipe:
+    """Return the recipe in a text.
+
+    Args:
+        text: JSON.
+        source: where it comes from, for messages.
+
+    Raises:
+        UserError: it is too large, or not well-formed.
+        ConfigError: it holds no recipe; the error lists all faults with their places.
+    """
+    if len(text) > BYTES:
+        raise UserError(f"{source} has more than {BYTES >> 20} MiB, so it is no recipe")
+    try:
+        return recipe_of_data(parse_json(text), source)
+    except ValueError as error:
+        raise UserError(f"{source} is no recipe: {error}") from None
+    except RecursionError:
+        raise UserError(f"{source} is no recipe: it is nested far too deep") from None
+
+
+def recipe_of_data(data: object, source: str = "the recipe") -> Recipe:
+    """Return the recipe that plain data hold.
+
+    Args:
+        data: what JSON may hold.
+        source: where they come from, for messages.
+
+    Raises:
+        ConfigError: they are no recipe; the error lists all faults with their places.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(source, [Fault((), f"expected the keys of a recipe, got {shown(data, 60)}")])
+    copied, faults = plain(data, source)
+    _check_format(copied.get("format"), source)
+    recipe: Recipe | None = None
+    try:
+        recipe = Recipe.model_validate(copied)
+    except ValidationError as error:
+        faults += describe(error, Recipe, copied)
+    if faults or recipe is None:
+        raise ConfigError(source, list({fault.path: fault for fault in reversed(faults)}.values())[::-1])
+    return recipe
+
+
+def _check_format(value: Any, source: str) -> None:
+    """Refuse a recipe of a later version by that alone: its other faults are none in a newer ganstrata.
+
+    Raises:
+        ConfigError: it is of a later version, or does not say of which.
+    """
+    if value is None:
+        raise ConfigError(
+            source,
+            [
+                Fault(
+                    ("format",), f"is missing, so this is no recipe of ganstrata; a recipe has {FORMAT} there"
+                )
+            ],
+        )
+    if isinstance(value, int) and value > FORMAT:
+        raise ConfigError(
+            source, [Fault(("format",), f"is {shown(value)}, which a newer ganstrata wrote. {UPGRADE}")]
+        )
