@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..figures.pictures import Pixels, png, to_pixels
 from ..plugins.boundary import STYLES
-from ..runs.inversions import read_inversion
+from ..runs.inversions import check_inversion, read_inversion
 from ..runs.progress import Progress
 from ..runs.run import Run, versions
 from ..runs.session import Finished, open_finished_run
@@ -144,6 +144,8 @@ def perform(
         recipe = recipe_of_data(recipe, name)
     if writes and out is not None:
         check_free(out, INDEX, "manipulate")
+    if codes is not None:  # before plugins are loaded for it
+        check_inversion(user_path(codes), Run.open(path).record.generator.fingerprint)
     with open_finished_run(
         path, device, ("synthesize", "learn"), writes=writes and out is None, progress=progress
     ) as finished:
