@@ -74,8 +74,8 @@ def check_run(run: Run, prepared: Prepared, recipe: Recipe, source: str = "the r
         )
     if differences:
         raise MismatchError(
-            f"{source} does not belong to {run.path}: {'; '.join(differences)}. "
-            f"It was made with the run {shown(own.name)}; give that one"
+            f"{source} does not belong to the run {shown(run.path.resolve().name)}: "
+            f"{'; '.join(differences)}. It was made with the run {shown(own.name)}; give that one"
         )
 
 

@@ -69,7 +69,7 @@ def test_a_recipe_is_made_again_and_says_whether_it_is_the_same(invoke, copied: 
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     lines = result.stdout.splitlines()
-    assert lines[0] == "seen/red, layers 6-7: moved by +1.50 standard deviations of w"
+    assert lines[0] == "seen/red|seen/left, layers 6-7: moved by +1.50 standard deviations of w"
     assert lines[1] == "seen/left, all layers (0-7): moved by -1.00 standard deviations of w"
     assert lines[2] == "The picture has the same pixels as when the recipe was made."
     assert lines[3].startswith(f"In {tmp_path / 'out'}: picture.png, before.png, recipe.json, scores.csv")
