@@ -83,6 +83,11 @@ def serve(workspace: Workspace, listener: socket.socket, address: Address, ready
         address: where it is bound.
         ready: called once pages can be loaded.
     """
+    server_of(workspace, address, ready).run(sockets=[listener])
+
+
+def server_of(workspace: Workspace, address: Address, ready: Callable[[], None]) -> Server:
+    """Return the server of a workspace; see `serve`."""
     site = Site(workspace, HANDLERS, address.access)
     config = uvicorn.Config(
         site.app(),
@@ -95,8 +100,7 @@ def serve(workspace: Workspace, listener: socket.socket, address: Address, ready
         server_header=False,
         proxy_headers=False,
     )
-    server = Server(config, ready)
-    server.run(sockets=[listener])
+    return Server(config, ready)
 
 
 class Server(uvicorn.Server):

@@ -10,8 +10,8 @@ const SCALES = [1, 2, 3, 5, 10, 20, 50]; // sd at the end of a bar
  *
  * @param {object} run what `readRun` returns.
  * @param {(concept: object) => void} wanted called with a concept whose name was pressed.
- * @returns {{element: HTMLElement, show: (changes: (number | null)[] | null, moved: Set<number>, settled: boolean) => void}}
- *   `show` takes the changes of all concepts in sd, the columns that the edit moves, and whether nothing is being
+ * @returns {{element: HTMLElement, wait: () => void, show: (changes: (number | null)[] | null, moved: Set<number>, settled: boolean) => void}}
+ *   `wait` says that what is shown is of an earlier edit; `show` takes the changes of all concepts in sd, the columns that the edit moves, and whether nothing is being
  *   dragged: rows change their places only then.
  */
 export function createEffects(run, wanted) {
@@ -19,6 +19,13 @@ export function createEffects(run, wanted) {
   const summary = h("p", { class: "summary" });
   const body = h("tbody");
   const scale = h("th", { scope: "col", class: "scale" });
+  const table = h(
+    "table",
+    { class: "effects" },
+    h("caption", { class: "unseen" }, "Change of each score since before the edit, in standard deviations of the run's samples"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Concept"), scale, h("th", { scope: "col", class: "n" }, "sd"))),
+    body,
+  );
   const rows = run.concepts.map((concept) => createRow(concept, wanted));
   body.append(...rows.map(({ element }) => element));
   let last = [null, new Set()];
@@ -45,6 +52,7 @@ export function createEffects(run, wanted) {
     const end = SCALES.find((one) => one >= largest) ?? largest;
     scale.textContent = `±${end} sd`;
     rows.forEach((row, column) => row.show(changes?.[column], end, moved.has(column)));
+    table.setAttribute("aria-busy", "false");
     if (!settled) return;
     arrange(changes, moved);
     const words = summarise(changes, moved);
@@ -61,14 +69,9 @@ export function createEffects(run, wanted) {
       { class: "panel-effects", "aria-labelledby": id },
       h("div", { class: "title" }, h("h2", { id }, "What changes"), sorting),
       summary,
-      h(
-        "table",
-        { class: "effects" },
-        h("caption", { class: "unseen" }, "Change of each score since before the edit, in standard deviations of the run's samples"),
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Concept"), scale, h("th", { scope: "col", class: "n" }, "sd"))),
-        body,
-      ),
+      table,
     ),
+    wait: () => table.setAttribute("aria-busy", "true"),
     show,
   };
 }

@@ -9,6 +9,7 @@ import { createStage } from "./stage.js";
 import { editOf, withRow } from "./state.js";
 import { h, signed, toast } from "./widgets.js";
 
+const NOTHING = [null, new Set()];
 let parts = null; // what is on the page; made when the view is first entered
 
 /** The view, as `registerView` of main.js takes it. */
@@ -50,6 +51,7 @@ function build(app) {
   let kept = null; // the picture before the edit, {key, answer}
   let scored = ""; // the edit whose scores were asked for last
   let scoring = false;
+  let last = NOTHING; // what the bars show
   let idle = true;
   let stop = () => {};
 
@@ -68,6 +70,7 @@ function build(app) {
 
   function ask({ input = 0, moving = "" } = {}) {
     const { edit, moving: index } = editOf(state.now, moving);
+    effects.wait();
     frames.send({ edit, moving: dragging ? index : null, final: !dragging }, input);
   }
 
@@ -82,30 +85,34 @@ function build(app) {
   async function score() {
     const { edit } = editOf(state.now);
     const key = JSON.stringify(edit);
-    if (scoring || !idle || key === scored) return;
+    if (scoring || !idle) return;
+    if (key === scored) return effects.show(...last, !dragging);
     scoring = true;
     scored = key;
     try {
       const { scores, base } = await link.ask("scores", { edit });
-      if (state.now.picture === edit.picture || JSON.stringify(state.now.picture) === JSON.stringify(edit.picture)) show(scores, base);
+      last = [changes(scores, base), new Set(edit.moves.map(({ along }) => run.sliderOf(along)?.column))];
     } catch (error) {
-      scored = "";
-      if (error instanceof Refused) effects.show(null, new Set(), true);
-      return;
+      if (!(error instanceof Refused)) {
+        scored = ""; // so that it is asked again with the next frame
+        return;
+      }
+      last = NOTHING;
     } finally {
       scoring = false;
     }
-    if (edit.moves.length) before().catch(() => {}); // at hand when somebody holds B
+    effects.show(...last, !dragging);
+    if (JSON.stringify(editOf(state.now).edit) !== key) effects.wait();
+    else if (edit.moves.length) before().catch(() => {}); // at hand when somebody holds B
     score();
   }
 
-  function show(scores, base) {
-    const moved = new Set(editOf(state.now).edit.moves.map((move) => run.sliderOf(move.along)?.column));
-    const changes = run.concepts.map(({ unit }, column) => {
+  /** Return by how much each score changed, in its unit; null where it has no unit or is none. */
+  function changes(scores, base) {
+    return run.concepts.map(({ unit }, column) => {
       if (scores[column] === null || base[column] === null || !unit) return null;
       return (scores[column] - base[column]) / unit;
     });
-    effects.show(changes, moved, !dragging);
   }
 
   function caption({ picture, moves: list, truncation }) {
@@ -141,7 +148,7 @@ function build(app) {
     element: h("div", { class: "explore" }, h("div", { class: "look" }, stage.element, samples.element), moves.element, effects.element),
     enter() {
       stop = state.subscribe(follow);
-      effects.show(null, new Set(), true);
+      effects.show(...last, true);
       moves.show(state.now);
       samples.show(state.now.picture);
       resume();

@@ -25,6 +25,7 @@ export function createStage({ before } = {}) {
   const caption = h("p", { class: "caption" });
   const button = before && h("button", { type: "button", "aria-pressed": "false", title: "Show the picture before the edit (hold B)" }, icon("eye"), "Before");
   const tools = h("div", { class: "tools" }, button ?? null);
+  const element = h("div", { class: "stage" }, h("div", { class: "room" }, frame), h("div", { class: "below" }, caption, tools));
   let slow = 0;
   let shown = false; // whether the picture before is wanted: it may take a moment to come
 
@@ -57,7 +58,7 @@ export function createStage({ before } = {}) {
   button?.addEventListener("click", () => hold(!shown));
 
   return {
-    element: h("div", { class: "stage" }, h("div", { class: "room" }, frame), h("div", { class: "below" }, caption, tools)),
+    element,
     tools,
     hold,
     async draw({ blob }) {
@@ -66,6 +67,7 @@ export function createStage({ before } = {}) {
     },
     wait(on) {
       clearTimeout(slow);
+      element.setAttribute("aria-busy", String(on));
       if (on) slow = setTimeout(() => (waiting.hidden = false), SLOW);
       else waiting.hidden = true;
     },

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from conftest import _on_path
+from ganstrata.app.workspace import Workspace
+from ganstrata.core.runs.run import Run
 from in_browser import Chromium, Tabs, why_not
 from in_browser import chromium as started
+from served_app import ServedApp, served
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +30,20 @@ def tabs(chromium: Chromium) -> Iterator[Tabs]:
     visitor = chromium.tabs()
     yield visitor
     chromium.do(visitor.close)
+
+
+@pytest.fixture(scope="session")
+def opened(chromium: Chromium, site: Path, finished: Run) -> Workspace:
+    """Return the small run, opened for the app; not where there is no browser to look at it."""
+    with _on_path(site):
+        return Workspace.open(Path(finished.path))
+
+
+@pytest.fixture
+def app(opened: Workspace) -> Iterator[ServedApp]:
+    """Return the app of the small run, served for one test."""
+    with served(opened) as serving:
+        yield serving
 
 
 @pytest.hookimpl(tryfirst=True)
