@@ -70,7 +70,7 @@ def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
         where, layers = best_set(effects, i)
         row = list(effects.sets).index(where)
         mean, low, high = (
-            _plain(values[i, row, 0, effects.own[i]] / _unit(effects, i))
+            plain(values[i, row, 0, effects.own[i]] / _unit(effects, i))
             for values in (effects.mean, effects.low, effects.high)
         )
         moved = own_layers(boundary, layers)
@@ -89,7 +89,7 @@ def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
                 "effect_low": low,
                 "effect_high": high,
                 "verified": bool(effects.factors[i]),
-                "q": _plain(effects.q[i, row, 0, effects.own[i]]) if effects.has_null else None,
+                "q": plain(effects.q[i, row, 0, effects.own[i]]) if effects.has_null else None,
             }
         )
     return sorted(described, key=lambda slider: not slider["verified"])
@@ -113,5 +113,6 @@ def _unit(effects: Effects, i: int) -> float:
     return float(concept_units(effects.concepts)[effects.own[i]])
 
 
-def _plain(value: Any) -> float | None:
+def plain(value: Any) -> float | None:
+    """Return a number as JSON can hold it: None where it is not finite."""
     return float(value) if np.isfinite(value) else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from ..core.errors import UserError
-from . import annotate, explore, paint, photograph, session_handlers, study
+from . import annotate, comparing, directions, explore, paint, photograph, places, session_handlers, study
 from .handlers import Handlers
 from .security import Access
 from .web import Site
@@ -24,6 +24,9 @@ HANDLERS: Handlers = {
     **annotate.HANDLERS,
     **study.HANDLERS,
     **photograph.HANDLERS,
+    **directions.HANDLERS,
+    **comparing.HANDLERS,
+    **places.HANDLERS,
 }
 MESSAGE_BYTES = 4 << 20
 CONNECTIONS = 64

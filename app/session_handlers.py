@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from .description import described
+from .directions import names_of
 from .handlers import FRAME, Answer, Handler, Handlers, Nothing, Request
 from .sessions import MOST_KEPT, Session
 from .web import MOST_UPLOAD
@@ -25,8 +26,11 @@ def hello(workspace: Workspace, session: Session, request: Nothing, answer: Answ
         session.memory["begun"] = True
         for one in workspace.begun:
             session.keep(one.name, one.source, one.beside, **one.facts)
+    facts = described(workspace)
+    for slider in facts["sliders"]:
+        slider["words"] = names_of(session).get(slider["along"], slider["words"])
     return {
-        **described(workspace),
+        **facts,
         "session": session.id,
         "kept": [{"kept": key, "name": kept.name, **kept.facts} for key, kept in session.kept.items()],
         "limits": {"upload": MOST_UPLOAD, "kept": MOST_KEPT},

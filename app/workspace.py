@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.editing.directions import find_boundaries
+from ..core.leaderboard.stored import StoredBoard, read_board
 from ..core.pipeline.results import Results, open_run
 from ..core.plugins.boundary import Boundaries
+from ..core.plugins.compatibility import check_fits
 from ..core.rescoring.results import Effects
 from ..core.runs.prepare import Prepared
 from ..core.runs.progress import Progress
@@ -55,6 +57,7 @@ class Workspace:
         memory: what the handlers of a view keep for all tabs, by the name of the view.
         begun: inverted pictures that every tab begins with.
         remarks: sentences on what was left out.
+        board: learners of the leaderboard, if the command names one.
     """
 
     run: Results
@@ -66,6 +69,7 @@ class Workspace:
     memory: dict[str, Any] = field(default_factory=dict)
     begun: tuple[Kept, ...] = ()
     remarks: tuple[str, ...] = ()
+    board: StoredBoard | None = None
 
     @staticmethod
     def open(path: Path, device: str | None = None, folders: Folders | None = None) -> Workspace:
@@ -94,4 +98,20 @@ class Workspace:
                 folders,
                 begun=begun,
                 remarks=remarks,
+                board=_board(folders.leaderboard, finished.engine.prepared),
             )
+
+
+def _board(folder: Path | None, prepared: Prepared) -> StoredBoard | None:
+    """Read the leaderboard that the command names, whose directions must fit the generator.
+
+    Raises:
+        GanstrataError: there is none, or it is damaged, or of another generator.
+    """
+    if folder is None:
+        return None
+    board = read_board(folder)
+    for learner in board.learners:
+        for boundary in learner.boundaries:
+            check_fits(boundary, prepared.generator)
+    return board

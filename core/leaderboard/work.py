@@ -111,7 +111,7 @@ class Work:
         """Return name and key of what is kept of a learner."""
         used = Used.model_validate({"use": entry.use, "with": options_of(entry)})
         key = digest([moves_key, plugin_record("boundary", used, learner).model_dump()])
-        return f"learner-{digest(entry.label)[:12]}", key
+        return learner_file(entry.label), key
 
     def drawn(self) -> Drawn:
         """Return the samples."""
@@ -164,7 +164,7 @@ class Work:
         stored = self.store.get(name, key)
         if stored is not None:
             self.progress.say(f"{entry.label}: read from an earlier call")
-            return _from_store(stored.arrays, stored.facts)
+            return learner_from_store(stored.arrays, stored.facts)
         scored, seed = self.scored, self.config.synthesis.seed
         found = learned(learner, scored.generator, shared, seed, scored.precision)
         directions = [Direction(boundary.normal, boundary.layers) for boundary in found.boundaries]
@@ -221,7 +221,12 @@ def _to_store(found: Learned, change: Moved) -> tuple[dict[str, NDArray[Any]], d
     return arrays, facts
 
 
-def _from_store(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> tuple[Learned, Moved]:
+def learner_file(label: str) -> str:
+    """Return the name under which a learner is kept."""
+    return f"learner-{digest(label)[:12]}"
+
+
+def learner_from_store(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> tuple[Learned, Moved]:
     """Return a learner from its arrays and facts."""
     boundaries = Boundaries(
         Boundary(

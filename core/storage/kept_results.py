@@ -33,15 +33,19 @@ class Store:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
-    def get(self, name: str, key: str) -> Stored | None:
-        """Return a result, or None if it is missing, damaged, or was computed from something else."""
+    def get(self, name: str, key: str | None) -> Stored | None:
+        """Return a result, or None if it is missing, damaged, or was computed from something else.
+
+        Without a key it may be of anything, and who reads it has to see by other means that it is what it
+        should be.
+        """
         if self.folder is None:
             return None
         try:
             index = read_sealed(read_bytes(self.folder / f"{name}.json"))
             with open_file(self.folder / f"{name}.safetensors") as file:
                 content = file.read()
-            if index["key"] != key or index["sha256"] != hashlib.sha256(content).hexdigest():
+            if key not in (None, index["key"]) or index["sha256"] != hashlib.sha256(content).hexdigest():
                 return None
             return Stored(load(content), index["facts"])
         except (OSError, ValueError, LookupError, UserError):
