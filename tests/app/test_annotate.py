@@ -70,15 +70,15 @@ def test_pictures_to_paint_on_are_samples_of_the_generator(ask: Ask, planted: Wo
 
 def test_an_extractor_learns_from_masks_and_paints(ask: Ask, planted: Workspace, session: Session):
     assert ask("segmenters")[0]["readers"] == []
-    answer, _ = ask("train", classes=NAMED, masks=painted([0, 1, 2, 3], planted))
-    assert (answer["by"], answer["masks"]) == ("own 1", 4)
+    answer, _ = ask("train", classes=NAMED, masks=painted(list(range(12)), planted))
+    assert (answer["by"], answer["masks"]) == ("own 1", 12)
     (one,) = ask("segmenters")[0]["readers"]
     assert (one["by"], one["ready"], one["words"]) == ("own 1", True, answer["words"])
     # It is right where nothing was painted, and on other pictures; both are seen at once.
-    legend, sent = ask("drawn", samples=[0, 9], by="own 1")
+    legend, sent = ask("drawn", samples=[0, 20], by="own 1")
     assert [entry["name"] for entry in legend["classes"]] == list(CLASSES)
     labels = {h["labels"]: np.asarray(p) for h, p in map(received, sent) if "labels" in h}
-    for sample in (0, 9):
+    for sample in (0, 20):
         assert (labels[sample] == truth(sample, planted.prepared.seed)).mean() > 0.75
     edit = {"picture": {"seed": 1}}
     _, (message,) = ask("segment", edit=edit, by="own 1")
