@@ -101,9 +101,9 @@ def drawn(workspace: Workspace, session: Session, request: Drawn, answer: Answer
     for sample in request.samples:
         rendering = draw_samples(samples, [sample], Stream.TRAINING).rendering
         picture = _pixels(workspace, rendering.pictures)
-        send_picture(answer, reduced(picture, request.size), lossless=True, sample=sample)
+        send_picture(answer, reduced(picture, request.size), lossless=True, of="picture", sample=sample)
         if reader is not None:
-            legend = send_labels(answer, reader, rendering, labels=sample)
+            legend = send_labels(answer, reader, rendering, sample=sample)
         answer.breathe()
     card = workspace.prepared.generator.card
     return {"width": card.width, "height": card.height, **legend}

@@ -31,7 +31,7 @@ from ..core.strata.search_defaults import STEPS
 from ..core.strata.truncation import start_of_codes
 from .compute import Pace, Stopped
 from .handlers import JOB, SCORES, THUMBNAIL, Answer, Edit, Handler, Handlers, Index, Nothing, Request
-from .pictures import live_picture, parts_of, pixels_of, send_picture
+from .pictures import live_picture, parts_of, pixels_of, rendered, send_picture
 from .segmenting import NONE_HERE, Reader, learn, reader_of, readers
 from .sessions import Session
 from .strokes import EncodedMask, read_strokes
@@ -44,10 +44,10 @@ Steps = Annotated[int, Field(ge=1, le=500)]
 
 
 class Segment(Request):
-    """Ask for the segmentation of an edit."""
+    """Ask for the picture of an edit, and for its segmentation if `by` says by what."""
 
     edit: Edit
-    by: By
+    by: By | None = None
 
 
 class Paint(Request):
@@ -185,10 +185,19 @@ def segmenters(workspace: Workspace, session: Session, request: Nothing, answer:
 
 @torch.no_grad()
 def segment(workspace: Workspace, session: Session, request: Segment, answer: Answer) -> dict[str, Any]:
-    """Send the labels of an edit as a PNG with a palette, and return its legend."""
+    """Send the picture of an edit and its labels, a PNG with a palette, and return their legend."""
+    if request.by is None:
+        send_picture(
+            answer,
+            pixels_of(workspace, rendered(workspace, session, request.edit)),
+            lossless=True,
+            of="picture",
+        )
+        return {}
     reader = reader_of(workspace, session, request.by)
     canvas = canvas_of(workspace, session, request.edit, reader)
     rendering = canvas.renderer.render(canvas.codes)
+    send_picture(answer, pixels_of(workspace, rendering), lossless=True, of="picture")
     return send_labels(answer, reader, rendering)
 
 
@@ -197,7 +206,7 @@ def send_labels(answer: Answer, reader: Reader, rendering: Rendering, **facts: A
     size = reader.measure(rendering)
     labels = reader.predictor.labels(rendering, size)[0].cpu().numpy()
     legend = Legend.of(reader.predictor.classes)
-    answer.picture(label_png(labels, legend), "image/png", (size[1], size[0]), **facts)
+    answer.picture(label_png(labels, legend), "image/png", (size[1], size[0]), of="labels", **facts)
     return {"classes": legend_data(legend, labels), "width": size[1], "height": size[0]}
 
 

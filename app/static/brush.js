@@ -5,21 +5,24 @@
  * `area` and `tools` where it likes.
  */
 
-import { UNPAINTED, blank, encode, fill, labelsOf, line, same } from "./masks.js";
+import { UNPAINTED, blank, encode, fill, line, same, sharesOf } from "./masks.js";
 import { field, h, iconButton, newId, slider } from "./widgets.js";
 
 const MOST_STEPS = 30; // of undo; a step holds a mask
 const STROKE_ALPHA = 200; // of 255
-const LABEL_ALPHA = 90;
-const TOOLS = [["brush", "Brush", "D"], ["erase", "Eraser", "E"], ["fill", "Fill", "F"]];
+const LABEL_OPACITY = 35; // of 100, at first
+const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8];
+const TOOLS = [["brush", "Brush", "D"], ["erase", "Eraser", "E"], ["fill", "Fill", "F"], ["pick", "Pick", "P"]];
 
 /** The keys of the canvas, for the help of a view. */
 export const BRUSH_KEYS = [
   ["Arrow keys", "On the canvas: move the brush by a pixel; with Shift by eight"],
   ["Space", "Put the brush down, or lift it; with Fill: fill"],
-  ["D, E, F", "Brush, eraser, fill"],
+  ["D, E, F, P", "Brush, eraser, fill, pick the class at the brush"],
+  ["Shift and click", "A straight line from where the last stroke ended"],
   ["[ and ]", "Smaller or larger brush"],
-  ["1 to 9", "Choose one of the first classes"],
+  ["1 to 9", "Choose one of the first classes; a second digit follows quickly: 1 2 is the twelfth"],
+  ["+ and -", "Zoom"],
   ["Ctrl+Z", "On the canvas: take a stroke back"],
 ];
 
@@ -29,16 +32,20 @@ export const BRUSH_KEYS = [
  * @param {object} given
  * @param {{name: string, colour: string}[]} given.classes colours as "#rrggbb".
  * @param {() => void} [given.onChange] called after each stroke, undo, redo and clear.
- * @returns {object} `area` and `tools` for the page; `show(picture, labels)` begins with a picture (an ImageBitmap or
- *   canvas; the strokes are kept if it has the same size) and the labels found in it (or null); `mask`, the strokes;
- *   `setMask(mask)`; `isEmpty`; `encoded()`, the strokes for the server; `clear()`; `undo()`; `redo()`; `shares`,
- *   which part of the pictures each class has, set with `setShares(numbers)`.
+ * @param {number} [given.first] number of the class that is chosen at first.
+ * @returns {object} `area` and `tools` for the page; `show(picture, labels, size)` begins with a picture (an
+ *   ImageBitmap or canvas), the labels found in it (or null) and the size of a mask, if it is not that of the picture;
+ *   the strokes are kept if it is the same as before; `draw(picture)` changes the picture alone; `mask`, the strokes;
+ *   `start(mask)` begins anew with some; `setMask(mask)`; `isEmpty`; `encoded()`, the strokes for the server;
+ *   `clear()`; `undo()`; `redo()`; `bare(on)` hides all that lies over the picture; `summary`, what is painted, in
+ *   words; `chosen`, the class; `setShares(numbers)`, which part of the picture each class has.
  */
-export function createBrush({ classes, onChange = () => {} }) {
+export function createBrush({ classes, onChange = () => {}, first = 0 }) {
   const under = h("canvas", { width: 1, height: 1 });
   const over = h("canvas", { width: 1, height: 1 });
   const ring = h("div", { class: "ring", hidden: true, "aria-hidden": "true" });
   const reading = h("p", { class: "hint", role: "status" });
+  const painted = h("p", { class: "hint" });
   const hint = h("p", { class: "unseen", id: newId("hint") }, "Arrow keys move the brush, Space puts it down or lifts it.");
   const area = h(
     "div",
@@ -52,9 +59,13 @@ export function createBrush({ classes, onChange = () => {} }) {
   let past = [];
   let future = [];
   let tool = "brush";
-  let chosen = 0;
+  let chosen = Math.min(first, classes.length - 1);
+  let opacity = LABEL_OPACITY;
+  let zoom = 0;
+  let typed = { text: "", time: 0 }; // digits of a class
   let diameter = 5;
   let at = { x: 0, y: 0 };
+  let last = at; // where the last stroke ended
   let held = null; // the mask before the stroke under way
   let penDown = false; // of the keyboard
 
@@ -63,7 +74,7 @@ export function createBrush({ classes, onChange = () => {} }) {
     for (let place = 0; place < mask.length; place += 1) {
       const painted = mask[place] !== UNPAINTED;
       const colour = colours[painted ? mask[place] : labels?.[place]];
-      if (colour) image.data.set([...colour, painted ? STROKE_ALPHA : LABEL_ALPHA], 4 * place);
+      if (colour) image.data.set([...colour, painted ? STROKE_ALPHA : 2.55 * opacity], 4 * place);
     }
     over.getContext("2d").putImageData(image, 0, 0);
   }
@@ -81,10 +92,20 @@ export function createBrush({ classes, onChange = () => {} }) {
   const value = () => (tool === "erase" ? UNPAINTED : chosen);
 
   function begin() {
+    if (tool === "pick") return pick();
     held = mask.slice();
     if (tool === "fill") fill(mask, labels, size, at, value());
     else line(mask, size, at, at, diameter, value());
     redraw();
+  }
+
+  /** Choose the class at the brush: what is painted there, or was found there. */
+  function pick() {
+    const place = at.y * size.width + at.x;
+    const found = mask[place] !== UNPAINTED ? mask[place] : labels?.[place];
+    if (classes[found] === undefined) return;
+    setTool("brush");
+    choose(found);
   }
 
   function moveTo(next) {
@@ -95,6 +116,7 @@ export function createBrush({ classes, onChange = () => {} }) {
 
   function end() {
     const before = held;
+    last = at;
     held = null;
     penDown = false;
     if (before && !same(before, mask)) remember(before);
@@ -111,6 +133,7 @@ export function createBrush({ classes, onChange = () => {} }) {
     undoButton.disabled = past.length === 0;
     redoButton.disabled = future.length === 0;
     clearButton.disabled = api.isEmpty;
+    painted.textContent = api.summary;
     onChange();
   }
 
@@ -135,6 +158,10 @@ export function createBrush({ classes, onChange = () => {} }) {
     area.setPointerCapture(event.pointerId);
     moveTo(pixel(event));
     begin();
+    if (held && event.shiftKey && tool !== "fill") {
+      line(mask, size, last, at, diameter, value());
+      redraw();
+    }
   });
   area.addEventListener("pointermove", (event) => {
     // Between two frames a pen moves several times; each place counts.
@@ -166,22 +193,31 @@ export function createBrush({ classes, onChange = () => {} }) {
     if (steps) {
       const clamp = (place, count) => Math.min(count - 1, Math.max(0, place));
       moveTo({ x: clamp(at.x + steps[0], size.width), y: clamp(at.y + steps[1], size.height) });
+      ring.scrollIntoView({ block: "nearest", inline: "nearest" });
       if (held) redraw();
       return true;
     }
     if (name === " " || name === "Enter") {
       if (penDown) return end(), true;
+      const before = tool;
       begin();
-      if (tool === "fill") end();
-      else penDown = true;
+      if (before === "fill") end();
+      if (before === "pick") return true;
+      penDown = before !== "fill";
       reading.textContent = penDown ? "The brush is down." : "Filled.";
       return true;
     }
     const known = TOOLS.find(([, , letter]) => letter.toLowerCase() === name.toLowerCase());
     if (known) return setTool(known[0]), true;
     if (name === "[" || name === "]") return setDiameter(diameter + (name === "]" ? 1 : -1)), true;
-    if (/^[1-9]$/.test(name) && Number(name) <= classes.length) return choose(Number(name) - 1), true;
-    return false;
+    if (name === "+" || name === "-") return setZoom(zoom + (name === "+" ? 1 : -1)), true;
+    if (!/^[0-9]$/.test(name)) return false;
+    const now = performance.now();
+    const text = now - typed.time < 900 ? typed.text + name : name;
+    const number = Number(text) <= classes.length ? Number(text) : Number(name);
+    typed = { text: String(number), time: now };
+    if (number >= 1 && number <= classes.length) choose(number - 1);
+    return true;
   }
 
   /* ---- tools ---- */
@@ -207,6 +243,16 @@ export function createBrush({ classes, onChange = () => {} }) {
     onInput: (number) => setDiameter(number),
     onChange: () => {},
   });
+  const faint = slider({
+    label: "Opacity of the labels", low: 0, high: 100, step: 5, origin: 0,
+    inWords: (number) => `${number} percent`,
+    onInput: (number) => ((opacity = number), redraw()),
+    onChange: () => {},
+  });
+  faint.show(opacity);
+  const nearer = h("button", { type: "button", class: "icon", "aria-label": "Zoom in", title: "Zoom in (+)", onclick: () => setZoom(zoom + 1) }, "+");
+  const farther = h("button", { type: "button", class: "icon", "aria-label": "Zoom out", title: "Zoom out (−)", onclick: () => setZoom(zoom - 1), disabled: true }, "−");
+  const scale = h("output", {}, "1 ×");
   const undoButton = iconButton("undo", "Take a stroke back", () => api.undo(), { disabled: true });
   const redoButton = iconButton("redo", "Paint it again", () => api.redo(), { disabled: true });
   const clearButton = h("button", { type: "button", class: "quiet", disabled: true, onclick: () => api.clear() }, "Clear");
@@ -217,8 +263,11 @@ export function createBrush({ classes, onChange = () => {} }) {
       h("fieldset", { class: "modes" }, h("legend", { class: "unseen" }, "Tool"), ...TOOLS.map(([, words], index) => h("label", {}, toolInputs[index], h("span", {}, words)))),
       undoButton, redoButton, clearButton),
     field("Width", width.element),
+    field("Labels", faint.element),
+    h("div", { class: "row" }, h("span", { class: "hint" }, "Zoom"), farther, scale, nearer),
     palette,
     reading,
+    painted,
   );
 
   function setTool(name) {
@@ -231,6 +280,15 @@ export function createBrush({ classes, onChange = () => {} }) {
     diameter = Math.min(40, Math.max(1, number));
     width.show(diameter);
     showRing();
+  }
+
+  function setZoom(step) {
+    zoom = Math.min(ZOOMS.length - 1, Math.max(0, step));
+    area.style.setProperty("--zoom", ZOOMS[zoom]);
+    scale.textContent = `${ZOOMS[zoom]} ×`;
+    farther.disabled = zoom === 0;
+    nearer.disabled = zoom === ZOOMS.length - 1;
+    if (zoom) ring.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   function choose(index) {
@@ -251,8 +309,15 @@ export function createBrush({ classes, onChange = () => {} }) {
     get size() {
       return size;
     },
-    show(picture, found = null) {
-      const { width: wide, height: high } = picture;
+    get chosen() {
+      return chosen;
+    },
+    get summary() {
+      const parts = sharesOf(mask, classes.length).map((share, index) => [share, classes[index].name]);
+      const words = parts.filter(([share]) => share > 0).map(([share, name]) => `${name} ${share < 0.001 ? "below 0.1" : (100 * share).toFixed(1)} %`);
+      return words.length ? `Painted: ${words.join(", ")}` : "Nothing is painted yet.";
+    },
+    show(picture, found = null, { width: wide, height: high } = picture) {
       if (wide !== size.width || high !== size.height) {
         size = { width: wide, height: high };
         mask = blank(wide, high);
@@ -260,18 +325,31 @@ export function createBrush({ classes, onChange = () => {} }) {
         future = [];
         at = { x: wide >> 1, y: high >> 1 };
         setDiameter(Math.max(2, Math.round(wide / 14)));
-        for (const canvas of [under, over]) Object.assign(canvas, size);
+        Object.assign(over, size);
       }
       area.style.setProperty("--ratio", wide / high);
-      under.getContext("2d").drawImage(picture, 0, 0);
+      api.draw(picture);
       labels = found;
       ring.hidden = document.activeElement !== area;
       changed();
     },
-    setMask(next) {
-      remember(mask);
+    draw(picture) {
+      if (under.width !== picture.width || under.height !== picture.height) Object.assign(under, { width: picture.width, height: picture.height });
+      under.getContext("2d").drawImage(picture, 0, 0);
+    },
+    start(next) {
       mask = next.slice();
+      past = [];
+      future = [];
       changed();
+    },
+    setMask(next) {
+      const before = mask;
+      mask = next.slice();
+      remember(before);
+    },
+    bare(on) {
+      over.hidden = on;
     },
     setShares(numbers) {
       numbers.forEach((number, index) => (shares[index].textContent = number >= 0.0005 ? `${(100 * number).toFixed(1)} %` : ""));
@@ -286,7 +364,6 @@ export function createBrush({ classes, onChange = () => {} }) {
     undo: () => step(past, future),
     redo: () => step(future, past),
   };
+  choose(chosen);
   return api;
 }
-
-export { labelsOf };

@@ -61,6 +61,7 @@ def painted(samples: list[int], planted: Workspace) -> list[dict[str, Any]]:
 def test_pictures_to_paint_on_are_samples_of_the_generator(ask: Ask, planted: Workspace):
     answer, sent = ask("drawn", samples=[2, 5])
     assert answer == {"width": 8, "height": 8}
+    assert {received(message)[0]["of"] for message in sent} == {"picture"}
     pictures = {header["sample"]: np.asarray(picture) for header, picture in map(received, sent)}
     assert list(pictures) == [2, 5]
     drawn = draw_samples(planted_samples(seed=planted.prepared.seed), [5], Stream.TRAINING).rendering.images
@@ -77,11 +78,11 @@ def test_an_extractor_learns_from_masks_and_paints(ask: Ask, planted: Workspace,
     # It is right where nothing was painted, and on other pictures; both are seen at once.
     legend, sent = ask("drawn", samples=[0, 20], by="own 1")
     assert [entry["name"] for entry in legend["classes"]] == list(CLASSES)
-    labels = {h["labels"]: np.asarray(p) for h, p in map(received, sent) if "labels" in h}
+    labels = {h["sample"]: np.asarray(p) for h, p in map(received, sent) if h["of"] == "labels"}
     for sample in (0, 20):
         assert (labels[sample] == truth(sample, planted.prepared.seed)).mean() > 0.75
     edit = {"picture": {"seed": 1}}
-    _, (message,) = ask("segment", edit=edit, by="own 1")
+    _, (_, message) = ask("segment", edit=edit, by="own 1")
     found = np.asarray(received(message)[1])
     strokes = blank()
     strokes[2:6, 2:6] = (int(found[4, 4]) + 1) % 3

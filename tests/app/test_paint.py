@@ -68,8 +68,9 @@ def learnt(ask: Ask) -> str:
 
 def labels(ask: Ask, edit: dict[str, Any], by: str) -> tuple[dict[str, Any], np.ndarray]:
     """Legend, and the class of each pixel as the page reads it off the colours."""
-    answer, (message,) = ask("segment", edit=edit, by=by)
+    answer, (shown, message) = ask("segment", edit=edit, by=by)
     header, picture = received(message)
+    assert [received(shown)[0]["of"], header["of"]] == ["picture", "labels"]
     assert picture.mode == "P"
     assert (header["width"], header["height"]) == (answer["width"], answer["height"]) == picture.size
     colours = [tuple(bytes.fromhex(one["colour"][1:])) for one in answer["classes"]]
@@ -109,6 +110,15 @@ def test_a_job_that_is_stopped_leaves_no_half_an_extractor(ask: Ask, workspace: 
     assert "segmenting" not in workspace.memory
     answer, _ = ask("segmenters")
     assert not answer["readers"][0]["ready"]
+
+
+def test_the_picture_comes_with_its_labels_or_alone(ask: Ask):
+    _, (frame,) = ask("frame", edit=MOVED, final=True)
+    _, (alone,) = ask("segment", edit=MOVED)
+    _, (beside, _) = ask("segment", edit=MOVED, by="scorer regions")
+    pictures = [np.asarray(received(message)[1]) for message in (frame, alone, beside)]
+    assert (pictures[0] == pictures[1]).all()
+    assert np.abs(pictures[0].astype(int) - pictures[2]).max() <= 1
 
 
 def test_labels_are_those_of_the_moved_picture(ask: Ask, workspace: Workspace):

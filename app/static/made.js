@@ -1,0 +1,54 @@
+/** The pictures that were made in this tab, as a row of buttons: a click chooses one. */
+
+import { decode } from "./link.js";
+import { samePicture } from "./run.js";
+import { h, roving } from "./widgets.js";
+
+const SIZE = 128; // px
+
+/**
+ * Make the row.
+ *
+ * @param {object} app what main.js gives each view.
+ * @param {(ref: object) => void} onChoose told which picture was chosen.
+ * @returns {{element: HTMLElement, show: (chosen: object) => Promise<void>}} `show(ref)` draws what there is.
+ */
+export function createMade({ link, kept, report }, onChoose) {
+  const row = h("div", { class: "grid made", role: "group", "aria-label": "Pictures made here" });
+  const settle = roving(row, "button");
+  const drawn = new Map(); // id -> canvas
+
+  async function show(chosen) {
+    const all = kept();
+    row.replaceChildren(
+      ...all.map((one) => {
+        const ref = { kept: one.kept };
+        const words = one.words ? `${one.name}: ${one.words}` : one.name;
+        if (!drawn.has(one.kept)) drawn.set(one.kept, h("canvas", { width: SIZE, height: SIZE, "aria-hidden": "true" }));
+        return h(
+          "button",
+          { type: "button", "aria-label": words, title: words, "aria-pressed": String(samePicture(ref, chosen)), onclick: () => onChoose(ref) },
+          drawn.get(one.kept),
+        );
+      }),
+    );
+    settle();
+    const missing = all.filter((one) => !drawn.get(one.kept).dataset.drawn);
+    if (!missing.length) return;
+    try {
+      await link.ask("grid", { refs: missing.map((one) => ({ kept: one.kept })), size: SIZE }, {
+        onPicture: async ({ header, blob }) => {
+          const picture = await decode(blob);
+          const canvas = drawn.get(missing[header.ref].kept);
+          Object.assign(canvas, { width: picture.width, height: picture.height });
+          canvas.getContext("2d").drawImage(picture, 0, 0);
+          canvas.dataset.drawn = "true";
+        },
+      });
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  return { element: row, show };
+}
