@@ -14,6 +14,9 @@ const LABEL_OPACITY = 35; // of 100, at first
 const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8];
 const TOOLS = [["brush", "Brush", "D"], ["erase", "Eraser", "E"], ["fill", "Fill", "F"], ["pick", "Pick", "P"]];
 
+/** Return the name of a class as people write it. */
+export const plain = (name) => name.replaceAll("_", " ");
+
 /** The keys of the canvas, for the help of a view. */
 export const BRUSH_KEYS = [
   ["Arrow keys", "On the canvas: move the brush by a pixel; with Shift by eight"],
@@ -86,7 +89,7 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
     area.style.setProperty("--size", (tool === "fill" ? 1 : diameter) / size.width);
     const place = at.y * size.width + at.x;
     const found = mask[place] !== UNPAINTED ? mask[place] : labels?.[place];
-    reading.textContent = `At ${at.x}, ${at.y}: ${classes[found]?.name ?? "nothing"}${mask[place] !== UNPAINTED ? " (painted)" : ""}`;
+    reading.textContent = `At ${at.x}, ${at.y}: ${found === undefined || found === UNPAINTED ? "nothing" : plain(classes[found].name)}${mask[place] !== UNPAINTED ? " (painted)" : ""}`;
   }
 
   const value = () => (tool === "erase" ? UNPAINTED : chosen);
@@ -234,7 +237,7 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
     ...classes.map(({ name }, index) => {
       const swatch = h("span", { class: "swatch", "aria-hidden": "true" });
       swatch.style.setProperty("--colour", classes[index].colour);
-      return h("label", {}, classInputs[index], swatch, h("span", {}, name), shares[index]);
+      return h("label", {}, classInputs[index], swatch, h("span", {}, plain(name)), shares[index]);
     }),
   );
   const width = slider({
@@ -314,7 +317,7 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
     },
     get summary() {
       const parts = sharesOf(mask, classes.length).map((share, index) => [share, classes[index].name]);
-      const words = parts.filter(([share]) => share > 0).map(([share, name]) => `${name} ${share < 0.001 ? "below 0.1" : (100 * share).toFixed(1)} %`);
+      const words = parts.filter(([share]) => share > 0).map(([share, name]) => `${plain(name)} ${share < 0.001 ? "below 0.1" : (100 * share).toFixed(1)} %`);
       return words.length ? `Painted: ${words.join(", ")}` : "Nothing is painted yet.";
     },
     show(picture, found = null, { width: wide, height: high } = picture) {
@@ -331,6 +334,7 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
       api.draw(picture);
       labels = found;
       ring.hidden = document.activeElement !== area;
+      if (ring.hidden) reading.textContent = "";
       changed();
     },
     draw(picture) {
@@ -352,7 +356,7 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
       over.hidden = on;
     },
     setShares(numbers) {
-      numbers.forEach((number, index) => (shares[index].textContent = number >= 0.0005 ? `${(100 * number).toFixed(1)} %` : ""));
+      numbers.forEach((number, index) => (shares[index].textContent = number >= 0.005 ? `${Math.round(100 * number)} %` : number > 0 ? "<1 %" : ""));
     },
     encoded: () => encode(mask, size),
     clear() {

@@ -27,8 +27,10 @@
  * To add a view: write its module, import it here, and register it below.
  */
 
+import { annotate } from "./annotate.js";
 import { explore } from "./explore.js";
 import { Dropped, Lost, Refused, createLink } from "./link.js";
+import { paint } from "./paint.js";
 import { readRun, rowOf } from "./run.js";
 import { claimSession, keepSession, sessionId } from "./session.js";
 import { createState } from "./state.js";
@@ -51,6 +53,8 @@ export function registerView(view) {
 }
 
 registerView(explore);
+registerView(paint);
+registerView(annotate);
 
 function address() {
   const url = new URL("socket", document.baseURI);

@@ -1,6 +1,6 @@
 /** The view Paint: what the picture shows, by classes; paint others over it, and the picture follows. */
 
-import { BRUSH_KEYS, createBrush } from "./brush.js";
+import { BRUSH_KEYS, createBrush, plain } from "./brush.js";
 import { createJob } from "./job.js";
 import { Lost, decode } from "./link.js";
 import { createMade } from "./made.js";
@@ -50,8 +50,8 @@ function build(app) {
   const emphasis = number(0.3, 0, 10, 0.1);
   const count = number(4, 1, 12);
   const candidates = number(10, 1, 100);
-  const readers = select([], { onchange: () => choose(readers.value) });
-  const go = h("button", { type: "button", class: "primary", onclick: edit }, "Change the picture");
+  const readers = select([], { id: newId("by"), onchange: () => choose(readers.value) });
+  const go = h("button", { type: "button", class: "primary", onclick: edit }, "Change picture");
   const like = h("button", { type: "button", onclick: sample }, "Sample like this");
   const controls = h(
     "div",
@@ -70,7 +70,7 @@ function build(app) {
     "div",
     { class: "paint" },
     h("div", { class: "look" }, h("div", { class: "stage" }, room, h("div", { class: "below" }, caption, h("div", { class: "tools" }, hide))), made.element),
-    h("section", { class: "panel", "aria-labelledby": id }, h("div", { class: "title" }, h("h2", { id }, "Paint")), field("Segmented by", readers), why, controls, place),
+    h("section", { class: "panel", "aria-labelledby": id }, h("div", { class: "title" }, h("h2", { id }, "Paint")), h("div", { class: "over" }, h("label", { for: readers.id }, "Segmented by"), readers), why, controls, place),
   );
   let brush = null;
   let legend = ""; // of the brush, as text
@@ -83,6 +83,7 @@ function build(app) {
   let stop = () => {};
 
   function showBusy(busy) {
+    if (busy) bare(true); // labels of the picture before would lie over the previews
     for (const one of [go, like, readers]) one.disabled = busy || !known.length;
   }
 
@@ -124,6 +125,7 @@ function build(app) {
         inWords: ({ from, images, miou, seconds }) => `Learnt from ${from}, on ${images} pictures in ${seconds} s${miou === null ? "" : `; mean IoU ${miou.toFixed(2)} where it was checked`}.`,
       });
       if (!learnt) return;
+      bare(false);
       const answer = await link.ask("segmenters").catch(() => null);
       if (answer) known = answer.readers;
       readers.replaceChildren(...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)));
@@ -150,6 +152,7 @@ function build(app) {
       if (text !== legend) {
         legend = text;
         brush = createBrush({ classes: found.classes, onChange: changed });
+        brush.area.addEventListener("pointerdown", () => hidden && bare(false)); // who paints wants to see it
         place.replaceChildren(brush.tools);
         shown = "";
       }
@@ -161,7 +164,7 @@ function build(app) {
       brush.bare(hidden);
       restore();
       const largest = [...found.classes].sort((one, other) => other.share - one.share).slice(0, 4);
-      brush.area.setAttribute("aria-label", `Canvas to paint on: ${caption.textContent}. It shows ${largest.map(({ name, share }) => `${name} ${Math.round(100 * share)} %`).join(", ")}`);
+      brush.area.setAttribute("aria-label", `Canvas to paint on: ${caption.textContent}. It shows ${largest.map(({ name, share }) => `${plain(name)} ${Math.round(100 * share)} %`).join(", ")}`);
     } catch (error) {
       if (mine !== turn) return;
       if (!(error instanceof Lost)) caption.textContent = error.message;
@@ -239,7 +242,7 @@ function build(app) {
       onPicture: preview,
       inWords: ({ kept, words, steps: done, stopped }) => (kept ? `${stopped ? "Stopped after" : "After"} ${done} steps: ${words}.` : "Stopped before the first step; nothing was changed."),
     });
-    if (!answer?.kept) return look(by);
+    if (!answer?.kept) return bare(false), look(by);
     app.keep({ kept: answer.kept, name: answer.name, words: answer.words });
     announce(`${answer.name}: ${answer.words}. Undo goes back to the picture before, with its strokes.`);
     take({ kept: answer.kept });
@@ -258,6 +261,7 @@ function build(app) {
       for (const one of answer.kept) app.keep(one);
     }
     made.show(state.now.picture);
+    bare(false);
     look(by);
   }
 

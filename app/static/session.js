@@ -8,6 +8,16 @@ export function sessionId() {
   return sessionStorage.getItem(KEY) ?? "";
 }
 
+/** Save a file that the server holds for this tab; `file` and `name` are of its answer. */
+export function saveFile({ file, name }) {
+  const link = document.createElement("a");
+  link.href = `file/${file}?session=${encodeURIComponent(sessionId())}`;
+  link.download = name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
 /** Keep the id that the server gave, and hold it for as long as this page is open. */
 export async function keepSession(id) {
   if (id === sessionId() && held === id) return;
