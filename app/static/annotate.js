@@ -46,7 +46,7 @@ function build(app) {
   let data = load();
   let size = null; // of the pictures
   let brush = null;
-  let by = ""; // what segments: an extractor that was learnt here
+  let by = data.by ?? ""; // what segments: an extractor that was learnt here
   let known = []; // those that were learnt here
   let turn = 0;
   const pictures = new Map(); // sample -> bitmap
@@ -280,6 +280,8 @@ function build(app) {
   async function segmentBy(name) {
     const mine = ++turn;
     by = name;
+    data = { ...data, by };
+    save();
     readers.value = name;
     labels.clear();
     showBusy(job.busy);
