@@ -55,8 +55,7 @@ def served(folder: Path) -> Iterator[Server]:
         try:
             yield Server(process)
         finally:
-            with suppress(OSError):
-                process.communicate(timeout=60)
+            process.kill()
 
 
 def _perform(arguments: list[str], stop: int, folder: str, report: Path) -> None:
