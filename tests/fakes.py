@@ -6,7 +6,7 @@ What the environment says holds in workers too, and is no part of a run's config
 
 - FAKES_LOG: a file that gets a line "process images" per pass.
 - FAKES_SLEEP: seconds each pass takes longer, so that a test can interrupt it.
-- FAKES_MOST: memory runs out in passes of more images; `16 in workers` spares the first process.
+- FAKES_MOST: memory runs out in passes of more images; `16 in workers` spares the one that drives.
 - FAKES_DEADLY: workers end themselves in their first pass.
 """
 
@@ -16,6 +16,7 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -56,6 +57,12 @@ def _patterns() -> Tensor:
     stripes = (1.0 - 2.0 * (y % 2)).expand(3, -1, -1)
     red = torch.tensor([1.0, -0.5, -0.5])[:, None, None].expand(3, SIZE, SIZE)
     return torch.stack([left, checks, stripes, red]).float()
+
+
+def _is_worker() -> bool:
+    """Whether this process is a worker: a child of `local`, or one that Ray or submitit has started."""
+    program = os.path.basename(sys.argv[0])
+    return multiprocessing.parent_process() is not None or program in ("default_worker.py", "_submit.py")
 
 
 PATTERNS = _patterns()
@@ -115,7 +122,7 @@ class Layered(ganstrata.Generator):
         if os.environ.get("FAKES_DEADLY") and multiprocessing.parent_process() is not None:
             os._exit(9)
         most, _, where = os.environ.get("FAKES_MOST", "").partition(" ")
-        is_meant = not where or multiprocessing.parent_process() is not None
+        is_meant = not where or _is_worker()
         if most and is_meant and len(state.x) > int(most):
             raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {len(state.x)} GiB")
         if pause := os.environ.get("FAKES_SLEEP"):

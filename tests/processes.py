@@ -10,6 +10,12 @@ import pytest
 
 DEADLINE = 120.0
 
+ENGINES = {
+    "ray": ("ray", ["engine.use=ray"]),
+    "slurm": ("submitit", ["engine.use=slurm", "engine.with.cluster=local"]),
+}
+"""Name -> the package that it needs, and what is set in the config."""
+
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="finds a command's workers through /proc"
 )

@@ -161,9 +161,11 @@ def locked_results(folder: Path) -> Iterator[None]:
         yield
         return
     place = real.with_name(f".{real.name}{BESIDE}")
-    with locked(place, what="lock", name=folder):
-        yield
-    _remove_empty([place])  # one that a killed process has left stays otherwise
+    try:
+        with locked(place, what="lock", name=folder):
+            yield
+    finally:
+        _remove_empty([place])  # one that a killed process has left stays otherwise
 
 
 @contextmanager

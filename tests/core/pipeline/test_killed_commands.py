@@ -33,20 +33,10 @@ device: cpu
 """
 CODES = ("--codes", "{work}/inverted")
 GENERATOR = ("--generator", "fake_layers")
+STEPS = ("--embed", "mean", "--refine", "w+", "--set", "w+.steps=3", "--batch", 1)
 INVERT = (
-    *(
-        "{work}/pictures",
-        *GENERATOR,
-        "--embed",
-        "mean",
-        "--refine",
-        "w+",
-        "--set",
-        "w+.steps=3",
-        "--batch",
-        1,
-    ),
-    *("--perceptual", "none", "--device", "cpu", "--batch", 1, "--out", "{work}/out"),
+    *("{work}/pictures", *GENERATOR, *STEPS, "--perceptual", "none", "--device", "cpu"),
+    *("--out", "{work}/out"),
 )
 PARTS = ("out/invert.json", "out/inversion.html", "out/parts/")
 BOARD = ("learners.csv", "leaderboard.html", "leaderboard.md", "leaderboard.json", "computed/")

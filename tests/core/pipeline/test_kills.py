@@ -20,7 +20,7 @@ import pytest
 from ganstrata.core.runs.run import Run
 from ganstrata.core.runs.status import read_status
 from ganstrata.core.storage.objects import Objects
-from processes import children, is_alive, marks, needs_proc, until
+from processes import ENGINES, children, is_alive, marks, needs_proc, until
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
@@ -93,13 +93,6 @@ def test_a_run_killed_in_three_ways_and_continued_is_the_same(slow: Slow) -> Non
         assert ("a worker process ended unexpectedly" in stderr) == worker
         assert not (run / "rescoring.csv").exists()
     slow.continue_to_end()
-
-
-ENGINES = {
-    "ray": ("ray", ["engine.use=ray"]),
-    "slurm": ("submitit", ["engine.use=slurm", "engine.with.cluster=local"]),
-}
-"""Name -> the package that it needs, and what is set in the config."""
 
 
 @pytest.fixture(params=ENGINES)

@@ -17,6 +17,7 @@ from ganstrata.core.plugins import scoring
 from ganstrata.core.probing.stage import open_samples
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
+from processes import ENGINES
 
 CPU = "[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried to ..."
 
@@ -65,6 +66,32 @@ def test_it_halves_when_a_worker_is_the_first_to_run_out_and_run_json_was_writte
     done = invoke("synthesize", tmp_path / "run", "--config", written(auto))
     assert done.exit_code == 0, done.stderr
     assert Run.open(tmp_path / "run").batch == 32
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_whole_run_halves_when_workers_of_another_engine_run_out(
+    engine: str, auto, tmp_path: Path, start, written, contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, settings = ENGINES[engine]
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    monkeypatch.chdir(tmp_path)
+    auto["checks"] = False
+    auto["synthesis"]["samples"] = 1200
+    sets = [word for setting in (*settings, "engine.workers=2") for word in ("--set", setting)]
+    monkeypatch.setenv("FAKES_MOST", "20 in workers")
+    process = start("run", written(auto), "--out", tmp_path / "run", *sets)
+    _, stderr = process.communicate(timeout=500)
+    assert process.returncode == 0, stderr
+    assert "memory ran out with batches of 64 pictures; trying 32" in stderr
+    assert "memory ran out with batches of 32 pictures; trying 16" in stderr
+    assert "was done again" not in stderr, "no worker was lost"
+    assert Run.open(tmp_path / "run").batch == 16
+
+    monkeypatch.delenv("FAKES_MOST")
+    auto["synthesis"]["batch_size"] = 16
+    ganstrata.run(auto, tmp_path / "given")
+    assert numbers(contents(tmp_path / "given")) == numbers(contents(tmp_path / "run"))
 
 
 def test_a_batch_of_the_config_is_kept_and_the_message_says_what_to_set(

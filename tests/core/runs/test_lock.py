@@ -75,6 +75,14 @@ def test_a_folder_of_results_is_locked_and_its_other_files_are_refused(tmp_path:
     assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
+def test_a_lock_that_a_killed_process_left_goes_with_the_next_even_if_that_fails(tmp_path: Path) -> None:
+    (tmp_path / ".out.ganstrata-lock").mkdir()
+    (tmp_path / ".out.ganstrata-lock" / LOCK).touch()
+    with pytest.raises(RunError, match="failed"), locked_results(tmp_path / "out"):
+        raise RunError("failed")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_has_no_place_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RunError, match="/ cannot be a folder of results"), locked_results(Path("/")):
         pass
