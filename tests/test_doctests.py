@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+from collections.abc import Iterator
+from typing import Any
 
 import ganstrata
 import pytest
@@ -25,6 +27,23 @@ def examples() -> list[doctest.DocTest]:
 
 
 EXAMPLES = examples()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trained_once() -> Iterator[None]:
+    """Let examples share an extractor that several train in the same way, which takes seconds."""
+    known: dict[tuple[object, ...], ganstrata.Extractor] = {}
+    train = ganstrata.train_extractor
+
+    def once(*models: Any, **options: Any) -> ganstrata.Extractor:
+        key = (*map(type, models), *sorted(options.items()))
+        if key not in known:
+            known[key] = train(*models, **options)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ganstrata, "train_extractor", once)
+        yield
 
 
 @pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)

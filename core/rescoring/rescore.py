@@ -110,8 +110,8 @@ def rescore(
         >>> import ganstrata
         >>> generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
         >>> hue = ganstrata.load_scorer("hue", device="cpu")
-        >>> samples = ganstrata.probe(generator, hue, samples=512)
-        >>> learner = ganstrata.load_learner("ridge", device="cpu", positives=100, negatives=100)
+        >>> samples = ganstrata.probe(generator, hue, samples=256)
+        >>> learner = ganstrata.load_learner("ridge", device="cpu", positives=50, negatives=50)
         >>> boundaries = ganstrata.learn(
         ...     generator, samples, learner, concepts=["hue/saturation"], resamples=0
         ... )

@@ -66,7 +66,12 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("bomb", BOMBS)
+SLOW = ("lists of themselves",)  # it takes most of the time that all bombs take
+
+
+@pytest.mark.parametrize(
+    "bomb", [pytest.param(bomb, marks=pytest.mark.full) if bomb in SLOW else bomb for bomb in BOMBS]
+)
 def test_bombs(tmp_path: Path, bomb: str) -> None:
     refused(tmp_path / "a", raw_pickle(BOMBS[bomb]))
 

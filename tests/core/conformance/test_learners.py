@@ -127,6 +127,7 @@ def test_what_a_learner_gives_is_checked(
     plugin.__qualname__ = "Spoilt"
     register("boundary", "spoilt", plugin)
     config |= {"boundary": {"use": "spoilt"}, "concepts": {"exclude": ["seen/half", "seen/chance"]}}
+    config["synthesis"]["samples"] = 64
     with pytest.raises(PluginBroken, match=words) as caught:
         ganstrata.run(config, tmp_path / "run")
     assert "boundary learner 'spoilt' from test 0" in str(caught.value)

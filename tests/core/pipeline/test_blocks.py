@@ -19,13 +19,19 @@ from small_runs import NULL, Made, awkward, stage_by_stage
 BOUNDARIES = 3
 
 
-def in_blocks(site: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, adaptive: bool) -> Made:
-    """Return the small run with 4 directions in a block, so that there are several blocks."""
+def in_blocks(site: Path, folder: Path, *, adaptive: bool) -> Made:
+    """Begin or continue the small run with 4 directions in a block, so that there are several blocks."""
     assert NULL + BOUNDARIES > 4
-    for name, value in (("BLOCK", 4), ("FEWEST_UNITS", 1), ("FEWEST_IN_ROUND", 1)):
-        monkeypatch.setattr(work_units, name, value)
-    with _on_path(site):
+    with pytest.MonkeyPatch.context() as patch, _on_path(site):
+        for name, value in (("BLOCK", 4), ("FEWEST_UNITS", 1), ("FEWEST_IN_ROUND", 1)):
+            patch.setattr(work_units, name, value)
         return stage_by_stage(awkward(adaptive=adaptive), folder)
+
+
+@pytest.fixture(scope="module")
+def adaptive_in_blocks(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Return the run with interim analyses in blocks. Tests must not change it."""
+    return in_blocks(site, tmp_path_factory.mktemp("blocks") / "run", adaptive=True)
 
 
 def files(run: Run, name: str) -> int:
@@ -34,11 +40,14 @@ def files(run: Run, name: str) -> int:
 
 @pytest.mark.parametrize("schedule", ["plain", "adaptive"])
 def test_blocks_change_no_number(
-    schedule: str, site: Path, tmp_path: Path, request, monkeypatch: pytest.MonkeyPatch
+    schedule: str, site: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     single: Made = request.getfixturevalue(schedule)
     adaptive = schedule == "adaptive"
-    blocks = in_blocks(site, tmp_path / "run", monkeypatch, adaptive=adaptive)
+    if adaptive:
+        blocks: Made = request.getfixturevalue("adaptive_in_blocks")
+    else:
+        blocks = in_blocks(site, tmp_path / "run", adaptive=False)
     arrays = ["sums", "own", "resampled", *(("sums_all", "own_all") if adaptive else ())]
     ours, theirs = (made.run.arrays("rescoring.zarr") for made in (blocks, single))
     for name in arrays:
@@ -54,17 +63,14 @@ def test_blocks_change_no_number(
     assert files(blocks.run, "sums/c") < files(single.run, "sums/c") / 2
 
 
-def test_blocks_that_are_lost_are_done_again(
-    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = in_blocks(site, tmp_path / "run", monkeypatch, adaptive=True).run
-    whole = {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()}
-    shutil.rmtree(run.path / "rescoring.zarr" / "sums" / "c" / "1")
-    (run.path / "rescoring.zarr" / "own_all" / "c" / "0" / "0" / "0" / "1").write_bytes(b"torn")
-    (run.path / "rescoring.csv").unlink()
-    with _on_path(site):
-        stage_by_stage(awkward(adaptive=True), run.path)
-    again = {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()}
+def test_blocks_that_are_lost_are_done_again(site: Path, adaptive_in_blocks: Made, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(adaptive_in_blocks.run.path, tmp_path / "run"))
+    whole = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    shutil.rmtree(path / "rescoring.zarr" / "sums" / "c" / "1")
+    (path / "rescoring.zarr" / "own_all" / "c" / "0" / "0" / "0" / "1").write_bytes(b"torn")
+    (path / "rescoring.csv").unlink()
+    in_blocks(site, path, adaptive=True)
+    again = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
     assert again.keys() == whole.keys()
     assert [file.name for file in again if again[file] != whole[file]] == ["run.json"]
 

@@ -77,7 +77,8 @@ def slow(
 
 
 @needs_proc
-def test_a_run_killed_in_three_ways_and_continued_is_the_same(slow: Slow) -> None:
+@pytest.mark.parametrize("ways", [2, pytest.param(3, marks=pytest.mark.full)])
+def test_a_run_killed_in_several_ways_and_continued_is_the_same(ways: int, slow: Slow) -> None:
     run = slow.path
     moments: list[tuple[Callable[[], bool], signal.Signals, bool]] = [
         (lambda: marks(run, "samples.zarr") > 0, signal.SIGKILL, True),
@@ -85,7 +86,7 @@ def test_a_run_killed_in_three_ways_and_continued_is_the_same(slow: Slow) -> Non
         (lambda: marks(run, "rescoring.zarr") > 0, signal.SIGKILL, False),
         (lambda: marks(run, "rescoring.zarr") > 8, signal.SIGTERM, False),
     ]
-    for moment, number, worker in moments:
+    for moment, number, worker in moments[:ways]:
         process = slow.start(2)
         until(lambda moment=moment, process=process: moment() or process.poll() is not None)
         stderr = killed(process, number, worker=worker)

@@ -72,7 +72,15 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("how", [*DAMAGES, "removed"])
+@pytest.mark.parametrize(
+    ("how", "url"),
+    [
+        *((how, "memory") for how in (*DAMAGES, "removed")),
+        *((how, "s3") for how in ("flipped", "removed")),
+        *(pytest.param(how, "s3", marks=pytest.mark.full) for how in ("cut", "emptied")),
+    ],
+    indirect=["url"],
+)
 def test_damage_to_every_kind_of_object_is_found_and_mended(how: str, shards: Shards) -> None:
     place = shards.place
     whole = {name: place.get(name) for name in place.tags() or ()}
