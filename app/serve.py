@@ -10,7 +10,18 @@ from dataclasses import dataclass
 import uvicorn
 
 from ..core.errors import UserError
-from . import annotate, comparing, directions, explore, paint, photograph, places, session_handlers, study
+from . import (
+    annotate,
+    comparing,
+    directions,
+    explore,
+    paint,
+    photograph,
+    places,
+    session_handlers,
+    study,
+    take_home,
+)
 from .handlers import Handlers
 from .security import Access
 from .web import Site
@@ -27,6 +38,7 @@ HANDLERS: Handlers = {
     **directions.HANDLERS,
     **comparing.HANDLERS,
     **places.HANDLERS,
+    **take_home.HANDLERS,
 }
 MESSAGE_BYTES = 4 << 20
 CONNECTIONS = 64

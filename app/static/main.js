@@ -34,6 +34,7 @@ import { paint } from "./paint.js";
 import { readRun, rowOf } from "./run.js";
 import { claimSession, keepSession, sessionId } from "./session.js";
 import { createState } from "./state.js";
+import { takeHome } from "./take_home.js";
 import { dialog, h, icon, toast } from "./widgets.js";
 
 const TITLES = { explore: "Explore", paint: "Paint", photograph: "Photograph", annotate: "Annotate", directions: "Directions", take_home: "Take home" };
@@ -55,6 +56,7 @@ export function registerView(view) {
 registerView(explore);
 registerView(paint);
 registerView(annotate);
+registerView(takeHome);
 
 function address() {
   const url = new URL("socket", document.baseURI);
