@@ -20,7 +20,7 @@ from ..core.editing.recipe_making import picture_of, recipe_of
 from ..core.editing.recipe_pixels import difference
 from ..core.editing.sources import InvertedPictures, Source, source_of
 from ..core.editing.steps import signed
-from ..core.errors import DataError, UserError
+from ..core.errors import ConfigError, DataError, UserError
 from ..core.figures.pictures import Pixels, png, reduced, to_pixels
 from ..core.figures.sheets import sheet
 from ..core.plugins.inverter import Inversion
@@ -34,6 +34,7 @@ from .workspace import Workspace
 
 MOST_STEPS = 60  # of a strip or a film
 STRIP_PIXELS = 40_000_000  # of all pictures of a strip
+FAULTS = 5  # of a recipe that are said
 FILM_SIDE = 512  # longer side of the pictures of a film in pixels; larger ones are made smaller
 TYPES = {
     "png": "image/png",
@@ -170,7 +171,14 @@ def open_recipe(
     workspace: Workspace, session: Session, request: OpenRecipe, answer: Answer
 ) -> dict[str, Any]:
     """Return the edit of a recipe, and whether its pixels are the same; its codes are kept as a picture."""
-    recipe = parse_recipe(request.text, "the recipe")
+    try:
+        return _opened(workspace, session, parse_recipe(request.text))
+    except ConfigError as error:  # its first line is for a terminal
+        raise UserError(f"the recipe: {'; '.join(str(fault) for fault in error.faults[:FAULTS])}") from None
+
+
+def _opened(workspace: Workspace, session: Session, recipe: Recipe) -> dict[str, Any]:
+    """Return the edit of a recipe that fits its form."""
     run, prepared = workspace.run, workspace.prepared
     check_run(run, prepared, recipe)
     inverted = _folder_of(workspace, recipe)

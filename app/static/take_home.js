@@ -5,11 +5,11 @@ import { pictureInWords } from "./run.js";
 import { sessionId } from "./session.js";
 import { createStage } from "./stage.js";
 import { editOf } from "./state.js";
-import { announce, field, h, newId, progressStrip, select, signed, toast } from "./widgets.js";
+import { field, h, newId, progressStrip, select, signed, toast } from "./widgets.js";
 
 const FILES = [
   ["picture", "Picture", "PNG, as the model draws it"],
-  ["before", "Picture before the edit", "PNG"],
+  ["before", "Before the edit", "PNG"],
   ["recipe", "Recipe", "a small JSON file, of which the command line and Python make the same pixels again"],
   ["codes", "Codes", "safetensors, for ganstrata manipulate --codes"],
 ];
@@ -50,8 +50,9 @@ function build(app) {
   const frames = link.stream("frame", {
     draw: async (picture, { edit }) => {
       await stage.draw(picture);
-      stage.caption(`${pictureInWords(edit.picture, app.kept())} · ${run.width} × ${run.height}`);
-      stage.label(edit.moves.length ? "The edited picture" : "The picture, not edited");
+      const words = pictureInWords(edit.picture, app.kept());
+      stage.caption(`${words} · ${run.width} × ${run.height}`);
+      stage.label(`${words}, ${edit.moves.length || edit.truncation !== 1 ? "edited" : "not edited"}`);
     },
     failed: (error) => stage.fault(error.message),
     idle: (on) => stage.wait(!on),
@@ -214,7 +215,7 @@ function createOpener({ link, run, state, keep, report }) {
   const input = h("input", { type: "file", accept: ".json,application/json" });
   const said = h("p", { role: "status" });
   const fault = h("p", { class: "wrong", role: "alert" });
-  const area = h("div", { class: "drop" }, h("p", {}, "Drop a recipe here, or choose its file."), field("Recipe", input), said, fault);
+  const area = h("div", { class: "drop" }, h("p", {}, "Drop a recipe here, or choose its file."), field("File of a recipe", input), said, fault);
 
   async function open(file) {
     said.textContent = fault.textContent = "";
@@ -232,7 +233,6 @@ function createOpener({ link, run, state, keep, report }) {
         rows: edit.moves,
       }));
       said.textContent = `${file.name} is open. ${words}`;
-      announce(said.textContent);
     } catch (error) {
       said.textContent = "";
       if (error instanceof Refused) fault.textContent = error.message;

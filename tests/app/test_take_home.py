@@ -17,7 +17,7 @@ from fakes import LAYERS, WIDTH
 from ganstrata.app.sessions import Session
 from ganstrata.app.workspace import Folders
 from ganstrata.core.editing.sources import source_of
-from ganstrata.core.errors import ConfigError, MismatchError, UserError
+from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.figures.pictures import read_stored
 from ganstrata.core.plugins.inverter import Inversion
 from ganstrata.core.runs.inversions import read_inversion
@@ -133,7 +133,7 @@ def test_noise_maps_come_from_a_folder_that_was_opened_or_are_refused(
     assert json.loads(text)["picture"]["inverted"]["name"] == "cat"
     answer, _ = asking(opened)("open_recipe", text=text)
     assert answer["name"] == "cat"
-    with pytest.raises(ConfigError, match="of inverted pictures; name that folder with --codes"):
+    with pytest.raises(UserError, match="of inverted pictures; name that folder with --codes"):
         ask("open_recipe", text=text)
     with pytest.raises(UserError, match="has weights of its own, which a file of codes does not hold"):
         ask("export", edit=kept(workspace, session, folder, weights=({"a": torch.ones(1)},)), kind="codes")

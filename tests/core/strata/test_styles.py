@@ -11,7 +11,7 @@ import pytest
 import torch
 from built_in_plugins import GENERATORS
 from closeness import assert_near
-from ganstrata import Boundary, Stream
+from ganstrata import Boundary, Stream, UnitEdit
 from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.plugins.compatibility import check_fits
 from ganstrata.core.strata.composition import Pass
@@ -130,3 +130,26 @@ def test_a_style_of_another_width_than_declared_is_refused(tmp_path: Path, monke
         monkeypatch.setattr(generator, "style", lambda s, code, given=given: given)
         with pytest.raises(UserError, match=rf"has no space s: style\(0, ...\) gives {words} for one code"):
             require_styles(generator)
+
+
+def test_a_pass_with_moved_styles_keeps_them_in_later_edits(rooms) -> None:
+    random = torch.Generator().manual_seed(2)
+    codes = rooms.broadcast(rooms.map(torch.randn(2, rooms.card.latent_size, generator=random)))
+    early, late = {0: 3.0 * torch.randn(rooms.strata[0].style_width, generator=random)}, len(rooms.strata) - 2
+    assert rooms.strata[late].style_width is not None
+    both = {**early, late: torch.ones(rooms.strata[late].style_width)}
+    done = Pass(rooms, codes, restarts=[3, late], styles=early)
+    plain = Pass(rooms, codes).rendering.images
+    assert not torch.allclose(done.rendering.images, plain, atol=1e-3)
+    whole = Pass(rooms, codes, styles=both).rendering.images
+    layer = rooms.strata[late].reads
+    assert torch.equal(done.edited(codes, [layer], both).images, whole)
+    # Without others, an edit keeps those of the pass, and so do units that are set.
+    moved = codes.clone()
+    moved[:, layer] += 0.5
+    assert torch.equal(done.edited(moved, [layer]).images, Pass(rooms, moved, styles=early).rendering.images)
+    units = [UnitEdit(6, [0, 5], [0.0, 3.0])]
+    both_styles = {**early, **{s: torch.ones(rooms.strata[s].style_width) for s in (7, 8)}}
+    kept = Pass(rooms, codes, restarts=[7], styles=both_styles)
+    expected = Pass(rooms, codes, styles=both_styles, units=units).rendering.images
+    torch.testing.assert_close(kept.with_units(units).images, expected)
