@@ -164,7 +164,7 @@ function layersInWords(text) {
 function foundInWords({ verified, effect, effect_low: low, effect_high: high, measured_at: distance }, unit) {
   const doubt = verified ? "" : " It could not be told from chance: do not trust what its name says.";
   if (effect === null) return `Re-scoring did not measure it.${doubt}`;
-  const interval = low === null || high === null ? "" : ` (95 %: ${signed(low)} to ${signed(high)})`;
+  const interval = low === null || high === null ? "" : ` (95\u00a0%: ${signed(low)} to ${signed(high)})`;
   return `At ${signed(distance, 1)} ${unit}, re-scoring found ${signed(effect)} sd of its score${interval}.${doubt}`;
 }
 
