@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.rescoring.naming import NamedDirection
 from ..core.rescoring.results import Effects, concept_units
 from ..core.strata.layers import show_layers
 from ..core.strata.moves import own_layers, unit_in_words
@@ -64,6 +65,7 @@ def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
     """Return a slider for each boundary, verified ones first, at the layers where it works best."""
     config = workspace.run.config
     names = [concept.id for concept in effects.concepts]
+    meanings = {direction.direction: _meaning(direction) for direction in effects.directions()}
     described = []
     for i in effects.ranking():
         boundary = effects.boundaries[i]
@@ -77,7 +79,7 @@ def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
         described.append(
             {
                 "along": boundary.name,
-                "words": plain_words(boundary.name),
+                "words": meanings.get(boundary.name, plain_words(boundary.name)),
                 "concept": names[effects.own[i]],
                 "set": where,
                 "layers": None if where == "all" else show_layers(moved),
@@ -93,6 +95,12 @@ def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
             }
         )
     return sorted(described, key=lambda slider: not slider["verified"])
+
+
+def _meaning(direction: NamedDirection) -> str:
+    """Return the name of a direction without labels, and what it moves most."""
+    moves = [f"{'+' if m.in_sd > 0.0 else '−'}{plain_words(m.concept)}" for m in direction.moves[:2]]
+    return f"{direction.direction} ({', '.join(moves)})" if moves else direction.direction
 
 
 def best_set(effects: Effects, i: int) -> tuple[str, tuple[int, ...]]:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ..core.errors import UserError
 from ..core.figures.pictures import reduced
+from ..core.leaderboard.stored import StoredBoard
 from ..core.messages import shown, visible
 from ..core.rescoring.found import CORRELATION, FoundDirection
 from ..core.rescoring.results import Effects
@@ -87,14 +88,24 @@ def directions(workspace: Workspace, session: Session, request: Nothing, answer:
         "learners": []
         if board is None
         else [{"label": one.label, "supervised": one.supervised} for one in board.learners],
-        "board_concepts": [] if board is None else [[name, plain_words(name)] for name in board.concepts],
+        "board_concepts": [] if board is None else [[name, plain_words(name)] for name in _strongest(board)],
     }
+
+
+def _strongest(board: StoredBoard) -> list[str]:
+    """Return the concepts of a leaderboard, those first that some learner moves most."""
+    reached = {
+        name: max(float(np.nan_to_num(one.changes[b, -1, b], nan=-np.inf)) for one in board.learners)
+        for b, name in enumerate(board.concepts)
+    }
+    return sorted(reached, key=lambda name: -reached[name])
 
 
 def _found(direction: FoundDirection) -> dict[str, Any]:
     """Return a direction that was found without labels."""
     return {
         "along": direction.name,
+        "words": direction.name,
         "found": True,
         "moves": [
             _move(moved.concept, moved.in_sd, moved.low, moved.high) for moved in direction.moves[:SHOWN]
@@ -124,6 +135,7 @@ def _learnt(effects: Effects) -> Iterator[dict[str, Any]]:
         beside = _beside(effects, i)
         yield {
             "along": boundary.name,
+            "words": plain_words(boundary.name),
             "found": False,
             "moves": beside[:SHOWN],
             "more": max(0, len(beside) - SHOWN),

@@ -104,6 +104,7 @@ def invert(workspace: Workspace, session: Session, request: Invert, answer: Answ
     given = taken_content(
         content_of(session, request.upload), name, generator, crop=request.crop, most=MOST_PIXELS
     )
+    send_picture(answer, given_pixels(given.observed, given.known), lossless=True, what="target")
     pace = Pace(PREVIEW)
 
     def goes_on(look: Look) -> bool:

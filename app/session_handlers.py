@@ -28,6 +28,7 @@ def hello(workspace: Workspace, session: Session, request: Nothing, answer: Answ
             session.keep(one.name, one.source, one.beside, **one.facts)
     facts = described(workspace)
     for slider in facts["sliders"]:
+        slider["plain"] = slider["words"]
         slider["words"] = names_of(session).get(slider["along"], slider["words"])
     return {
         **facts,

@@ -3,7 +3,7 @@
 import { createEffects } from "./effects.js";
 import { Refused } from "./link.js";
 import { createMoves } from "./moves.js";
-import { pictureInWords } from "./run.js";
+import { pictureInWords, samePicture } from "./run.js";
 import { createSamples } from "./samples.js";
 import { createStage } from "./stage.js";
 import { editOf, withRow } from "./state.js";
@@ -11,6 +11,11 @@ import { h, signed, toast } from "./widgets.js";
 
 const NOTHING = [null, new Set()];
 let parts = null; // what is on the page; made when the view is first entered
+
+/** Build the view anew when it is entered next: a direction has got another name. */
+export function rebuildExplore() {
+  parts = null;
+}
 
 /** The view, as `registerView` of main.js takes it. */
 export const explore = {
@@ -52,6 +57,7 @@ function build(app) {
   let scored = ""; // the edit whose scores were asked for last
   let scoring = false;
   let last = NOTHING; // what the bars show
+  let placed = ""; // the picture whose places on the sliders are shown, if it was made here
   let idle = true;
   let stop = () => {};
 
@@ -79,6 +85,23 @@ function build(app) {
     if (kept?.key !== key) kept = { key, answer: link.askPicture("before", { picture: state.now.picture }) };
     kept.answer.catch(() => (kept = null)); // so that it is asked for again
     return kept.answer;
+  }
+
+  /** Ask where a picture that was made here lies on each slider; a sample lies where samples do. */
+  async function place() {
+    const picture = state.now.picture;
+    const key = picture.kept ?? "";
+    if (placed === key) return;
+    placed = key;
+    moves.showPlaces(null);
+    if (!key) return;
+    try {
+      const { places } = await link.ask("places", { picture });
+      if (samePicture(picture, state.now.picture)) moves.showPlaces(places);
+    } catch {
+      placed = ""; // what is wrong with the picture is said where it would be
+      moves.showPlaces(null);
+    }
   }
 
   /** Ask for scores when no frame is awaited: frames come first, and the newest edit alone matters. */
@@ -135,6 +158,7 @@ function build(app) {
     moves.show(now);
     samples.show(now.picture);
     ask({ input, moving });
+    place();
   }
 
   function resume() {
@@ -142,6 +166,7 @@ function build(app) {
     scored = "";
     samples.refresh();
     ask();
+    place();
   }
 
   return {

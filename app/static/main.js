@@ -28,9 +28,11 @@
  */
 
 import { annotate } from "./annotate.js";
+import { directions } from "./directions.js";
 import { explore } from "./explore.js";
 import { Dropped, Lost, Refused, createLink } from "./link.js";
 import { paint } from "./paint.js";
+import { photograph } from "./photograph.js";
 import { readRun, rowOf } from "./run.js";
 import { claimSession, keepSession, sessionId } from "./session.js";
 import { createState } from "./state.js";
@@ -57,6 +59,8 @@ registerView(explore);
 registerView(paint);
 registerView(annotate);
 registerView(takeHome);
+registerView(photograph);
+registerView(directions);
 
 function address() {
   const url = new URL("socket", document.baseURI);

@@ -29,6 +29,7 @@ export function createMoves(app) {
     onChange: (value) => state.set((now) => ({ ...now, truncation: value }), { kind: "truncation" }),
   });
   const factorText = h("output", {});
+  let places = null;
 
   function reach(along) {
     if (!rows.has(along)) state.set((now) => ({ ...now, rows: [...now.rows, rowOf(run.sliderOf(along))] }));
@@ -58,7 +59,10 @@ export function createMoves(app) {
       place(list, made.map(([, row]) => row.element));
       showAdding(now);
     }
-    for (const row of now.rows) rows.get(row.along).show(row);
+    for (const row of now.rows) {
+      rows.get(row.along).show(row);
+      rows.get(row.along).showPlace(places?.[row.along] ?? null);
+    }
     resetAll.disabled = atRest(now) === now;
     factor.show(now.truncation);
     factorText.textContent = now.truncation.toFixed(2);
@@ -84,6 +88,11 @@ export function createMoves(app) {
     ),
     show,
     reach,
+    /** Say where the picture lies itself: its distance from each boundary, by name; null while nobody knows. */
+    showPlaces(known) {
+      places = known;
+      for (const [along, row] of rows) row.showPlace(places?.[along] ?? null);
+    },
   };
 }
 
@@ -126,8 +135,10 @@ function createRow(app, facts, leaveFocus) {
     leaveFocus();
     state.set((now) => ({ ...now, rows: now.rows.filter((row) => row.along !== facts.along) }));
   };
+  const own = h("p", { class: "hint" });
   panel.append(
     h("p", { class: "hint" }, foundInWords(facts, unit)),
+    own,
     layers.element,
     keep.element,
     h("button", { type: "button", class: "quiet", onclick: remove }, "Remove this slider"),
@@ -139,6 +150,10 @@ function createRow(app, facts, leaveFocus) {
   return {
     element: h("li", { class: "move" }, h("div", { class: "line" }, opener, amount, reset), control.element, panel),
     control: control.element,
+    showPlace(distance) {
+      control.mark(distance === null ? null : -distance);
+      own.textContent = distance === null ? "" : `The picture itself lies at ${signed(distance)} ${unit} from the boundary, which is the notch on the slider where it is in its range.`;
+    },
     show(row) {
       control.show(row.by);
       amount.textContent = row.by === 0 ? "0" : inWords(row.by);

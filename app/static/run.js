@@ -24,6 +24,7 @@ export function readRun(hello) {
     ...hello.run,
     id: JSON.stringify([hello.run, list.map(({ along, layers }) => [along, layers])]),
     views: hello.views ?? {},
+    limits: hello.limits ?? {},
     short_unit: hello.run.unit.startsWith("standard deviation") ? "sd" : "",
     concepts,
     sliders: list,

@@ -119,7 +119,8 @@ export function select(options, attributes = {}) {
  * @param {(value: number) => string} given.inWords the value as it is read out.
  * @param {(value: number, event: Event) => void} given.onInput called while it is dragged.
  * @param {(value: number) => void} given.onChange called when it is let go.
- * @returns {{element: HTMLInputElement, show: (value: number) => void}}
+ * @returns {{element: HTMLInputElement, show: (value: number) => void, mark: (value: number | null) => void}} `mark`
+ *   puts a notch at a value, or takes it away.
  */
 export function slider({ label, low, high, step, origin = 0, inWords, onInput, onChange }) {
   const element = h("input", { type: "range", min: low, max: high, step, "aria-label": label });
@@ -144,6 +145,9 @@ export function slider({ label, low, high, step, origin = 0, inWords, onInput, o
     show(value) {
       element.value = value;
       paint();
+    },
+    mark(value) {
+      element.style.setProperty("--mark", value === null || value < low || value > high ? -9 : share(value));
     },
   };
 }

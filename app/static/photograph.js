@@ -1,0 +1,319 @@
+/** The view Photograph: a picture of the user becomes a code, which can be edited like any other. */
+
+import { createCrop } from "./crop.js";
+import { lossCurve } from "./curve.js";
+import { createJob } from "./job.js";
+import { Dropped, Lost, decode } from "./link.js";
+import { sentence } from "./run.js";
+import { sessionId } from "./session.js";
+import { announce, field, h, newId, progressStrip, select } from "./widgets.js";
+
+let parts = null;
+
+/** The view, as `registerView` of main.js takes it. */
+export const photograph = {
+  name: "photograph",
+  title: "Photograph",
+  enter(root, app) {
+    parts ??= build(app);
+    root.replaceChildren(parts.element);
+    parts.enter();
+  },
+  leave() {},
+};
+
+const SHOWN = [
+  ["target", "Your picture", "what the generator was asked for"],
+  ["made", "Reconstruction", "what the generator makes of the code"],
+  ["difference", "Difference", "4 times; black is none"],
+];
+
+function build(app) {
+  const { link, report, run } = app;
+  const crop = createCrop(run, look);
+  const job = createJob(app, showBusy);
+  const trusting = createTrusting(app, showFacts);
+  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff,.jp2,.avif", class: "unseen", id: newId("file"), onchange: () => take(file.files[0]) });
+  const choose = h("label", { class: "button primary", for: file.id }, "Choose a picture");
+  const drop = h("div", { class: "drop" }, file, choose, h("p", { class: "hint" }, "or drop it here. It stays on the machine on which the app runs."));
+  const fault = h("p", { class: "wrong", role: "alert" });
+  const go = h("button", { type: "button", class: "primary", disabled: true, onclick: invert }, "Find its code");
+  const way = createWay(link, report);
+  const before = select([["", "choose one"]], { onchange: () => before.value && open(before.value) });
+  const earlier = field("Inverted before", before, { hidden: true });
+  const figures = new Map(SHOWN.map(([what, title, words]) => [what, figure(title, words)]));
+  const sheet = h("div", { class: "triple", hidden: true }, ...[...figures.values()].map(({ element }) => element));
+  const facts = h("div", { class: "facts" });
+  let upload = null; // {key, name}
+  let round = 0;
+
+  async function take(chosen) {
+    if (!chosen) return;
+    file.value = "";
+    fault.textContent = "";
+    const limit = run.limits.upload;
+    if (limit && chosen.size > limit) return void (fault.textContent = `${chosen.name} has ${Math.ceil(chosen.size / 2 ** 20)} MiB; at most ${limit >> 20} MiB are taken. Scale it down first.`);
+    try {
+      const answer = await fetch(`upload?session=${encodeURIComponent(sessionId())}`, { method: "PUT", body: chosen });
+      const body = await answer.json();
+      if (!answer.ok) throw new Error(body.error ?? "The picture was refused.");
+      upload = { key: body.upload, name: chosen.name };
+      crop.reset();
+      await look();
+    } catch (error) {
+      fault.textContent = error.message;
+    }
+  }
+
+  /** Show what the rule makes of the picture. */
+  async function look() {
+    if (!upload) return;
+    const mine = ++round;
+    fault.textContent = "";
+    try {
+      const answer = await link.ask("look", { upload: upload.key, name: upload.name, crop: crop.rule }, {
+        onPicture: async ({ header, blob }) => mine === round && crop.draw(header.what, await decode(blob)),
+      });
+      if (mine !== round) return;
+      crop.show(answer, upload.name);
+      go.disabled = job.busy;
+      announce(`${upload.name}: ${answer.words}`);
+    } catch (error) {
+      if (mine !== round || error instanceof Dropped) return;
+      if (error instanceof Lost) return;
+      fault.textContent = error.message;
+      go.disabled = true;
+    }
+  }
+
+  async function invert() {
+    trusting.stop();
+    sheet.hidden = false;
+    facts.replaceChildren();
+    for (const one of figures.values()) one.clear();
+    const fields = { upload: upload.key, name: upload.name, crop: crop.rule, way: way.value() };
+    const answer = await job.run("Finding the code", "invert", fields, {
+      onPicture: draw,
+      inWords: (found) => (found.stopped ? "Stopped: this is what was found so far." : `Done in ${found.seconds.toFixed(1)} s.`),
+    });
+    if (!answer) return;
+    if (answer.trust.left) trusting.begin(answer);
+    showFacts(answer);
+    listEarlier();
+  }
+
+  async function draw({ header, blob }) {
+    const what = header.what === "preview" ? "made" : header.what;
+    figures.get(what)?.draw(await decode(blob));
+  }
+
+  async function open(kept) {
+    trusting.stop();
+    for (const one of figures.values()) one.clear();
+    sheet.hidden = false;
+    try {
+      showFacts({ kept, ...(await link.ask("inverted", { kept }, { onPicture: draw })) });
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  function showFacts(found) {
+    app.keep(found);
+    const edit = h("button", { type: "button", class: "primary", onclick: () => editIt(found.kept) }, "Edit it in Explore");
+    const judged = found.trust?.left && found.trust.left > 0 && !trusting.busy
+      ? h("button", { type: "button", onclick: () => trusting.begin(found) }, "Look for signs that it is out of the domain")
+      : null;
+    facts.replaceChildren(
+      h("div", { class: "title" }, h("h2", {}, found.name), h("div", { class: "row" }, edit)),
+      found.stopped ? h("p", {}, "The search was stopped before its end; this is the nearest picture until then.") : "",
+      measureTable(found.measures),
+      found.trust ? trustInWords(found.trust, judged) : "",
+      ...found.curves.length ? [h("h3", {}, "Loss"), lossCurve(found.curves, found.distance)] : [],
+      h("ul", { class: "notes" }, ...found.notes.filter(Boolean).map((note) => h("li", {}, sentence(note)))),
+    );
+  }
+
+  function editIt(kept) {
+    app.state.set((now) => ({ ...now, picture: { kept }, truncation: 1, rows: now.rows.map((row) => ({ ...row, by: 0 })) }));
+    app.go("explore");
+  }
+
+  function listEarlier() {
+    const all = app.kept().filter((one) => one.kind === "inverted");
+    earlier.hidden = all.length === 0;
+    before.replaceChildren(h("option", { value: "" }, "choose one"), ...all.map((one) => h("option", { value: one.kept }, one.name)));
+  }
+
+  function showBusy(on) {
+    go.disabled = on || !upload;
+    way.element.inert = on;
+  }
+
+  for (const kind of ["dragenter", "dragover"]) {
+    drop.addEventListener(kind, (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
+  }
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take(event.dataTransfer.files[0]);
+  });
+
+  return {
+    element: h(
+      "div",
+      { class: "photograph" },
+      h(
+        "section",
+        { class: "panel giving", "aria-label": "Your picture" },
+        drop,
+        fault,
+        crop.element,
+        way.element,
+        h("div", { class: "row" }, go),
+        job.element,
+        earlier,
+      ),
+      h("section", { class: "found", "aria-label": "What was found" }, sheet, trusting.element, facts, h("p", { class: "hint empty" }, "The generator can only make pictures of the kind that it has learnt. Of others it makes the nearest one that it can, and says below how near that is.")),
+    ),
+    enter() {
+      way.ready();
+      listEarlier();
+    },
+  };
+}
+
+/** A picture with its title, which is empty at first. */
+function figure(title, words) {
+  const canvas = h("canvas", { width: 1, height: 1, role: "img", "aria-label": title });
+  return {
+    element: h("figure", {}, canvas, h("figcaption", {}, title, " ", h("small", {}, words))),
+    draw(picture) {
+      Object.assign(canvas, { width: picture.width, height: picture.height });
+      canvas.getContext("2d").drawImage(picture, 0, 0);
+    },
+    clear() {
+      canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    },
+  };
+}
+
+function measureTable(measures) {
+  const rows = measures.map(({ words, value, meaning }) => h("tr", {}, h("th", { scope: "row" }, words), h("td", { class: "n" }, value), h("td", {}, meaning)));
+  return h("table", { class: "measures" }, h("caption", { class: "unseen" }, "How near the reconstruction is"), h("tbody", {}, ...rows));
+}
+
+function trustInWords(trust, button) {
+  const warned = trust.warning && (trust.warning.code || trust.warning.error);
+  return h(
+    "div",
+    { class: "trust" },
+    h("h3", {}, "How far to trust it"),
+    trust.warning ? h("p", { class: warned ? "warned" : "" }, h("strong", {}, warned ? "Warning. " : "No warning. "), trust.warning.words) : null,
+    trust.alarms ? h("p", { class: "hint" }, trust.alarms) : null,
+    h("p", {}, trust.words),
+    trust.why_no_warning ? h("p", { class: "hint" }, trust.why_no_warning) : null,
+    button,
+  );
+}
+
+/** Invert the generator's own pictures piece by piece, for the warning, until there are enough or somebody stops it. */
+function createTrusting({ link, report }, onFacts) {
+  const element = h("div", { class: "job" });
+  let number = 0; // n of the piece that is under way; 0 for none
+  let wanted = null; // the picture for which it is done
+
+  function stop() {
+    wanted = null;
+    if (number) link.ask("stop", { job: number }).catch(report);
+  }
+
+  return {
+    element,
+    get busy() {
+      return wanted !== null;
+    },
+    stop,
+    async begin(found) {
+      const mine = found;
+      wanted = mine;
+      const strip = progressStrip("Inverting pictures of the generator itself, to know what is usual; once for this way of inverting", stop);
+      element.replaceChildren(strip.element);
+      try {
+        for (let left = Infinity; left && wanted === mine; ) {
+          const asked = link.ask("judge", { kept: found.kept }, { onProgress: strip.show });
+          number = asked.n;
+          const answer = await asked;
+          number = 0;
+          left = answer.left;
+          if (left === 0) {
+            wanted = null;
+            onFacts({ kept: found.kept, ...answer });
+          }
+        }
+        element.replaceChildren();
+      } catch (error) {
+        number = 0;
+        const again = wanted === null;
+        if (wanted === mine) wanted = null;
+        strip.end(again || error instanceof Dropped ? "Stopped. What was inverted so far counts when it goes on." : error.message);
+        report(error);
+      }
+    },
+  };
+}
+
+/** How the picture is inverted: the steps, which most people leave alone. */
+function createWay(link, report) {
+  const body = h("div", { class: "numbers" });
+  let known = null;
+  const chosen = {};
+
+  function fill({ embed, refine, default: usual, classes }) {
+    const usable = (list) => list.filter((step) => !step.why_not);
+    chosen.embed = select(usable(embed).map(({ name, words }) => [name, `${name}: ${words}`]));
+    chosen.embed.value = usual.embed;
+    chosen.refine = usable(refine).map(({ name, words }) => {
+      const input = h("input", { type: "checkbox", value: name });
+      input.checked = usual.refine.includes(name);
+      return { input, element: h("label", { class: "check" }, input, `${name}: ${words}`) };
+    });
+    chosen.steps = h("input", { type: "number", class: "short", min: 1, max: 2000, value: usual.steps });
+    chosen.number = classes > 1 ? h("input", { type: "number", class: "short", min: 0, max: classes - 1 }) : null;
+    const missing = [...embed, ...refine].filter((step) => step.why_not);
+    body.replaceChildren(
+      field("Begin with", chosen.embed),
+      h("fieldset", {}, h("legend", {}, "Then refine, in this order"), ...chosen.refine.map(({ element }) => element)),
+      field("Steps of each search", chosen.steps),
+      ...chosen.number ? [field("Class (empty: not known)", chosen.number)] : [],
+      ...missing.map((step) => h("p", { class: "hint" }, `Not here: ${step.name}. ${step.why_not}`)),
+    );
+  }
+
+  return {
+    element: h("details", { class: "way" }, h("summary", {}, "How it is found"), body),
+    async ready() {
+      if (known) return;
+      try {
+        known = await link.ask("ways");
+        fill(known);
+      } catch (error) {
+        report(error);
+      }
+    },
+    value() {
+      if (!known) return {};
+      const number = chosen.number?.value ?? "";
+      return {
+        embed: chosen.embed.value,
+        refine: chosen.refine.filter(({ input }) => input.checked).map(({ input }) => input.value),
+        steps: Math.min(2000, Math.max(1, Math.round(Number(chosen.steps.value)) || known.default.steps)),
+        number: number === "" ? null : Number(number),
+      };
+    },
+  };
+}
