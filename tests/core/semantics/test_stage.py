@@ -109,8 +109,10 @@ def test_a_training_that_was_killed_continues_to_the_same_extractor(tmp_path, mo
 def test_a_finished_training_is_not_repeated(tmp_path):
     folder = train(config(), tmp_path / "seg")
     before = (folder / EXTRACTOR).stat().st_mtime_ns
+    (folder / STATE).touch()  # as if the process had been killed just after it had finished
     train(config(device="cpu"), folder)
     assert (folder / EXTRACTOR).stat().st_mtime_ns == before
+    assert not (folder / STATE).exists()
 
 
 @pytest.mark.usefixtures("fakes")

@@ -222,6 +222,32 @@ def test_files_that_were_being_added_are_all_there_after_the_next_call(
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"1", "b": b"2"}
 
 
+@pytest.mark.parametrize("index", ["a", "b", "c"])
+def test_an_index_enters_a_folder_when_all_others_are_there(
+    tmp_path: Path, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = {"a": b"1", "b": b"2", "c": b"3"}
+    for at in range(3):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        with monkeypatch.context() as patched:
+            failing(patched, "replace", 3 + at, Died())  # the first three write the files
+            with pytest.raises(Died):
+                add_files(folder, content, index)
+        assert not (folder / index).exists()
+        with monkeypatch.context() as patched, suppress(Died):
+            failing(patched, "replace", 1, Died())
+            recover(folder, index)
+        assert (folder / index).exists() == (at == 2)
+        recover(folder, index)
+        assert {p.name: p.read_bytes() for p in folder.iterdir()} == content
+
+
+def test_a_lock_belongs_to_its_folder_and_is_no_result(tmp_path: Path) -> None:
+    (tmp_path / "manipulations" / ".mine.ganstrata-lock").mkdir(parents=True)
+    assert damaged_results(tmp_path, []) == []
+
+
 def test_the_arrays_of_a_run_are_no_place_for_results(tmp_path: Path) -> None:
     array = tmp_path / "run/samples.zarr"
     array.mkdir(parents=True)

@@ -84,6 +84,23 @@ def test_an_interrupted_training_continues_to_the_same_end(
     assert not (tmp_path / "e.safetensors.training").exists()
 
 
+def test_what_a_training_leaves_that_was_killed_at_its_end_is_removed_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, folder = tmp_path / "e.safetensors", tmp_path / "e.safetensors.training"
+    with monkeypatch.context() as patched:
+        patched.setattr("ganstrata.core.inversion.encoders.folder.forget", lambda _: None)
+        train_encoder(fake(), out, pictures=16, batch=16)
+    assert (folder / "training.json").is_file()
+    mine = out.read_bytes()
+    for content, kept in ((b"another file", True), (mine, False)):
+        out.write_bytes(content)
+        with pytest.raises(RunError, match="exists; give another --out"):
+            train_encoder(fake(), out, pictures=16, batch=16)
+        assert folder.exists() == kept
+    assert out.read_bytes() == mine
+
+
 def test_a_damaged_state_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "e.safetensors"
     monkeypatch.setattr(train, "KEEP", -1.0)
