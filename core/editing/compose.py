@@ -118,7 +118,7 @@ def compose(
             faults.append(Fault(("moves", i, place), str(error)))
     picture: Source | None = None
     try:
-        picture = _source(prepared, recipe.picture, inverted)
+        picture = picture_source(prepared, recipe.picture, inverted)
     except UserError as error:
         faults.append(Fault(("picture",), str(error)))
     if faults or picture is None:
@@ -189,8 +189,13 @@ def digest_of(known: Boundaries, name: str) -> str:
     return hashlib.sha256(normal.tobytes()).hexdigest()
 
 
-def _source(prepared: Prepared, picture: RecipePicture, inverted: Source | None) -> Source:
+def picture_source(prepared: Prepared, picture: RecipePicture, inverted: Source | None) -> Source:
     """Return the picture of a recipe.
+
+    Args:
+        prepared: plugins of the run.
+        picture: what the recipe says of it.
+        inverted: inverted pictures among which it is, if it is one of a folder.
 
     Raises:
         UserError: the run or the folder has no such picture, or codes do not fit the generator.

@@ -294,6 +294,7 @@ def test_a_preview_is_the_picture_of_the_layers_so_far(tiny) -> None:
         ([1.0, 0.0, 0.0], 0),
         ([2.0, 0.0, 0.0], 0),
         ([2.0, 1.0, 0.0], 1),
+        ([1.0, 1.0, 0.0], 1),  # the part before it moved meanwhile
         ([0.0] * 3, None),
     ):
         small = live.preview(parts, amounts, moving, most=15)

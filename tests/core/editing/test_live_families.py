@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,34 @@ import torch
 from built_in_plugins import GENERATORS
 from ganstrata import Boundary
 from ganstrata.core.config.reading import validate
+from ganstrata.core.editing.compose import picture_source
 from ganstrata.core.editing.directions import find_parts
 from ganstrata.core.editing.live import LivePicture
+from ganstrata.core.editing.recipe import RecipePicture
+from ganstrata.core.editing.recipe_making import picture_of
 from ganstrata.core.editing.request import EditRequest
 from ganstrata.core.editing.sources import find_source
+from ganstrata.core.errors import DataError
 from ganstrata.core.plugins.boundary import Boundaries
-from ganstrata.core.runs.prepare import prepare
+from ganstrata.core.runs.prepare import Prepared, prepare
 
 # They add up RGB from size to size, so that a smaller picture is there before the last layers.
 SKIP = {"lucidrains' StyleGAN2", "StyleGAN2", "StyleGAN-T"}
+
+
+def prepared_for(config: dict[str, Any], folder: Path, name: str, **options: Any) -> Prepared:
+    use, make = GENERATORS[name]
+    config["generator"] = {"use": use, "with": {**make(folder), **options}}
+    config["scorers"] = [{"use": "hue", "as": "colour"}]
+    config["synthesis"]["batch_size"], config["rescoring"]["groups"] = 3, None
+    return prepare(validate(config, "test"), check=False)
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_every_generator_is_dragged_truncated_and_previewed(
     config: dict[str, Any], tmp_path: Path, name: str
 ) -> None:
-    use, make = GENERATORS[name]
-    config["generator"] = {"use": use, "with": make(tmp_path)}
-    config["scorers"] = [{"use": "hue", "as": "colour"}]
-    config["synthesis"]["batch_size"], config["rescoring"]["groups"] = 3, None
-    prepared = prepare(validate(config, "test"), check=False)
+    prepared = prepared_for(config, tmp_path, name)
     generator, card = prepared.generator, prepared.generator.card
     random = np.random.default_rng(5)
     normals = random.standard_normal((2, card.code_size)).astype(np.float32)
@@ -62,3 +71,41 @@ def test_every_generator_is_dragged_truncated_and_previewed(
     if source.condition is None and not source.noise:
         other = LivePicture(prepared, find_source(prepared, EditRequest(along, seeds="5")))
         torch.testing.assert_close(other.render((), (), truncation=0.0).pictures, at_mean)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("BigGAN", {}), ("StyleGAN-T", {}), ("StyleGAN2", {"noise": "fresh"})]
+)
+@pytest.mark.parametrize("asked", [{"seeds": "5"}, {"samples": "7"}])
+def test_codes_in_a_recipe_keep_class_stream_and_noise(
+    config: dict[str, Any], tmp_path: Path, name: str, options: dict[str, Any], asked: dict[str, str]
+) -> None:
+    prepared = prepared_for(config, tmp_path, name, **options)
+    source = find_source(prepared, EditRequest((), **asked))
+    picture = picture_of(source, "as a test")
+    again = picture_source(prepared, RecipePicture.model_validate_json(picture.model_dump_json()), None)
+    expected = LivePicture(prepared, source).render((), ()).pictures
+    assert torch.equal(LivePicture(prepared, again).render((), ()).pictures, expected)
+    assert again.names == ("as a test",)
+    other = replace(source, noise_seed=9)
+    kept = picture_source(prepared, picture_of(other), None)
+    pictures = [LivePicture(prepared, each).render((), ()).pictures for each in (other, kept)]
+    assert torch.equal(*pictures)
+    assert torch.equal(pictures[0], expected) == (name != "StyleGAN2")  # which alone has fresh noise
+
+
+def test_classes_that_do_not_fit_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    prepared = prepared_for(config, tmp_path, "BigGAN")
+    picture = picture_of(find_source(prepared, EditRequest((), seeds="5")))
+    assert picture.codes is not None
+    assert isinstance(picture.codes.condition, int)
+    for condition in (None, [0.5, 0.5]):
+        codes = picture.codes.model_copy(update={"condition": condition})
+        with pytest.raises(
+            DataError, match=r"this generator draws classes: a condition of shape \(\) is needed"
+        ):
+            picture_source(prepared, RecipePicture(codes=codes), None)
+    codes = picture.codes.model_copy(update={"condition": 10**8})
+    source = picture_source(prepared, RecipePicture(codes=codes), None)
+    with pytest.raises(DataError, match="the condition holds \\[100000000\\]"):
+        LivePicture(prepared, source).render((), ())
