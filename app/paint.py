@@ -221,6 +221,7 @@ def legend_data(legend: Legend, labels: NDArray[np.integer]) -> list[dict[str, A
 
 def paint(workspace: Workspace, session: Session, request: Paint, answer: Answer) -> dict[str, Any]:
     """Search codes whose segmentation is the painted one, and keep the best picture."""
+    session.require_room()
     reader = reader_of(workspace, session, request.by)
     canvas = canvas_of(workspace, session, request.edit, reader)
     if canvas.start is None:
@@ -271,6 +272,7 @@ def like_mask(workspace: Workspace, session: Session, request: SampleLike, answe
     kept: list[dict[str, Any]] = []
     stopped = False
     for i in range(request.count):
+        session.require_room()  # the pictures before are kept
         done = [i * each]
 
         def drawn(count: int, done: list[int] = done) -> None:

@@ -28,3 +28,10 @@ def encoded(mask: NDArray[np.uint8], mode: str = "L") -> str:
     buffer = io.BytesIO()
     Image.fromarray(mask).convert(mode).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+def picture_bytes(question: int, row: int) -> bytes:
+    """A small picture of a strip of a study."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((8, 24, 3), (20 * question, 60 * row, 90), np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()

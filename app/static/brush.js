@@ -48,11 +48,11 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
   const over = h("canvas", { width: 1, height: 1 });
   const ring = h("div", { class: "ring", hidden: true, "aria-hidden": "true" });
   const reading = h("p", { class: "hint", role: "status" });
-  const painted = h("p", { class: "hint" });
+  const painted = h("p", { class: "hint", id: newId("painted") });
   const hint = h("p", { class: "unseen", id: newId("hint") }, "Arrow keys move the brush, Space puts it down or lifts it.");
   const area = h(
     "div",
-    { class: "frame brush", tabindex: 0, role: "application", "aria-label": "Canvas to paint on", "aria-describedby": hint.id },
+    { class: "frame brush", tabindex: 0, role: "application", "aria-label": "Canvas to paint on", "aria-describedby": `${hint.id} ${painted.id}` },
     under, over, ring, hint,
   );
   const colours = classes.map(({ colour }) => [1, 3, 5].map((from) => parseInt(colour.slice(from, from + 2), 16)));

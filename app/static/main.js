@@ -20,7 +20,8 @@
  * - `app.link`: `ask`, `askPicture` and `stream` of link.js.
  * - `app.state`: the edit, with undo and redo, of state.js.
  * - `app.run`: what the server said of the run, with the lookups of run.js.
- * - `app.kept()`: pictures that were made in this tab, `[{kept, name, ...}]`; `app.keep(picture)` adds one.
+ * - `app.kept()`: pictures that were made in this tab, `[{kept, name, ...}]`; `app.keep(picture)` adds one, and
+ *   `app.forget(id)` removes one, here and on the server.
  * - `app.report(error)`: shows what a request was refused for; an error of the connection needs no message.
  * - `app.go(name)`: shows another view.
  *
@@ -46,7 +47,7 @@ const views = new Map();
 const $ = (id) => document.getElementById(id);
 const state = createState(sessionStorage);
 const link = createLink({ address, onStatus, onComplaint: complain });
-const app = { link, state, run: null, kept: () => kept, keep, report, go: (name) => (location.hash = name) };
+const app = { link, state, run: null, kept: () => kept, keep, forget, report, go: (name) => (location.hash = name) };
 let kept = [];
 let current = null;
 
@@ -78,6 +79,11 @@ function report(error) {
 
 function keep(picture) {
   kept = [...kept.filter((one) => one.kept !== picture.kept), picture];
+}
+
+function forget(id) {
+  kept = kept.filter((one) => one.kept !== id);
+  link.ask("forget", { kept: id }).catch(report);
 }
 
 /* ---- connection ---- */

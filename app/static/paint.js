@@ -19,7 +19,11 @@ let parts = null;
 export const paint = {
   name: "paint",
   title: "Paint",
-  keys: [["B (hold)", "Hide what lies over the picture"], ...BRUSH_KEYS],
+  keys: [
+    ["B (hold)", "Hide what lies over the picture"],
+    ["Delete", "On a picture that was made here: remove it"],
+    ...BRUSH_KEYS,
+  ],
   enter(root, app) {
     parts ??= build(app);
     root.replaceChildren(parts.element);

@@ -14,7 +14,7 @@ from conftest import _on_path
 from ganstrata import UserError
 from ganstrata.app.compute import Stopped
 from ganstrata.app.segmenting import NONE_HERE
-from ganstrata.app.sessions import Session
+from ganstrata.app.sessions import MOST_KEPT, Session
 from ganstrata.app.workspace import Folders, Workspace
 from ganstrata.core.runs.run import Run
 from ganstrata.core.semantics.extractor_file import save_extractor
@@ -214,6 +214,32 @@ def test_what_was_reached_is_kept_when_it_is_stopped(ask: Ask, session: Session,
     answer, _ = ask("paint", **fields, steps=400, breathe=stopping_after(0))
     assert answer == {"kept": None, "steps": 0, "stopped": True}
     assert len(session.kept) == 1
+
+
+def test_a_painted_picture_goes_home_in_a_recipe(ask: Ask, session: Session, learnt: str):
+    _, strokes = other_class(labels(ask, MOVED, learnt)[1])
+    kept = ask("paint", edit=MOVED, strokes=encoded(strokes), by=learnt, steps=3)[0]["kept"]
+    edit = {"picture": {"kept": kept}, "moves": [{"along": "seen/red", "by": 1.0}]}
+    recipe, _ = ask("export", edit=edit, kind="recipe")
+    text = session.downloads[recipe["file"]].content.decode()
+    again, _ = ask("open_recipe", text=text)
+    assert again["same"]
+    first, second = (
+        np.asarray(received(ask("frame", edit=one, final=True)[1][0])[1]) for one in (edit, again["edit"])
+    )
+    assert (first == second).all()
+
+
+def test_nothing_is_searched_for_which_there_is_no_room(ask: Ask, session: Session, learnt: str):
+    _, strokes = other_class(labels(ask, MOVED, learnt)[1])
+    fields = {"edit": MOVED, "strokes": encoded(strokes), "by": learnt, "steps": 1}
+    kept = ask("paint", **fields)[0]["kept"]
+    for _ in range(MOST_KEPT - 1):
+        session.keep("another", session.kept[kept].source)
+    with pytest.raises(UserError, match="remove one first"):
+        ask("paint", **fields, breathe=stopping_after(0))
+    with pytest.raises(UserError, match="remove one first"):
+        ask("sample_like", mask=encoded(strokes), by=learnt, breathe=stopping_after(0))
 
 
 def test_a_picture_may_be_painted_again(ask: Ask, session: Session, learnt: str):
