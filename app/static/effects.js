@@ -88,7 +88,7 @@ function createRow(concept, wanted) {
       bar.style.setProperty("--from", change < 0 ? 0.5 - share : 0.5);
       bar.style.setProperty("--length", share);
       bar.className = change < 0 ? "bar down" : "bar up";
-      number.textContent = change === null ? "none" : signed(change ?? 0);
+      number.textContent = change === null ? "none" : change === undefined ? "" : signed(change);
       // A mark and a word tell moved concepts apart, besides the weight of their name.
       mark.textContent = moved ? "\u25b8\u00a0" : "";
       name.classList.toggle("moved", moved);
