@@ -164,7 +164,7 @@ function showViews() {
   $("views").replaceChildren(
     ...Object.entries(TITLES).map(([name, title]) => {
       const reason = whyNot(name);
-      return h("a", { href: `#${name}`, "data-view": name, title: reason || null, "aria-disabled": reason ? "true" : null }, title);
+      return h("a", { href: `#${name}`, "data-view": name, "data-title": title, title: reason || null, "aria-disabled": reason ? "true" : null }, title);
     }),
   );
 }

@@ -153,13 +153,13 @@ function build(app) {
   for (const kind of ["dragenter", "dragover"]) {
     drop.addEventListener(kind, (event) => {
       event.preventDefault();
-      drop.classList.add("over");
+      drop.toggleAttribute("data-over", true);
     });
   }
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("dragleave", () => drop.removeAttribute("data-over"));
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
-    drop.classList.remove("over");
+    drop.removeAttribute("data-over");
     take(event.dataTransfer.files[0]);
   });
 
