@@ -18,7 +18,7 @@ from ..core.editing.live import LivePicture
 from ..core.editing.recipe import BYTES, Recipe, RecipeMove, RecipePicture, parse_recipe
 from ..core.editing.recipe_making import picture_of, recipe_of
 from ..core.editing.recipe_pixels import difference
-from ..core.editing.sources import InvertedPictures, Source, source_of
+from ..core.editing.sources import InvertedPictures, Source
 from ..core.editing.steps import signed
 from ..core.errors import ConfigError, DataError, UserError
 from ..core.figures.pictures import Pixels, png, reduced, to_pixels
@@ -26,7 +26,6 @@ from ..core.figures.sheets import sheet
 from ..core.plugins.inverter import Inversion
 from ..core.randomness import Stream
 from ..core.runs.inversion_file import codes_bytes
-from ..core.runs.inversions import read_inversion
 from .handlers import JOB, THUMBNAIL, Answer, Edit, Handler, Handlers, Nothing, Number, PictureRef, Request
 from .pictures import live_picture, parts_of
 from .sessions import Session
@@ -240,15 +239,21 @@ def _same_in_words(recipe: Recipe, apart: str | None) -> str:
 
 
 def _folder_of(workspace: Workspace, recipe: Recipe) -> Source | None:
-    """Return the inverted pictures of the folder that a recipe names, of those that were opened here."""
+    """Return the picture of a folder that a recipe names, if the command named the folder too."""
     wanted = recipe.picture.inverted
     if wanted is None:
         return None
-    for folder in workspace.folders.inversions:
-        source = source_of(read_inversion(folder, workspace.prepared.generator))
-        if isinstance(source.origin, InvertedPictures) and source.origin.sha256 == wanted.sha256:
-            return source
-    return None
+    found = [
+        kept.source
+        for kept in workspace.begun
+        if kept.source.names[0] == wanted.name and _digest_of(kept.source) == wanted.sha256
+    ]
+    return found[0] if found else None
+
+
+def _digest_of(source: Source) -> str | None:
+    """Return the digest of the codes of an inverted picture; None for another."""
+    return source.origin.sha256 if isinstance(source.origin, InvertedPictures) else None
 
 
 def pixels_of_edit(workspace: Workspace, session: Session, edit: Edit) -> Pixels:
@@ -271,7 +276,8 @@ def recipe_of_edit(workspace: Workspace, session: Session, edit: Edit) -> Recipe
         picture = RecipePicture(seed=ref.seed, sample=ref.sample)
     else:
         source = live_picture(workspace, session, ref).source
-        if (source.noise or any(source.weights)) and not _is_of_a_folder(workspace, source):
+        is_of_folder = _digest_of(source) in {_digest_of(kept.source) for kept in workspace.begun}
+        if (source.noise or any(source.weights)) and not is_of_folder:
             raise UserError(
                 "this picture has noise maps or weights of its own, which are too large for a recipe; invert "
                 "it with `ganstrata invert`, and open its folder with --codes"
@@ -287,13 +293,6 @@ def recipe_of_edit(workspace: Workspace, session: Session, edit: Edit) -> Recipe
         truncation=edit.truncation,
         pixels=pixels_of_edit(workspace, session, edit),
     )
-
-
-def _is_of_a_folder(workspace: Workspace, source: Source) -> bool:
-    """Return whether a picture is of a folder that the command named, so that others can open it too."""
-    origin = source.origin
-    names = {folder.resolve().name for folder in workspace.folders.inversions}
-    return isinstance(origin, InvertedPictures) and origin.file in names
 
 
 def _codes(workspace: Workspace, session: Session, edit: Edit) -> tuple[bytes, list[str]]:

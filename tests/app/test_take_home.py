@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 from fakes import LAYERS, WIDTH
+from ganstrata.app.inverted import from_folders
 from ganstrata.app.sessions import Session
-from ganstrata.app.workspace import Folders
 from ganstrata.core.editing.sources import source_of
 from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.figures.pictures import read_stored
@@ -127,7 +127,7 @@ def test_noise_maps_come_from_a_folder_that_was_opened_or_are_refused(
     edit = kept(workspace, session, folder, noise=noise)
     with pytest.raises(UserError, match="too large for a recipe; invert it with"):
         ask("export", edit=edit, kind="recipe")
-    opened = replace(workspace, folders=Folders(inversions=(folder,)), memory={})
+    opened = replace(workspace, begun=from_folders(workspace.prepared, [folder])[0], memory={})
     answer, _ = asking(opened)("export", edit=edit, kind="recipe")
     text = session.downloads[answer["file"]].content.decode()
     assert json.loads(text)["picture"]["inverted"]["name"] == "cat"
