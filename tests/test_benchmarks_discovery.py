@@ -26,6 +26,7 @@ def discovery(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
             del sys.modules[name]
 
 
+@pytest.mark.full
 def test_every_method_of_the_table_finds_directions(
     discovery: ModuleType, rooms: ganstrata.Generator
 ) -> None:

@@ -176,7 +176,11 @@ def test_the_plugins_of_the_documentation_make_a_run(tmp_path: Path) -> None:
     assert table.read_text().splitlines()[0] == "accuracy,concept"
     assert "Hello." in command(tmp_path, "greet")
 
-    # Results do not depend on the engine.
+
+@pytest.mark.full
+def test_the_engine_of_the_documentation_makes_the_same_run(tmp_path: Path) -> None:
+    distribution("docs/plugins.md", tmp_path)
+    command(tmp_path, "run", "discs.yaml", "--out", "run", "--quiet")
     command(
         *(tmp_path, "run", "discs.yaml", "--out", "again", "--quiet", "--set", "engine.use=pool"),
         *("--set", "engine.with.renew_after=50", "--set", "engine.workers=2"),

@@ -62,22 +62,18 @@ def test_wrong_names_and_options_are_user_errors(fakes) -> None:
         ganstrata.load_learner("hue")
 
 
-def test_a_run_takes_data_a_validated_config_or_a_file(
-    fakes, config, written, tmp_path: Path, finished: Run
-) -> None:
-    config["rescoring"]["layers"] = ["all"]
-    runs = [ganstrata.run(config, str(tmp_path / "a"))]
+def test_a_run_takes_data_a_validated_config_or_a_file(fakes, compact, written, tmp_path: Path) -> None:
+    runs = [ganstrata.run(compact, str(tmp_path / "a"))]
     runs.append(ganstrata.run(runs[0].config, tmp_path / "b"))
-    runs.append(ganstrata.run(str(written(config)), tmp_path / "c"))
+    runs.append(ganstrata.run(str(written(compact)), tmp_path / "c"))
     assert len({(run.path / "rescoring.csv").read_bytes() for run in runs}) == 1
     assert {run.path.name for run in runs} == {"a", "b", "c"}
 
 
-def test_a_run_prints_nothing_by_default(fakes, config, tmp_path: Path, capfd) -> None:
-    config["rescoring"]["layers"] = ["all"]
-    ganstrata.run(config, tmp_path / "a")
+def test_a_run_prints_nothing_by_default(fakes, compact, tmp_path: Path, capfd) -> None:
+    ganstrata.run(compact, tmp_path / "a")
     assert capfd.readouterr() == ("", "")
-    ganstrata.run(config, tmp_path / "b", quiet=False)
+    ganstrata.run(compact, tmp_path / "b", quiet=False)
     assert "images to synthesise and score" in capfd.readouterr().err
 
 

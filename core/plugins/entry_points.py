@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint
 
 from ..errors import PluginNotFound, nearest
 from ..messages import this_version, visible
@@ -130,7 +131,7 @@ def unmet_requirement(point: EntryPoint) -> str:
 
 def _names(point: EntryPoint) -> list[str]:
     """Return the name of an entry point and, if it has one, of its distribution."""
-    return [point.name, *([point.dist.name] if point.dist is not None else [])]
+    return [point.name, *([_called(point.dist)[0]] if point.dist is not None else [])]
 
 
 def _is_called(point: EntryPoint, name: str) -> bool:
@@ -154,9 +155,16 @@ def _normalised(name: str) -> str:
 
 def is_built_in(point: EntryPoint) -> bool:
     """Return whether an entry point is ganstrata's own."""
-    return point.dist is not None and point.dist.name == "ganstrata"
+    return point.dist is not None and _called(point.dist)[0] == "ganstrata"
 
 
 def distribution_of(point: EntryPoint) -> str:
     """Return the name and the version of an entry point's distribution."""
-    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
+    return " ".join(_called(point.dist)) if point.dist is not None else "an unknown distribution"
+
+
+@lru_cache(maxsize=256)
+def _called(distribution: Distribution) -> tuple[str, str]:
+    """Return the name and the version of a distribution, whose whole metadata are parsed each time they are read."""
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]

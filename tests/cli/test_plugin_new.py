@@ -74,8 +74,7 @@ def installed(invoke, kind: str, folder: Path) -> Path:
     "kind",
     [
         "scorer",
-        UNLABELLED,
-        *(pytest.param(kind, marks=pytest.mark.full) for kind in ("generator", "boundary", "inverter")),
+        *(pytest.param(kind, marks=pytest.mark.full) for kind in ALL if kind != "scorer"),
     ],
 )
 def test_it_passes_its_own_tests(invoke, kind: str, tmp_path: Path) -> None:

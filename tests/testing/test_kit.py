@@ -227,6 +227,7 @@ def test_an_unknown_name_is_told_with_the_nearest(invoke) -> None:
     assert (result.exit_code, "Did you mean 'hue'?" in result.stderr) == (2, True)
 
 
+@pytest.mark.full  # under -O Python compiles all packages anew
 def test_a_plugin_that_cannot_be_built_fails_one_case_and_the_others_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
         MINE.partition("class Moody")[0] + "test_mine = conformance('scorer', Mine, {'size': 3})\n",

@@ -270,9 +270,10 @@ def test_learners_mix_no_devices(label: str) -> None:
     _learn_there(label)
 
 
-def test_learners_by_gradients_mix_no_devices() -> None:
+@pytest.mark.parametrize("labels", [WITH_GRADIENTS[:1], pytest.param(WITH_GRADIENTS, marks=pytest.mark.full)])
+def test_learners_by_gradients_mix_no_devices(labels: tuple[str, ...]) -> None:
     """In a process of its own: torch counts devices when it computes the first gradients."""
-    code = f"import test_no_waiting as t\nfor label in {WITH_GRADIENTS}: t._learn_there(label)"
+    code = f"import test_no_waiting as t\nfor label in {labels}: t._learn_there(label)"
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)

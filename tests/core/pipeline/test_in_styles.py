@@ -11,6 +11,7 @@ from typing import Any
 import ganstrata
 import numpy as np
 import pytest
+from conftest import CONFIG, _on_path
 from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.boundaries.null_directions import null_directions
 from ganstrata.core.boundaries.resampled import Resampled
@@ -36,9 +37,17 @@ def in_styles(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+@pytest.fixture(scope="module")
+def made(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in s. Tests must not change it; `run` is for that."""
+    with _on_path(site):
+        return ganstrata.run(in_styles(CONFIG), tmp_path_factory.mktemp("in_styles") / "run").path
+
+
 @pytest.fixture
-def run(fakes, config, tmp_path: Path) -> ganstrata.Results:
-    return ganstrata.run(in_styles(config), tmp_path / "run")
+def run(fakes, made: Path, tmp_path: Path) -> ganstrata.Results:
+    """Return a copy of the run, which tests may change."""
+    return ganstrata.open_run(shutil.copytree(made, tmp_path / "run"))
 
 
 def test_a_run_finds_the_planted_channels_at_their_layers(run: ganstrata.Results) -> None:

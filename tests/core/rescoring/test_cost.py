@@ -62,7 +62,12 @@ def test_strata_and_scorers_are_measured_apart(fakes, config) -> None:
 
 
 @pytest.mark.parametrize(
-    ("adaptive", "backward"), [(False, "everywhere"), (False, "none"), (True, "all"), (True, "everywhere")]
+    ("adaptive", "backward"),
+    [
+        (False, "none"),
+        (True, "all"),
+        *(pytest.param(adaptive, "everywhere", marks=pytest.mark.full) for adaptive in (False, True)),
+    ],
 )
 def test_what_a_run_says_it_did_is_what_torch_saw(
     adaptive: bool, backward: str, fakes, config, tmp_path: Path

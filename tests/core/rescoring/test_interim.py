@@ -103,8 +103,8 @@ def rates(repetitions: int, effects, **world):
 
 
 def test_chance_alone_is_found_less_often_than_the_nominal_rate_and_with_few_samples() -> None:
-    result = rates(150, [np.nan] * 10)
-    assert result["false"] <= 0.05 + 2.0 * np.sqrt(0.05 * 0.95 / 150)
+    result = rates(75, [np.nan] * 10)
+    assert result["false"] <= 0.05 + 2.0 * np.sqrt(0.05 * 0.95 / 75)
     assert result["share"] < 0.8
     assert result["agree"] > 0.98
 

@@ -141,7 +141,7 @@ def check(world: World, experiments: int) -> None:
 
 
 def test_intervals_hold_over_other_samples_to_learn_from() -> None:
-    check(MEANS, 150)
+    check(MEANS, 75)
 
 
 @pytest.mark.full

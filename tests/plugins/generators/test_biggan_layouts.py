@@ -272,8 +272,13 @@ def test_missing_superfluous_and_misshapen_tensors_are_named(tmp_path: Path, lay
     assert "mapping.fc0.weight" in refusal(tmp_path / "d", {**state, "mapping.fc0.weight": torch.zeros(3, 3)})
 
 
+LARGE = ("BigGAN-PyTorch, deep", "BigGAN-PyTorch, no spectral norm", "BigGAN-PyTorch, own statistics")
+
+
 @pytest.mark.parametrize("each", [False, pytest.param(True, marks=pytest.mark.full)])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "layout", [pytest.param(name, marks=pytest.mark.full if name in LARGE else ()) for name in LAYOUTS]
+)
 def test_no_tensor_can_be_left_out_be_a_scalar_or_be_empty(layout: str, each: bool) -> None:
     """Every fault is a CheckpointError, and none is overlooked: two of each tensor, in turn, or each."""
     state = small_state(layout)
