@@ -165,6 +165,6 @@ def distribution_of(point: EntryPoint) -> str:
 
 @lru_cache(maxsize=256)
 def _called(distribution: Distribution) -> tuple[str, str]:
-    """Return the name and the version of a distribution, whose whole metadata are parsed each time they are read."""
+    """Return the name and the version of a distribution, which parses all its metadata for each."""
     metadata = distribution.metadata
     return metadata["Name"], metadata["Version"]
