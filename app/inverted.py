@@ -69,7 +69,9 @@ def kept_source(generator: Generator, inversion: Inversion, name: str, seed: int
         weights=tuple({key: x.to(device) for key, x in one.items()} for one in inversion.weights),
         mixture=inversion.mixture,
     )
-    return source_of(StoredInversion(Path(name), (name,), here, index, seed, (), digest))
+    # Its origin is no folder that a command could have named.
+    origin = Path(f"inverted in the app: {name}")
+    return source_of(StoredInversion(origin, (name,), here, index, seed, (), digest))
 
 
 def facts_of(judgement: Judgement, trust: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import { createJob } from "./job.js";
 import { Dropped, Lost, decode } from "./link.js";
 import { sentence } from "./run.js";
 import { sessionId } from "./session.js";
-import { announce, field, h, newId, progressStrip, select } from "./widgets.js";
+import { field, h, newId, progressStrip, select } from "./widgets.js";
 
 let parts = null;
 
@@ -77,7 +77,6 @@ function build(app) {
       if (mine !== round) return;
       crop.show(answer, upload.name);
       go.disabled = job.busy;
-      announce(`${upload.name}: ${answer.words}`);
     } catch (error) {
       if (mine !== round || error instanceof Dropped) return;
       if (error instanceof Lost) return;
