@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 from ..figures.pictures import Pixels, png, to_pixels
 from ..plugins.boundary import STYLES
 from ..runs.inversions import check_inversion, read_inversion
+from ..runs.lock import results_of
 from ..runs.progress import Progress
 from ..runs.run import Run, versions
 from ..runs.session import Finished, open_finished_run
 from ..storage.json_values import JsonObject
 from ..storage.paths import user_path
-from ..storage.result_folder import check_free, index_text, replace_folder
+from ..storage.result_folder import index_text, replace_folder
 from ..strata.moves import unit_in_words
 from ..strata.truncation import mean_code
 from .compose import Composed, check_run, compose
@@ -142,13 +144,15 @@ def perform(
         recipe = read_recipe(recipe)
     elif not isinstance(recipe, Recipe):
         recipe = recipe_of_data(recipe, name)
-    if writes and out is not None:
-        check_free(out, INDEX, "manipulate")
-    if codes is not None:  # before plugins are loaded for it
-        check_inversion(user_path(codes), Run.open(path).record.generator.fingerprint)
-    with open_finished_run(
-        path, device, ("synthesize", "learn"), writes=writes and out is None, progress=progress
-    ) as finished:
+    in_run = writes and out is None
+    with ExitStack() as stack:
+        if writes and out is not None:
+            stack.enter_context(results_of(out, INDEX, "manipulate"))
+        if codes is not None:  # before plugins are loaded for it
+            check_inversion(user_path(codes), Run.open(path).record.generator.fingerprint)
+        finished = stack.enter_context(
+            open_finished_run(path, device, ("synthesize", "learn"), writes=in_run, progress=progress)
+        )
         return _perform(finished, recipe, name, codes, _folder(path, recipe, out) if writes else None)
 
 

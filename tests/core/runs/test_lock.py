@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 from pathlib import Path
 
@@ -25,8 +26,9 @@ def test_a_lock_that_its_holder_removes_while_it_is_taken_is_taken_anew(
 
     def late(self: FileLock, *args: object, **kwargs: object) -> object:
         first = left.pop() if left else ""
-        if first == "folder":
-            path.rmdir()  # before the file is opened in it
+        if first == "folder":  # before the file is opened in it
+            path.rmdir()
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path / LOCK))
         taken = acquire(self, *args, **kwargs)
         if first == "file":
             (path / LOCK).unlink()  # after it was opened
