@@ -7,7 +7,7 @@ import { createMade } from "./made.js";
 import { labelsOf, pack, unpack } from "./masks.js";
 import { pictureInWords } from "./run.js";
 import { editOf } from "./state.js";
-import { announce, field, h, newId, select } from "./widgets.js";
+import { announce, field, h, newId, select, toast } from "./widgets.js";
 
 const STROKES = "ganstrata.strokes";
 const READER = "ganstrata.reader";
@@ -84,6 +84,7 @@ function build(app) {
   let shown = ""; // picture whose strokes are on the canvas
   let turn = 0; // of the newest request; older answers are dropped
   let first = 0; // candidate of the next sampling
+  let here = false; // whether the view is on the page
   let stop = () => {};
 
   function showBusy(busy) {
@@ -248,6 +249,7 @@ function build(app) {
     });
     if (!answer?.kept) return bare(false), look(by);
     app.keep({ kept: answer.kept, name: answer.name, words: answer.words });
+    if (!here) return toast(`${answer.name} is done, and among the pictures made here.`); // it waits for who went on
     announce(`${answer.name}: ${answer.words}. Undo goes back to the picture before, with its strokes.`);
     take({ kept: answer.kept });
   }
@@ -278,10 +280,12 @@ function build(app) {
   return {
     element,
     enter() {
+      here = true;
       stop = state.subscribe(follow);
       refresh();
     },
     leave() {
+      here = false;
       stop();
       bare(false);
     },

@@ -11,15 +11,22 @@ import numpy as np
 import pytest
 import torch
 from conftest import _on_path
-from ganstrata import UserError
+from ganstrata import Inputs, Stream, UserError, load_generator
 from ganstrata.app.compute import Stopped
-from ganstrata.app.segmenting import NONE_HERE
+from ganstrata.app.handlers import Edit, PictureRef
+from ganstrata.app.paint import canvas_of
+from ganstrata.app.pictures import rendered
+from ganstrata.app.segmenting import NONE_HERE, Reader, reader_of, readers
 from ganstrata.app.sessions import MOST_KEPT, Session
 from ganstrata.app.workspace import Folders, Workspace
+from ganstrata.core.editing.sources import CodesFile, Source
 from ganstrata.core.runs.run import Run
 from ganstrata.core.semantics.extractor_file import save_extractor
+from ganstrata.core.semantics.predictors import Predictor
+from generators_stylegan2 import small_state
 from masks_of_pages import blank, encoded, received
 from planted_semantics import Linear, Smooth
+from safetensors.torch import save_file
 
 Ask = Callable[..., Any]
 BED, SOFA = 2, 1
@@ -311,8 +318,6 @@ def test_samples_that_are_there_when_it_is_stopped_are_kept(ask: Ask, session: S
 def test_the_folder_that_the_command_named_comes_first(
     ask: Ask, workspace: Workspace, session: Session, learnt: str, tmp_path: Path
 ):
-    from ganstrata.app.segmenting import reader_of, readers
-
     save_extractor(workspace.memory["segmenting"], tmp_path / "extractor.safetensors")
     named = replace(workspace, folders=Folders(segmentation=tmp_path), memory={})
     assert [one["by"] for one in readers(named, session)] == ["folder", "scorer regions"]
@@ -320,6 +325,51 @@ def test_the_folder_that_the_command_named_comes_first(
     empty = replace(workspace, folders=Folders(segmentation=tmp_path / "none"), memory={})
     with pytest.raises(UserError, match=r"it holds no extractor\.safetensors"):
         readers(empty, session)
+
+
+def test_noise_and_weights_of_a_picture_stay_with_it(workspace: Workspace, session: Session, tmp_path: Path):
+    """An inverted picture may have noise maps, and weights that are added to the generator's."""
+    save_file(small_state(), tmp_path / "tiny.safetensors")
+    generator = load_generator("stylegan2", checkpoint=str(tmp_path / "tiny.safetensors"), device="cpu")
+    prepared = replace(workspace.prepared, generator=generator, scorers={}, batch=2)
+    tiny = replace(workspace, prepared=prepared, memory={})
+    latents = generator.sample(1, 3, 0, Stream.EDITING)
+    codes = generator.broadcast(generator.map(latents.z))
+    inputs = Inputs(1, None, latents.index, 0)
+    maps = ((s, generator.noise_map(s, inputs)) for s in range(len(generator.strata)))
+    stratum, noise = next((s, noise) for s, noise in maps if noise is not None)
+    name, tensor = list(generator.tunable.items())[-1]  # the first ones are of the mapping, which makes codes
+    source = Source(
+        codes,
+        None,
+        latents.index,
+        Stream.EDITING,
+        ("mine",),
+        CodesFile("", "", "codes", 1),
+        noise={stratum: noise + 3.0},
+        weights=({name: torch.full_like(tensor, 0.3)},),
+        noise_seed=5,
+    )
+    edit = Edit(picture=PictureRef(kept=session.keep("mine", source)))
+    reader = Reader(
+        "anything", Predictor(("a", "b"), (), lambda rendering: rendering.images), lambda _: (8, 8)
+    )
+    canvas = canvas_of(tiny, session, edit, reader)
+    with torch.no_grad():
+        found = canvas.renderer.render(canvas.codes).images
+    shown = rendered(tiny, session, edit).images
+    assert torch.equal(found, shown)
+    for other in (replace(source, noise={}), replace(source, weights=())):
+        without = Edit(picture=PictureRef(kept=session.keep("other", other)))
+        assert not torch.allclose(rendered(tiny, session, without).images, shown, atol=1e-4)
+
+
+def test_the_bundled_rooms_have_a_segmenter_that_no_run_names(workspace: Workspace, session: Session):
+    rooms = load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
+    prepared = replace(workspace.prepared, generator=rooms, scorers={})
+    here = replace(workspace, prepared=prepared, memory={})
+    assert [one["by"] for one in readers(here, session)] == ["learnt", "bundled"]
+    assert "bed" in reader_of(here, session, "bundled").predictor.classes
 
 
 def test_where_nothing_segments_the_view_says_so(workspace: Workspace, session: Session):
