@@ -185,6 +185,28 @@ def test_a_reload_and_a_lost_server_keep_the_edit(tabs: Tabs, app: ServedApp) ->
     assert all("WebSocket" in fault for fault in tabs.told())
 
 
+def test_a_picture_that_is_gone_is_said_and_others_can_be_chosen(tabs: Tabs, app: ServedApp) -> None:
+    page = app.open(tabs)
+    slider(page, "Half").fill("1")
+    wait_for_picture(page, "Seed 0, edited: Half +1.00")
+    page.evaluate(
+        """() => {
+          const saved = JSON.parse(sessionStorage.getItem("ganstrata.edit"));
+          saved.now.picture = { kept: "k9" };
+          sessionStorage.setItem("ganstrata.edit", JSON.stringify(saved));
+        }"""
+    )
+    page.reload()
+    fault = page.get_by_role("alert").get_by_text("not held any more", exact=False)
+    fault.wait_for()
+    for value in ("2", "-1", "2.5"):  # more than the server sends before it hears that they came
+        slider(page, "Half").fill(value)
+        page.locator(".stage[aria-busy=false]").wait_for()
+    page.get_by_title("Seed 3", exact=True).click()
+    wait_for_picture(page, "Seed 3, edited: Half +2.50")
+    fault.wait_for(state="hidden")
+
+
 def test_tabs_have_edits_and_sessions_of_their_own(tabs: Tabs, app: ServedApp) -> None:
     page = app.open(tabs)
     slider(page, "Half").fill("2")
