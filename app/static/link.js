@@ -188,7 +188,6 @@ export function createLink({ address, onStatus, onComplaint }) {
         resolve: () => free(number),
         reject: (error) => {
           if (error instanceof Refused) failed(error, fields);
-          seen(number); // that there is none was heard, which counts as shown
           free(number);
         },
       });
@@ -203,10 +202,6 @@ export function createLink({ address, onStatus, onComplaint }) {
       } catch (error) {
         failed(error, fields);
       }
-      seen(number);
-    }
-
-    function seen(number) {
       if (socket?.readyState === WebSocket.OPEN) post(number, "shown");
     }
 
