@@ -18,6 +18,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..device import rows_at
 from ..errors import DataError
 from ..plugins.records import Rendering
 from .perceptual import Perceptual
@@ -168,10 +169,9 @@ class Distance:
             images = rule.degradation(images)
         wanted, known, share = self.wanted, self.known, self._share
         if rows is not None:
-            chosen = list(rows)
-            wanted = wanted[chosen]
-            known = None if known is None else known[chosen]
-            share = share[chosen] if isinstance(share, Tensor) else share
+            wanted = rows_at(wanted, rows)
+            known = None if known is None else rows_at(known, rows)
+            share = rows_at(share, rows) if isinstance(share, Tensor) else share
         if images.shape != wanted.shape:
             raise DataError(
                 f"the generator's pictures are {_size(images)}"
@@ -184,7 +184,7 @@ class Distance:
         images = composited(images, wanted, known)
         if rule.perceptual and rule.network is not None:
             compared = Rendering(images, composed=True)
-            features = self._features if rows is None else [x[list(rows)] for x in self._features]
+            features = self._features if rows is None else [rows_at(x, rows) for x in self._features]
             terms["perceptual"] = rule.network.compare(rule.network.features(compared), features) / share
         if rule.ms_ssim:
             terms["MS-SSIM"] = (1.0 - ms_ssim(images, wanted)) / share

@@ -127,7 +127,7 @@ def task_for(method: Method, given: Sequence[Given], index: Sequence[int], on_lo
         generator,
         pictures,
         numbers,
-        Renderer(generator, numbers, noise_seed(method.seed, Stream.EDITING)),
+        Renderer(generator, numbers, noise_seed(method.seed, Stream.EDITING), late=True),
         distance,
         known=None if distance.wanted.shape != pictures.shape else distance.known,
         condition=condition_of(generator, method.condition, len(given)),
@@ -156,6 +156,7 @@ def finished(
         began: when the inversion began, on the clock of time.monotonic().
     """
     rendering = task.render(found)
+    rendering.settle()
     measures = measured(method.rule, rendering, given)
     seconds = (time.monotonic() - began) / len(given)
     return [

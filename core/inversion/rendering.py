@@ -31,6 +31,8 @@ class Renderer:
         noise: seed of fresh noise, such as `noise_seed(seed, Stream.EDITING)`.
         features: strata whose feature maps are collected.
         precision: fp32, bf16 or fp16.
+        late: whether pictures that are not finite are refused by `rendering.settle()`, as `Pass` does it, so
+            that no step of a search waits for an accelerator.
     """
 
     generator: Generator
@@ -38,6 +40,7 @@ class Renderer:
     noise: int = 0
     features: tuple[int, ...] = ()
     precision: str = "fp32"
+    late: bool = False
     _sizes: dict[int, tuple[int, ...] | None] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, inversion: Inversion, rows: Sequence[int] | None = None) -> Rendering:
@@ -76,6 +79,7 @@ class Renderer:
                 inputs,
                 features=self.features,
                 precision=self.precision,
+                late=self.late,
             )
         return Pass(
             self.generator,
@@ -86,6 +90,7 @@ class Renderer:
             maps=inversion.noise,
             precision=self.precision,
             features=self.features,
+            late=self.late,
         ).rendering
 
     def _check_maps(self, maps: Mapping[int, Tensor]) -> None:
@@ -114,10 +119,16 @@ class Renderer:
 def joined(parts: Sequence[Rendering]) -> Rendering:
     """Return one rendering of the pictures of several, in their order."""
     first = parts[0]
+
+    def settle() -> None:
+        for part in parts:
+            part.settle()
+
     return Rendering(
         torch.cat([part.images for part in parts]),
         {s: torch.cat([part.features[s] for part in parts]) for s in first.features},
         composed=True,
         pictures=torch.cat([part.pictures for part in parts]),
         precision=first.precision,
+        doubt=None if all(part.settled for part in parts) else settle,
     )

@@ -8,24 +8,24 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..device import rows_at
 from ..plugins.inverter import Inversion, Mixture
 
 
 def rows_of(inversion: Inversion, rows: Sequence[int]) -> Inversion:
     """Return some of the pictures of an inversion, in the order of `rows`."""
-    chosen = list(rows)
     mixture = inversion.mixture
     return replace(
         inversion,
-        codes=inversion.codes[chosen],
-        condition=None if inversion.condition is None else inversion.condition[chosen],
-        latent=None if inversion.latent is None else inversion.latent[chosen],
-        noise={s: maps[chosen] for s, maps in inversion.noise.items()},
-        weights=tuple(inversion.weights[i] for i in chosen) if inversion.weights else (),
+        codes=rows_at(inversion.codes, rows),
+        condition=None if inversion.condition is None else rows_at(inversion.condition, rows),
+        latent=None if inversion.latent is None else rows_at(inversion.latent, rows),
+        noise={s: rows_at(maps, rows) for s, maps in inversion.noise.items()},
+        weights=tuple(inversion.weights[i] for i in rows) if inversion.weights else (),
         mixture=None
         if mixture is None
-        else replace(mixture, codes=mixture.codes[chosen], weights=mixture.weights[chosen]),
-        losses=None if inversion.losses is None else inversion.losses[:, chosen],
+        else replace(mixture, codes=rows_at(mixture.codes, rows), weights=rows_at(mixture.weights, rows)),
+        losses=None if inversion.losses is None else rows_at(inversion.losses.T, rows).T,
     )
 
 

@@ -22,7 +22,7 @@ from ..device import autocast
 from ..errors import UserError
 from ..plugins.base import owner_of
 from ..plugins.colours import to_rgb
-from ..plugins.finiteness import finite_rows, nonfinite_error
+from ..plugins.finiteness import Doubt, finite_rows, nonfinite_error
 from ..plugins.generator import Generator
 from ..plugins.inverter import Mixture
 from ..plugins.records import Inputs, Rendering, State
@@ -37,6 +37,7 @@ def render_mixture(
     *,
     features: Collection[int] = (),
     precision: str = "fp32",
+    late: bool = False,
 ) -> Rendering:
     """Render mixtures, with gradients if they are switched on.
 
@@ -47,6 +48,7 @@ def render_mixture(
         inputs: of the N pictures.
         features: strata whose feature maps are collected; up to the mixture those of the first code.
         precision: fp32, bf16 or fp16.
+        late: whether pictures that are not finite are refused by `rendering.settle()`, see `Pass`.
 
     Raises:
         UserError: the generator has no feature map there, or one with another number of channels.
@@ -59,11 +61,17 @@ def render_mixture(
         state = mixed(generator, mixture, inputs, collected, features)
         state = advance(generator, state, codes, stop, len(generator.strata), collected, features)
         pictures = finished(generator, state, n).float()  # (N, C, H, W)
-    finite = finite_rows(pictures)
-    if finite is not None:
-        raise nonfinite_error(generator, finite, inputs.index, "feature maps of several codes were added")
+
+    def refuse() -> None:
+        finite = finite_rows(pictures)
+        if finite is not None:
+            raise nonfinite_error(generator, finite, inputs.index, "feature maps of several codes were added")
+
+    doubt = Doubt(pictures, refuse) if late and generator.device.type != "cpu" else None
+    if doubt is None:
+        refuse()
     rgb = to_rgb(pictures, generator.card.background)
-    return Rendering(rgb, collected, composed=True, pictures=pictures, precision=precision)
+    return Rendering(rgb, collected, composed=True, pictures=pictures, precision=precision, doubt=doubt)
 
 
 def mixed(

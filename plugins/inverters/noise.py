@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from ...core.device import sent
 from ...core.errors import UserError
 from ...core.plugins.base import owner_of
 from ...core.plugins.generator import Generator
@@ -115,7 +116,7 @@ def own_noise(generator: Generator, inputs: Inputs) -> dict[int, Tensor]:
     """Return the noise (N, 1, h, w) of each stratum that adds any, on the generator's device."""
     maps = {s: generator.noise_map(s, inputs) for s in range(len(generator.strata))}
     return {
-        s: x.detach().to(generator.device).expand(inputs.n, -1, -1, -1)
+        s: sent(x.detach(), generator.device).expand(inputs.n, -1, -1, -1)
         for s, x in maps.items()
         if x is not None
     }

@@ -151,13 +151,16 @@ class Pivotal(Searching):
                 "`tunable`, so there is nothing to tune"
             )
         gradients = torch.autograd.grad(distance, list(zeros.values()), allow_unused=True)
+        names = [name for name, gradient in zip(zeros, gradients, strict=True) if gradient is not None]
+        sizes = torch.stack([tunable[name].float().square().mean().sqrt() for name in names])
         return {
             name: Variable(
                 (zeros[name] if name not in known else known[name].to(tunable[name])).detach().clone(),
-                rate=max(float(tunable[name].square().mean().sqrt()), LEAST),
+                rate=max(size, LEAST),
             )
-            for name, gradient in zip(zeros, gradients, strict=True)
-            if gradient is not None
+            for name, size in zip(
+                names, sizes.cpu().tolist(), strict=True
+            )  # an accelerator is waited for once
         }
 
     def _elsewhere(self, task: InversionTask, pivot: Inversion, step: int) -> Tensor:

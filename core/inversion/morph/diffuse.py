@@ -137,7 +137,7 @@ def diffuse(
     n, index = len(contexts), torch.arange(first, first + len(contexts))
     mask = box.mask(*contexts.shape[-2:]).to(contexts)
     pasted = contexts * (1.0 - mask) + target * mask
-    render = Renderer(generator, index, noise_seed(seed, Stream.EDITING))
+    render = Renderer(generator, index, noise_seed(seed, Stream.EDITING), late=True)
     whole = InversionTask(generator, pasted, index, render, rule.to(pasted), seed=seed, on_step=on_step)
     start = embed.invert(whole, None)
     known = mask.expand(n, -1, -1, -1)
@@ -148,7 +148,10 @@ def diffuse(
     for step in refine:
         found = step.invert(part, found)
     with torch.no_grad():
-        begun, made = (render(each).images.detach() for each in (start, found))
+        renderings = render(start), render(found)
+        for rendering in renderings:
+            rendering.settle()
+        begun, made = (rendering.images.detach() for rendering in renderings)
     return Diffused(
         pasted,
         begun,
