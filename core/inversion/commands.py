@@ -105,6 +105,8 @@ def perform(
         GanstrataError: a plugin or a checkpoint does not fit, or a search failed. What is done is kept.
     """
     find_pictures(request.pictures)  # before the generator is loaded, which takes longer
+    if loss is not None:
+        loss.check_mask(given=bool(request.masks))
     source = open_source(run, generator, device)
     method = method_of(
         source.generator,

@@ -14,7 +14,8 @@ from ..figures.svg import Canvas
 
 WIDTH, HEIGHT = 420.0, 190.0
 COLOURS = ("object", "category", "attribute", "colour", "layout")
-LEAST = 1e-12  # what a distance of 0 is drawn as
+LEAST = 1e-12  # what a distance of 0 is drawn as where no other is there
+ZERO = 0.1  # of the smallest distance above 0: what one of 0 is drawn as, since it has no logarithm
 
 Losses = Sequence[tuple[str, NDArray[np.float32]]]
 
@@ -26,12 +27,13 @@ def loss_chart(curves: Losses, name: str) -> str:
         curves: step and its losses (T,), in order; the steps are drawn one after the other.
         name: name of the picture, for those who cannot see the chart.
     """
-    searched = [
-        (step, np.maximum(losses.astype(np.float64), LEAST)) for step, losses in curves if len(losses)
-    ]
+    searched = [(step, losses.astype(np.float64)) for step, losses in curves if len(losses)]
     if not searched:
         return ""
-    logs = [np.log10(losses) for _, losses in searched]
+    every = np.concatenate([losses for _, losses in searched])
+    least = max(ZERO * float(every[every > 0.0].min(initial=np.inf)), LEAST)
+    least = least if math.isfinite(least) else LEAST
+    logs = [np.log10(np.maximum(losses, least)) for _, losses in searched]
     total = sum(len(values) for values in logs)
     low, high = min(values.min() for values in logs), max(values.max() for values in logs)
     canvas = Canvas(WIDTH, HEIGHT)

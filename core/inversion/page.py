@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +96,8 @@ def inversion_page(task: Task, parts: Sequence[Part], folder: Path) -> str:
         "index": INDEX,
         "codes": CODES,
         "weights": WEIGHTS if any(part.inversion.weights for part in parts) else "",
-        "folder": shlex.quote(folder.name or str(folder)),
+        "folder": folder.name or str(folder),
+        "floor": task.method.rule.floor,
         "shown": {shown.head for view in views for shown in view.pictures},
     }
     return framed(__package__, "inversion.html.j2", values, asset(__package__, "inversion.css"))

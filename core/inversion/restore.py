@@ -36,6 +36,15 @@ class Loss:
         if self.spoil and self.truths:
             raise UserError("--truth says what pictures were before; with --spoil they are that themselves")
 
+    def check_mask(self, *, given: bool) -> None:
+        """Refuse to fill in what no mask says.
+
+        Raises:
+            UserError: the pictures have lost pixels, and no mask is given that says which.
+        """
+        if isinstance(self.degradation, Mask) and not given:
+            raise UserError("which pixels are to be made up? Give a --mask: white is known, black is not")
+
 
 def taken_degraded(
     pictures: Picture | Sequence[Picture] | Pictures,
@@ -65,8 +74,7 @@ def taken_degraded(
     height, width = generator.card.height, generator.card.width
     degradation = loss.degradation
     size = (height, width) if loss.spoil else degradation.size(height, width)
-    if isinstance(degradation, Mask) and masks is None:
-        raise UserError("which pixels are to be made up? Give a --mask: white is known, black is not")
+    loss.check_mask(given=masks is not None)
     chosen = taken(pictures, generator, crop=crop, masks=masks, resize_mask=resize_mask, size=size)
     truths = _truths(pictures, generator, loss, crop)
     if truths and len(truths) != len(chosen.given):

@@ -64,10 +64,7 @@ class Noise(Searching):
         """
         super().check_generator(generator)
         if not own_noise(generator, Inputs(1, None, torch.zeros(1, dtype=torch.int64))):
-            raise UserError(
-                f"{owner_of(generator)} adds no noise that could be refined. If its network has some, its "
-                "config may have switched it off with `noise: none`"
-            )
+            raise UserError(f"{owner_of(generator)} {_why_no_maps(generator)}")
 
     def invert(self, task: InversionTask, start: Inversion | None) -> Inversion:
         """Return noise maps, and perhaps codes, whose pictures are nearer.
@@ -110,6 +107,23 @@ class Noise(Searching):
         value = units[0].value
         spread = spread_penalty(value, self.config.spread) if self.config.codes == "w+" else None
         return added(prior_penalty(value, self.config.prior), spread)
+
+
+def _why_no_maps(generator: Generator) -> str:
+    """Return in words why a generator has no noise maps, and what to do instead."""
+    mode = getattr(generator.config, "noise", None)
+    if mode is None:
+        return "adds no noise that could be refined; refine `w+` or `pivotal`"
+    if mode == "none":
+        return (
+            "adds no noise that could be refined: its config says `noise: none`. If its network has noise, "
+            "give `noise: const`, after a checkpoint :noise=const"
+        )
+    return (
+        "adds noise, but takes no noise maps in its place, so `noise` cannot refine it; refine `w+` or "
+        "`pivotal`. Those with a map for each convolution can: StyleGAN, StyleGAN2 and their relatives of "
+        "NVIDIA's kind"
+    )
 
 
 def own_noise(generator: Generator, inputs: Inputs) -> dict[int, Tensor]:

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fakes import Classes
+from fakes import Classes, Layered
 from ganstrata import UserError
 from ganstrata.core.inversion.curves import loss_chart
 from ganstrata.core.inversion.folder import invert_into
 from ganstrata.core.inversion.given import names_of
 from ganstrata.core.inversion.invert import condition_of, invert_batch
-from ganstrata.core.inversion.page import AMPLIFIED, PAGE, _difference
+from ganstrata.core.inversion.page import AMPLIFIED, PAGE, difference
 from ganstrata.core.inversion.parts import filled_in, read_part, write_part
 from ganstrata.core.runs.inversion_file import codes_bytes
 from ganstrata.core.runs.inversions import CODES, INDEX, read_inversion
@@ -47,9 +47,9 @@ def test_the_page_shows_every_picture_and_escapes_what_people_wrote(tmp_path):
 def test_the_difference_is_as_many_times_as_it_says():
     a, b = np.full((1, 2, 3), 100, np.uint8), np.full((1, 2, 3), 90, np.uint8)
     b[0, 1] = 200
-    assert _difference(a, b)[0, 0].tolist() == [40, 40, 40]
-    assert _difference(b, a)[0, 0].tolist() == [40, 40, 40]
-    assert _difference(a, b)[0, 1].tolist() == [255, 255, 255]
+    assert difference(a, b)[0, 0].tolist() == [40, 40, 40]
+    assert difference(b, a)[0, 0].tolist() == [40, 40, 40]
+    assert difference(a, b)[0, 1].tolist() == [255, 255, 255]
 
 
 def test_a_chart_draws_the_steps_that_searched():
@@ -61,6 +61,9 @@ def test_a_chart_draws_the_steps_that_searched():
     assert loss_chart([], "none") == ""
     assert "<svg" in loss_chart([("best", np.float32([0.5]))], "one")
     assert "<svg" in loss_chart([("best", np.float32([0.0, 0.0]))], "zero")
+    near = loss_chart([("w+", np.float32([1.0, 0.01, 0.0]))], "a picture as near as its noise")
+    assert ">0.001</text>" in near  # 0 is drawn a tenth below the smallest distance that is none
+    assert "× 10" not in near
     long = loss_chart([("w+", np.linspace(1, 0.1, 5000, dtype=np.float32))], "long")
     assert len(long) < 20_000
 
@@ -73,7 +76,8 @@ def test_names_of_files_are_safe_and_different(stems):
     assert len({name.casefold() for name in names}) == len(stems)
 
 
-def test_weights_of_a_picture_are_kept_beside_its_codes(tmp_path):
+def test_weights_of_a_picture_are_kept_beside_its_codes(tmp_path, monkeypatch):
+    monkeypatch.setattr(Layered, "tunable", property(lambda self: {"a.weight": torch.zeros(2, 3)}))
     made = task(1)
     (found,) = invert_batch(made.method, made.given, [0])
     weights = {"a.weight": torch.arange(6.0).view(2, 3)}

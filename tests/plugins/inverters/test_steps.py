@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from ganstrata import Inputs, Inversion, InversionTask, Inverter, Stream
+from ganstrata import Inputs, Inversion, InversionTask, Inverter, PluginConfig, Stream
 from ganstrata.core.errors import DataError, UserError
 from ganstrata.core.inversion.rendering import Renderer
 from ganstrata.core.plugins.registry import registry
@@ -333,6 +333,13 @@ def test_a_generator_without_noise_or_weights_is_refused() -> None:
         step("noise").check_generator(tiny(Silent))
     with pytest.raises(UserError, match="no weights that can be tuned"):
         step("pivotal").check_generator(tiny(Silent))
+
+    class NoiseConfig(PluginConfig):
+        noise: str
+
+    for mode, words in (("none", "give `noise: const`"), ("fresh", "takes no noise maps in its place")):
+        with pytest.raises(UserError, match=words):
+            step("noise").check_generator(Silent(NoiseConfig(noise=mode), torch.device("cpu")))
 
 
 def test_a_loss_that_is_not_finite_ends_the_search(task: InversionTask, start: Inversion) -> None:
