@@ -17,6 +17,8 @@ from .decoding import decode
 from .fit import Fit, cropped
 
 BLACK = "#000000"  # what is transparent in a mask is unknown
+WHITE, DARK = 255, 15  # grey values: known, and next to black; as near to white counts as white
+EDGES = 0.1  # share of grey pixels, as at soft edges, above which something is said
 Size = tuple[int, int]  # width and height in pixels
 
 
@@ -36,6 +38,21 @@ def read_mask(path: Path) -> Image.Image:
         return Image.fromarray((np.asarray(image).clip(0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
     grey: Image.Image = image.convert("L")
     return grey
+
+
+def remarks_on(mask: Image.Image, name: str) -> tuple[str, ...]:
+    """Return what is odd about a mask of mode L: that it hides nothing, or is grey where it should not be.
+
+    >>> remarks_on(Image.new("L", (2, 2), 128), "hole.png")
+    ('mask hole.png: 100 % of its pixels are neither white nor black, and count in part',)
+    """
+    values = np.asarray(mask)
+    if bool((values == WHITE).all()):
+        return (f"mask {name} is white, so that all pixels are known",)
+    grey = float(((values > DARK) & (values < WHITE - DARK)).mean())
+    if grey <= EDGES:
+        return ()
+    return (f"mask {name}: {100 * grey:.0f} % of its pixels are neither white nor black, and count in part",)
 
 
 def fitted_mask(mask: Image.Image, name: str, size: Size, fit: Fit, *, resize: bool) -> Tensor:

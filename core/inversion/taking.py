@@ -24,7 +24,7 @@ from .decoding import MOST
 from .filling import filled
 from .fit import Fit, fitted
 from .given import Given, names_of
-from .masks import Size, fitted_mask, read_mask
+from .masks import Size, fitted_mask, read_mask, remarks_on
 from .photographs import (
     Frame,
     PictureFile,
@@ -105,6 +105,7 @@ def taken(
             mask, words = chosen[i if len(chosen) > 1 else 0]
             fitting = fitted_mask(mask, words, one.size, one.fit, resize=resize_mask)
             known = fitting if known is None else known * fitting
+            one = one._replace(notes=(*one.notes, *remarks_on(mask, words)))
         given.append(_given(one, name, known))
     return Taken(tuple(given), notes)
 

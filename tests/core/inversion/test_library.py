@@ -114,6 +114,10 @@ def test_masks_follow_their_pictures(tmp_path):
     ):
         taken(pixels, generator, masks=mask[:, :8])
     (resized,) = taken(pixels, generator, masks=mask[:, :8], resize_mask=True).given
+    assert resized.notes == both[0].notes
+    for odd, words in ((np.full_like(mask, 255), "all pixels are known"), (mask // 2 + 40, "count in part")):
+        (noted,) = taken(pixels, generator, masks=odd).given
+        assert noted.notes[-1].endswith(words)
     assert resized.known[0, 0].tolist() == [0.0] * 4 + [1.0] * 4
     with pytest.raises(UserError, match="leaves no pixel of its picture known"):
         taken(pixels, generator, masks=np.zeros((8, 16), dtype=np.uint8))

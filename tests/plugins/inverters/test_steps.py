@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from ganstrata.core.randomness import noise_seed
 from ganstrata.core.runs.inversion_rows import rows_of
 from ganstrata.core.runs.loading import build
 from ganstrata.core.strata.mixtures import sum_of
-from ganstrata.plugins.inverters.descent import SearchConfig, rate_at
+from ganstrata.plugins.inverters.codes import CodeConfig, Jitter
+from ganstrata.plugins.inverters.descent import Loss, SearchConfig, Variable, descend, rate_at
 from ganstrata.plugins.inverters.noise import correlation, normalised
 from ganstrata.plugins.inverters.standard import standards
 from ganstrata.testing import check_plugin
@@ -159,6 +161,15 @@ def test_jitter_falls_to_nothing_and_depends_on_the_index(task: InversionTask, s
     assert last.losses[-1].tolist() == pytest.approx(distance(task, last), rel=1e-4)
 
 
+def test_jitter_is_new_in_each_step_and_ends_at_three_quarters(task: InversionTask) -> None:
+    jitter, units = Jitter(CodeConfig(steps=8, jitter=0.5), task), torch.zeros(len(task.index), 2000)
+    first, second, third = (jitter.added(units, s) for s in (0, 1, 3))
+    for drawn, sd in ((first, 0.5), (second, 0.5 * (5 / 6) ** 2), (third, 0.125)):
+        assert drawn.std(dim=1).tolist() == pytest.approx([sd] * len(units), rel=0.1)
+    assert abs(float(torch.corrcoef(torch.stack([first[0], second[0]]))[0, 1])) < 0.1
+    assert torch.equal(jitter.added(units, 6), units)
+
+
 def test_the_rate_rises_and_falls() -> None:
     config = SearchConfig(steps=100, rate=2.0, warm_up=0.2, ramp_down=0.5)
     rates = [rate_at(config, s) for s in range(100)]
@@ -169,6 +180,31 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[9] == pytest.approx(2.0 * 9.5 / 20.0)
     flat = SearchConfig(steps=3, rate=2.0, warm_up=0.0, ramp_down=0.0)
     assert [rate_at(flat, s) for s in range(3)] == [2.0] * 3
+
+
+def test_variables_move_by_adam_with_rates_of_their_own() -> None:
+    config = SearchConfig(steps=3, rate=0.1, warm_up=0.0, ramp_down=0.0)
+    one, other = Variable(torch.zeros(1, 2)), Variable(torch.zeros(1, 2), rate=0.5)
+    slopes = [1.0, -2.0, 3.0, 0.0]
+    descend(
+        config, [one, other], lambda step: Loss(slopes[step] * (one.value + other.value).sum(1)), len, "it"
+    )
+    x = mean = square = 0.0
+    for step, slope in enumerate(slopes[:3], start=1):
+        mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
+        x -= 0.1 * (mean / (1.0 - 0.9**step)) / (math.sqrt(square / (1.0 - 0.999**step)) + 1e-8)
+    torch.testing.assert_close(one.value, torch.full((1, 2), x))
+    torch.testing.assert_close(other.value, torch.full((1, 2), 0.5 * x))
+
+
+def test_a_search_ends_early_only_if_all_pictures_are_near_enough() -> None:
+    one, config = Variable(torch.zeros(2, 1)), SearchConfig(steps=2)
+    for farthest, count in ((1.0, 3), (0.5, 1)):
+        distances = torch.tensor([0.0, farthest])
+        losses = descend(
+            config, [one], lambda step, at=distances: Loss(at + 0.0 * one.value[:, 0]), len, "it", stop=0.5
+        )
+        assert losses.tolist() == [distances.tolist()] * count
 
 
 def test_noise_maps_move_and_stay_noise(task: InversionTask, start: Inversion) -> None:
