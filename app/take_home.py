@@ -271,7 +271,7 @@ def recipe_of_edit(workspace: Workspace, session: Session, edit: Edit) -> Recipe
     Raises:
         UserError: the picture has noise maps or weights of its own, and is of no folder.
     """
-    ref = edit.picture
+    pixels, ref = pixels_of_edit(workspace, session, edit), edit.picture  # also checks the edit
     if ref.kept is None:
         picture = RecipePicture(seed=ref.seed, sample=ref.sample)
     else:
@@ -291,7 +291,7 @@ def recipe_of_edit(workspace: Workspace, session: Session, edit: Edit) -> Recipe
         picture,
         moves,
         truncation=edit.truncation,
-        pixels=pixels_of_edit(workspace, session, edit),
+        pixels=pixels,
     )
 
 

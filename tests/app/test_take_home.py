@@ -213,6 +213,23 @@ def test_the_whole_edit_goes_from_nothing_to_all_of_it(fetched) -> None:
         )
 
 
+@pytest.mark.parametrize("kind", ["picture", "recipe", "codes"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"picture": {}}, "a picture is named by one of seed, sample and kept"),
+        ({"picture": {"seed": 1, "sample": 1}}, "a picture is named by one of seed, sample and kept"),
+        ({"picture": {"sample": 10**8}}, "there is no sample 100000000"),
+        ({"moves": [{"along": "seen/red", "by": 1.0, "layers": ""}]}, "no layers follow the @"),
+        ({"moves": [{"along": "seen/rde", "by": 1.0}]}, "Did you mean 'seen/red'"),
+    ],
+)
+def test_edits_that_are_none_are_refused(ask, session, kind: str, change, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        ask("export", edit={**EDIT, **change}, kind=kind)
+    assert session.downloads == {}
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes import LAYERS, SIZE, WIDTH
+from fakes import LAYERS, SIZE, WIDTH, Layered
 from ganstrata import Boundary, Pass, Stream
 from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.config.reading import validate
@@ -24,6 +24,7 @@ from ganstrata.core.plugins.inverter import Inversion
 from ganstrata.core.randomness import noise_seed
 from ganstrata.core.runs.inversions import read_inversion
 from ganstrata.core.runs.prepare import Prepared, prepare
+from ganstrata.core.runs.run import Run
 from ganstrata.core.strata.styles import style_channels
 from ganstrata.core.strata.tuned import tuned
 from generators_stylegan2 import small_state
@@ -338,9 +339,32 @@ def test_a_preview_changes_nothing_of_the_picture(tiny) -> None:
     assert torch.equal(live.render(parts, [1.0], 0).pictures, frame.pictures)
 
 
-def test_a_generator_of_somebody_else_is_dragged_too(fakes, copied: Path) -> None:
-    from ganstrata.core.runs.run import Run
+class Short(Layered):
+    """Its last layer has a code that no stratum reads."""
 
+    def __init__(self, config: Layered.Config, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.strata = self.strata[:-1]
+
+
+def test_layers_that_no_stratum_reads_change_nothing(fakes, copied: Path) -> None:
+    run = Run.open(copied)
+    prepared = prepare(run.config, batch=32, check=False)
+    known, _ = load_boundaries(copied)
+    request = EditRequest(("seen/red@7", "seen/left@bottom"), seeds="3")
+    parts = find_parts(prepared, known, request, unit_in=run.step_unit_in)
+    short = replace(prepared, generator=Short(Short.Config(), torch.device("cpu")))
+    live = LivePicture(short, find_source(prepared, request))
+    plain = live.render((), ()).pictures
+    for amount in (1.0, 2.0):
+        assert torch.equal(live.render(parts, [amount, 0.0], 0).pictures, plain)
+    moved_left = live.render(parts, [2.0, 1.0], 1).pictures
+    assert torch.equal(live.render(parts, [0.0, 1.0], 0).pictures, moved_left)
+    assert not torch.equal(moved_left, plain)
+    assert live.preview(parts, [1.0, 0.0], 0, most=4) is None
+
+
+def test_a_generator_of_somebody_else_is_dragged_too(fakes, copied: Path) -> None:
     run = Run.open(copied)
     prepared = prepare(run.config, batch=32, check=False)
     known, _ = load_boundaries(copied)
