@@ -22,7 +22,7 @@ from ganstrata.core.probing.styles import styles_of_samples
 from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.progress import Progress
 from ganstrata.core.storage.shards import Shards
-from recipe_edits import made
+from recipe_edits import made as recipe_made
 
 QUIET = Progress(quiet=True)
 
@@ -76,17 +76,17 @@ def test_a_run_finds_the_planted_channels_at_their_layers(run: ganstrata.Results
 
 def test_a_recipe_moves_styles_and_leaves_the_codes(run: ganstrata.Results, tmp_path: Path) -> None:
     moves = ({"along": "seen/red", "by": 2.0}, {"along": "seen/left", "by": -1.0, "layers": "0-1"})
-    recipe = made(run.path, moves=moves)
+    recipe = recipe_made(run.path, moves=moves)
     assert (recipe.unit.space, recipe.unit.name) == ("s", "sd")
     assert recipe.unit.length == pytest.approx(run.spread)
     again = ganstrata.replay(run, recipe, out=tmp_path / "out")
-    still = ganstrata.replay(run, made(run.path, moves=()))
+    still = ganstrata.replay(run, recipe_made(run.path, moves=()))
     assert again.same_pixels is True
     np.testing.assert_array_equal(again.before, still.picture)
     np.testing.assert_array_equal(again.codes, still.codes)
     moved = dict(zip(again.concepts, again.scores - again.scores_before, strict=True))
     assert moved["seen/red"] > 0.05 > -0.02 > moved["seen/left"]
-    alone = ganstrata.replay(run, made(run.path, moves=moves[:1]))
+    alone = ganstrata.replay(run, recipe_made(run.path, moves=moves[:1]))
     assert (alone.edited.frames.distances - alone.edited.before.distances)[0, 0, 0] == pytest.approx(
         2.0, abs=1e-4
     )
