@@ -52,7 +52,9 @@ Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 class Drawn(Request):
     """Ask for pictures to paint on; `by` asks for labels beside them, `size` for small pictures."""
 
-    samples: Annotated[tuple[Sample, ...], Field(min_length=1, max_length=MOST_MASKS, strict=False)]
+    samples: Annotated[
+        tuple[Sample, ...], Field(fail_fast=True, min_length=1, max_length=MOST_MASKS, strict=False)
+    ]
     by: By | None = None
     size: Annotated[int, Field(ge=32, le=2048)] = 2048
 
@@ -74,15 +76,19 @@ class Mask(Request):
 class Masks(Request):
     """Hold what was painted: the classes, and the masks."""
 
-    classes: Annotated[tuple[Class, ...], Field(min_length=2, max_length=MOST_CLASSES, strict=False)]
-    masks: Annotated[tuple[Mask, ...], Field(min_length=1, max_length=MOST_MASKS, strict=False)]
+    classes: Annotated[
+        tuple[Class, ...], Field(fail_fast=True, min_length=2, max_length=MOST_CLASSES, strict=False)
+    ]
+    masks: Annotated[
+        tuple[Mask, ...], Field(fail_fast=True, min_length=1, max_length=MOST_MASKS, strict=False)
+    ]
 
 
 class Suggest(Masks):
     """Ask for the pictures to paint next; `taken` are those on the page that are not painted yet."""
 
     count: Annotated[int, Field(ge=1, le=12)] = 4
-    taken: Annotated[tuple[Sample, ...], Field(max_length=MOST_MASKS, strict=False)] = ()
+    taken: Annotated[tuple[Sample, ...], Field(fail_fast=True, max_length=MOST_MASKS, strict=False)] = ()
 
 
 class ExtractorFile(Request):

@@ -1,8 +1,9 @@
 """Run what handlers compute, one thing at a time, so that nothing waits behind work that matters less.
 
 All computing with the networks happens in one thread, so nothing has to be locked. Waiting work is taken by
-priority, then in the order in which it came. Of one session and channel the newest wins: what waits there is
-replaced, and keeps its place in the queue. A job breathes between its steps: what matters more is done then.
+priority, then tab by tab, of one tab in the order in which it came. Of one session and channel the newest
+wins: what waits there is replaced, and keeps its place in the queue. A job breathes between its steps: what
+matters more is done then.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 import torch
+
+MOST_TURNS = 1000  # remembered
 
 
 class Priority(IntEnum):
@@ -65,6 +68,8 @@ class Compute:
     _waiting: dict[tuple[str, str], Work] = field(default_factory=dict)
     _running: list[Work] = field(default_factory=list)
     _ended: bool = False
+    _turns: dict[str, int] = field(default_factory=dict)  # of each session, when it was served last
+    _turn: int = 0
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -103,12 +108,29 @@ class Compute:
         if self._ended:
             work.dropped()
 
-    def stop(self, session: str, channel: str | None = None, number: int | None = None) -> None:
-        """Stop the work of a session: on one channel or on all, of one request or of all."""
+    def stop(
+        self,
+        session: str,
+        channel: str | None = None,
+        number: int | None = None,
+        *,
+        before: Priority | None = None,
+    ) -> None:
+        """Stop the work of a session: on one channel or on all, of one request or of all.
+
+        Args:
+            session: its id.
+            channel: the channel, None for all.
+            number: of the request, None for all.
+            before: stop only what matters more than this.
+        """
 
         def meant(work: Work) -> bool:
             return (
-                work.session == session and channel in (None, work.channel) and number in (None, work.number)
+                work.session == session
+                and channel in (None, work.channel)
+                and number in (None, work.number)
+                and (before is None or work.priority < before)
             )
 
         with self._changed:
@@ -118,6 +140,11 @@ class Compute:
             dropped = [self._waiting.pop(key) for key in keys]
         for work in dropped:
             work.dropped()
+
+    def waiting(self, session: str) -> int:
+        """Return how much work of a session waits."""
+        with self._changed:
+            return sum(key[0] == session for key in self._waiting)
 
     def is_busy(self, session: str, channel: str) -> bool:
         """Return whether work of a session waits or is under way on a channel."""
@@ -142,8 +169,13 @@ class Compute:
         fitting = [work for work in self._waiting.values() if work.priority <= below]
         if not fitting:
             return None
-        first = min(fitting, key=lambda work: work.priority)  # of equals, the first in the queue
+        # Of equals the tab that has waited longest for its turn, and of one tab the first in the queue.
+        first = min(fitting, key=lambda work: (work.priority, self._turns.get(work.session, 0)))
         del self._waiting[first.session, first.channel]
+        self._turn += 1
+        self._turns[first.session] = self._turn
+        if len(self._turns) > MOST_TURNS:
+            del self._turns[min(self._turns, key=lambda session: self._turns[session])]
         self._running.append(first)
         return first
 

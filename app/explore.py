@@ -21,7 +21,7 @@ from .tempo import Tempo
 from .workspace import Workspace
 
 MOST_PICTURES = 120  # of a grid
-CACHED = 2000  # pictures of grids, of all tabs
+CACHED = 96 << 20  # bytes of the small pictures of grids, of all tabs
 BLOCK = 4096  # samples whose scores are in memory at once
 
 
@@ -48,7 +48,9 @@ class Scores(Request):
 class Grid(Request):
     """Ask for small pictures."""
 
-    refs: Annotated[tuple[PictureRef, ...], Field(min_length=1, max_length=MOST_PICTURES, strict=False)]
+    refs: Annotated[
+        tuple[PictureRef, ...], Field(fail_fast=True, min_length=1, max_length=MOST_PICTURES, strict=False)
+    ]
     size: Annotated[int, Field(ge=32, le=512)] = 128
 
 
@@ -128,7 +130,7 @@ def grid(workspace: Workspace, session: Session, request: Grid, answer: Answer) 
             small = reduced(picture, request.size)
             if ref.kept is None:  # the number of a kept picture means another one in another tab
                 cache[key] = small
-                while len(cache) > CACHED:
+                while sum(one.nbytes for one in cache.values()) > CACHED:
                     del cache[next(iter(cache))]
         send_picture(answer, small, lossless=False, ref=place)
         answer.breathe()

@@ -48,7 +48,7 @@ class EditMove(Request):
     along: Name
     by: Number
     layers: Annotated[str, Field(max_length=200)] | None = None
-    keep: Annotated[tuple[Name, ...], Field(max_length=MOST_MOVES, strict=False)] = ()
+    keep: Annotated[tuple[Name, ...], Field(fail_fast=True, max_length=MOST_MOVES, strict=False)] = ()
 
 
 class Edit(Request):
@@ -62,7 +62,7 @@ class Edit(Request):
 
     picture: PictureRef
     truncation: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
-    moves: Annotated[tuple[EditMove, ...], Field(max_length=MOST_MOVES, strict=False)] = ()
+    moves: Annotated[tuple[EditMove, ...], Field(fail_fast=True, max_length=MOST_MOVES, strict=False)] = ()
 
 
 class Nothing(Request):

@@ -43,7 +43,7 @@ class Way(Request):
     """
 
     embed: Name | None = None
-    refine: Annotated[tuple[Name, ...], Field(max_length=4, strict=False)] | None = None
+    refine: Annotated[tuple[Name, ...], Field(fail_fast=True, max_length=4, strict=False)] | None = None
     steps: Annotated[int, Field(ge=1, le=2000)] = STEPS
     number: Annotated[int, Field(ge=0, lt=10**6)] | None = None
 

@@ -23,6 +23,7 @@ from . import (
     take_home,
 )
 from .handlers import Handlers
+from .patience import Patient
 from .security import Access
 from .web import Site
 from .workspace import Workspace
@@ -41,7 +42,7 @@ HANDLERS: Handlers = {
     **take_home.HANDLERS,
 }
 MESSAGE_BYTES = 4 << 20
-CONNECTIONS = 64
+CONNECTIONS = 512
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,9 @@ def server_of(workspace: Workspace, address: Address, ready: Callable[[], None])
     site = Site(workspace, HANDLERS, address.access)
     config = uvicorn.Config(
         site.app(),
+        http=Patient,
         ws="websockets-sansio",
+        ws_per_message_deflate=False,  # pictures are packed already, and nobody sends much to unpack
         ws_max_size=MESSAGE_BYTES,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=2,

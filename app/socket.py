@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from ..core.errors import GanstrataError
 from ..core.messages import visible
 from .compute import Compute, Stopped, Work
+from .discretion import discreet, without_paths
 from .handlers import Answer, Handler, Handlers
 from .sessions import Session
 from .workspace import Workspace
@@ -23,6 +24,8 @@ LOG = logging.getLogger("ganstrata.app")
 MOST_BYTES = 48 << 20  # that wait for a tab that does not take them, until its socket is closed
 MOST_FRAMES = 2  # sent, and not yet shown
 MOST_NUMBER = 2**53  # of a request: what JavaScript counts exactly
+MOST_WAITING = 200  # requests of one tab
+MOST_PARTS = 24_000  # fields and elements of a message: each that is wrong takes time to be found so
 MOST_BAD = 20  # messages that cannot be read, until the socket is closed
 TRY_LATER, BAD_DATA, REPLACED = 1013, 1007, 4001
 
@@ -44,7 +47,7 @@ class Link:
         self._socket, self._session, self._workspace = socket, session, workspace
         self._compute, self._handlers = compute, handlers
         self._loop = asyncio.get_running_loop()
-        self._outbox: deque[dict[str, Any] | bytes] = deque()
+        self._outbox: deque[str | bytes] = deque()
         self._filled = asyncio.Event()
         self._bytes, self._bad = 0, 0
         self._unshown: deque[int] = deque()
@@ -54,18 +57,29 @@ class Link:
 
     def send(self, message: dict[str, Any] | bytes) -> None:
         """Send a message; from any thread. After the socket is closed it is dropped."""
+        content: str | bytes
+        failed: int | None = None
+        if isinstance(message, bytes):
+            content = message
+        else:
+            content = json.dumps(message, allow_nan=False)
+            failed = message["n"] if "dropped" in message or "error" in message else None
         try:
-            self._loop.call_soon_threadsafe(self._enqueue, message)
+            self._loop.call_soon_threadsafe(self._enqueue, content, failed)
         except RuntimeError:  # the server has ended
             return
 
-    def _enqueue(self, message: dict[str, Any] | bytes) -> None:
+    def _tell(self, **message: Any) -> None:
+        """Send a message; from the thread of the server."""
+        self._enqueue(json.dumps(message), message["n"] if "error" in message else None)
+
+    def _enqueue(self, content: str | bytes, failed: int | None) -> None:
+        """Add what is sent; `failed` is the number of a request whose picture will never come."""
         if self._closed is not None:
             return
-        if isinstance(message, dict) and ("dropped" in message or "error" in message):
-            self._shown(message["n"])  # there is no picture that the page could show
-        self._outbox.append(message)
-        self._bytes += len(message) if isinstance(message, bytes) else 200
+        self._shown(failed)
+        self._outbox.append(content)
+        self._bytes += len(content)
         if self._bytes > MOST_BYTES:
             self.close(TRY_LATER)
         self._filled.set()
@@ -99,13 +113,12 @@ class Link:
             await self._filled.wait()
             self._filled.clear()
             while self._outbox:
-                message = self._outbox.popleft()
-                if isinstance(message, bytes):
-                    self._bytes -= len(message)
-                    await self._socket.send_bytes(message)
+                content = self._outbox.popleft()
+                self._bytes -= len(content)
+                if isinstance(content, bytes):
+                    await self._socket.send_bytes(content)
                 else:
-                    self._bytes -= 200
-                    await self._socket.send_text(json.dumps(message, allow_nan=False))
+                    await self._socket.send_text(content)
             if self._closed is not None:
                 return
 
@@ -123,14 +136,17 @@ class Link:
 
     def _take(self, text: str) -> bool:
         """Take a request, and return whether it could be read."""
+        if text.count(",") + text.count(":") > MOST_PARTS:
+            self._tell(n=None, error="this message has far more parts than any request")
+            return False
         try:
             data = json.loads(text)
         except (ValueError, RecursionError):
-            self._enqueue({"n": None, "error": "this message is no JSON"})
+            self._tell(n=None, error="this message is no JSON")
             return False
         n = data.pop("n", None) if isinstance(data, dict) else None
         if not isinstance(n, int) or isinstance(n, bool) or not 0 < n < MOST_NUMBER:
-            self._enqueue({"n": None, "error": "a message is an object with n, a number from 1 on, and do"})
+            self._tell(n=None, error="a message is an object with n, a number from 1 on, and do")
             return False
         name = data.pop("do", None)
         if name == "shown":
@@ -140,14 +156,14 @@ class Link:
             return self._stop(n, data)
         handler = self._handlers.get(name) if isinstance(name, str) else None
         if handler is None:
-            self._enqueue({"n": n, "error": f"there is no request {visible(str(name))[:80]}"})
+            self._tell(n=n, error=f"there is no request {visible(str(name)[:80])}")
             return False
         try:
             request = handler.fields.model_validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             where = ".".join(str(part)[:80] for part in first["loc"][:6])
-            self._enqueue({"n": n, "error": f"{where}: {first['msg']}"[:400], "where": where})
+            self._tell(n=n, error=f"{where}: {first['msg']}"[:400], where=where)
             return False
         self._submit(n, name, handler, request)
         return True
@@ -156,13 +172,16 @@ class Link:
         """Stop what a request of this tab asked for; what was stopped says so itself."""
         job = data.pop("job", None)
         if type(job) is not int or data:
-            self._enqueue({"n": n, "error": "stop has a field job: the number of a request", "where": "job"})
+            self._tell(n=n, error="stop has a field job: the number of a request", where="job")
             return False
         self._compute.stop(self._session.id, number=job)
-        self._enqueue({"n": n, "ok": {}})
+        self._tell(n=n, ok={})
         return True
 
     def _submit(self, n: int, name: str, handler: Handler, request: Any) -> None:
+        if not handler.channel and self._compute.waiting(self._session.id) >= MOST_WAITING:
+            self._tell(n=n, error=f"{MOST_WAITING} requests of this tab wait already; wait for their answers")
+            return
         channel = handler.channel or f"{name} {n}"
         work = work_of(self._workspace, self._session, n, channel, handler, request, self._sent)
         if channel != "frame":
@@ -208,7 +227,8 @@ def work_of(
 
     def perform(breathe: Callable[[], None]) -> None:
         try:
-            send({"n": n, "ok": handler.perform(workspace, session, request, Answer(n, send, breathe))})
+            found = handler.perform(workspace, session, request, Answer(n, send, breathe))
+            send({"n": n, "ok": discreet(found, workspace)})
         except GanstrataError as error:
             send({"n": n, "error": without_paths(str(error), workspace)})
         except Stopped:
@@ -220,12 +240,3 @@ def work_of(
     return Work(
         session.id, channel, handler.priority, perform, lambda: send({"n": n, "dropped": True}), number=n
     )
-
-
-def without_paths(text: str, workspace: Workspace) -> str:
-    """Return a message in which no folder of this machine is named: pages may be shown to others."""
-    folder = workspace.run.path
-    for path in dict.fromkeys((str(folder.resolve()), str(folder))):
-        if len(path) > 1:
-            text = text.replace(path, folder.resolve().name)
-    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from ..core.errors import UserError
-from .compute import Compute
+from .compute import Compute, Priority
 from .handlers import Handlers
 from .security import COOKIE, Access, Guard
 from .sessions import Session, Sessions
@@ -31,6 +32,7 @@ TYPES = {
 }
 MOST_UPLOAD = 32 << 20
 MOST_UPLOADS = 4  # of one session, the oldest go
+TOKEN_SECONDS, UPLOAD_SECONDS = 10.0, 600.0  # in which what is sent must have come
 SESSION_KEY = 64  # characters of a session's id at most
 
 
@@ -71,7 +73,9 @@ class Site:
             Route("/file/{key}", self._file),
             WebSocketRoute("/socket", self._socket),
         ]
-        return Guard(Starlette(routes=routes, lifespan=self._lifespan), self.access)
+        site = Starlette(routes=routes, lifespan=self._lifespan)
+        site.router.redirect_slashes = False  # to a name that the request chose
+        return Guard(site, self.access)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -100,7 +104,7 @@ class Site:
 
     async def _token(self, request: Request) -> Response:
         """Exchange the token for a cookie, which scripts cannot read."""
-        body = await _body(request, 1024)
+        body = await _body(request, 1024, TOKEN_SECONDS)
         if self.access.token is None:
             return JSONResponse({"needed": False})
         if body is None or not self.access.knows(body.decode("utf-8", "replace")):
@@ -114,7 +118,7 @@ class Site:
         session = self._session_of(request)
         if session is None:
             return JSONResponse({"error": "this tab is not known; load the page again"}, 404)
-        body = await _body(request, MOST_UPLOAD)
+        body = await _body(request, MOST_UPLOAD, UPLOAD_SECONDS)
         if body is None:
             return JSONResponse({"error": f"a picture has at most {MOST_UPLOAD >> 20} MiB here"}, 413)
         if not body:
@@ -162,12 +166,13 @@ class Site:
             if self._links.get(session.id) is link:
                 del self._links[session.id]
                 session.send = None
-                for channel in ("frame", "before", "scores", "grid", "search"):
-                    self.compute.stop(session.id, channel)
+                self.compute.stop(
+                    session.id, before=Priority.JOB
+                )  # a tab that was reloaded goes on with jobs
 
 
-async def _body(request: Request, most: int) -> bytes | None:
-    """Return the body of a request; None if it is longer than allowed. No more of it is ever in memory."""
+async def _body(request: Request, most: int, seconds: float) -> bytes | None:
+    """Return the body of a request; None if it is longer or slower than allowed, and then no more is kept."""
     try:
         if int(request.headers.get("content-length", "0")) > most:
             return None
@@ -175,11 +180,12 @@ async def _body(request: Request, most: int) -> bytes | None:
         return None
     pieces, size = [], 0
     try:
-        async for piece in request.stream():
-            size += len(piece)
-            if size > most:
-                return None
-            pieces.append(piece)
-    except ClientDisconnect:
+        async with asyncio.timeout(seconds):
+            async for piece in request.stream():
+                size += len(piece)
+                if size > most:
+                    return None
+                pieces.append(piece)
+    except (ClientDisconnect, TimeoutError):
         return None
     return b"".join(pieces)

@@ -1,17 +1,14 @@
-"""What somebody may try who is not the page: each is refused, costs little memory, and disturbs nobody else."""
+"""What somebody may try who is not the page: refused, for little memory, and nobody else is disturbed."""
 
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import random
 import socket
 import struct
-import threading
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,8 @@ from typing import Any
 import pytest
 from conftest import _on_path
 from ganstrata.app.security import HEADERS
-from PIL import Image
-from attacked_app import MB, PATIENCE, Served, Tab, served
+from hostile_messages import WRONG
+from attacked_app import MB, PATIENCE, Served, served
 from websockets.exceptions import InvalidStatus
 
 ROUTES = ("/", "/static/main.js", "/token", "/upload", "/file/abc", "/socket", "/nowhere")
@@ -78,8 +75,8 @@ def test_names_that_somebody_points_here_open_nothing(app: Served, host: str | N
         status, _, content = app.ask("GET", path, Host=name, Origin=None)
         assert status in (400, 403), path
         assert b"<html" not in content
-    if name:
-        assert refused(app, headers={"Host": name}) in (400, 403)
+    if name is not None and "." in name:
+        assert refused(app, host=name, origin=f"http://{name}") == 403
 
 
 @pytest.mark.parametrize(
@@ -103,11 +100,14 @@ def test_elsewhere_than_on_this_machine_a_token_is_needed(site: Path, finished: 
             assert app.ask("GET", "/", Host=name)[0] == 200
             assert app.ask("GET", "/file/abc", Host=name)[0] == 403
             assert app.ask("PUT", "/upload", b"x", Host=name, Origin=page)[0] == 403
-            assert refused(app, origin=page, headers={"Host": name}) == 403
+            assert refused(app, origin=page, host=name) == 403
             for wrong in ("", "x", app.token[:-1], app.token + "x", "\0"):
                 assert app.ask("POST", "/token", wrong.encode(), Host=name, Origin=page)[0] == 403
-                cookie = {"Host": name, "Cookie": f"ganstrata-token={wrong}"}
-                assert refused(app, origin=page, headers=cookie) in (400, 403)
+                if wrong != "\0":
+                    assert (
+                        refused(app, origin=page, host=name, headers={"Cookie": f"ganstrata-token={wrong}"})
+                        == 403
+                    )
         status, headers, _ = app.ask("POST", "/token", app.token.encode())
         assert status == 200
         assert "HttpOnly" in headers["set-cookie"]
@@ -123,9 +123,11 @@ def test_elsewhere_than_on_this_machine_a_token_is_needed(site: Path, finished: 
 
 
 NAMES = (
-    "../pyproject.toml", "..%2fserve.py", "%2e%2e/serve.py", "..\\serve.py", "..%5cserve.py", "....//serve.py",
+    "../pyproject.toml", "..%2fserve.py", "%2e%2e/serve.py", "..\\serve.py", "..%5cserve.py",
+    "....//serve.py",
     "%2fetc%2fpasswd", "/etc/passwd", "index.html/../../serve.py", "index.html%00.js", "%", "%zz", "%ff%fe",
-    "C:%5cWindows%5cwin.ini", "file:%2f%2f%2fetc%2fpasswd", ".", "..", "", "a" * 8000, "~root", "main.js%20", "main.js/",
+    "C:%5cWindows%5cwin.ini", "file:%2f%2f%2fetc%2fpasswd", ".", "..", "", "a" * 8000, "~root",
+    "main.js%20", "main.js/",
 )  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def test_no_route_names_a_path(app: Served, name: str) -> None:
     answer = app.raw(
         f"GET http://evil.example/{name} HTTP/1.1\r\nHost: evil.example\r\n\r\n".encode(), end=True
     )
-    assert answer.startswith((b"HTTP/1.1 4", b"")) and b"200 OK" not in answer[:20]
+    assert answer.startswith(b"HTTP/1.1 4")
 
 
 def test_files_to_take_home_are_of_one_session(app: Served) -> None:
@@ -218,41 +220,16 @@ def test_lengths_that_are_none_are_refused(app: Served, length: str) -> None:
 # The socket
 
 
-WRONG: tuple[Any, ...] = (
-    "", "x", "null", "[]", "{}", "\0", "[" * 100_000, '{"n":' * 50_000, '{"n": 1e999, "do": "hello"}', "1" * 5000,
-    '{"n": 1, "n": 2}', '{"n": NaN, "do": "hello"}', json.dumps({"n": 1, "do": "x" * MB}), {"do": "hello"},
-    {"n": -1, "do": "hello"}, {"n": 2**70, "do": "hello"}, {"n": "1", "do": "hello"}, {"n": 1, "do": None},
-    {"n": 1, "do": "__init__"}, {"n": 1, "do": "hello", "x" * MB: 1}, {"n": 1, "do": "hello", "__class__": {}},
-    {"n": 1, "do": "frame"}, {"n": 1, "do": "frame", "edit": None}, {"n": 1, "do": "frame", "edit": {"picture": {}}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": -1}}}, {"n": 1, "do": "frame", "edit": {"picture": {"seed": 1.5}}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": 10**30}}}, {"n": 1, "do": "frame", "edit": {"picture": {"seed": True}}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"sample": 10**8}}}, {"n": 1, "do": "frame", "edit": {"picture": {"kept": "../x"}}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": 1}, "truncation": float("nan")}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": 1}, "moves": [{"along": "seen/red", "by": float("inf")}]}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": 1}, "moves": [{"along": "seen/red", "by": 1e300}]}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": 1}, "moves": [{"along": "nobody", "by": 1}]}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": 1}, "moves": [{"along": "seen/red", "by": 1, "layers": "0-99999999999"}]}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": 1}, "moves": [{"along": "x" * MB, "by": 1}]}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": 1}, "moves": [{}] * 100_000}},
-    {"n": 1, "do": "frame", "edit": {"picture": {"seed": 1}}, "moving": 5},
-    {"n": 1, "do": "grid", "refs": [{"seed": 1}] * 100_000}, {"n": 1, "do": "grid", "refs": []},
-    {"n": 1, "do": "grid", "refs": [{"seed": 1}], "size": 10**9}, {"n": 1, "do": "search", "concept": "seen/red", "among": 0},
-    {"n": 1, "do": "search", "concept": "/etc/passwd"}, {"n": 1, "do": "search", "concept": "seen/red", "count": 10**6},
-    {"n": 1, "do": "layers", "text": "0-999999999999"}, {"n": 1, "do": "layers", "text": "9" * 200},
-    {"n": 1, "do": "layers", "text": "0-1,"  * 50}, {"n": 1, "do": "forget", "kept": "k1; rm"}, {"n": 1, "do": "stop", "job": "all"},
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("message", WRONG, ids=range(len(WRONG)))
-def test_messages_that_mean_nothing_are_answered_in_words(app: Served, message: Any) -> None:
+@pytest.mark.parametrize("name", WRONG)
+def test_messages_that_mean_nothing_are_answered_in_words(app: Served, name: str) -> None:
     tab = app.tab()
+    tab.line.send(WRONG[name])
     before = time.monotonic()
-    tab.line.send(message if isinstance(message, str) else json.dumps(message))
     while "error" not in (heard := tab.hear()):
         pass
     assert isinstance(heard, dict)
     assert heard["n"] in (None, 1)
-    assert 5 < len(heard["error"]) < 600, heard
+    assert 5 < len(heard["error"]) < 600
     assert "inside" not in heard["error"], "a fault of the program, not of the message"
     assert time.monotonic() - before < 5
     assert tab.ask("hello")["ok"]["run"]["name"] == "run"  # the tab goes on
@@ -265,7 +242,7 @@ def test_noise_is_no_message(app: Served) -> None:
         for _ in range(3):
             tab.line.send(rng.randbytes(rng.randrange(2000)))
         tab.line.socket.sendall(rng.randbytes(400))  # frames with reserved bits, unmasked, of any length
-        assert tab.closed() is not None or True
+        tab.closed()
         tab.drop()
 
 
@@ -295,8 +272,9 @@ def test_nothing_that_was_packed_is_unpacked(app: Served) -> None:
     own = f"{app.host}:{app.port}"
     key = base64.b64encode(bytes(16)).decode()
     head = (
-        f"GET /socket HTTP/1.1\r\nHost: {own}\r\nOrigin: http://{own}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+        f"GET /socket HTTP/1.1\r\nHost: {own}\r\nOrigin: http://{own}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
     )
     with socket.create_connection((app.host, app.port), timeout=PATIENCE) as line:
         line.sendall(head.encode())

@@ -41,7 +41,7 @@ class Log:
             self.entered.set()
             assert self.gate.wait(PATIENCE)
 
-        compute.submit(self.work("holder", perform=held))
+        compute.submit(self.work("holder", session="holder", perform=held))
         assert self.entered.wait(PATIENCE)
 
     def release(self, compute: Compute) -> None:
@@ -202,3 +202,26 @@ def test_a_message_is_due_once_in_a_while() -> None:
         now[0] = t
         due.append(pace.due())
     assert due == [True, False, True, False, True, True]
+
+
+def test_tabs_take_turns(compute: Compute, log: Log) -> None:
+    log.hold(compute)
+    for i in range(3):
+        compute.submit(log.work(f"busy {i}", session="busy"))
+    compute.submit(log.work("quiet", session="quiet"))
+    assert compute.waiting("busy") == 3
+    assert compute.waiting("nobody") == 0
+    log.release(compute)
+    assert log.done == ["busy 0", "quiet", "busy 1", "busy 2"]
+    assert compute.waiting("busy") == 0
+
+
+def test_what_a_tab_looked_at_ends_with_it_and_its_jobs_go_on(compute: Compute, log: Log) -> None:
+    log.hold(compute)
+    for name, priority in (("frame", Priority.FRAME), ("small", Priority.THUMBNAIL), ("job", Priority.JOB)):
+        compute.submit(log.work(name, priority))
+    compute.submit(log.work("of another", session="other"))
+    compute.stop("s", before=Priority.JOB)
+    log.release(compute)
+    assert log.done == ["of another", "job"]
+    assert sorted(log.dropped) == ["frame", "small"]

@@ -12,7 +12,15 @@ import pytest
 from ganstrata.app.compute import Compute, Stopped
 from ganstrata.app.handlers import FRAME, JOB, Handler, Request
 from ganstrata.app.sessions import Session
-from ganstrata.app.socket import BAD_DATA, MOST_BAD, MOST_BYTES, MOST_FRAMES, TRY_LATER, Link
+from ganstrata.app.socket import (
+    BAD_DATA,
+    MOST_BAD,
+    MOST_BYTES,
+    MOST_FRAMES,
+    MOST_WAITING,
+    TRY_LATER,
+    Link,
+)
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.errors import UserError
 from starlette.websockets import WebSocketState
@@ -291,3 +299,56 @@ def test_a_job_that_is_stopped_says_so(workspace: Workspace, compute: Compute) -
 
     talk(workspace, compute, {"endless": handler(endless, priority=JOB)}, conversation)
     assert issubclass(Stopped, Exception)
+
+
+def test_a_tab_that_asks_without_end_is_told_to_wait(workspace: Workspace, compute: Compute) -> None:
+    go, begun = threading.Event(), threading.Event()
+
+    def held(*_: Any) -> dict[str, Any]:
+        begun.set()
+        assert go.wait(PATIENCE)
+        return {}
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        await socket.say({"n": 1, "do": "held"})
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        for n in range(2, MOST_WAITING + 3):
+            await socket.say({"n": n, "do": "held"})
+        refused = await socket.hear()
+        assert refused["n"] == MOST_WAITING + 2
+        assert "wait for their answers" in refused["error"]
+        go.set()
+        for n in range(1, MOST_WAITING + 2):
+            assert await socket.hear() == {"n": n, "ok": {}}
+
+    talk(workspace, compute, {"held": handler(held)}, conversation)
+
+
+def test_long_answers_count_as_what_they_are(workspace: Workspace, compute: Compute) -> None:
+    text, done = "x" * (8 << 20), threading.Event()
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        socket.reads.clear()
+        for n in range(1, MOST_BYTES // len(text) + 4):
+            await socket.say({"n": n, "do": "long"})
+        await socket.say({"n": 100, "do": "last"})
+        await asyncio.to_thread(done.wait, PATIENCE)
+        await asyncio.sleep(0.05)
+        socket.reads.set()
+
+    handlers = {"long": handler(lambda *_: {"text": text}), "last": handler(lambda *_: done.set() or {})}
+    assert talk(workspace, compute, handlers, conversation).code == TRY_LATER
+
+
+def test_an_answer_that_is_no_number_is_a_fault_and_the_socket_stays(
+    workspace: Workspace, compute: Compute, faults: list[BaseException]
+) -> None:
+    async def conversation(socket: Socket, _: Session) -> None:
+        await socket.say({"n": 1, "do": "broken"})
+        assert "this failed inside" in (await socket.hear())["error"]
+        await socket.say({"n": 2, "do": "whole"})
+        assert await socket.hear() == {"n": 2, "ok": {}}
+
+    handlers = {"broken": handler(lambda *_: {"x": float("nan")}), "whole": handler(lambda *_: {})}
+    talk(workspace, compute, handlers, conversation)
+    assert len(faults) == 1
