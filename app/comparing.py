@@ -48,7 +48,7 @@ class Compare(Request):
 
     picture: PictureRef
     concept: Name
-    sides: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2, strict=False)]
+    sides: Annotated[tuple[Name, ...], Field(fail_fast=True, min_length=2, max_length=2, strict=False)]
     of: Literal["learners", "boundaries"]
     at: Literal["step", "effect"] = "step"
     amount: Annotated[float, Field(gt=0.0, le=50.0)] = 1.0

@@ -54,7 +54,9 @@ class Strips(Request):
         size: pixels of the longer side, at most.
     """
 
-    alongs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MOST_STRIPS, strict=False)]
+    alongs: Annotated[
+        tuple[Name, ...], Field(fail_fast=True, min_length=1, max_length=MOST_STRIPS, strict=False)
+    ]
     picture: PictureRef
     size: Annotated[int, Field(ge=32, le=256)] = 96
 

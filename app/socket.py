@@ -25,7 +25,7 @@ MOST_BYTES = 48 << 20  # that wait for a tab that does not take them, until its 
 MOST_FRAMES = 2  # sent, and not yet shown
 MOST_NUMBER = 2**53  # of a request: what JavaScript counts exactly
 MOST_WAITING = 200  # requests of one tab
-MOST_PARTS = 24_000  # fields and elements of a message: each that is wrong takes time to be found so
+MOST_FIELDS = 24_000  # of a message: each that is unknown takes time to be found so
 MOST_BAD = 20  # messages that cannot be read, until the socket is closed
 TRY_LATER, BAD_DATA, REPLACED = 1013, 1007, 4001
 
@@ -136,8 +136,8 @@ class Link:
 
     def _take(self, text: str) -> bool:
         """Take a request, and return whether it could be read."""
-        if text.count(",") + text.count(":") > MOST_PARTS:
-            self._tell(n=None, error="this message has far more parts than any request")
+        if text.count('":') - text.count('\\":') > MOST_FIELDS:  # those of a text in it are escaped
+            self._tell(n=None, error="this message has far more fields than any request")
             return False
         try:
             data = json.loads(text)

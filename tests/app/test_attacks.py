@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attacked_app import MB, PATIENCE, Served, served
 from conftest import _on_path
 from ganstrata.app.security import HEADERS
 from hostile_messages import WRONG
-from attacked_app import MB, PATIENCE, Served, served
 from websockets.exceptions import InvalidStatus
 
 ROUTES = ("/", "/static/main.js", "/token", "/upload", "/file/abc", "/socket", "/nowhere")

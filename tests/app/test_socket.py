@@ -16,6 +16,7 @@ from ganstrata.app.socket import (
     BAD_DATA,
     MOST_BAD,
     MOST_BYTES,
+    MOST_FIELDS,
     MOST_FRAMES,
     MOST_WAITING,
     TRY_LATER,
@@ -151,6 +152,23 @@ def test_a_message_that_is_no_request_is_answered_in_words(
         assert await socket.hear() == {"n": 9, "ok": {}}
 
     talk(workspace, compute, {"ask": handler(lambda *_: {})}, conversation)
+
+
+def test_a_text_may_hold_as_many_fields_as_it_likes_and_a_message_may_not(
+    workspace: Workspace, compute: Compute
+) -> None:
+    class Text(Request):
+        text: str
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        recipe = json.dumps({str(i): 1 for i in range(MOST_FIELDS + 1)})
+        await socket.say({"n": 1, "do": "take", "text": recipe})
+        assert await socket.hear() == {"n": 1, "ok": {"size": len(recipe)}}
+        await socket.say({"n": 2, "do": "take", **{str(i): 1 for i in range(MOST_FIELDS)}})
+        assert "far more fields" in (await socket.hear())["error"]
+
+    take = Handler(Text, lambda _, __, request, ___: {"size": len(request.text)}, FRAME)
+    talk(workspace, compute, {"take": take}, conversation)
 
 
 def test_a_page_that_sends_nothing_but_nonsense_is_closed(workspace: Workspace, compute: Compute) -> None:
