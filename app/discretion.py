@@ -26,19 +26,19 @@ def without_paths(text: str, workspace: Workspace) -> str:
     return FOLDERS.sub("", _without_folders(text, _known(workspace)))
 
 
-def discreet(value: Any, workspace: Workspace) -> Any:
+def cleared(value: Any, workspace: Workspace) -> Any:
     """Return plain data in which no text names a folder: sentences any, names none of the workspace."""
-    return _discreet(value, _known(workspace))
+    return _cleared(value, _known(workspace))
 
 
-def _discreet(value: Any, known: list[tuple[str, str]]) -> Any:
+def _cleared(value: Any, known: list[tuple[str, str]]) -> Any:
     if isinstance(value, str):
         plain = _without_folders(value, known)
         return FOLDERS.sub("", plain) if " " in plain else plain
     if isinstance(value, dict):
-        return {key: _discreet(one, known) for key, one in value.items()}
+        return {key: _cleared(one, known) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_discreet(one, known) for one in value]
+        return [_cleared(one, known) for one in value]
     return value
 
 

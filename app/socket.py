@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from ..core.errors import GanstrataError
 from ..core.messages import visible
 from .compute import Compute, Stopped, Work
-from .discretion import discreet, without_paths
+from .discretion import cleared, without_paths
 from .handlers import Answer, Handler, Handlers
 from .sessions import Session
 from .workspace import Workspace
@@ -228,7 +228,7 @@ def work_of(
     def perform(breathe: Callable[[], None]) -> None:
         try:
             found = handler.perform(workspace, session, request, Answer(n, send, breathe))
-            send({"n": n, "ok": discreet(found, workspace)})
+            send({"n": n, "ok": cleared(found, workspace)})
         except GanstrataError as error:
             send({"n": n, "error": without_paths(str(error), workspace)})
         except Stopped:
