@@ -21,10 +21,8 @@ from ..core.plugins.records import Rendering
 from ..core.plugins.scorer import Segmenter
 from ..core.runs.loading import load_scorer
 from ..core.semantics.extractor import Extractor
-from ..core.semantics.extractor_file import load_extractor
 from ..core.semantics.heads import Size
 from ..core.semantics.in_memory import config_of
-from ..core.semantics.learning.folder import EXTRACTOR
 from ..core.semantics.learning.library import extractor_by
 from ..core.semantics.predictors import Predictor
 from ..core.semantics.teacher import Teacher
@@ -83,7 +81,7 @@ class Reader:
 def readers(workspace: Workspace, session: Session) -> list[dict[str, Any]]:
     """Return what can segment the pictures, the best first: name, words, and whether it is ready."""
     found = []
-    if folder_extractor(workspace) is not None:
+    if workspace.extractor is not None:
         found.append(
             {"by": "folder", "words": "Extractor of the folder that the command named", "ready": True}
         )
@@ -119,7 +117,7 @@ def extractor_of(workspace: Workspace, session: Session, by: str) -> Extractor:
     """
     found: Extractor | None = None
     if by == "folder":
-        found = folder_extractor(workspace)
+        found = workspace.extractor
     elif by == "learnt":
         found = workspace.memory.get(MEMORY)
     else:
@@ -133,32 +131,6 @@ def own_extractors(session: Session) -> dict[str, tuple[str, Extractor]]:
     """Return words and extractor of what was learnt in a tab, by name; a dict that may be changed."""
     own: dict[str, tuple[str, Extractor]] = session.memory.setdefault("own extractors", {})
     return own
-
-
-def folder_extractor(workspace: Workspace) -> Extractor | None:
-    """Return the extractor of the folder that the command named; None if it named none.
-
-    Raises:
-        GanstrataError: there is none in it, or it is of another generator.
-    """
-    folder = workspace.folders.segmentation
-    if folder is None:
-        return None
-    if "segmentation folder" not in workspace.memory:
-        file = folder / EXTRACTOR
-        if not file.is_file():
-            raise UserError(
-                f"--segmentation {folder}: it holds no {EXTRACTOR}, which `ganstrata segment train` and "
-                "`ganstrata segment learn` write once they are done"
-            )
-        extractor = load_extractor(file, workspace.prepared.device)
-        try:
-            extractor.check_generator(workspace.prepared.generator)
-        except UserError as error:
-            raise UserError(f"--segmentation {folder}: {error}") from None
-        workspace.memory["segmentation folder"] = extractor
-    found: Extractor = workspace.memory["segmentation folder"]
-    return found
 
 
 def teachers(workspace: Workspace) -> dict[str, tuple[str, Segmenter]]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ..core.errors import UserError
-from ..core.study.page import StudyPage, read_page
+from ..core.study.page import ShownQuestion
 from ..core.study.votes import ballot_text
 from .handlers import THUMBNAIL, Answer, Handler, Handlers, Nothing, Request
 from .sessions import Session
@@ -42,24 +42,9 @@ class Votes(Request):
     ]
 
 
-def page_of(workspace: Workspace) -> StudyPage | None:
-    """Return the page of the study that the command named; None if it named none.
-
-    Raises:
-        UserError: there is none in the folder, or it is damaged.
-    """
-    folder = workspace.folders.study
-    if folder is None:
-        return None
-    if "study" not in workspace.memory:
-        workspace.memory["study"] = read_page(folder)
-    page: StudyPage = workspace.memory["study"]
-    return page
-
-
 def study(workspace: Workspace, session: Session, request: Nothing, answer: Answer) -> dict[str, Any]:
     """Return the questions of the study, without their pictures."""
-    page = page_of(workspace)
+    page = workspace.study
     if page is None:
         return {"study": None, "why": NO_STUDY, "questions": []}
     questions = [{"id": one.id, "words": one.words, "rows": len(one.rows)} for one in page.questions]
@@ -76,7 +61,7 @@ def study_rows(workspace: Workspace, session: Session, request: Rows, answer: An
 
 def votes_file(workspace: Workspace, session: Session, request: Votes, answer: Answer) -> dict[str, Any]:
     """Offer the votes as a file that `ganstrata study read` reads."""
-    page = page_of(workspace)
+    page = workspace.study
     if page is None:
         raise UserError(NO_STUDY)
     rows = {one.id: len(one.rows) for one in page.questions}
@@ -88,13 +73,13 @@ def votes_file(workspace: Workspace, session: Session, request: Votes, answer: A
     return {"file": session.offer(name, "application/json", text.encode()), "name": name}
 
 
-def _asked(workspace: Workspace, place: int) -> Any:
+def _asked(workspace: Workspace, place: int) -> ShownQuestion:
     """Return a question.
 
     Raises:
         UserError: there is none.
     """
-    page = page_of(workspace)
+    page = workspace.study
     if page is None:
         raise UserError(NO_STUDY)
     if place >= len(page.questions):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.editing.directions import find_boundaries
+from ..core.errors import UserError
 from ..core.leaderboard.stored import StoredBoard, read_board
 from ..core.pipeline.results import Results, open_run
 from ..core.plugins.boundary import Boundaries
@@ -17,6 +18,10 @@ from ..core.runs.prepare import Prepared
 from ..core.runs.progress import Progress
 from ..core.runs.session import open_finished_run
 from ..core.runs.stages import Stage
+from ..core.semantics.extractor import Extractor
+from ..core.semantics.extractor_file import load_extractor
+from ..core.semantics.learning.folder import EXTRACTOR
+from ..core.study.page import StudyPage, read_page
 from .inverted import from_folders
 from .sessions import Kept
 
@@ -58,6 +63,8 @@ class Workspace:
         begun: inverted pictures that every tab begins with.
         remarks: sentences on what was left out.
         board: learners of the leaderboard, if the command names one.
+        extractor: the extractor of the segmentation folder, if the command names one.
+        study: the page of the user study, if the command names one.
     """
 
     run: Results
@@ -70,6 +77,8 @@ class Workspace:
     begun: tuple[Kept, ...] = ()
     remarks: tuple[str, ...] = ()
     board: StoredBoard | None = None
+    extractor: Extractor | None = None
+    study: StudyPage | None = None
 
     @staticmethod
     def open(path: Path, device: str | None = None, folders: Folders | None = None) -> Workspace:
@@ -99,7 +108,31 @@ class Workspace:
                 begun=begun,
                 remarks=remarks,
                 board=_board(folders.leaderboard, finished.engine.prepared),
+                extractor=folder_extractor(folders.segmentation, finished.engine.prepared),
+                study=None if folders.study is None else read_page(folders.study),
             )
+
+
+def folder_extractor(folder: Path | None, prepared: Prepared) -> Extractor | None:
+    """Read the extractor of the segmentation folder that the command names, which must fit the generator.
+
+    Raises:
+        GanstrataError: there is none, or it is damaged, or of another generator.
+    """
+    if folder is None:
+        return None
+    file = folder / EXTRACTOR
+    if not file.is_file():
+        raise UserError(
+            f"--segmentation {folder}: it holds no {EXTRACTOR}, which `ganstrata segment train` and "
+            "`ganstrata segment learn` write once they are done"
+        )
+    extractor = load_extractor(file, prepared.device)
+    try:
+        extractor.check_generator(prepared.generator)
+    except UserError as error:
+        raise UserError(f"--segmentation {folder}: {error}") from None
+    return extractor
 
 
 def _board(folder: Path | None, prepared: Prepared) -> StoredBoard | None:

@@ -18,7 +18,7 @@ from ganstrata.app.paint import canvas_of
 from ganstrata.app.pictures import rendered
 from ganstrata.app.segmenting import NONE_HERE, Reader, reader_of, readers
 from ganstrata.app.sessions import MOST_KEPT, Session
-from ganstrata.app.workspace import Folders, Workspace
+from ganstrata.app.workspace import Workspace, folder_extractor
 from ganstrata.core.editing.sources import CodesFile, Source
 from ganstrata.core.runs.run import Run
 from ganstrata.core.semantics.extractor_file import save_extractor
@@ -319,12 +319,20 @@ def test_the_folder_that_the_command_named_comes_first(
     ask: Ask, workspace: Workspace, session: Session, learnt: str, tmp_path: Path
 ):
     save_extractor(workspace.memory["segmenting"], tmp_path / "extractor.safetensors")
-    named = replace(workspace, folders=Folders(segmentation=tmp_path), memory={})
+    extractor = folder_extractor(tmp_path, workspace.prepared)
+    named = replace(workspace, extractor=extractor, memory={})
     assert [one["by"] for one in readers(named, session)] == ["folder", "scorer regions"]
     assert reader_of(named, session, "folder").predictor.classes == ("wall", "sofa", "bed", "lamp")
-    empty = replace(workspace, folders=Folders(segmentation=tmp_path / "none"), memory={})
-    with pytest.raises(UserError, match=r"it holds no extractor\.safetensors"):
-        readers(empty, session)
+
+
+def test_a_folder_without_a_fitting_extractor_is_refused_at_the_start(
+    workspace: Workspace, learnt: str, tmp_path: Path
+):
+    with pytest.raises(UserError, match=r"--segmentation .*it holds no extractor\.safetensors"):
+        folder_extractor(tmp_path, workspace.prepared)
+    save_extractor(workspace.memory["segmenting"], tmp_path / "extractor.safetensors")
+    with pytest.raises(UserError, match="trained for another generator"):
+        folder_extractor(tmp_path, replace(workspace.prepared, generator=Smooth()))
 
 
 def test_noise_and_weights_of_a_picture_stay_with_it(workspace: Workspace, session: Session, tmp_path: Path):

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from ganstrata import UserError
 from ganstrata.app.sessions import Session
-from ganstrata.app.workspace import Folders, Workspace
+from ganstrata.app.workspace import Workspace
 from ganstrata.core.study.key import KEY, PAGE
-from ganstrata.core.study.page import build_page
+from ganstrata.core.study.page import build_page, read_page
 from ganstrata.core.study.votes import read_ballot
 from study_raters import make_key
 
@@ -25,7 +25,7 @@ RATER = "0123456789abcdef"
 @pytest.fixture
 def ask(workspace: Workspace, asking: Callable[[Workspace], Ask], tmp_path: Path) -> Ask:
     (tmp_path / PAGE).write_text(build_page(KEY_, PICTURES, (8, 8)), encoding="utf-8")
-    return asking(replace(workspace, folders=Folders(study=tmp_path), memory={}))
+    return asking(replace(workspace, study=read_page(tmp_path)))
 
 
 def test_questions_are_asked_without_the_key(ask: Ask, tmp_path: Path):

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from conftest import _on_path
-from ganstrata.app.workspace import Folders, Workspace
+from ganstrata.app.workspace import Workspace
 from ganstrata.core.runs.run import Run
 from ganstrata.core.semantics.annotation.annotations import Annotations
 from ganstrata.core.study.key import PAGE
-from ganstrata.core.study.page import build_page
+from ganstrata.core.study.page import build_page, read_page
 from ganstrata.core.study.votes import read_ballot
 from in_browser import NARROW, Chromium, Tabs, assert_accessible, overflow
 from masks_of_pages import picture_bytes
@@ -36,7 +36,7 @@ def app(opened: Workspace, tmp_path: Path) -> Any:
         [("image/png", picture_bytes(q, row)) for row in range(4)] for q in range(len(KEY_.questions))
     ]
     (tmp_path / PAGE).write_text(build_page(KEY_, pictures, (8, 8)), encoding="utf-8")
-    with served(replace(opened, folders=Folders(study=tmp_path))) as serving:
+    with served(replace(opened, study=read_page(tmp_path))) as serving:
         yield serving
 
 
