@@ -23,6 +23,7 @@ from .workspace import Workspace
 MOST_PICTURES = 120  # of a grid
 CACHED = 96 << 20  # bytes of the small pictures of grids, of all tabs
 BLOCK = 4096  # samples whose scores are in memory at once
+LAST_FRAME = "last frame"  # in the memory of the workspace: when any tab asked for one, by time.monotonic()
 
 
 class Frame(Request):
@@ -72,6 +73,7 @@ class Layers(Request):
 def frame(workspace: Workspace, session: Session, request: Frame, answer: Answer) -> dict[str, Any]:
     """Send the picture of an edit; while a slider moves, a smaller one where whole ones take long."""
     edit, moving = request.edit, request.moving
+    workspace.memory[LAST_FRAME] = time.monotonic()
     tempo: Tempo = session.memory.setdefault("tempo", Tempo())
     key = (
         None

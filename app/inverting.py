@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ from ..core.plugins.inverter import Inverter
 from ..core.plugins.registry import registry
 from ..core.runs.loading import build
 from .compute import Stopped
+from .explore import LAST_FRAME
 from .handlers import Answer, Name, Request
 from .inverted import Judgement
 from .workspace import Workspace
@@ -28,6 +31,8 @@ from .workspace import Workspace
 STEPS = 100
 SAMPLES = 39  # of the generator, which set the thresholds of warnings, as `ganstrata trust` has it
 AT_ONCE = 3  # of them, so that frames that somebody drags do not wait long
+QUIET = 0.5  # seconds without a frame, after which it goes on
+LOOK = 0.003  # seconds between two looks whether a frame is asked for
 MIXED = "multi_code"  # its pictures are sums, which no boundary says how to move
 Floats = NDArray[np.float64]
 
@@ -163,6 +168,29 @@ class _Ended(GanstrataError):
     """Raised within a step once the user has stopped it: errors of ours pass through plugins as they are."""
 
 
+def wait_for_quiet(
+    workspace: Workspace,
+    breathe: Callable[[], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait while somebody drags, so that frames never wait for a step of what is done beside.
+
+    Args:
+        workspace: knows when the last frame was asked for.
+        breathe: does what waits and is more urgent.
+        clock: returns the time in seconds.
+        sleep: waits for some seconds.
+
+    Raises:
+        Stopped: from `breathe`.
+    """
+    breathe()
+    while clock() - workspace.memory.get(LAST_FRAME, -QUIET) < QUIET:
+        sleep(LOOK)
+        breathe()
+
+
 def calibrate(workspace: Workspace, method: Method, answer: Answer) -> int:
     """Invert a few more samples of the generator as pictures are, and return how many are left.
 
@@ -180,6 +208,7 @@ def calibrate(workspace: Workspace, method: Method, answer: Answer) -> int:
             nonlocal told
             told += 1
             try:
+                wait_for_quiet(workspace, answer.breathe)
                 answer.step(done * each + told * count, SAMPLES * each)
             except Stopped:
                 raise _Ended("the user stopped it") from None

@@ -69,6 +69,20 @@ def test_directions_without_labels_are_as_the_run_knows_them(
     json.dumps(answer, allow_nan=False)
 
 
+def test_sliders_of_directions_without_labels_say_what_they_move(
+    fakes: Any, asking: Callable[[Workspace], Ask], unlabelled: Workspace
+) -> None:
+    words = {slider["along"]: slider["words"] for slider in asking(unlabelled)("hello")[0]["sliders"]}
+    for direction in open_run(unlabelled.run.path).directions:
+        most = [move.concept.partition("/")[2] for move in direction.moves[:2]]
+        assert words[direction.name].startswith(direction.name)
+        assert [
+            word.strip("+\u2212()")
+            for word in words[direction.name].split(" ", 1)[1:]
+            and words[direction.name].split(" ", 1)[1].split(", ")
+        ] == most
+
+
 def test_boundaries_of_labels_have_effects_and_what_else_they_move(ask: Ask, finished: Run) -> None:
     answer, _ = ask("directions")
     effects = open_run(finished.path).effects

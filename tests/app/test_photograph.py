@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.app.compute import Stopped
-from ganstrata.app.inverting import SAMPLES
+from ganstrata.app.explore import LAST_FRAME
+from ganstrata.app.inverting import SAMPLES, wait_for_quiet
 from ganstrata.app.session_handlers import hello
 from ganstrata.app.sessions import MOST_KEPT, Session
 from ganstrata.app.workspace import Folders, Workspace
@@ -222,29 +224,30 @@ def test_tuned_weights_are_in_the_picture_that_is_edited(
 
 
 def test_warnings_are_those_of_trust_once_all_samples_are_inverted(
-    ask: Ask, workspace: Workspace, session: Session, upload: str
+    ask: Ask, workspace: Workspace, session: Session, upload: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    way = {**WAY, "steps": 3}
+    monkeypatch.setattr("ganstrata.app.inverting.SAMPLES", 21)
+    way = {**WAY, "steps": 2}
     answer, _ = ask("invert", upload=upload, way=way)
     assert answer["trust"]["warning"] is None
-    assert answer["trust"]["left"] == SAMPLES
+    assert answer["trust"]["left"] == 21
     asked = 0
     while True:
         again, _ = ask("judge", kept=answer["kept"])
         asked += 1
         if not again["left"]:
             break
-    assert asked == SAMPLES / 3
+    assert asked == 7
     kept = session.kept[answer["kept"]]
     cloud, method = workspace.memory["cloud"], kept.beside.method
-    expected = calibrated(method, cloud, samples=SAMPLES, batch=3, done=lambda count: None)
+    expected = calibrated(method, cloud, samples=21, batch=3, done=lambda count: None)
     found = kept.beside.watched.found
     trust = code_trust(cloud, found.inversion.codes)
     code, error = expected.warnings(trust, [found.measures["psnr"]]).raised[0]
     assert kept.facts["trust"]["warning"]["code"] == bool(code)
     assert kept.facts["trust"]["warning"]["error"] == bool(error)
     assert kept.facts["trust"]["distance"] == pytest.approx(float(trust.whole[0]))
-    assert "5 %" in kept.facts["trust"]["alarms"]
+    assert "4.5 %" in kept.facts["trust"]["alarms"]
     # Another picture that is inverted in the same way needs no samples of its own.
     other, _ = ask("invert", upload=upload, way=way)
     assert other["trust"]["warning"] is not None
@@ -261,6 +264,30 @@ def test_a_stopped_calibration_goes_on_where_it_was(ask: Ask, upload: str) -> No
     with pytest.raises(Stopped):
         ask("judge", kept=answer["kept"], breathe=breathe)
     assert ask("judge", kept=answer["kept"])[0]["left"] == SAMPLES - 6
+
+
+def test_what_is_done_beside_waits_while_somebody_drags(ask: Ask, workspace: Workspace) -> None:
+    now, slept, frames = 100.0, 0.0, 4
+
+    def breathe() -> None:
+        nonlocal frames
+        if frames:  # each frame comes with a breath
+            frames -= 1
+            workspace.memory[LAST_FRAME] = now
+
+    def sleep(seconds: float) -> None:
+        nonlocal now, slept
+        now, slept = now + seconds, slept + seconds
+
+    wait_for_quiet(workspace, breathe, lambda: now, sleep)
+    assert frames == 0
+    assert 0.5 <= slept < 0.55  # half a second since the last frame
+    slept = 0.0
+    wait_for_quiet(workspace, breathe, lambda: now, sleep)
+    assert slept == 0.0
+    began = time.monotonic()
+    ask("frame", edit={"picture": {"seed": 0}})
+    assert began <= workspace.memory[LAST_FRAME] <= time.monotonic()
 
 
 def test_a_full_tab_is_told_before_anything_is_computed(ask: Ask, session: Session, upload: str) -> None:
