@@ -137,7 +137,8 @@ def export_series(workspace: Workspace, session: Session, request: Series, answe
         content = sheet(pictures, heads, [name])
     else:
         film = films.frames(pictures, card.background)
-        content = films.gif(film, request.fps) if request.kind == "gif" else films.mp4(film, request.fps)
+        encode = films.gif if request.kind == "gif" else films.mp4
+        content = encode(film, request.fps, between=answer.breathe)
     ending = "png" if is_strip else request.kind
     return _offer(workspace, session, request.edit, "strip" if is_strip else "film", ending, content, [])
 

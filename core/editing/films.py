@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from importlib import import_module
 from typing import Any
@@ -39,9 +40,18 @@ def frames(pictures: Pixels, background: str = "#ffffff") -> Pixels:
     return np.stack([sheets[t] for t in order])
 
 
-def gif(film: Pixels, fps: float) -> bytes:
-    """Encode frames (F, H, W, 3) as an endless GIF, each frame with a palette of its own."""
-    pages = [Image.fromarray(frame).quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in film]
+def gif(film: Pixels, fps: float, *, between: Callable[[], None] = lambda: None) -> bytes:
+    """Encode frames (F, H, W, 3) as an endless GIF, each frame with a palette of its own.
+
+    Args:
+        film: the frames.
+        fps: frames per second.
+        between: called before each frame, since many large ones take a while; what it raises ends it.
+    """
+    pages = []
+    for frame in film:
+        between()
+        pages.append(Image.fromarray(frame).quantize(256, dither=Image.Dither.FLOYDSTEINBERG))
     buffer = io.BytesIO()
     # Durations are hundredths of a second. Disposal 1 and no optimisation keep one page per frame.
     pages[0].save(
@@ -71,8 +81,13 @@ def video_library() -> Any:
         ) from None
 
 
-def mp4(film: Pixels, fps: float) -> bytes:
+def mp4(film: Pixels, fps: float, *, between: Callable[[], None] = lambda: None) -> bytes:
     """Encode frames (F, H, W, 3) as MP4 (H.264); odd sides get one more line of white.
+
+    Args:
+        film: the frames.
+        fps: frames per second.
+        between: as for `gif`.
 
     Raises:
         UserError: PyAV is not installed, or has no H.264.
@@ -92,6 +107,7 @@ def mp4(film: Pixels, fps: float) -> bytes:
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.codec_context.thread_count = 1
             for frame in padded:
+                between()
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())
     except (av.error.FFmpegError, ValueError) as error:

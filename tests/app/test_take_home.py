@@ -195,7 +195,9 @@ def test_a_strip_and_a_film_show_the_steps(ask, fetched) -> None:
         large = picture.repeat(16, axis=0).repeat(16, axis=1)
         left = sheet.shape[1] - (5 - by) * 128 - (4 - by) * 4
         np.testing.assert_array_equal(sheet[18:146, left : left + 128], large)
-    _, gif = fetched("export_series", edit=EDIT, kind="gif", steps=4)
+    breaths.clear()
+    _, gif = fetched("export_series", edit=EDIT, kind="gif", steps=4, breathe=lambda: breaths.append(1))
+    assert len(breaths) == 5 + 6  # also between the frames of the film
     with Image.open(io.BytesIO(gif)) as film:
         assert (film.format, film.n_frames) == ("GIF", 6)  # forwards and back
         assert film.size == (256, 256)
