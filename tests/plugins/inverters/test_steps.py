@@ -88,6 +88,23 @@ def test_best_finds_the_sample_among_its_candidates() -> None:
     assert distance(task, fewer)[0] > 1e-6
 
 
+def test_best_passes_over_samples_without_a_distance(task: InversionTask) -> None:
+    def holed(rendering, rows=None):
+        distances = task.distance(rendering, rows)
+        return torch.cat([torch.full_like(distances[:1], torch.nan), distances[1:]])
+
+    found = step("best", samples=8, batch=4).invert(dataclasses.replace(task, distance=holed), None)
+    whole = step("best", samples=8, batch=4).invert(task, None)
+    assert found.losses is not None
+    assert whole.losses is not None
+    assert found.losses.isfinite().all()
+    assert (found.losses >= whole.losses).all()
+    for i in range(len(task.index)):
+        assert float(task.distance(task.render(rows_of(found, [i]), [i]), [i])) == pytest.approx(
+            float(found.losses[-1, i]), rel=1e-4
+        )
+
+
 def test_best_chooses_the_class_too_unless_it_is_given() -> None:
     task = task_of(tiny(TinyClasses))
     found = step("best", samples=60).invert(task, None)
