@@ -180,3 +180,19 @@ def test_consistency_leaves_out_the_outermost_hundredth() -> None:
     wild[7] = 1e6
     found = consistency(codes, codes, lambda moved: moved + wild, torch.ones(1, 1), np.zeros(100))
     assert found.gap.value == 0.0
+
+
+def test_distances_are_by_the_shrunk_covariance() -> None:
+    fourth = (
+        10.0 + code_distance.SAMPLES
+    )  # b^2 = 1, and d^2 = 2: half of the covariance is replaced by its mean of 2
+    rows, rank, share = code_distance._whitening(np.diag([1.0, 3.0]), np.ones(2), fourth)
+    assert (rank, share) == (2, pytest.approx(0.5))
+    np.testing.assert_allclose((rows**2).sum(axis=1), [1.0 / 1.5, 1.0 / 2.5])
+
+
+def test_edits_that_lower_a_score_have_a_ratio_too() -> None:
+    inverted, samples = np.array([0.5, 0.6, 0.4, 0.5]), np.array([1.0, 1.1, 0.9, 1.0])
+    up, down = faithfulness(inverted, samples), faithfulness(-inverted, -samples)
+    assert down.ratio.value == pytest.approx(up.ratio.value)
+    assert (down.ratio.low, down.ratio.high) == pytest.approx((up.ratio.low, up.ratio.high))
