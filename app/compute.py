@@ -95,8 +95,8 @@ class Compute:
         """Add work to the queue; it replaces what waits for the same session and channel."""
         with self._changed:
             key = (work.session, work.channel)
-            replaced = self._waiting.get(key)
-            if not self._ended:
+            replaced, ended = self._waiting.get(key), self._ended
+            if not ended:
                 self._waiting[key] = work
                 # What is under way on the channel answers a question that nobody asks any more.
                 for other in self._running:
@@ -105,7 +105,7 @@ class Compute:
             self._changed.notify_all()
         if replaced is not None:
             replaced.dropped()
-        if self._ended:
+        if ended:
             work.dropped()
 
     def stop(
@@ -203,8 +203,9 @@ class Compute:
                 urgent = self._next(Priority(work.priority - 1)) if work.priority else None
             if urgent is None:
                 return
-            # A search computes gradients around its steps; what interrupts it must not add to them.
-            with torch.inference_mode():
+            # A search computes gradients around its steps; what interrupts it must not add to them. It may
+            # keep tensors for later searches, which could not use those of inference mode.
+            with torch.inference_mode(False), torch.no_grad():
                 self._perform(urgent)
 
 

@@ -30,19 +30,13 @@ def described(workspace: Workspace) -> dict[str, Any]:
             "groups": {name: list(layers) for name, layers in prepared.groups.items()},
             "samples": run.config.synthesis.samples,
             "unit": unit_in_words(run.config.rescoring.distance_unit, styles=prepared.in_styles),
-            "truncation": mean_code(prepared.generator, None) is not None
-            if not _has_condition(workspace)
-            else False,
+            "truncation": not prepared.generator.classes and mean_code(prepared.generator) is not None,
             "device": str(prepared.device),
             "differences": list(workspace.differences),
         },
         "concepts": concepts(workspace),
         "sliders": sliders(workspace.effects, workspace),
     }
-
-
-def _has_condition(workspace: Workspace) -> bool:
-    return bool(workspace.prepared.generator.classes)
 
 
 def concepts(workspace: Workspace) -> list[dict[str, Any]]:

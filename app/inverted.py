@@ -13,6 +13,7 @@ import torch
 
 from ..core.decimals import number, significant
 from ..core.editing.sources import Source, source_of
+from ..core.errors import UserError
 from ..core.figures.pictures import Pixels, read_picture
 from ..core.inversion.given import Given
 from ..core.inversion.invert import Method
@@ -170,4 +171,7 @@ def target_of(path: Path) -> Pixels:
     Raises:
         GanstrataError: it cannot be read any more.
     """
-    return read_picture(read_bytes(path))
+    try:
+        return read_picture(read_bytes(path))
+    except OSError as error:
+        raise UserError(f"cannot read {path.name} any more: {error.strerror or error}") from None

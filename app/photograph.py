@@ -132,9 +132,9 @@ def judge(workspace: Workspace, session: Session, request: KeptPicture, answer: 
     """
     judgement = judgement_of(session, request.kept)
     left = calibrate(workspace, judgement.method, answer)
-    kept = session.kept[request.kept]
+    judgement_of(session, request.kept)  # it may have been removed meanwhile
     facts = facts_of(judgement, trust_of(workspace, judgement))
-    session.kept[request.kept] = replace(kept, facts=facts)
+    session.kept[request.kept] = replace(session.kept[request.kept], facts=facts)
     return {"left": left, **described(session, request.kept)}
 
 

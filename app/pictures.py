@@ -62,19 +62,19 @@ def parts_of(workspace: Workspace, moves: tuple[EditMove, ...]) -> tuple[EditPar
     Raises:
         GanstrataError: a boundary or layers do not exist, or the moves do not fit each other.
     """
-    kept: dict[EditMove, EditPart] = workspace.memory.setdefault("parts", {})
-    if len(kept) > 1000:
-        kept.clear()
+    known: dict[EditMove, EditPart] = workspace.memory.setdefault("parts", {})
+    if len(known) > 1000:
+        known.clear()
     parts = []
     for move in moves:
         key = move.model_copy(update={"by": 0.0})
-        if key not in kept:
+        if key not in known:
             at = "" if move.layers is None else f"@{move.layers}"
             request = EditRequest(along=(f"{move.along}{at}",), keep=move.keep)
-            kept[key] = find_parts(workspace.prepared, workspace.known, request, workspace.run.step_unit_in)[
-                0
-            ]
-        parts.append(kept[key])
+            (known[key],) = find_parts(
+                workspace.prepared, workspace.known, request, workspace.run.step_unit_in
+            )
+        parts.append(known[key])
     if len({part.in_styles for part in parts}) > 1:
         raise UserError("some of these boundaries move style channels and others move codes; use one kind")
     return tuple(parts)
@@ -83,8 +83,7 @@ def parts_of(workspace: Workspace, moves: tuple[EditMove, ...]) -> tuple[EditPar
 @torch.inference_mode()
 def rendered(workspace: Workspace, session: Session, edit: Edit, moving: int | None = None) -> Rendering:
     """Render an edit; `moving` is the number of the move that changes from picture to picture."""
-    if moving is not None and moving >= len(edit.moves):
-        raise UserError(f"moving {moving}: the edit has {len(edit.moves)} moves")
+    _check_moving(edit, moving)
     picture = live_picture(workspace, session, edit.picture)
     parts = parts_of(workspace, edit.moves)
     amounts = [move.by for move in edit.moves]
@@ -96,11 +95,22 @@ def smaller(
     workspace: Workspace, session: Session, edit: Edit, moving: int | None, divisor: int
 ) -> Pixels | None:
     """Return a smaller picture (h, w, 3) of an edit; None if this generator has none."""
+    _check_moving(edit, moving)
     card = workspace.prepared.generator.card
     picture, parts = live_picture(workspace, session, edit.picture), parts_of(workspace, edit.moves)
     amounts, most = [move.by for move in edit.moves], max(card.height, card.width) // divisor
     found = picture.preview(parts, amounts, moving, most, truncation=edit.truncation)
     return None if found is None else opaque(to_pixels(found)[0], card.background)
+
+
+def _check_moving(edit: Edit, moving: int | None) -> None:
+    """Refuse a move that the edit does not have.
+
+    Raises:
+        UserError: it has fewer.
+    """
+    if moving is not None and moving >= len(edit.moves):
+        raise UserError(f"moving {moving}: the edit has {len(edit.moves)} moves")
 
 
 def pixels_of(workspace: Workspace, rendering: Rendering) -> Pixels:

@@ -33,7 +33,7 @@ from .jobs import JobProgress
 from .sessions import Session
 from .workspace import Workspace
 
-MEMORY = "segmenting"
+LEARNT = "learnt extractor"  # in the memory of the workspace
 IMAGES = 128  # from which an extractor is learnt, nearly as good as from 768; 96 others choose its strength
 BATCH = 8  # small, so that frames that somebody drags do not wait long between two
 BUNDLED = "bundled:rooms"
@@ -86,7 +86,7 @@ def readers(workspace: Workspace, session: Session) -> list[dict[str, Any]]:
             {"by": "folder", "words": "Extractor of the folder that the command named", "ready": True}
         )
     elif teachers(workspace):
-        learnt = workspace.memory.get(MEMORY)
+        learnt = workspace.memory.get(LEARNT)
         words = "Extractor, learnt here" if learnt else "Extractor: it is learnt first, in seconds"
         found.append({"by": "learnt", "words": words, "ready": learnt is not None})
     found += [{"by": by, "words": words, "ready": True} for by, (words, _) in teachers(workspace).items()]
@@ -103,7 +103,7 @@ def reader_of(workspace: Workspace, session: Session, by: str) -> Reader:
     teacher = teachers(workspace).get(by)
     if teacher is not None:
         return Reader.of_segmenter(*teacher)
-    if by == "learnt" and teachers(workspace) and MEMORY not in workspace.memory:
+    if by == "learnt" and teachers(workspace) and LEARNT not in workspace.memory:
         raise UserError("this extractor was not learnt yet; choose it once more in the view Paint")
     extractor = extractor_of(workspace, session, by)
     return Reader.of_extractor(by, extractor)
@@ -119,7 +119,7 @@ def extractor_of(workspace: Workspace, session: Session, by: str) -> Extractor:
     if by == "folder":
         found = workspace.extractor
     elif by == "learnt":
-        found = workspace.memory.get(MEMORY)
+        found = workspace.memory.get(LEARNT)
     else:
         found = own_extractors(session).get(by, ("", None))[1]
     if found is None:
@@ -167,14 +167,14 @@ def learn(workspace: Workspace, session: Session, request: Nothing, answer: Answ
         raise UserError(NONE_HERE)
     began, prepared = time.monotonic(), workspace.prepared
     remarks: list[str] = []
-    if MEMORY not in workspace.memory:
+    if LEARNT not in workspace.memory:
         generator, (_, teacher) = prepared.generator, taught
         training: JsonObject = {"method": "lda", "images": IMAGES, "seed": prepared.seed, "batch_size": BATCH}
         progress = JobProgress(answer)
         config = config_of("the app", generator, teacher, {}, training)
-        workspace.memory[MEMORY] = extractor_by(config, generator, teacher, progress)
+        workspace.memory[LEARNT] = extractor_by(config, generator, teacher, progress)
         remarks = progress.remarks
-    learnt: Extractor = workspace.memory[MEMORY]
+    learnt: Extractor = workspace.memory[LEARNT]
     quality = learnt.facts.get("quality", {}).get("mIoU of held-out pixels")
     return {
         "by": "learnt",

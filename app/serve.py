@@ -75,16 +75,20 @@ def bound(host: str, port: int) -> tuple[socket.socket, Address]:
     Raises:
         UserError: the address cannot be used.
     """
+    if not host:
+        raise UserError(
+            "--host is empty; give an address, such as 127.0.0.1, or 0.0.0.0 for all of this machine"
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name with a part of over 63 characters is a UnicodeError
         listener.close()
         raise UserError(
-            f"nothing can listen at {host}, port {port}: {error.strerror or error}; "
-            "give another --port, or 0 for any that is free"
+            f"nothing can listen at {host}, port {port}: {getattr(error, 'strerror', None) or error}; "
+            "give another --host or --port; port 0 is any that is free"
         ) from None
     token = None if host in (LOCAL, "localhost", "::1") else secrets.token_urlsafe(24)
     return listener, Address(host, listener.getsockname()[1], token)

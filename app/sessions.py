@@ -58,7 +58,7 @@ class Session:
         downloads: files that wait to be fetched, by id.
         memory: what the handlers of a view keep for it, by the name of the view.
         send: sends a message to its socket; None while there is none.
-        used: when it was last used, on a clock that never goes back.
+        used: when it was last opened or left, on a clock that never goes back.
     """
 
     id: str
@@ -71,13 +71,17 @@ class Session:
     used: float = field(default_factory=time.monotonic)
     _made: int = 0
 
+    def leave(self) -> None:
+        """Note that its socket is gone: from now on it is idle."""
+        self.send = None
+        self.used = time.monotonic()
+
     def keep(self, name: str, source: Source, beside: Any = None, **facts: Any) -> str:
         """Keep a picture, and return its id.
 
-        Raises:
-            UserError: the session holds too many.
+        Nothing is refused here: who makes a picture calls `require_room` before, and what took minutes is not
+        lost because its place was taken meanwhile.
         """
-        self.require_room()
         self._made += 1
         key = f"k{self._made}"
         self.kept[key] = Kept(name, source, facts, beside)

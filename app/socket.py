@@ -201,8 +201,9 @@ class Link:
 
     def _sent(self, message: dict[str, Any] | bytes) -> None:
         """Send to whichever socket the session has now: a tab that was reloaded goes on with its jobs."""
-        if self._session.send is not None:
-            self._session.send(message)
+        send = self._session.send  # read once: the thread of the server may take it away meanwhile
+        if send is not None:
+            send(message)
 
     def _shown(self, n: int | None) -> None:
         """Note that the page has shown a frame, or that there is none, and begin the one that waits."""

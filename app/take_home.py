@@ -16,7 +16,7 @@ from ..core.editing import films
 from ..core.editing.compose import check_run, compose
 from ..core.editing.live import LivePicture
 from ..core.editing.recipe import BYTES, Recipe, RecipeMove, RecipePicture, parse_recipe
-from ..core.editing.recipe_making import picture_of, recipe_of
+from ..core.editing.recipe_making import TOO_LARGE, picture_of, recipe_of
 from ..core.editing.recipe_pixels import difference
 from ..core.editing.sources import InvertedPictures, Source
 from ..core.editing.steps import signed
@@ -105,7 +105,8 @@ def export(workspace: Workspace, session: Session, request: Export, answer: Answ
     word = {"picture": "edited" if edit.moves or edit.truncation != 1.0 else "", "before": ""}.get(
         request.kind, request.kind
     )
-    return _offer(workspace, session, edit, word, ending, content, remarks)
+    picture = live_picture(workspace, session, edit.picture).source.names[0]
+    return _offer(workspace, session, picture, word, ending, content, remarks)
 
 
 @torch.inference_mode()
@@ -140,7 +141,7 @@ def export_series(workspace: Workspace, session: Session, request: Series, answe
         encode = films.gif if request.kind == "gif" else films.mp4
         content = encode(film, request.fps, between=answer.breathe)
     ending = "png" if is_strip else request.kind
-    return _offer(workspace, session, request.edit, "strip" if is_strip else "film", ending, content, [])
+    return _offer(workspace, session, name, "strip" if is_strip else "film", ending, content, [])
 
 
 def steps_of(request: Series) -> tuple[list[list[float]], list[str]]:
@@ -197,6 +198,7 @@ def _opened(workspace: Workspace, session: Session, recipe: Recipe) -> dict[str,
     facts: dict[str, Any] = {}
     if recipe.picture.seed is None and recipe.picture.sample is None:
         name = _name_of(recipe)
+        session.require_room()
         key = session.keep(name, replace(source, names=(name,)), words="From a recipe")
         facts = {"kept": key, "name": name}
         edit = edit.model_copy(update={"picture": PictureRef(kept=key)})
@@ -279,10 +281,7 @@ def recipe_of_edit(workspace: Workspace, session: Session, edit: Edit) -> Recipe
         source = live_picture(workspace, session, ref).source
         is_of_folder = _digest_of(source) in {_digest_of(kept.source) for kept in workspace.begun}
         if (source.noise or any(source.weights)) and not is_of_folder:
-            raise UserError(
-                "this picture has noise maps or weights of its own, which are too large for a recipe; invert "
-                "it with `ganstrata invert`, and open its folder with --codes"
-            )
+            raise UserError(TOO_LARGE)
         picture = picture_of(source, session.kept[ref.kept].name)
     moves = [RecipeMove(**move.model_dump()) for move in edit.moves]
     return recipe_of(
@@ -324,14 +323,13 @@ def _codes(workspace: Workspace, session: Session, edit: Edit) -> tuple[bytes, l
 def _offer(
     workspace: Workspace,
     session: Session,
-    edit: Edit,
+    picture: str,
     word: str,
     ending: str,
     content: bytes,
     remarks: Sequence[str],
 ) -> dict[str, Any]:
-    """Keep a file until it is fetched, and say how it is fetched."""
-    picture = live_picture(workspace, session, edit.picture).source.names[0]
+    """Keep a file until it is fetched, and say how it is fetched; `picture` is the name of what it shows."""
     stem = "-".join(filter(None, (_stem(workspace.run.path.resolve().name), _stem(picture), word)))
     name = f"{stem}.{ending}"
     key = session.offer(name, TYPES[ending], content)

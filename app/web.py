@@ -165,10 +165,9 @@ class Site:
         finally:
             if self._links.get(session.id) is link:
                 del self._links[session.id]
-                session.send = None
-                self.compute.stop(
-                    session.id, before=Priority.JOB
-                )  # a tab that was reloaded goes on with jobs
+                session.leave()
+                # A tab that is reloaded goes on with its jobs.
+                self.compute.stop(session.id, before=Priority.JOB)
 
 
 async def _body(request: Request, most: int, seconds: float) -> bytes | None:

@@ -54,16 +54,16 @@ export function createComparison(app, facts, picture, wordsOf) {
     const mine = ++round;
     fault.textContent = "";
     const strips = chosen.map((one) => createStrip(one.selectedOptions[0]?.textContent ?? ""));
+    const drawings = [];
     try {
       const answer = await link.ask("compare", {
         picture: picture(), concept: concept.value, sides: chosen.map((one) => one.value),
-        of: ofLearners ? "learners" : "boundaries", at, amount: Number(amount.value) || 1, size: SIZE,
+        of: ofLearners ? "learners" : "boundaries", at, amount: Number(amount.value), size: SIZE,
       }, {
-        onPicture: async ({ header, blob }) => {
-          const one = await decode(blob);
-          if (mine === round) strips[header.ref].draw(header.column, one, header.by);
-        },
+        onPicture: ({ header, blob }) =>
+          drawings.push(decode(blob).then((picture) => strips[header.ref].draw(header.column, picture, header.by))),
       });
+      await Promise.all(drawings);
       if (mine !== round) return;
       strips.forEach((strip, i) => strip.say(answer.sides[i], answer.concept));
       rows.replaceChildren(...strips.map(({ element }) => element), ...answer.notes.map((note) => h("p", { class: "hint" }, note)));
@@ -103,13 +103,15 @@ function createStrip(words) {
   const row = h("div", { class: "strip-of-pictures" });
   const effects = h("div", { class: "effects-beside" });
   const captions = [];
+  const figures = [];
   return {
     element: h("div", { class: "side" }, h("h3", {}, words), row, effects),
     draw(column, picture, by) {
       const canvas = h("canvas", { width: picture.width, height: picture.height, role: "img", "aria-label": `${words}, moved by ${signed(by)}` });
       canvas.getContext("2d").drawImage(picture, 0, 0);
       captions[column] = h("figcaption", {}, signed(by));
-      row.append(h("figure", {}, canvas, captions[column]));
+      figures[column] = h("figure", {}, canvas, captions[column]);
+      row.replaceChildren(...figures.filter(Boolean)); // pictures may be decoded in another order
     },
     say(side, concept) {
       const mean = side.effect === null

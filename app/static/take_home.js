@@ -2,7 +2,7 @@
 
 import { Refused } from "./link.js";
 import { pictureInWords } from "./run.js";
-import { sessionId } from "./session.js";
+import { saveFile } from "./session.js";
 import { createStage } from "./stage.js";
 import { editOf } from "./state.js";
 import { field, h, newId, progressStrip, select, signed, toast } from "./widgets.js";
@@ -80,15 +80,9 @@ function build(app) {
   };
 }
 
-/** Let the browser save a file that the server holds for this tab. */
+/** Save a file, and say how large it is and what it leaves out. */
 function save({ file, name, bytes, remarks }) {
-  const address = new URL(`file/${encodeURIComponent(file)}`, document.baseURI);
-  address.hash = "";
-  address.searchParams.set("session", sessionId());
-  const link = h("a", { href: address.href, download: name });
-  document.body.append(link);
-  link.click();
-  link.remove();
+  saveFile({ file, name });
   toast([`${name} is ready: ${size(bytes)}.`, ...remarks].join(" "));
 }
 

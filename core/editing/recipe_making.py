@@ -25,6 +25,11 @@ from .recipe import (
 from .recipe_pixels import pixels_of
 from .sources import InvertedPictures, Source
 
+TOO_LARGE = (
+    "this picture has noise maps or weights of its own, which are too large for a recipe; invert it with "
+    "`ganstrata invert`, and open its folder with --codes"
+)
+
 
 def picture_of(source: Source, origin: str = "") -> RecipePicture:
     """Return what a recipe says of a picture that no seed gives.
@@ -39,10 +44,7 @@ def picture_of(source: Source, origin: str = "") -> RecipePicture:
     if source.noise or any(source.weights):
         made = source.origin
         if not isinstance(made, InvertedPictures):
-            raise UserError(
-                "this picture has noise maps or weights of its own, which are too large for a recipe; "
-                "invert it with `ganstrata invert`, and open its folder with --codes"
-            )
+            raise UserError(TOO_LARGE)
         return RecipePicture(
             inverted=InvertedPicture(folder=made.file, name=source.names[0], sha256=made.sha256)
         )

@@ -125,6 +125,22 @@ def test_what_interrupts_a_search_computes_no_gradients_and_the_search_goes_on_w
     assert modes == [False, True]
 
 
+def test_what_interrupts_work_in_inference_mode_makes_tensors_that_searches_can_use(
+    compute: Compute, log: Log
+) -> None:
+    made: list[torch.Tensor] = []
+
+    def job(breathe: Callable[[], None]) -> None:
+        with torch.inference_mode():
+            compute.submit(log.work("frame", perform=lambda _: made.append(torch.ones(2))))
+            breathe()
+
+    compute.submit(log.work("job", Priority.JOB, perform=job))
+    log.release(compute)
+    (kept,) = made
+    (torch.ones(2, requires_grad=True) * kept).sum().backward()  # saves it for the gradient
+
+
 def test_newer_work_on_a_channel_ends_the_one_that_is_under_way(compute: Compute, log: Log) -> None:
     def endless(breathe: Callable[[], None]) -> None:
         log.entered.set()

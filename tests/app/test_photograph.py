@@ -290,6 +290,15 @@ def test_what_is_done_beside_waits_while_somebody_drags(ask: Ask, workspace: Wor
     assert began <= workspace.memory[LAST_FRAME] <= time.monotonic()
 
 
+def test_a_picture_that_is_removed_while_it_is_judged_is_said(
+    ask: Ask, session: Session, upload: str
+) -> None:
+    answer, _ = ask("invert", upload=upload, way={**WAY, "steps": 3})
+    with pytest.raises(UserError, match="not held any more"):
+        ask("judge", kept=answer["kept"], breathe=lambda: session.forget(answer["kept"]))
+    assert session.kept == {}
+
+
 def test_a_full_tab_is_told_before_anything_is_computed(ask: Ask, session: Session, upload: str) -> None:
     for number in range(MOST_KEPT):
         session.keep(str(number), None)  # type: ignore[arg-type]
@@ -335,6 +344,9 @@ def test_pictures_of_folders_are_there_from_the_beginning(
     sink = Sink()
     inverted(begun, session, KeptPicture(kept="k2"), sink)  # type: ignore[arg-type]
     assert set(dict(sink)) == {"made"}
+    (tmp_path / "pictures" / "one.target.png").unlink()
+    with pytest.raises(UserError, match=r"cannot read one\.target\.png any more: No such file"):
+        inverted(begun, session, KeptPicture(kept="k1"), Sink())  # type: ignore[arg-type]
 
 
 def test_only_so_many_pictures_of_folders_are_taken(

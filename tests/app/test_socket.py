@@ -21,6 +21,7 @@ from ganstrata.app.socket import (
     MOST_WAITING,
     TRY_LATER,
     Link,
+    work_of,
 )
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.errors import UserError
@@ -370,3 +371,35 @@ def test_an_answer_that_is_no_number_is_a_fault_and_the_socket_stays(
     handlers = {"broken": handler(lambda *_: {"x": float("nan")}), "whole": handler(lambda *_: {})}
     talk(workspace, compute, handlers, conversation)
     assert len(faults) == 1
+
+
+def test_a_socket_that_goes_while_something_is_sent_is_no_fault(
+    workspace: Workspace, compute: Compute, faults: list[BaseException]
+) -> None:
+    class Leaving(Session):
+        """A tab whose socket goes between two looks at it."""
+
+        looks = 0
+
+        @property
+        def send(self) -> Any:
+            self.looks += 1
+            return self.heard.append if self.looks % 2 else None
+
+        @send.setter
+        def send(self, _: Any) -> None:
+            self.heard: list[Any] = []
+
+    session = Leaving("tab")
+    done = threading.Event()
+
+    async def main() -> None:
+        link = Link(Socket(), session, workspace, compute, {"ask": handler(lambda *_: {})})  # type: ignore[arg-type]
+        link._submit(1, "ask", handler(lambda *_: {}), Ask())
+
+    asyncio.run(main())
+    end = handler(lambda *_: done.set() or {}, priority=JOB)
+    compute.submit(work_of(workspace, session, 2, "end", end, Ask(), lambda _: None))
+    assert done.wait(PATIENCE)
+    assert session.heard == [{"n": 1, "ok": {}}]
+    assert faults == []

@@ -15,7 +15,7 @@ import pytest
 import torch
 from fakes import LAYERS, WIDTH
 from ganstrata.app.inverted import from_folders
-from ganstrata.app.sessions import Session
+from ganstrata.app.sessions import MOST_KEPT, Session
 from ganstrata.core.editing.sources import source_of
 from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.figures.pictures import read_stored
@@ -251,3 +251,24 @@ def test_mp4_needs_its_library_and_says_so(ask, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UserError, match=r"ganstrata\[video\]"):
         ask("export_series", edit=EDIT, kind="mp4")
+
+
+def test_a_picture_that_is_removed_while_its_film_is_drawn_is_in_it(
+    ask, workspace, session: Session, folder: Path
+) -> None:
+    edit = kept(workspace, session, folder)
+    key = edit["picture"]["kept"]
+    answer, _ = ask("export_series", edit=edit, kind="gif", steps=3, breathe=lambda: session.forget(key))
+    assert answer["name"].endswith("-cat-film.gif")
+    assert session.kept == {}
+
+
+def test_a_recipe_with_a_picture_needs_room_for_it(
+    ask, fetched, workspace, session: Session, folder: Path
+) -> None:
+    _, content = fetched("export", edit=kept(workspace, session, folder), kind="recipe")
+    for number in range(MOST_KEPT - len(session.kept)):
+        session.keep(str(number), None)
+    with pytest.raises(UserError, match="remove one first"):
+        ask("open_recipe", text=content.decode())
+    assert len(session.kept) == MOST_KEPT

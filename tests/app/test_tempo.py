@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from ganstrata.app.sessions import Session
-from ganstrata.app.tempo import AGAIN, REMEMBERED, SLOW, VERY_SLOW, Tempo
+from ganstrata.app.tempo import AGAIN, MOST_KEYS, REMEMBERED, SLOW, VERY_SLOW, Tempo
 from ganstrata.core.editing.live import LivePicture
+from ganstrata.core.errors import UserError
 
 EDIT = {"picture": {"seed": 3}, "moves": [{"along": "seen/red", "by": 1.5}]}
 
@@ -50,6 +51,18 @@ def test_whole_pictures_are_tried_again_after_a_while() -> None:
     assert tempo.divisor("key") == 1
     tempo.note("key", 9.0)
     assert tempo.divisor("key") == 4
+
+
+def test_the_sliders_moved_last_are_remembered_and_no_more() -> None:
+    tempo = tempo_of(0.0, 9.0)
+    for other in range(MOST_KEYS - 1):
+        tempo.note(other, 0.0)
+    tempo.note("key", 9.0)  # used again: not the oldest any more
+    for other in range(MOST_KEYS - 1):
+        tempo.note(f"more {other}", 0.0)
+    assert tempo.divisor("key") == 4
+    tempo.note("the last straw", 0.0)
+    assert tempo.divisor("key") == 1
 
 
 class Slow(Tempo):
@@ -95,3 +108,11 @@ def test_a_generator_without_smaller_pictures_sends_whole_ones(
     session.memory["tempo"] = Slow()
     _, (message,) = ask("frame", edit=EDIT, moving=0)
     assert header(message)["width"] == header(whole)["width"]
+
+
+def test_a_part_that_does_not_exist_cannot_be_dragged_in_small(
+    ask: Callable[..., Any], session: Session
+) -> None:
+    session.memory["tempo"] = Slow()
+    with pytest.raises(UserError, match="moving 1: the edit has 1 move"):
+        ask("frame", edit=EDIT, moving=1)
