@@ -63,9 +63,13 @@ class Access:
         origins = headers.getlist("origin")
         if changes and origins != [f"http://{hosts[0]}"]:
             return "only the page of this server may do this"
-        if self.token is not None and not _is_open(scope["path"]) and not self.knows(_cookie(headers)):
+        if self.token is not None and not _is_open(scope["path"]) and not self.is_known(scope):
             return "the token is missing or wrong; open the whole address that `ganstrata app` printed"
         return ""
+
+    def is_known(self, scope: Scope) -> bool:
+        """Return whether a request has the cookie with the right token."""
+        return self.knows(_cookie(Headers(scope=scope)))
 
     def knows(self, token: str) -> bool:
         """Return whether a token is the right one, in a time that does not depend on it."""

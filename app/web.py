@@ -103,10 +103,12 @@ class Site:
         return Response(content, media_type=media_type)
 
     async def _token(self, request: Request) -> Response:
-        """Exchange the token for a cookie, which scripts cannot read."""
+        """Exchange the token for a cookie that no script can read; without one, say whether it is needed."""
         body = await _body(request, 1024, TOKEN_SECONDS)
         if self.access.token is None:
             return JSONResponse({"needed": False})
+        if body == b"":
+            return JSONResponse({"needed": not self.access.is_known(request.scope)})
         if body is None or not self.access.knows(body.decode("utf-8", "replace")):
             return JSONResponse({"needed": True}, 403)
         answer = JSONResponse({"needed": False})

@@ -37,10 +37,12 @@ class ServedApp:
     def __init__(self, opened: Workspace) -> None:
         self.workspace = replace(opened, memory={})
         self.address = Address(LOCAL, 0, None)
+        self.token: str | None = None
 
     def start(self) -> None:
         """Begin to answer, at the address of before if there was one."""
-        self._listener, self.address = bound(LOCAL, self.address.port)
+        self._listener, address = bound(LOCAL, self.address.port)
+        self.address = replace(address, token=self.token)
         ready = threading.Event()
         self._server = server_of(self.workspace, self.address, ready.set)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]})

@@ -261,12 +261,25 @@ addEventListener("blur", () => current?.press?.("b", false)); // the key may be 
 /** What tests and the curious may read: `latency`, ms from input to picture, the newest last. */
 window.ganstrata = { latency: link.latency };
 
-/** Hand in the token of the address, where the server needs one; it answers with a cookie that no script can read. */
+/**
+ * Hand in the token of the address, where the server needs one; it answers with a cookie that no script can read.
+ *
+ * @returns {Promise<boolean>} whether this browser may speak to the server, as far as is known.
+ */
 async function handInToken() {
-  const [, token] = location.hash.match(/^#token=(.+)$/) ?? [];
-  if (!token) return;
-  history.replaceState(null, "", location.pathname);
-  await fetch("token", { method: "POST", body: decodeURIComponent(token) }).catch(() => null);
+  const [, token] = location.hash.match(/^#token=(.*)$/) ?? [];
+  if (token !== undefined) history.replaceState(null, "", location.pathname);
+  try {
+    const answer = await fetch("token", { method: "POST", body: token ?? "" });
+    return !(await answer.json()).needed;
+  } catch {
+    return true; // it does not answer, which is told where the page connects
+  }
 }
 
-Promise.all([claimSession(), handInToken()]).then(link.connect);
+Promise.all([claimSession(), handInToken()]).then(([, mayConnect]) => {
+  if (mayConnect) return link.connect();
+  $("opening").querySelector(".spinner").remove();
+  $("connection").textContent = "Not connected";
+  $("opening-text").textContent = "This server needs a token. Open the whole address that `ganstrata app` printed, with what follows #.";
+});
