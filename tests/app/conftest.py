@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from attacked_app import Served, served
 from conftest import _on_path
 from ganstrata.app.handlers import Answer
 from ganstrata.app.serve import HANDLERS
@@ -53,3 +54,18 @@ def asking(session: Session) -> Callable[[Workspace], Callable[..., Any]]:
 def ask(workspace: Workspace, asking: Callable[[Workspace], Callable[..., Any]]) -> Callable[..., Any]:
     """Return ask(name, **fields): the answer of a handler, and what was sent before it."""
     return asking(workspace)
+
+
+@pytest.fixture(scope="session")
+def server(site: Path, finished: Run) -> Iterator[Served]:
+    """Return the app of the small run, in a process of its own that all attacks share."""
+    with _on_path(site), served(Path(finished.path)) as running:
+        yield running
+
+
+@pytest.fixture
+def app(server: Served) -> Iterator[Served]:
+    """Return the server, which must be as well after a test as before."""
+    yield server
+    server.close_tabs()
+    server.assert_well()
