@@ -23,7 +23,7 @@ from ganstrata.core.editing.recipe_pixels import difference, pixels_of
 from ganstrata.core.editing.replay import Replayed, perform
 from ganstrata.core.editing.sources import CodesFile, source_of
 from ganstrata.core.errors import ConfigError, GanstrataError, MismatchError, RunError, UserError
-from ganstrata.core.figures.pictures import png, read_stored
+from ganstrata.core.figures.pictures import from_image, png, read_stored
 from ganstrata.core.plugins.boundary import Boundaries
 from ganstrata.core.plugins.inverter import Inversion
 from ganstrata.core.runs.inversions import read_inversion
@@ -342,7 +342,16 @@ def test_a_large_picture_has_its_digest_alone() -> None:
     assert "How much it differs is not known" in apart.in_words
 
 
-def test_a_picture_in_a_recipe_that_is_not_what_it_says_counts_as_none() -> None:
+def test_a_picture_in_a_recipe_that_is_not_what_it_says_counts_as_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded: list[tuple[int, int]] = []
+
+    def noting(image: Image.Image) -> np.ndarray:
+        decoded.append(image.size)
+        return from_image(image)
+
+    monkeypatch.setattr("ganstrata.core.editing.recipe_pixels.from_image", noting)
     picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     other = picture ^ 1
     honest = pixels_of(picture)
@@ -360,6 +369,7 @@ def test_a_picture_in_a_recipe_that_is_not_what_it_says_counts_as_none() -> None
         said = honest.model_copy(update={"png": base64.b64encode(content).decode()})
         assert difference(said, other) == (None, 64, None)
     assert difference(honest.model_copy(update={"shape": (4, 16, 3)}), other) == (None, 64, None)
+    assert set(decoded) == {(8, 8)}  # nothing of another size, which may be made to fill the memory
     for channels in (1, 4):
         pixels = np.random.default_rng(1).integers(0, 256, (8, 8, channels), np.uint8)
         assert difference(pixels_of(pixels), pixels ^ 1) == (64, 64, 1)
