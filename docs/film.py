@@ -50,7 +50,8 @@ class Camera:
         self._cdp.send("Page.screencastFrameAck", {"sessionId": shot["sessionId"]})
 
     def film(self) -> tuple[list[Image.Image], list[int]]:
-        """Return pictures and how many milliseconds each is shown."""
+        """Stop, and return the pictures and how many milliseconds each is shown."""
+        self._cdp.send("Page.stopScreencast")
         pictures: list[Image.Image] = []
         seconds: list[float] = []
         last = -1.0

@@ -159,35 +159,31 @@ class ExpectedPixels(_Part):
 class MadeWith(_Part):
     """Say where the picture was made."""
 
-    versions: Annotated[dict[Name, Annotated[str, Field(max_length=400)]], Field(max_length=100)]
-    device: Annotated[str, Field(max_length=100)]
-    precision: Annotated[str, Field(max_length=100)]
+    versions: Annotated[dict[Name, Annotated[str, Field(max_length=400)]], Field(max_length=100)] = Field(
+        description="versions of packages"
+    )
+    device: Annotated[str, Field(max_length=100)] = Field(description="device that computed")
+    precision: Annotated[str, Field(max_length=100)] = Field(description="fp32, bf16 or fp16")
 
 
 class Recipe(_Part):
-    """Hold all of which a run makes an edited picture again.
+    """Hold all of which a run makes an edited picture again."""
 
-    Attributes:
-        format: version of this description.
-        run: what the recipe stands on.
-        boundaries: SHA-256 of the normal of every boundary that is named, as it was learnt.
-        unit: of distances.
-        picture: which picture is edited.
-        truncation: factor on the distance of its codes from their mean; 1 leaves them.
-        moves: boundaries that it is moved along, all together.
-        made_with: where the picture was made.
-        pixels: what came out; None if it is not known.
-    """
-
-    format: Literal[1] = FORMAT
-    run: StandsOn
-    boundaries: Annotated[dict[Name, Digest], Field(max_length=MOVES * (MOVES + 1))]
-    unit: Unit
-    picture: RecipePicture
-    truncation: Annotated[float, Field(ge=-100.0, le=100.0)] = 1.0
-    moves: Annotated[tuple[RecipeMove, ...], Field(max_length=MOVES)] = Field(default=(), strict=False)
-    made_with: MadeWith
-    pixels: ExpectedPixels | None = None
+    format: Literal[1] = Field(default=FORMAT, description="version of this description")
+    run: StandsOn = Field(description="what the recipe stands on")
+    boundaries: Annotated[dict[Name, Digest], Field(max_length=MOVES * (MOVES + 1))] = Field(
+        description="SHA-256 of the normal of every boundary that is named, as it was learnt"
+    )
+    unit: Unit = Field(description="unit of distances")
+    picture: RecipePicture = Field(description="which picture is edited")
+    truncation: Annotated[float, Field(ge=-100.0, le=100.0)] = Field(
+        default=1.0, description="factor on the distance of its codes from their mean; 1 leaves them"
+    )
+    moves: Annotated[tuple[RecipeMove, ...], Field(max_length=MOVES)] = Field(
+        default=(), strict=False, description="boundaries that it is moved along, all together"
+    )
+    made_with: MadeWith = Field(description="where the picture was made")
+    pixels: ExpectedPixels | None = Field(default=None, description="what came out; null if it is not known")
 
     def text(self) -> str:
         """Return the content of the file."""

@@ -38,7 +38,7 @@ def test_a_folder_of_pictures_is_inverted_and_the_same_command_does_nothing(invo
     assert "enlarged 1.6 times" in page
     assert page.count("<li>crop centre: ") == 1  # the other one has the size of the generator
     assert "Filled in" not in page
-    assert f"--codes {out.name}" in page
+    assert f"FOLDER is the one of this page, {out.name}" in page
     again = invoke(*command)
     assert again.exit_code == 0, again.output
     assert "2 pictures already there, of the same command" in again.output

@@ -10,10 +10,12 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from closeness import assert_pictures_near
+from filelock import FileLock
 from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
 from ganstrata.core.editing import films
 from ganstrata.core.editing.folder_name import folder_name
@@ -304,11 +306,15 @@ def test_mistakes(manipulate, along, rest, words: str) -> None:
 def test_a_run_that_cannot_be_written_to_is_edited_elsewhere(
     manipulate, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents
 ) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
+    acquire = FileLock.acquire
+
+    def refuse(lock: FileLock, *args: Any, **kwargs: Any) -> Any:
+        if Path(lock.lock_file).is_relative_to(copied):
+            raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
+        return acquire(lock, *args, **kwargs)
 
     before = contents(copied)
-    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    monkeypatch.setattr(FileLock, "acquire", refuse)
     monkeypatch.setattr("ganstrata.core.runs.session.os.access", lambda *_: False)
     assert manipulate("seen/red", steps=1, out=tmp_path / "elsewhere").frames
     with pytest.raises(GanstrataError, match=r"Read-only file system.*change the permissions there"):
