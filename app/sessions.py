@@ -58,7 +58,7 @@ class Session:
         downloads: files that wait to be fetched, by id.
         memory: what the handlers of a view keep for it, by the name of the view.
         send: sends a message to its socket; None while there is none.
-        used: when it was last opened or left, on a clock that never goes back.
+        used: when it was last opened, asked for or left, on a clock that never goes back.
     """
 
     id: str

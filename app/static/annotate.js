@@ -8,6 +8,7 @@ import { UNPAINTED, encode, labelsOf, pack, unpack } from "./masks.js";
 import { saveFile } from "./session.js";
 import { editOf } from "./state.js";
 import { createStudy } from "./study.js";
+import { createView } from "./view.js";
 import { field, h, newId, roving, select, toast } from "./widgets.js";
 
 const STORED = "ganstrata.annotations";
@@ -18,28 +19,10 @@ const BEGIN = [
   { name: "second class", colour: "#2e86ab" },
 ];
 
-let parts = null;
+const KEYS = [["B (hold)", "Hide what lies over the picture"], ["J, K", "Next, previous picture"], ...BRUSH_KEYS];
 
 /** The view, as `registerView` of main.js takes it. */
-export const annotate = {
-  name: "annotate",
-  title: "Annotate",
-  keys: [["B (hold)", "Hide what lies over the picture"], ["J, K", "Next, previous picture"], ...BRUSH_KEYS],
-  enter(root, app) {
-    parts ??= build(app);
-    root.replaceChildren(parts.element);
-    parts.enter();
-  },
-  leave() {
-    parts.leave();
-  },
-  resume() {
-    parts?.resume();
-  },
-  press(key, down) {
-    return parts.press(key, down);
-  },
-};
+export const annotate = createView({ name: "annotate", title: "Annotate", keys: KEYS }, build);
 
 function build(app) {
   const { link, state, report } = app;

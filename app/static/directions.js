@@ -1,33 +1,18 @@
 /** The view Directions: what each direction does to a picture, what is known of it, and names for it. */
 
 import { createComparison } from "./comparison.js";
-import { rebuildExplore } from "./explore.js";
+import { explore } from "./explore.js";
 import { Dropped, Lost, decode } from "./link.js";
 import { pictureInWords, rowOf, samePicture, sentence } from "./run.js";
 import { saveFile } from "./session.js";
+import { createView } from "./view.js";
 import { announce, field, h, iconButton, newId, select, signed, toast } from "./widgets.js";
 
 const SIZE = 128; // px of a picture of a strip
 const AT_ONCE = 6; // strips of one request
 
-let parts = null;
-
 /** The view, as `registerView` of main.js takes it. */
-export const directions = {
-  name: "directions",
-  title: "Directions",
-  enter(root, app) {
-    parts ??= build(app);
-    root.replaceChildren(parts.element);
-    parts.enter();
-  },
-  leave() {
-    parts.leave();
-  },
-  resume() {
-    parts?.resume();
-  },
-};
+export const directions = createView({ name: "directions", title: "Directions" }, build);
 
 function build(app) {
   const { link, report, run, state } = app;
@@ -144,7 +129,7 @@ function build(app) {
     }
     names.show(Object.keys(all).length);
     comparison?.rename();
-    rebuildExplore();
+    explore.rebuild(); // its sliders have these names
     show();
     if (unknown.length) toast(`Not directions of this run: ${unknown.join(", ")}`);
   }

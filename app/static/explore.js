@@ -7,44 +7,21 @@ import { pictureInWords, samePicture } from "./run.js";
 import { createSamples } from "./samples.js";
 import { createStage } from "./stage.js";
 import { editOf, withRow } from "./state.js";
+import { createView } from "./view.js";
 import { h, signed, toast } from "./widgets.js";
 
 const NOTHING = [null, new Set()];
-let parts = null; // what is on the page; made when the view is first entered
-
-/** Build the view anew when it is entered next: a direction has got another name. */
-export function rebuildExplore() {
-  parts = null;
-}
+const KEYS = [
+  ["B (hold)", "Show the picture before the edit"],
+  ["N, P", "Next, previous page of pictures"],
+  ["J, K", "Next, previous picture"],
+  ["R", "Reset all sliders"],
+  ["Arrow keys", "Move a slider by a step, or go from picture to picture"],
+  ["Page up, Page down", "Move a slider by a tenth of its range"],
+];
 
 /** The view, as `registerView` of main.js takes it. */
-export const explore = {
-  name: "explore",
-  title: "Explore",
-  keys: [
-    ["B (hold)", "Show the picture before the edit"],
-    ["N, P", "Next, previous page of pictures"],
-    ["J, K", "Next, previous picture"],
-    ["R", "Reset all sliders"],
-    ["Arrow keys", "Move a slider by a step, or go from picture to picture"],
-    ["Page up, Page down", "Move a slider by a tenth of its range"],
-  ],
-  enter(root, app) {
-    parts ??= build(app);
-    root.replaceChildren(parts.element);
-    parts.enter();
-  },
-  leave() {
-    parts.leave();
-  },
-  /** Ask again for what is on the page: the connection is back. */
-  resume() {
-    parts?.resume();
-  },
-  press(key, down) {
-    return parts.press(key, down);
-  },
-};
+export const explore = createView({ name: "explore", title: "Explore", keys: KEYS }, build);
 
 function build(app) {
   const { link, run, state, report } = app;

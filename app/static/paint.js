@@ -7,38 +7,21 @@ import { createMade } from "./made.js";
 import { labelsOf, pack, unpack } from "./masks.js";
 import { pictureInWords } from "./run.js";
 import { editOf } from "./state.js";
+import { createView } from "./view.js";
 import { announce, field, h, newId, select, toast } from "./widgets.js";
 
 const STROKES = "ganstrata.strokes";
 const READER = "ganstrata.reader";
 const MOST_STORED = 24; // pictures whose strokes are kept
 
-let parts = null;
+const KEYS = [
+  ["B (hold)", "Hide what lies over the picture"],
+  ["Delete", "On a picture that was made here: remove it"],
+  ...BRUSH_KEYS,
+];
 
 /** The view, as `registerView` of main.js takes it. */
-export const paint = {
-  name: "paint",
-  title: "Paint",
-  keys: [
-    ["B (hold)", "Hide what lies over the picture"],
-    ["Delete", "On a picture that was made here: remove it"],
-    ...BRUSH_KEYS,
-  ],
-  enter(root, app) {
-    parts ??= build(app);
-    root.replaceChildren(parts.element);
-    parts.enter();
-  },
-  leave() {
-    parts.leave();
-  },
-  resume() {
-    parts?.refresh();
-  },
-  press(key, down) {
-    return parts.press(key, down);
-  },
-};
+export const paint = createView({ name: "paint", title: "Paint", keys: KEYS }, build);
 
 function build(app) {
   const { link, state, report } = app;
@@ -289,7 +272,7 @@ function build(app) {
       stop();
       bare(false);
     },
-    refresh,
+    resume: refresh,
     press(key, down) {
       if (key !== "b") return false;
       bare(down);

@@ -6,21 +6,11 @@ import { createJob } from "./job.js";
 import { Dropped, Lost, decode } from "./link.js";
 import { sentence } from "./run.js";
 import { sessionId } from "./session.js";
+import { createView } from "./view.js";
 import { field, h, newId, progressStrip, select } from "./widgets.js";
 
-let parts = null;
-
 /** The view, as `registerView` of main.js takes it. */
-export const photograph = {
-  name: "photograph",
-  title: "Photograph",
-  enter(root, app) {
-    parts ??= build(app);
-    root.replaceChildren(parts.element);
-    parts.enter();
-  },
-  leave() {},
-};
+export const photograph = createView({ name: "photograph", title: "Photograph" }, build);
 
 const SHOWN = [
   ["target", "Your picture", "what the generator was asked for"],

@@ -5,6 +5,7 @@ import { pictureInWords } from "./run.js";
 import { saveFile } from "./session.js";
 import { createStage } from "./stage.js";
 import { editOf } from "./state.js";
+import { createView } from "./view.js";
 import { field, h, newId, progressStrip, select, signed, toast } from "./widgets.js";
 
 const FILES = [
@@ -14,30 +15,10 @@ const FILES = [
   ["codes", "Codes", "safetensors, for ganstrata manipulate --codes"],
 ];
 
-let parts = null;
+const KEYS = [["B (hold)", "Show the picture before the edit"]];
 
 /** The view, as `registerView` of main.js takes it. */
-export const takeHome = {
-  name: "take_home",
-  title: "Take home",
-  keys: [["B (hold)", "Show the picture before the edit"]],
-  enter(root, app) {
-    parts ??= build(app);
-    root.replaceChildren(parts.element);
-    parts.enter();
-  },
-  leave() {
-    parts.leave();
-  },
-  resume() {
-    parts?.show();
-  },
-  press(key, down) {
-    if (key !== "b") return false;
-    parts.stage.hold(down);
-    return true;
-  },
-};
+export const takeHome = createView({ name: "take_home", title: "Take home", keys: KEYS }, build);
 
 function build(app) {
   const { link, run, state, report } = app;
@@ -66,8 +47,7 @@ function build(app) {
 
   return {
     element: h("div", { class: "take-home" }, stage.element, h("div", { class: "panel-files" }, files, series.element, recipes)),
-    stage,
-    show,
+    resume: show,
     enter() {
       stop = state.subscribe(show);
       series.learn().catch(report);
@@ -76,6 +56,11 @@ function build(app) {
     leave() {
       stop();
       stage.hold(false);
+    },
+    press(key, down) {
+      if (key !== "b") return false;
+      stage.hold(down);
+      return true;
     },
   };
 }

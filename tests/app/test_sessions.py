@@ -36,6 +36,17 @@ def test_the_tab_that_was_left_first_goes(clock: list[float]) -> None:
     assert len(sessions) == MOST_SESSIONS
 
 
+def test_a_tab_that_fetches_a_file_is_in_use(clock: list[float]) -> None:
+    sessions = Sessions()
+    tabs = [opened(sessions, clock) for _ in range(MOST_SESSIONS)]
+    for tab in tabs[:2]:
+        clock[0] += 1.0
+        tab.leave()
+    clock[0] += 1.0
+    assert sessions.find(tabs[0].id) is tabs[0]
+    assert sessions.find_or_open("")[1] == [tabs[1]]
+
+
 def test_no_tab_that_is_open_goes(clock: list[float]) -> None:
     sessions = Sessions()
     for _ in range(MOST_SESSIONS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -49,6 +50,16 @@ def test_directions_are_shown_named_and_used(tabs: Tabs, app: ServedApp) -> None
     page.get_by_text("Not directions of this run: gone").wait_for()
 
 
+def test_a_name_that_comes_once_explore_is_shown_again_breaks_nothing(tabs: Tabs, app: ServedApp) -> None:
+    page = app.open(tabs)
+    page.evaluate("import('./static/explore.js').then(({ explore }) => explore.rebuild())")
+    page.get_by_role("link", name="Directions").click()
+    page.locator(".direction").first.wait_for()
+    page.get_by_role("link", name="Explore").click()
+    page.get_by_role("slider", name="Red", exact=True).press("ArrowRight")
+    page.get_by_role("img", name=re.compile(r"^Seed 0, edited: Red \+")).wait_for()
+
+
 def test_directions_are_filtered(tabs: Tabs, app: ServedApp) -> None:
     page = opened(tabs, app)
     every = page.locator(".direction:visible").count()
@@ -67,6 +78,8 @@ def test_two_directions_are_compared(tabs: Tabs, app: ServedApp) -> None:
     page.get_by_role("button", name="Compare").click()
     page.get_by_text("on average", exact=False).first.wait_for()
     assert page.locator(".side canvas").count() == 10
+    steps = [text.split()[0] for text in page.locator(".side:first-child figcaption").all_inner_texts()]
+    assert steps == [*reversed([step.replace("+", "\u2212") for step in steps[3:]]), "0", *steps[3:]]
     assert_accessible(page)
     page.get_by_role("radio", name="Same effect").check()
     page.get_by_role("spinbutton", name="of").fill("40")
