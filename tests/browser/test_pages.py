@@ -38,7 +38,7 @@ def test_a_report_is_used_with_the_keyboard(tabs: Tabs, pages: Path) -> None:
     skip = page.get_by_role("link", name="Skip to the report")
     assert skip.bounding_box()["x"] >= 0
     page.keyboard.press("Enter")
-    assert page.url.endswith("#main")
+    page.wait_for_function("location.hash === '#main'")
     heading = page.get_by_role("button", name="Change, sd", exact=True)
     cells = "[...document.querySelectorAll('#concepts tbody tr')].map((row) => row.cells[4].textContent)"
     for order in ("descending", "ascending"):
