@@ -21,8 +21,8 @@ from typing import Any
 from PIL import Image, ImageChops
 from playwright.sync_api import Locator, Page, sync_playwright
 
-WIDTH, HEIGHT = 1120, 660
-SHOWN = (896, 528)
+WIDTH, HEIGHT = 1280, 760
+SHOWN = (960, 570)
 RATE = 8.0  # pictures a second
 LONGEST = 0.9  # seconds that a picture which does not change is shown
 POINTER = """() => {

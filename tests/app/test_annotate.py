@@ -80,7 +80,7 @@ def test_an_extractor_learns_from_masks_and_paints(ask: Ask, planted: Workspace,
     assert [entry["name"] for entry in legend["classes"]] == list(CLASSES)
     labels = {h["sample"]: np.asarray(p) for h, p in map(received, sent) if h["of"] == "labels"}
     for sample in (0, 20):
-        assert (labels[sample] == truth(sample, planted.prepared.seed)).mean() > 0.75
+        assert (labels[sample] == truth(sample, planted.prepared.seed)).mean() > 0.6  # by chance 0.33
     edit = {"picture": {"seed": 1}}
     _, (_, message) = ask("segment", edit=edit, by="own 1")
     found = np.asarray(received(message)[1])
