@@ -3,7 +3,7 @@
 python docs/film.py RUN_DIR PHOTOGRAPH --out docs/figures/app.webp
 
 The app runs on RUN_DIR as `ganstrata app` does. What is waited for is cut: a picture that does not change is
-shown for at most a second. Nothing else is changed, and nothing is drawn by this script but the pointer.
+shown for at most half a second. Nothing else is changed, and nothing is drawn by this script but the pointer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from playwright.sync_api import Locator, Page, sync_playwright
 WIDTH, HEIGHT = 1280, 760
 SHOWN = (960, 570)
 RATE = 8.0  # pictures a second
-LONGEST = 0.9  # seconds that a picture which does not change is shown
+LONGEST = 0.5  # seconds that a picture which does not change is shown
 POINTER = """() => {
   const dot = document.createElement("div");
   Object.assign(dot.style, {position: "fixed", zIndex: 9999, left: "-40px", top: 0, width: "18px",
@@ -195,16 +195,7 @@ def main() -> None:
         finally:
             server.terminate()
     first, *rest = pictures
-    first.save(
-        asked.out,
-        save_all=True,
-        append_images=rest,
-        duration=durations,
-        loop=0,
-        quality=72,
-        method=4,
-        minimize_size=True,
-    )
+    first.save(asked.out, save_all=True, append_images=rest, duration=durations, loop=0, quality=80, method=4)
     seconds, size = sum(durations) / 1000, asked.out.stat().st_size >> 10
     sys.stdout.write(f"{asked.out}: {len(pictures)} pictures, {seconds:.0f} s, {size} KiB\n")
 
