@@ -148,9 +148,11 @@ export function createSamples(app, chosen) {
     /** Go on to the picture beside the present one. */
     step(by) {
       const place = refs.findIndex((ref) => samePicture(ref, present));
-      const aim = refs[place < 0 ? 0 : place + by];
-      if (aim) chosen(aim);
-      else toast("There is no further picture on this page; N and P turn it.");
+      const next = place < 0 ? 0 : place + by;
+      if (!refs[next]) return void toast("There is no further picture on this page; N and P turn it.");
+      chosen(refs[next]);
+      const { offsetTop, offsetLeft, offsetHeight, offsetWidth } = grid.children[next];
+      grid.scrollTo({ top: offsetTop - (grid.clientHeight - offsetHeight) / 2, left: offsetLeft - (grid.clientWidth - offsetWidth) / 2 });
     },
   };
 }

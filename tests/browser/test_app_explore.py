@@ -243,6 +243,21 @@ def test_it_is_for_everybody(tabs: Tabs, app: ServedApp, width: int) -> None:
     assert_accessible(page, within="dialog")
 
 
+def test_in_a_low_window_the_picture_is_larger_than_the_choice(tabs: Tabs, app: ServedApp) -> None:
+    page = app.open(tabs, width=1120, height=660)
+    grid = page.locator(".grid")
+    grid.locator("img").nth(23).wait_for()
+    assert page.locator(".frame").bounding_box()["height"] >= 0.45 * 660
+    assert grid.locator("button").first.bounding_box()["height"] < grid.bounding_box()["height"]
+    page.locator("main").focus()
+    for seed in range(1, 24):  # the present picture stays in sight though not all are
+        page.keyboard.press("j")
+        wait_for_picture(page, f"Seed {seed}, not edited")
+    inner, last = grid.bounding_box(), grid.locator("[aria-pressed=true]").bounding_box()
+    assert inner["y"] <= last["y"]
+    assert last["y"] + last["height"] <= inner["y"] + inner["height"]
+
+
 def test_state_of_the_edit_is_what_the_wire_carries(tabs: Tabs, app: ServedApp) -> None:
     sent: list[dict[str, Any]] = []
     context = tabs.context()
