@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -59,7 +60,11 @@ def ask(workspace: Workspace, asking: Callable[[Workspace], Callable[..., Any]])
 @pytest.fixture(scope="session")
 def server(site: Path, finished: Run) -> Iterator[Served]:
     """Return the app of the small run, in a process of its own that all attacks share."""
-    with _on_path(site), served(Path(finished.path)) as running:
+    with ExitStack() as stack:
+        with _on_path(
+            site
+        ):  # no longer than it starts: it lasts for all tests, of which others need no fakes
+            running = stack.enter_context(served(Path(finished.path)))
         yield running
 
 

@@ -16,7 +16,7 @@ from ganstrata.app.compute import Stopped
 from ganstrata.app.handlers import Edit, PictureRef
 from ganstrata.app.paint import canvas_of
 from ganstrata.app.pictures import rendered
-from ganstrata.app.segmenting import NONE_HERE, Reader, reader_of, readers
+from ganstrata.app.segmenting import LEARNT, NONE_HERE, Reader, reader_of, readers
 from ganstrata.app.sessions import MOST_KEPT, Session
 from ganstrata.app.workspace import Workspace, folder_extractor
 from ganstrata.core.editing.sources import CodesFile, Source
@@ -98,10 +98,10 @@ def test_an_extractor_is_learnt_once_from_the_segmenter_of_the_run(ask: Ask, wor
     assert answer["from"] == "Scorer regions"
     assert 0.0 < answer["miou"] <= 1.0
     assert sent[-1]["progress"]["step"] == sent[-1]["progress"]["total"]
-    extractor = workspace.memory["segmenting"]
+    extractor = workspace.memory[LEARNT]
     again, silent = ask("learn")
     assert (again["by"], silent) == ("learnt", [])
-    assert workspace.memory["segmenting"] is extractor
+    assert workspace.memory[LEARNT] is extractor
     after, _ = ask("segmenters")
     assert after["readers"][0]["ready"]
     assert after["why"] == ""
@@ -114,7 +114,7 @@ def test_a_job_that_is_stopped_leaves_no_half_an_extractor(ask: Ask, workspace: 
     workspace.memory.clear()
     with pytest.raises(Stopped):
         ask("learn", breathe=breathe)
-    assert "segmenting" not in workspace.memory
+    assert LEARNT not in workspace.memory
     answer, _ = ask("segmenters")
     assert not answer["readers"][0]["ready"]
 
@@ -318,7 +318,7 @@ def test_samples_that_are_there_when_it_is_stopped_are_kept(ask: Ask, session: S
 def test_the_folder_that_the_command_named_comes_first(
     ask: Ask, workspace: Workspace, session: Session, learnt: str, tmp_path: Path
 ):
-    save_extractor(workspace.memory["segmenting"], tmp_path / "extractor.safetensors")
+    save_extractor(workspace.memory[LEARNT], tmp_path / "extractor.safetensors")
     extractor = folder_extractor(tmp_path, workspace.prepared)
     named = replace(workspace, extractor=extractor, memory={})
     assert [one["by"] for one in readers(named, session)] == ["folder", "scorer regions"]
@@ -330,7 +330,7 @@ def test_a_folder_without_a_fitting_extractor_is_refused_at_the_start(
 ):
     with pytest.raises(UserError, match=r"--segmentation .*it holds no extractor\.safetensors"):
         folder_extractor(tmp_path, workspace.prepared)
-    save_extractor(workspace.memory["segmenting"], tmp_path / "extractor.safetensors")
+    save_extractor(workspace.memory[LEARNT], tmp_path / "extractor.safetensors")
     with pytest.raises(UserError, match="trained for another generator"):
         folder_extractor(tmp_path, replace(workspace.prepared, generator=Smooth()))
 
