@@ -46,6 +46,16 @@ def opened_view(tabs: Tabs, app: ServedApp, view: str, **given: Any) -> Any:
     return page
 
 
+@pytest.mark.parametrize("view", ["paint", "annotate"])
+def test_in_a_window_of_middle_width_the_tools_have_the_whole_height(
+    tabs: Tabs, app: ServedApp, view: str
+) -> None:
+    page = opened_view(tabs, app, view, width=1120, height=660)
+    panel = page.locator(".paint .panel").bounding_box()
+    assert panel["y"] + panel["height"] == pytest.approx(660, abs=1)
+    assert panel["y"] < 80
+
+
 def painted(page: Any) -> str:
     return str(page.locator(".painting p").last.inner_text())
 
