@@ -206,10 +206,11 @@ function createOpener({ link, run, state, keep, report }) {
       if (kept) keep({ kept, name, words: "From a recipe" });
       const unknown = edit.moves.find(({ along }) => !run.sliderOf(along));
       if (unknown) throw new Refused(`This page has no slider for ${unknown.along}.`);
-      state.set(() => ({
+      const moved = new Set(edit.moves.map(({ along }) => along));
+      state.set((now) => ({
         picture: Object.fromEntries(Object.entries(edit.picture).filter(([, value]) => value !== null)),
         truncation: edit.truncation,
-        rows: edit.moves,
+        rows: [...edit.moves, ...now.rows.filter(({ along }) => !moved.has(along)).map((row) => ({ ...row, by: 0 }))],
       }));
       said.textContent = `${file.name} is open. ${words}`;
     } catch (error) {

@@ -65,6 +65,11 @@ def test_a_recipe_that_was_saved_makes_the_same_pixels_and_brings_the_edit_back(
     page.get_by_text("is open. The picture has the same pixels", exact=False).wait_for()
     wait_for_picture(page, EDITED)
     assert (shown(page) == picture).all()
+    page.get_by_role(
+        "link", name="Explore"
+    ).click()  # where the sliders that the recipe does not move still are
+    wait_for_picture(page, "Seed 0, edited: Red +1.50")
+    assert page.get_by_role("slider", name="Checks", exact=True).input_value() == "0"
     page.keyboard.press("Control+z")
     wait_for_picture(page, PLAIN)
 
