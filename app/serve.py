@@ -59,6 +59,11 @@ class Address:
         return Access.local(self.port) if self.token is None else Access(None, self.token)
 
     @property
+    def everywhere(self) -> bool:
+        """Whether it is every address of this machine, which other machines cannot open by that name."""
+        return self.host in ("0.0.0.0", "::")
+
+    @property
     def url(self) -> str:
         """The address to open, with the token where one is needed; a browser does not send what follows #."""
         shown = f"[{self.host}]" if ":" in self.host else self.host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -96,8 +97,11 @@ def app(
 
             def ready() -> None:
                 say(f"The app is at {address.url}")
+                if address.everywhere:
+                    tell(f"From another machine, put this one's name or address in place of {host}.")
                 tell("Ctrl-C ends it.")
                 if browser:
                     click.launch(address.url)
 
-            serve(workspace, listener, address, ready)
+            with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end, not a failure
+                serve(workspace, listener, address, ready)
