@@ -2,12 +2,11 @@
 
 python benchmarks/app.py --run runs/rooms --seconds 20
 
-The app runs in a process of its own, with its default settings. A client moves a slider at 60 events a
-second, as a mouse does, and sends the newest value whenever it may: one request is under way at a time, as on
-the page. For each slider:
+The app runs in a process of its own, with its default settings. A client moves a slider without rest, and
+sends its value whenever it may: one request is under way at a time, as on the page. For each slider:
 
 - frames per second: decoded pictures, over the time of dragging;
-- latency: from the event whose value a picture shows until that picture is decoded; median and 95 %.
+- latency: from the value that a picture shows until that picture is decoded; median and 95 %.
 
 The baseline is the bare render: the same picture in a loop of full passes of the generator in one process,
 without server, encoding or prefix reuse. Turns alternate: bare, each slider, bare again.
@@ -37,7 +36,6 @@ from ganstrata.core.editing.sources import find_source
 from measure import machine
 from PIL import Image
 
-EVENTS = 60.0  # of a mouse, per second
 SHOWN = ("frames/s", "latency median, ms", "latency 95 %, ms", "of the bare render")
 
 
@@ -95,10 +93,8 @@ class Client:
         await frame(0.0)  # what a first touch costs once is not part of dragging
         begin = time.perf_counter()
         while (now := time.perf_counter()) - begin < seconds:
-            # The newest event so far; an event is up to a sixtieth of a second old when it is sent.
-            event = begin + math.floor((now - begin) * EVENTS) / EVENTS
-            await frame(event - begin)
-            latencies.append(time.perf_counter() - event)
+            await frame(now - begin)
+            latencies.append(time.perf_counter() - now)
         elapsed = time.perf_counter() - begin
         latencies.sort()
         return {
