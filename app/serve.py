@@ -10,7 +10,11 @@ from dataclasses import dataclass
 import uvicorn
 
 from ..core.errors import UserError
-from . import (
+from .handlers import Handlers
+from .server.patience import Patient
+from .server.security import Access
+from .server.web import Site
+from .views import (
     annotate,
     comparing,
     directions,
@@ -18,19 +22,15 @@ from . import (
     paint,
     photograph,
     places,
-    session_handlers,
+    shell,
     study,
     take_home,
 )
-from .handlers import Handlers
-from .patience import Patient
-from .security import Access
-from .web import Site
 from .workspace import Workspace
 
 LOCAL = "127.0.0.1"
 HANDLERS: Handlers = {
-    **session_handlers.HANDLERS,
+    **shell.HANDLERS,
     **explore.HANDLERS,
     **paint.HANDLERS,
     **annotate.HANDLERS,

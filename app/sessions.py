@@ -14,6 +14,7 @@ from ..core.editing.sources import Source
 from ..core.errors import UserError
 
 MOST_SESSIONS = 12
+MOST_UPLOAD = 32 << 20  # bytes of a picture that is sent
 MOST_KEPT = 50  # pictures of one session
 MOST_LIVE = 4  # pictures whose states are kept for the next frame
 MOST_FILE_BYTES = 64 << 20  # files that wait to be fetched, of one session

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from ganstrata.app.handlers import Edit
-from ganstrata.app.pictures import pixels_of, rendered
 from ganstrata.app.serve import LOCAL, Address, bound, server_of
 from ganstrata.app.sessions import Session
+from ganstrata.app.views.pictures import pixels_of, rendered
 from ganstrata.app.workspace import Workspace
 from in_browser import PATIENCE, Tabs
 

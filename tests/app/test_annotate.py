@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Stream, UserError
-from ganstrata.app.annotate import without_folders
-from ganstrata.app.segmenting import MOST_OWN
 from ganstrata.app.sessions import Session
+from ganstrata.app.views.annotate import without_folders
+from ganstrata.app.views.segmenting import MOST_OWN
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.semantics.annotation.annotations import Annotations
 from ganstrata.core.semantics.extractor_file import load_extractor

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from attacked_app import MB, PATIENCE, Served, served
 from conftest import _on_path
-from ganstrata.app.security import HEADERS
+from ganstrata.app.server.security import HEADERS
 from hostile_messages import WRONG
 from websockets.exceptions import InvalidStatus
 

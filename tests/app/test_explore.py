@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ganstrata.app.description import described
 from ganstrata.app.sessions import MOST_LIVE, Session
+from ganstrata.app.views.description import described
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.pipeline.results import open_run

@@ -14,10 +14,10 @@ from conftest import _on_path
 from ganstrata import Inputs, Stream, UserError, load_generator
 from ganstrata.app.compute import Stopped
 from ganstrata.app.handlers import Edit, PictureRef
-from ganstrata.app.paint import canvas_of
-from ganstrata.app.pictures import rendered
-from ganstrata.app.segmenting import LEARNT, NONE_HERE, Reader, reader_of, readers
 from ganstrata.app.sessions import MOST_KEPT, Session
+from ganstrata.app.views.paint import canvas_of
+from ganstrata.app.views.pictures import rendered
+from ganstrata.app.views.segmenting import LEARNT, NONE_HERE, Reader, reader_of, readers
 from ganstrata.app.workspace import Workspace, folder_extractor
 from ganstrata.core.editing.sources import CodesFile, Source
 from ganstrata.core.runs.run import Run
@@ -382,7 +382,7 @@ def test_the_bundled_rooms_have_a_segmenter_that_no_run_names(workspace: Workspa
 
 def test_where_nothing_segments_the_view_says_so(workspace: Workspace, session: Session):
     from ganstrata.app.handlers import Answer, Nothing
-    from ganstrata.app.paint import HANDLERS
+    from ganstrata.app.views.paint import HANDLERS
 
     scorers = {name: one for name, one in workspace.prepared.scorers.items() if name != "regions"}
     bare = replace(workspace, prepared=replace(workspace.prepared, scorers=scorers), memory={})

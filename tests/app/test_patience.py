@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 import pytest
 import uvicorn
-from ganstrata.app.patience import Patient
+from ganstrata.app.server.patience import Patient
 
 PATIENCE = 20.0
 SECONDS = 0.1

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.app.compute import Stopped
-from ganstrata.app.explore import LAST_FRAME
-from ganstrata.app.inverting import SAMPLES, wait_for_quiet
-from ganstrata.app.session_handlers import hello
 from ganstrata.app.sessions import MOST_KEPT, Session
+from ganstrata.app.views.explore import LAST_FRAME
+from ganstrata.app.views.inverting import SAMPLES, wait_for_quiet
+from ganstrata.app.views.session_handlers import hello
 from ganstrata.app.workspace import Folders, Workspace
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.inversion.trust.measure import calibrated, code_trust
@@ -226,7 +226,7 @@ def test_tuned_weights_are_in_the_picture_that_is_edited(
 def test_warnings_are_those_of_trust_once_all_samples_are_inverted(
     ask: Ask, workspace: Workspace, session: Session, upload: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganstrata.app.inverting.SAMPLES", 21)
+    monkeypatch.setattr("ganstrata.app.views.inverting.SAMPLES", 21)
     way = {**WAY, "steps": 2}
     answer, _ = ask("invert", upload=upload, way=way)
     assert answer["trust"]["warning"] is None
@@ -331,7 +331,7 @@ def test_pictures_of_folders_are_there_from_the_beginning(
     assert hello(begun, session, None, None)["kept"] == first  # type: ignore[arg-type]
     assert str(tmp_path) not in json.dumps(first)
     assert torch.equal(session.kept["k2"].source.codes, codes[1:])
-    from ganstrata.app.photograph import KeptPicture, inverted
+    from ganstrata.app.views.photograph import KeptPicture, inverted
 
     class Sink(list[Any]):
         def picture(self, content: bytes, media_type: str, size: Any, **facts: Any) -> None:

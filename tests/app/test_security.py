@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from ganstrata.app.security import COOKIE, HEADERS, Access, Guard
+from ganstrata.app.server.security import COOKIE, HEADERS, Access, Guard
 from starlette.responses import PlainTextResponse
 
 HOST, OWN = "127.0.0.1:8765", "http://127.0.0.1:8765"

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from ganstrata.app.compute import Compute, Stopped
 from ganstrata.app.handlers import FRAME, JOB, Handler, Request
-from ganstrata.app.sessions import Session
-from ganstrata.app.socket import (
+from ganstrata.app.server.socket import (
     BAD_DATA,
     MOST_BAD,
     MOST_BYTES,
@@ -23,6 +22,7 @@ from ganstrata.app.socket import (
     Link,
     work_of,
 )
+from ganstrata.app.sessions import Session
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.errors import UserError
 from starlette.websockets import WebSocketState

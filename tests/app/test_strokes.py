@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ganstrata import UserError
-from ganstrata.app.strokes import read_strokes
+from ganstrata.app.views.strokes import read_strokes
 from masks_of_pages import blank, encoded
 from PIL import Image
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from ganstrata.app.sessions import Session
-from ganstrata.app.tempo import AGAIN, MOST_KEYS, REMEMBERED, SLOW, VERY_SLOW, Tempo
+from ganstrata.app.views.tempo import AGAIN, MOST_KEYS, REMEMBERED, SLOW, VERY_SLOW, Tempo
 from ganstrata.core.editing.live import LivePicture
 from ganstrata.core.errors import UserError
 

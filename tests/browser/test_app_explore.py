@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ganstrata.app.explore import Scores, scores
 from ganstrata.app.handlers import Answer
 from ganstrata.app.sessions import Session
+from ganstrata.app.views.explore import Scores, scores
 from in_browser import NARROW, Tabs, assert_accessible, overflow
 from served_app import ServedApp, changes, shown, wait_for_picture
 

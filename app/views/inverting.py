@@ -11,22 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..core.decimals import number, percent
-from ..core.errors import GanstrataError
-from ..core.inversion.commands import ENCODER, contents_as_json, method_of
-from ..core.inversion.invert import Method
-from ..core.inversion.steps import BEST, NONE, chosen_names
-from ..core.inversion.trust.alarm import RATE
-from ..core.inversion.trust.code_distance import CodeCloud, cloud_of
-from ..core.inversion.trust.measure import Calibration, code_trust, sample_numbers
-from ..core.plugins.inverter import Inverter
-from ..core.plugins.registry import registry
-from ..core.runs.loading import build
-from .compute import Stopped
+from ...core.decimals import number, percent
+from ...core.errors import GanstrataError
+from ...core.inversion.commands import ENCODER, contents_as_json, method_of
+from ...core.inversion.invert import Method
+from ...core.inversion.steps import BEST, NONE, chosen_names
+from ...core.inversion.trust.alarm import RATE
+from ...core.inversion.trust.code_distance import CodeCloud, cloud_of
+from ...core.inversion.trust.measure import Calibration, code_trust, sample_numbers
+from ...core.plugins.inverter import Inverter
+from ...core.plugins.registry import registry
+from ...core.runs.loading import build
+from ..compute import Stopped
+from ..handlers import Answer, Name, Request
+from ..inverted import Judgement
+from ..workspace import Workspace
 from .explore import LAST_FRAME
-from .handlers import Answer, Name, Request
-from .inverted import Judgement
-from .workspace import Workspace
 
 STEPS = 100
 SAMPLES = 39  # of the generator, which set the thresholds of warnings, as `ganstrata trust` has it

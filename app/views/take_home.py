@@ -12,24 +12,24 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationError
 
-from ..core.editing import films
-from ..core.editing.compose import check_run, compose
-from ..core.editing.live import LivePicture
-from ..core.editing.recipe import BYTES, Recipe, RecipeMove, RecipePicture, parse_recipe
-from ..core.editing.recipe_making import TOO_LARGE, picture_of, recipe_of
-from ..core.editing.recipe_pixels import difference
-from ..core.editing.sources import InvertedPictures, Source
-from ..core.editing.steps import signed
-from ..core.errors import ConfigError, DataError, UserError
-from ..core.figures.pictures import Pixels, png, reduced, to_pixels
-from ..core.figures.sheets import sheet
-from ..core.plugins.inverter import Inversion
-from ..core.randomness import Stream
-from ..core.runs.inversion_file import codes_bytes
-from .handlers import JOB, THUMBNAIL, Answer, Edit, Handler, Handlers, Nothing, Number, PictureRef, Request
+from ...core.editing import films
+from ...core.editing.compose import check_run, compose
+from ...core.editing.live import LivePicture
+from ...core.editing.recipe import BYTES, Recipe, RecipeMove, RecipePicture, parse_recipe
+from ...core.editing.recipe_making import TOO_LARGE, picture_of, recipe_of
+from ...core.editing.recipe_pixels import difference
+from ...core.editing.sources import InvertedPictures, Source
+from ...core.editing.steps import signed
+from ...core.errors import ConfigError, DataError, UserError
+from ...core.figures.pictures import Pixels, png, reduced, to_pixels
+from ...core.figures.sheets import sheet
+from ...core.plugins.inverter import Inversion
+from ...core.randomness import Stream
+from ...core.runs.inversion_file import codes_bytes
+from ..handlers import JOB, THUMBNAIL, Answer, Edit, Handler, Handlers, Nothing, Number, PictureRef, Request
+from ..sessions import Session
+from ..workspace import Workspace
 from .pictures import live_picture, parts_of
-from .sessions import Session
-from .workspace import Workspace
 
 MOST_STEPS = 60  # of a strip or a film
 STRIP_PIXELS = 40_000_000  # of all pictures of a strip

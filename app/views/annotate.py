@@ -16,30 +16,30 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..core.checkpoints import BUNDLED, is_remote
-from ..core.config.segment_schema import AnnotateConfig
-from ..core.errors import UserError
-from ..core.figures.pictures import opaque, png, reduced, to_pixels
-from ..core.randomness import Stream
-from ..core.semantics.annotation.annotations import INDEX, Annotations
-from ..core.semantics.annotation.atelier import unlabelled_samples
-from ..core.semantics.annotation.legend import CLASSES, UNKNOWN_COLOUR, Legend, class_names
-from ..core.semantics.annotation.library import chosen_to_annotate, extractor_of_painted, painted_samples
-from ..core.semantics.annotation.mask_heads import LearnRequest
-from ..core.semantics.annotation.masks import Labels, label_png
-from ..core.semantics.extractor import MadeFor
-from ..core.semantics.extractor_file import extractor_content
-from ..core.semantics.learning.annotated import draw_samples
-from ..core.semantics.samples import LabelledSamples
-from ..core.storage.paths import user_path
-from .handlers import JOB, THUMBNAIL, Answer, Handler, Handlers, Request
+from ...core.checkpoints import BUNDLED, is_remote
+from ...core.config.segment_schema import AnnotateConfig
+from ...core.errors import UserError
+from ...core.figures.pictures import opaque, png, reduced, to_pixels
+from ...core.randomness import Stream
+from ...core.semantics.annotation.annotations import INDEX, Annotations
+from ...core.semantics.annotation.atelier import unlabelled_samples
+from ...core.semantics.annotation.legend import CLASSES, UNKNOWN_COLOUR, Legend, class_names
+from ...core.semantics.annotation.library import chosen_to_annotate, extractor_of_painted, painted_samples
+from ...core.semantics.annotation.mask_heads import LearnRequest
+from ...core.semantics.annotation.masks import Labels, label_png
+from ...core.semantics.extractor import MadeFor
+from ...core.semantics.extractor_file import extractor_content
+from ...core.semantics.learning.annotated import draw_samples
+from ...core.semantics.samples import LabelledSamples
+from ...core.storage.paths import user_path
+from ..handlers import JOB, THUMBNAIL, Answer, Handler, Handlers, Request
+from ..sessions import Session
+from ..workspace import Workspace
 from .jobs import JobProgress
 from .paint import By, send_labels
 from .pictures import send_picture
 from .segmenting import BATCH, MOST_OWN, extractor_of, own_extractors, reader_of
-from .sessions import Session
 from .strokes import EncodedMask, read_strokes
-from .workspace import Workspace
 
 MOST_MASKS = 32
 MOST_CLASSES = 64

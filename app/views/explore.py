@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from ..core.errors import UserError, nearest
-from ..core.figures.pictures import reduced
-from ..core.probing.stage import open_samples
-from ..core.storage.rows import StoredRows
-from ..core.strata.layers import layer_sets
-from .handlers import FRAME, SCORES, THUMBNAIL, Answer, Edit, Handler, Handlers, Name, PictureRef, Request
+from ...core.errors import UserError, nearest
+from ...core.figures.pictures import reduced
+from ...core.probing.stage import open_samples
+from ...core.storage.rows import StoredRows
+from ...core.strata.layers import layer_sets
+from ..handlers import FRAME, SCORES, THUMBNAIL, Answer, Edit, Handler, Handlers, Name, PictureRef, Request
+from ..sessions import Session
+from ..workspace import Workspace
 from .pictures import pixels_of, rendered, send_picture, smaller
-from .sessions import Session
 from .tempo import Tempo
-from .workspace import Workspace
 
 MOST_PICTURES = 120  # of a grid
 CACHED = 96 << 20  # bytes of the small pictures of grids, of all tabs

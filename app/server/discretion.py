@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .workspace import Workspace
+from ..workspace import Workspace
 
 # Folders before the last part of a path, which begins a word: not those of 6/7, category/bedroom, http://a/b.
 FOLDERS = re.compile(r"""(?<![\w.:/\\~-])(?:~[\w-]*|[A-Za-z]:)?[\\/]{1,2}(?:[^\s\\/'"<>|:;,]+[\\/])+""")

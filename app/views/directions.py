@@ -9,17 +9,16 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from ..core.errors import UserError
-from ..core.figures.pictures import reduced
-from ..core.leaderboard.stored import StoredBoard
-from ..core.messages import shown, visible
-from ..core.rescoring.found import CORRELATION, FoundDirection
-from ..core.rescoring.results import Effects
-from ..core.rescoring.tables import ranked
-from ..core.strata.layers import show_layers
-from ..core.study.asked import plain_words
-from .description import plain
-from .handlers import (
+from ...core.errors import UserError
+from ...core.figures.pictures import reduced
+from ...core.leaderboard.stored import StoredBoard
+from ...core.messages import shown, visible
+from ...core.rescoring.found import CORRELATION, FoundDirection
+from ...core.rescoring.results import Effects
+from ...core.rescoring.tables import ranked
+from ...core.strata.layers import show_layers
+from ...core.study.asked import plain_words
+from ..handlers import (
     FRAME,
     THUMBNAIL,
     Answer,
@@ -32,9 +31,10 @@ from .handlers import (
     PictureRef,
     Request,
 )
+from ..sessions import Session
+from ..workspace import Workspace
+from .description import plain
 from .pictures import pixels_of, rendered, send_picture
-from .sessions import Session
-from .workspace import Workspace
 
 COLUMNS = 5  # pictures of a strip
 MOST_STRIPS = 60  # of one request

@@ -6,16 +6,16 @@ import io
 
 import torch
 
-from ..core.editing.directions import EditPart, find_parts
-from ..core.editing.live import LivePicture
-from ..core.editing.request import EditRequest
-from ..core.editing.sources import Source, find_source
-from ..core.errors import UserError
-from ..core.figures.pictures import Pixels, opaque, png, to_image, to_pixels
-from ..core.plugins.records import Rendering
-from .handlers import Answer, Edit, EditMove, PictureRef
-from .sessions import MOST_LIVE, Session
-from .workspace import Workspace
+from ...core.editing.directions import EditPart, find_parts
+from ...core.editing.live import LivePicture
+from ...core.editing.request import EditRequest
+from ...core.editing.sources import Source, find_source
+from ...core.errors import UserError
+from ...core.figures.pictures import Pixels, opaque, png, to_image, to_pixels
+from ...core.plugins.records import Rendering
+from ..handlers import Answer, Edit, EditMove, PictureRef
+from ..sessions import MOST_LIVE, Session
+from ..workspace import Workspace
 
 JPEG = "image/jpeg"
 PNG = "image/png"

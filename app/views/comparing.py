@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..core.decimals import number
-from ..core.editing.directions import EditPart, find_parts
-from ..core.editing.request import EditRequest
-from ..core.errors import UserError, nearest
-from ..core.figures.pictures import reduced
-from ..core.leaderboard.stored import StoredBoard, step_for
-from ..core.plugins.boundary import Boundaries
-from ..core.rescoring.results import concept_units
-from ..core.strata.moves import unit_in_words
-from ..core.study.asked import plain_words
+from ...core.decimals import number
+from ...core.editing.directions import EditPart, find_parts
+from ...core.editing.request import EditRequest
+from ...core.errors import UserError, nearest
+from ...core.figures.pictures import reduced
+from ...core.leaderboard.stored import StoredBoard, step_for
+from ...core.plugins.boundary import Boundaries
+from ...core.rescoring.results import concept_units
+from ...core.strata.moves import unit_in_words
+from ...core.study.asked import plain_words
+from ..handlers import THUMBNAIL, Answer, EditMove, Handler, Handlers, Name, PictureRef, Request
+from ..sessions import Session
+from ..workspace import Workspace
 from .description import plain
 from .directions import names_of
-from .handlers import THUMBNAIL, Answer, EditMove, Handler, Handlers, Name, PictureRef, Request
 from .pictures import live_picture, parts_of, pixels_of, send_picture
-from .sessions import Session
-from .workspace import Workspace
 
 SHARES = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of the step, one for each picture
 BESIDE = 4  # side effects that are named

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.rescoring.naming import NamedDirection
-from ..core.rescoring.results import Effects, concept_units
-from ..core.strata.layers import show_layers
-from ..core.strata.moves import own_layers, unit_in_words
-from ..core.strata.truncation import mean_code
-from ..core.study.asked import plain_words
-from .workspace import Workspace
+from ...core.rescoring.naming import NamedDirection
+from ...core.rescoring.results import Effects, concept_units
+from ...core.strata.layers import show_layers
+from ...core.strata.moves import own_layers, unit_in_words
+from ...core.strata.truncation import mean_code
+from ...core.study.asked import plain_words
+from ..workspace import Workspace
 
 
 def described(workspace: Workspace) -> dict[str, Any]:

@@ -15,23 +15,23 @@ from typing import Any
 
 import torch
 
-from ..core.checkpoints import locate
-from ..core.errors import UserError
-from ..core.plugins.records import Rendering
-from ..core.plugins.scorer import Segmenter
-from ..core.runs.loading import load_scorer
-from ..core.semantics.extractor import Extractor
-from ..core.semantics.heads import Size
-from ..core.semantics.in_memory import config_of
-from ..core.semantics.learning.library import extractor_by
-from ..core.semantics.predictors import Predictor
-from ..core.semantics.teacher import Teacher
-from ..core.storage.disk import file_hash
-from ..core.storage.json_values import JsonObject
-from .handlers import Answer, Nothing
+from ...core.checkpoints import locate
+from ...core.errors import UserError
+from ...core.plugins.records import Rendering
+from ...core.plugins.scorer import Segmenter
+from ...core.runs.loading import load_scorer
+from ...core.semantics.extractor import Extractor
+from ...core.semantics.heads import Size
+from ...core.semantics.in_memory import config_of
+from ...core.semantics.learning.library import extractor_by
+from ...core.semantics.predictors import Predictor
+from ...core.semantics.teacher import Teacher
+from ...core.storage.disk import file_hash
+from ...core.storage.json_values import JsonObject
+from ..handlers import Answer, Nothing
+from ..sessions import Session
+from ..workspace import Workspace
 from .jobs import JobProgress
-from .sessions import Session
-from .workspace import Workspace
 
 LEARNT = "learnt extractor"  # in the memory of the workspace
 IMAGES = 128  # from which an extractor is learnt, nearly as good as from 768; 96 others choose its strength

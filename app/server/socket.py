@@ -12,13 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from ..core.errors import GanstrataError
-from ..core.messages import visible
-from .compute import Compute, Stopped, Work
+from ...core.errors import GanstrataError
+from ...core.messages import visible
+from ..compute import Compute, Stopped, Work
+from ..handlers import Answer, Handler, Handlers
+from ..sessions import Session
+from ..workspace import Workspace
 from .discretion import cleared, without_paths
-from .handlers import Answer, Handler, Handlers
-from .sessions import Session
-from .workspace import Workspace
 
 LOG = logging.getLogger("ganstrata.app")
 MOST_BYTES = 48 << 20  # that wait for a tab that does not take them, until its socket is closed

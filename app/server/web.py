@@ -16,13 +16,13 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from ..core.errors import UserError
-from .compute import Compute, Priority
-from .handlers import Handlers
+from ...core.errors import UserError
+from ..compute import Compute, Priority
+from ..handlers import Handlers
+from ..sessions import MOST_UPLOAD, Session, Sessions
+from ..workspace import Workspace
 from .security import COOKIE, Access, Guard
-from .sessions import Session, Sessions
 from .socket import REPLACED, TRY_LATER, Link
-from .workspace import Workspace
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -30,7 +30,6 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-MOST_UPLOAD = 32 << 20
 MOST_UPLOADS = 4  # of one session, the oldest go
 TOKEN_SECONDS, UPLOAD_SECONDS = 10.0, 600.0  # in which what is sent must have come
 SESSION_KEY = 64  # characters of a session's id at most
@@ -38,7 +37,7 @@ SESSION_KEY = 64  # characters of a session's id at most
 
 def static_files() -> dict[str, tuple[str, bytes]]:
     """Return media type and content of each file of the page by name: no request ever names a path."""
-    folder = files(__package__) / "static"
+    folder = files(__package__.rpartition(".")[0]) / "static"
     found = {}
     for file in folder.iterdir():
         ending = f".{file.name.rpartition('.')[2]}"

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.editing.places import places_of
-from ..core.strata.truncation import mean_code
+from ...core.editing.places import places_of
+from ...core.strata.truncation import mean_code
+from ..handlers import SCORES, Answer, EditMove, Handler, Handlers, PictureRef, Request
+from ..sessions import Session
+from ..workspace import Workspace
 from .description import sliders
-from .handlers import SCORES, Answer, EditMove, Handler, Handlers, PictureRef, Request
 from .pictures import parts_of, source_of
-from .sessions import Session
-from .workspace import Workspace
 
 
 class Places(Request):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..core.runs.progress import Progress, Step
-from .handlers import Answer
+from ...core.runs.progress import Progress, Step
+from ..handlers import Answer
 
 
 class JobProgress(Progress):

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from ..core.errors import UserError
-from ..core.semantics.annotation.legend import UNKNOWN_INDEX
-from ..core.semantics.annotation.masks import SIGNATURE, Labels
-from ..core.semantics.heads import Size
-from ..core.semantics.teacher import UNKNOWN
+from ...core.errors import UserError
+from ...core.semantics.annotation.legend import UNKNOWN_INDEX
+from ...core.semantics.annotation.masks import SIGNATURE, Labels
+from ...core.semantics.heads import Size
+from ...core.semantics.teacher import UNKNOWN
 
 MOST_TEXT = 3 << 20  # characters; a mask of 1024 x 1024 pixels has some ten thousand
 EncodedMask = Annotated[str, Field(min_length=1, max_length=MOST_TEXT)]

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ..core.errors import UserError
-from ..core.study.page import ShownQuestion
-from ..core.study.votes import ballot_text
-from .handlers import THUMBNAIL, Answer, Handler, Handlers, Nothing, Request
-from .sessions import Session
-from .workspace import Workspace
+from ...core.errors import UserError
+from ...core.study.page import ShownQuestion
+from ...core.study.votes import ballot_text
+from ..handlers import THUMBNAIL, Answer, Handler, Handlers, Nothing, Request
+from ..sessions import Session
+from ..workspace import Workspace
 
 MOST_VOTES = 10_000
 NO_STUDY = (

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from ..handlers import FRAME, Answer, Handler, Handlers, Nothing, Request
+from ..sessions import MOST_KEPT, MOST_UPLOAD, Session
+from ..workspace import Workspace
 from .description import described
 from .directions import names_of
-from .handlers import FRAME, Answer, Handler, Handlers, Nothing, Request
-from .sessions import MOST_KEPT, Session
-from .web import MOST_UPLOAD
-from .workspace import Workspace
 
 
 class Forget(Request):

@@ -13,29 +13,29 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from ..core.decimals import percent
-from ..core.editing.sources import CodesFile, Source
-from ..core.errors import DataError
-from ..core.figures.masks import hexadecimal
-from ..core.plugins.records import Latents, Rendering
-from ..core.randomness import Stream
-from ..core.semantics.annotation.legend import Legend
-from ..core.semantics.annotation.masks import label_png
-from ..core.semantics.painting.defaults import CANDIDATES, EMPHASIS
-from ..core.semantics.painting.edit_measures import label_change
-from ..core.semantics.painting.editing import match_strokes
-from ..core.semantics.painting.sampling import best_candidates, sample_like
-from ..core.strata.code_search import Look, Renderer, Search
-from ..core.strata.code_spaces import CodeSpace, SpaceName
-from ..core.strata.search_defaults import STEPS
-from ..core.strata.truncation import start_of_codes
-from .compute import Pace, Stopped
-from .handlers import JOB, SCORES, THUMBNAIL, Answer, Edit, Handler, Handlers, Index, Nothing, Request
+from ...core.decimals import percent
+from ...core.editing.sources import CodesFile, Source
+from ...core.errors import DataError
+from ...core.figures.masks import hexadecimal
+from ...core.plugins.records import Latents, Rendering
+from ...core.randomness import Stream
+from ...core.semantics.annotation.legend import Legend
+from ...core.semantics.annotation.masks import label_png
+from ...core.semantics.painting.defaults import CANDIDATES, EMPHASIS
+from ...core.semantics.painting.edit_measures import label_change
+from ...core.semantics.painting.editing import match_strokes
+from ...core.semantics.painting.sampling import best_candidates, sample_like
+from ...core.strata.code_search import Look, Renderer, Search
+from ...core.strata.code_spaces import CodeSpace, SpaceName
+from ...core.strata.search_defaults import STEPS
+from ...core.strata.truncation import start_of_codes
+from ..compute import Pace, Stopped
+from ..handlers import JOB, SCORES, THUMBNAIL, Answer, Edit, Handler, Handlers, Index, Nothing, Request
+from ..sessions import Session
+from ..workspace import Workspace
 from .pictures import live_picture, parts_of, pixels_of, rendered, send_picture
 from .segmenting import NONE_HERE, Reader, learn, reader_of, readers
-from .sessions import Session
 from .strokes import EncodedMask, read_strokes
-from .workspace import Workspace
 
 PREVIEW = 0.5  # seconds between two pictures of a search
 CANDIDATES_AT_ONCE = 4  # few, so that frames that somebody drags do not wait long

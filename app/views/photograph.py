@@ -11,22 +11,22 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..core.errors import UserError
-from ..core.figures.pictures import Pixels, to_pixels
-from ..core.inversion.decoding import decode
-from ..core.inversion.given import Given
-from ..core.inversion.page import difference, given_pixels
-from ..core.inversion.photographs import Frame, fitted_picture
-from ..core.inversion.taking import taken_content
-from ..core.inversion.watched import Look, Watched, invert_watched
-from ..core.messages import visible
-from .compute import Pace, Stopped
-from .handlers import JOB, THUMBNAIL, Answer, Edit, Handler, Handlers, Nothing, PictureRef, Request
-from .inverted import Judgement, facts_of, kept_source, target_of
+from ...core.errors import UserError
+from ...core.figures.pictures import Pixels, to_pixels
+from ...core.inversion.decoding import decode
+from ...core.inversion.given import Given
+from ...core.inversion.page import difference, given_pixels
+from ...core.inversion.photographs import Frame, fitted_picture
+from ...core.inversion.taking import taken_content
+from ...core.inversion.watched import Look, Watched, invert_watched
+from ...core.messages import visible
+from ..compute import Pace, Stopped
+from ..handlers import JOB, THUMBNAIL, Answer, Edit, Handler, Handlers, Nothing, PictureRef, Request
+from ..inverted import Judgement, facts_of, kept_source, target_of
+from ..sessions import Session
+from ..workspace import Workspace
 from .inverting import Way, calibrate, method_for, trust_of, ways_here
 from .pictures import pixels_of, rendered, send_picture
-from .sessions import Session
-from .workspace import Workspace
 
 MOST_PIXELS = 50_000_000
 WHOLE = 480  # pixels of the longer side of the picture on which the crop is shown
