@@ -47,18 +47,18 @@ if TYPE_CHECKING:
     from .core.figures.pictures import png, tile, to_pixels
     from .core.interchange.codes import read_codes
     from .core.interchange.scores import read_scores
+    from .core.inversion.api import InvertedPictures, invert
     from .core.inversion.encoders.encoder import Encoder, PictureEncoder
     from .core.inversion.encoders.encoder_file import load_encoder, save_encoder
     from .core.inversion.encoders.train import train_encoder
-    from .core.inversion.library import InvertedPictures, invert
+    from .core.inversion.morph.api import interpolate, mix_styles
     from .core.inversion.morph.interpolate import Interpolated
-    from .core.inversion.morph.library import interpolate, mix_styles
     from .core.inversion.morph.mix import Mixed
     from .core.inversion.photographs import Pictures, read_pictures
-    from .core.inversion.trust.library import trust
+    from .core.inversion.trust.api import trust
     from .core.inversion.trust.result import Trust
+    from .core.leaderboard.api import leaderboard
     from .core.leaderboard.board import Board
-    from .core.leaderboard.library import leaderboard
     from .core.pipeline.perform import run
     from .core.pipeline.results import Results, open_run
     from .core.plugins.analysis import Analysis
@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from .core.rescoring.results import Effects
     from .core.runs.loading import load_generator, load_learner, load_scorer
     from .core.runs.malloc import keep_freed_memory
-    from .core.semantics.annotation.library import (
+    from .core.semantics.annotation.api import (
         ToAnnotate,
         draw_to_annotate,
         suggest_to_annotate,
@@ -101,9 +101,9 @@ if TYPE_CHECKING:
     )
     from .core.semantics.extractor import Extractor
     from .core.semantics.extractor_file import load_extractor, save_extractor
-    from .core.semantics.learning.library import train_extractor
-    from .core.semantics.measuring.library import evaluate_extractor, evaluate_shots
-    from .core.semantics.painting.library import Painted, edit_by_painting, sample_by_painting
+    from .core.semantics.learning.api import train_extractor
+    from .core.semantics.measuring.api import evaluate_extractor, evaluate_shots
+    from .core.semantics.painting.api import Painted, edit_by_painting, sample_by_painting
     from .core.storage.csv_tables import Table
     from .core.strata.composition import Pass, render
     from .core.strata.moves import edit_direction, move
@@ -136,7 +136,7 @@ _HOMES = {
     "Hierarchy": "rescoring.hierarchy",
     "Inputs": "plugins.records",
     "Interpolated": "inversion.morph.interpolate",
-    "InvertedPictures": "inversion.library",
+    "InvertedPictures": "inversion.api",
     "Inversion": "plugins.inverter",
     "InversionTask": "plugins.inverter",
     "Inverter": "plugins.inverter",
@@ -153,7 +153,7 @@ _HOMES = {
     "ModelCard": "plugins.records",
     "MovedConcept": "rescoring.naming",
     "NamedDirection": "rescoring.naming",
-    "Painted": "semantics.painting.library",
+    "Painted": "semantics.painting.api",
     "Part": "checkpoints.content",
     "Pass": "strata.composition",
     "PictureEncoder": "inversion.encoders.encoder",
@@ -177,7 +177,7 @@ _HOMES = {
     "Stratum": "plugins.records",
     "Stream": "randomness",
     "Table": "storage.csv_tables",
-    "ToAnnotate": "semantics.annotation.library",
+    "ToAnnotate": "semantics.annotation.api",
     "Trust": "inversion.trust.result",
     "UnitEdit": "strata.units",
     "Use": "randomness",
@@ -187,17 +187,17 @@ _HOMES = {
     "accuracy": "boundaries.selection",
     "boundary_of": "boundaries.hyperplane",
     "dissect": "dissection.dissect",
-    "draw_to_annotate": "semantics.annotation.library",
-    "edit_by_painting": "semantics.painting.library",
+    "draw_to_annotate": "semantics.annotation.api",
+    "edit_by_painting": "semantics.painting.api",
     "edit_direction": "strata.moves",
-    "evaluate_extractor": "semantics.measuring.library",
-    "evaluate_shots": "semantics.measuring.library",
+    "evaluate_extractor": "semantics.measuring.api",
+    "evaluate_shots": "semantics.measuring.api",
     "hierarchy": "rescoring.hierarchy",
     "hookimpl": "plugins.hookspecs",
-    "interpolate": "inversion.morph.library",
-    "invert": "inversion.library",
+    "interpolate": "inversion.morph.api",
+    "invert": "inversion.api",
     "keep_freed_memory": "runs.malloc",
-    "leaderboard": "leaderboard.library",
+    "leaderboard": "leaderboard.api",
     "learn": "boundaries.learn",
     "load_encoder": "inversion.encoders.encoder_file",
     "load_extractor": "semantics.extractor_file",
@@ -205,7 +205,7 @@ _HOMES = {
     "load_learner": "runs.loading",
     "load_scorer": "runs.loading",
     "manipulate": "editing.manipulate",
-    "mix_styles": "inversion.morph.library",
+    "mix_styles": "inversion.morph.api",
     "move": "strata.moves",
     "normalise_hyperplane": "boundaries.hyperplane",
     "normals": "randomness",
@@ -220,18 +220,18 @@ _HOMES = {
     "replay": "editing.replay",
     "rescore": "rescoring.rescore",
     "run": "pipeline.perform",
-    "sample_by_painting": "semantics.painting.library",
+    "sample_by_painting": "semantics.painting.api",
     "save_encoder": "inversion.encoders.encoder_file",
     "save_extractor": "semantics.extractor_file",
     "select_extremes": "boundaries.selection",
     "spread_of": "probing.concept_stats",
-    "suggest_to_annotate": "semantics.annotation.library",
+    "suggest_to_annotate": "semantics.annotation.api",
     "tile": "figures.pictures",
     "to_pixels": "figures.pictures",
     "train_encoder": "inversion.encoders.train",
-    "train_extractor": "semantics.learning.library",
-    "train_from_masks": "semantics.annotation.library",
-    "trust": "inversion.trust.library",
+    "train_extractor": "semantics.learning.api",
+    "train_from_masks": "semantics.annotation.api",
+    "trust": "inversion.trust.api",
     "uniforms": "randomness",
 }
 

@@ -22,9 +22,9 @@ from ...core.errors import UserError
 from ...core.figures.pictures import opaque, png, reduced, to_pixels
 from ...core.randomness import Stream
 from ...core.semantics.annotation.annotations import INDEX, Annotations
+from ...core.semantics.annotation.api import chosen_to_annotate, extractor_of_painted, painted_samples
 from ...core.semantics.annotation.atelier import unlabelled_samples
 from ...core.semantics.annotation.legend import CLASSES, UNKNOWN_COLOUR, Legend, class_names
-from ...core.semantics.annotation.library import chosen_to_annotate, extractor_of_painted, painted_samples
 from ...core.semantics.annotation.mask_heads import LearnRequest
 from ...core.semantics.annotation.masks import Labels, label_png
 from ...core.semantics.extractor import MadeFor

@@ -23,7 +23,7 @@ from ...core.runs.loading import load_scorer
 from ...core.semantics.extractor import Extractor
 from ...core.semantics.heads import Size
 from ...core.semantics.in_memory import config_of
-from ...core.semantics.learning.library import extractor_by
+from ...core.semantics.learning.api import extractor_by
 from ...core.semantics.predictors import Predictor
 from ...core.semantics.teacher import Teacher
 from ...core.storage.disk import file_hash
