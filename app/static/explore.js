@@ -11,6 +11,7 @@ import { createView } from "./view.js";
 import { h, signed, toast } from "./widgets.js";
 
 const NOTHING = [null, new Set()];
+const REST = 200; // ms at least from scores to the next while a slider moves
 const KEYS = [
   ["B (hold)", "Show the picture before the edit"],
   ["N, P", "Next, previous page of pictures"],
@@ -33,6 +34,7 @@ function build(app) {
   let kept = null; // the picture before the edit, {key, answer}
   let scored = ""; // the edit whose scores were asked for last
   let scoring = false;
+  let due = 0; // when scores may be asked for while a slider moves, on the clock of performance.now()
   let last = NOTHING; // what the bars show
   let placed = ""; // the picture whose places on the sliders are shown, if it was made here
   let idle = true;
@@ -42,6 +44,7 @@ function build(app) {
     draw: async (picture, { edit }) => {
       await stage.draw(picture);
       caption(edit);
+      if (dragging && performance.now() > due) score({ now: true });
     },
     failed: (error) => stage.fault(error.message),
     idle: (on) => {
@@ -81,14 +84,18 @@ function build(app) {
     }
   }
 
-  /** Ask for scores when no frame is awaited: frames come first, and the newest edit alone matters. */
-  async function score() {
+  /**
+   * Ask for scores when no frame is awaited: frames come first, and the newest edit alone matters. While a slider
+   * moves without rest they are asked for now and then, so that the bars follow, and frames have most of the time.
+   */
+  async function score({ now = false } = {}) {
     const { edit } = editOf(state.now);
     const key = JSON.stringify(edit);
-    if (scoring || !idle) return;
+    if (scoring || !(idle || now)) return;
     if (key === scored) return effects.show(...last, !dragging);
     scoring = true;
     scored = key;
+    const begin = performance.now();
     try {
       const { scores, base } = await link.ask("scores", { edit });
       last = [changes(scores, base), new Set(edit.moves.map(({ along }) => run.sliderOf(along)?.column))];
@@ -100,6 +107,7 @@ function build(app) {
       last = NOTHING;
     } finally {
       scoring = false;
+      due = performance.now() + Math.max(REST, 3 * (performance.now() - begin));
     }
     effects.show(...last, !dragging);
     if (JSON.stringify(editOf(state.now).edit) !== key) effects.wait();

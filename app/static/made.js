@@ -43,6 +43,7 @@ export function createMade({ link, kept, forget, report }, onChoose) {
         onPicture: async ({ header, blob }) => {
           const picture = await decode(blob);
           const canvas = drawn.get(missing[header.ref].kept);
+          if (!canvas) return; // removed meanwhile
           Object.assign(canvas, { width: picture.width, height: picture.height });
           canvas.getContext("2d").drawImage(picture, 0, 0);
           canvas.dataset.drawn = "true";

@@ -25,7 +25,7 @@ def at_home(workspace: Workspace) -> Workspace:
         ("{run}/samples.zarr is damaged", "run/samples.zarr is damaged"),
         ("--segmentation seg/old rooms: it holds none", "--segmentation old rooms: it holds none"),
         ("'/data/my study/key.json'", "'my study/key.json'"),
-        (f"{CODE}/app/web.py, line 3", "app/server/web.py, line 3"),
+        (f"{CODE}/app/server/web.py, line 3", "app/server/web.py, line 3"),
         (f"in {tempfile.gettempdir()}/x", "in x"),
         (f"{sys.prefix}/lib/x.py", "lib/x.py"),
         (f"{Path.home()}/x.pkl", "x.pkl"),

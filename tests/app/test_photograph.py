@@ -18,7 +18,7 @@ from ganstrata.app.compute import Stopped
 from ganstrata.app.sessions import MOST_KEPT, Session
 from ganstrata.app.views.explore import LAST_FRAME
 from ganstrata.app.views.inverting import SAMPLES, wait_for_quiet
-from ganstrata.app.views.session_handlers import hello
+from ganstrata.app.views.shell import hello
 from ganstrata.app.workspace import Folders, Workspace
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.inversion.trust.measure import calibrated, code_trust

@@ -196,6 +196,8 @@ def test_faults_are_told_apart(workspace: Workspace, compute: Compute, faults: l
         heard = await socket.hear()
         assert heard["n"] == 2
         assert "secret" not in heard["error"]
+        while not faults:  # it is told after the answer
+            await asyncio.sleep(0.01)
 
     talk(workspace, compute, {"user": handler(user), "inside": handler(inside)}, conversation)
     assert [str(fault) for fault in faults] == ["secret"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 from ganstrata.app.handlers import Answer
 from ganstrata.app.sessions import Session
+from ganstrata.app.views import explore
 from ganstrata.app.views.explore import Scores, scores
 from in_browser import NARROW, Tabs, assert_accessible, overflow
 from served_app import ServedApp, changes, shown, wait_for_picture
@@ -54,6 +56,37 @@ def test_a_drag_shows_the_picture_of_the_edit_and_is_one_step_of_undo(tabs: Tabs
     assert page.get_by_role("button", name="Undo").is_disabled()
     page.keyboard.press("Control+Shift+z")
     wait_for_picture(page, f"Seed 0, edited: Red +{value:.2f}")
+
+
+def test_bars_follow_a_slider_that_never_rests(
+    tabs: Tabs, app: ServedApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = app.open(tabs)
+    plain = explore.rendered
+
+    def slow(workspace: Any, session: Any, edit: Any, moving: int | None = None) -> Any:
+        time.sleep(0.0 if moving is None else 0.05)  # while one frame is drawn, another one waits
+        return plain(workspace, session, edit, moving)
+
+    monkeypatch.setattr(explore, "rendered", slow)
+    page.evaluate(
+        """() => {
+          const all = [...document.querySelectorAll("input[type=range]")];
+          const named = (one) => one.getAttribute("aria-label") ?? one.labels?.[0]?.textContent ?? "";
+          const slider = all.find((one) => named(one).startsWith("Red"));
+          let step = 0;
+          window.dragged = setInterval(() => {
+            step += 1;
+            slider.value = 1 + 0.5 * Math.sin(step / 10);
+            slider.dispatchEvent(new Event("input", { bubbles: true }));
+          }, 2);
+        }"""
+    )
+    page.wait_for_function(
+        "() => Math.abs(parseFloat([...document.querySelectorAll('.panel-effects tr')]"
+        ".find((row) => row.querySelector('.moved'))?.querySelector('.n').textContent)) > 0.1"
+    )
+    page.evaluate("clearInterval(window.dragged)")
 
 
 def test_a_joint_edit_says_what_it_changes_besides(tabs: Tabs, app: ServedApp) -> None:
