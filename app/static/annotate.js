@@ -19,7 +19,11 @@ const BEGIN = [
   { name: "second class", colour: "#2e86ab" },
 ];
 
-const KEYS = [["B (hold)", "Hide what lies over the picture"], ["J, K", "Next, previous picture"], ...BRUSH_KEYS];
+const KEYS = [
+  ["B (hold)", "Hide what lies over the picture"],
+  ["J, K", "Next, previous picture"],
+  ...BRUSH_KEYS,
+];
 
 /** The view, as `registerView` of main.js takes it. */
 export const annotate = createView({ name: "annotate", title: "Annotate", keys: KEYS }, build);
@@ -47,24 +51,62 @@ function build(app) {
   const readerField = field("Shown", readers);
   const train = h("button", { type: "button", class: "primary", onclick: learn }, "Learn from the masks");
   const suggest = h("button", { type: "button", onclick: next }, "Suggest what to paint next");
-  const more = h("button", { type: "button", onclick: () => add(Array.from({ length: 4 }, (_, i) => fresh() + i)) }, "More pictures");
-  const other = h("canvas", { width: 1, height: 1, role: "img", "aria-label": "The picture of Explore, with what was learnt" });
+  const more = h(
+    "button",
+    { type: "button", onclick: () => add(Array.from({ length: 4 }, (_, i) => fresh() + i)) },
+    "More pictures",
+  );
+  const other = h("canvas", {
+    width: 1,
+    height: 1,
+    role: "img",
+    "aria-label": "The picture of Explore, with what was learnt",
+  });
   const seen = h("figure", { class: "seen", hidden: true }, other, h("figcaption", { class: "hint" }));
   const takeMasks = h("button", { type: "button", onclick: () => home("masks_file") }, "Masks");
   const takeExtractor = h("button", { type: "button", onclick: () => home("extractor_file") }, "Extractor");
   const toPaint = h("button", { type: "button", onclick: usePaint }, "Use it in Paint");
-  const vote = h("p", { hidden: true }, h("button", { type: "button", class: "quiet", onclick: () => root.replaceChildren(study.element) }, "Vote in the user study"));
+  const vote = h(
+    "p",
+    { hidden: true },
+    h(
+      "button",
+      { type: "button", class: "quiet", onclick: () => root.replaceChildren(study.element) },
+      "Vote in the user study",
+    ),
+  );
   const id = newId("annotate");
   const work = h(
     "div",
     { class: "paint" },
-    h("div", { class: "look" }, h("div", { class: "stage" }, room, h("div", { class: "below" }, caption, h("div", { class: "tools" }, more))), strip),
+    h(
+      "div",
+      { class: "look" },
+      h(
+        "div",
+        { class: "stage" },
+        room,
+        h("div", { class: "below" }, caption, h("div", { class: "tools" }, more)),
+      ),
+      strip,
+    ),
     h(
       "section",
       { class: "panel", "aria-labelledby": id },
       h("div", { class: "title" }, h("h2", { id }, "Annotate")),
-      h("p", { class: "hint" }, "Paint your classes on two or more pictures, roughly and not everywhere: what is not painted counts as unknown. Then learn."),
-      h("div", { class: "making" }, h("div", { class: "row" }, train, suggest), job.element, h("div", { class: "row" }, readerField, toPaint), seen),
+      h(
+        "p",
+        { class: "hint" },
+        "Paint your classes on two or more pictures, roughly and not everywhere: what is not painted counts as unknown. Then learn.",
+      ),
+      h(
+        "div",
+        { class: "making" },
+        h("div", { class: "row" }, train, suggest),
+        job.element,
+        h("div", { class: "row" }, readerField, toPaint),
+        seen,
+      ),
       place,
       classes.element,
       h("div", { class: "row" }, h("span", { class: "hint" }, "Take home"), takeMasks, takeExtractor),
@@ -76,7 +118,13 @@ function build(app) {
   /* ---- what is kept in the page ---- */
 
   function load() {
-    const start = { run: app.run.id, classes: BEGIN, samples: Array.from({ length: FIRST }, (_, i) => i), masks: {}, chosen: 0 };
+    const start = {
+      run: app.run.id,
+      classes: BEGIN,
+      samples: Array.from({ length: FIRST }, (_, i) => i),
+      masks: {},
+      chosen: 0,
+    };
     try {
       const found = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
       return found?.run === app.run.id && found.classes.length >= 2 ? found : start;
@@ -89,18 +137,25 @@ function build(app) {
     try {
       sessionStorage.setItem(STORED, JSON.stringify(data));
     } catch {
-      toast("The storage of this page is full, so that a reload would lose the masks. Take them home.", "error");
+      toast(
+        "The storage of this page is full, so that a reload would lose the masks. Take them home.",
+        "error",
+      );
     }
   }
 
-  const maskOf = (sample) => (data.masks[sample] && size ? unpack(data.masks[sample], size.width * size.height) : null);
+  const maskOf = (sample) =>
+    data.masks[sample] && size ? unpack(data.masks[sample], size.width * size.height) : null;
   const paintedSamples = () => data.samples.filter((sample) => data.masks[sample]);
   const fresh = () => Math.max(-1, ...data.samples.filter((sample) => sample < 1e6)) + 1;
 
   /* ---- pictures ---- */
 
   async function add(samples) {
-    data = { ...data, samples: [...data.samples, ...samples.filter((one) => !data.samples.includes(one))].slice(0, 32) };
+    data = {
+      ...data,
+      samples: [...data.samples, ...samples.filter((one) => !data.samples.includes(one))].slice(0, 32),
+    };
     save();
     await fetchPictures();
     choose(samples[0]);
@@ -129,7 +184,10 @@ function build(app) {
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
     context.drawImage(picture, 0, 0, size.width, size.height);
-    const map = labelsOf(canvas, legend.map(({ colour }) => colour));
+    const map = labelsOf(
+      canvas,
+      legend.map(({ colour }) => colour),
+    );
     const numbers = legend.map(({ name }) => data.classes.findIndex((one) => one.name === name));
     return map.map((value) => (numbers[value] >= 0 ? numbers[value] : UNPAINTED));
   }
@@ -146,7 +204,13 @@ function build(app) {
         const words = `Picture ${sample}${data.masks[sample] ? ", painted" : ""}`;
         return h(
           "button",
-          { type: "button", "aria-label": words, title: words, "aria-pressed": String(sample === data.chosen), onclick: () => choose(sample) },
+          {
+            type: "button",
+            "aria-label": words,
+            title: words,
+            "aria-pressed": String(sample === data.chosen),
+            onclick: () => choose(sample),
+          },
           canvas,
           data.masks[sample] ? h("span", { class: "done", "aria-hidden": "true" }, "✓") : null,
         );
@@ -161,7 +225,9 @@ function build(app) {
     context.drawImage(picture, 0, 0, canvas.width, canvas.height);
     if (!map) return;
     const image = new ImageData(size.width, size.height);
-    const colours = data.classes.map(({ colour }) => [1, 3, 5].map((from) => parseInt(colour.slice(from, from + 2), 16)));
+    const colours = data.classes.map(({ colour }) =>
+      [1, 3, 5].map((from) => parseInt(colour.slice(from, from + 2), 16)),
+    );
     map.forEach((value, at) => colours[value] && image.data.set([...colours[value], 255 * alpha], 4 * at));
     const layer = h("canvas", size);
     layer.getContext("2d").putImageData(image, 0, 0);
@@ -192,7 +258,11 @@ function build(app) {
   }
 
   function makeBrush() {
-    const made = createBrush({ classes: data.classes, first: brush?.chosen ?? 0, onChange: () => changed(made) });
+    const made = createBrush({
+      classes: data.classes,
+      first: brush?.chosen ?? 0,
+      onChange: () => changed(made),
+    });
     made.onSample = null; // nothing is stored before a picture is shown
     place.replaceChildren(made.tools);
     return made;
@@ -213,7 +283,9 @@ function build(app) {
   function changeClasses(next, moved) {
     const masks = {};
     for (const [sample, text] of Object.entries(data.masks)) {
-      const mask = size && unpack(text, size.width * size.height)?.map((value) => (value === UNPAINTED ? value : moved[value]));
+      const mask =
+        size &&
+        unpack(text, size.width * size.height)?.map((value) => (value === UNPAINTED ? value : moved[value]));
       if (mask?.some((value) => value !== UNPAINTED)) masks[sample] = pack(mask);
     }
     data = { ...data, classes: next, masks };
@@ -238,13 +310,16 @@ function build(app) {
   }
 
   async function fields() {
-    const masks = await Promise.all(paintedSamples().map(async (sample) => ({ sample, mask: await encode(maskOf(sample), size) })));
+    const masks = await Promise.all(
+      paintedSamples().map(async (sample) => ({ sample, mask: await encode(maskOf(sample), size) })),
+    );
     return { classes: data.classes, masks };
   }
 
   async function learn() {
     const answer = await job.run("Learning", "train", await fields(), {
-      inWords: ({ masks, seconds }) => `Learnt from ${masks} ${masks === 1 ? "mask" : "masks"} in ${seconds} s. The pictures below show what it sees.`,
+      inWords: ({ masks, seconds }) =>
+        `Learnt from ${masks} ${masks === 1 ? "mask" : "masks"} in ${seconds} s. The pictures below show what it sees.`,
     });
     if (!answer) return;
     for (const remark of answer.remarks) toast(remark);
@@ -256,7 +331,10 @@ function build(app) {
     const answer = await link.ask("segmenters");
     known = answer.readers.filter((one) => one.by.startsWith("own "));
     if (!known.some((one) => one.by === by)) by = "";
-    readers.replaceChildren(h("option", { value: "" }, "Masks alone"), ...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)));
+    readers.replaceChildren(
+      h("option", { value: "" }, "Masks alone"),
+      ...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)),
+    );
     showBusy(job.busy);
   }
 
@@ -284,21 +362,39 @@ function build(app) {
     seen.hidden = !by;
     if (!by) return;
     const found = {};
-    const answer = await link.ask("segment", { edit: editOf(state.now).edit, by }, { onPicture: ({ header, blob }) => (found[header.of] = blob) });
+    const answer = await link.ask(
+      "segment",
+      { edit: editOf(state.now).edit, by },
+      { onPicture: ({ header, blob }) => (found[header.of] = blob) },
+    );
     const picture = await decode(found.picture);
     Object.assign(other, { width: picture.width, height: picture.height });
     overlay(other, picture, await labelsFor(await decode(found.labels), answer.classes), 0.6);
-    const words = answer.classes.filter(({ share }) => share > 0).map(({ name, share }) => `${name} ${Math.round(100 * share)} %`);
+    const words = answer.classes
+      .filter(({ share }) => share > 0)
+      .map(({ name, share }) => `${name} ${Math.round(100 * share)} %`);
     seen.lastChild.textContent = `The picture of Explore: ${words.join(", ")}`;
   }
 
   async function next() {
     const taken = data.samples.filter((sample) => !data.masks[sample]);
-    const answer = await job.run("Looking for pictures that are hard to tell", "suggest", { ...(await fields()), taken }, {
-      inWords: ({ samples, pool }) => `${samples.length} of ${pool} new pictures, those of which an ensemble is least sure.`,
-    });
+    const answer = await job.run(
+      "Looking for pictures that are hard to tell",
+      "suggest",
+      { ...(await fields()), taken },
+      {
+        inWords: ({ samples, pool }) =>
+          `${samples.length} of ${pool} new pictures, those of which an ensemble is least sure.`,
+      },
+    );
     if (!answer) return;
-    data = { ...data, doubts: { ...data.doubts, ...Object.fromEntries(answer.samples.map(({ sample, doubt }) => [sample, doubt])) } };
+    data = {
+      ...data,
+      doubts: {
+        ...data.doubts,
+        ...Object.fromEntries(answer.samples.map(({ sample, doubt }) => [sample, doubt])),
+      },
+    };
     await add(answer.samples.map(({ sample }) => sample)).catch(report);
   }
 

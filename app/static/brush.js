@@ -12,7 +12,12 @@ const MOST_STEPS = 30; // of undo; a step holds a mask
 const STROKE_ALPHA = 200; // of 255
 const LABEL_OPACITY = 35; // of 100, at first
 const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8];
-const TOOLS = [["brush", "Brush", "D"], ["erase", "Eraser", "E"], ["fill", "Fill", "F"], ["pick", "Pick", "P"]];
+const TOOLS = [
+  ["brush", "Brush", "D"],
+  ["erase", "Eraser", "E"],
+  ["fill", "Fill", "F"],
+  ["pick", "Pick", "P"],
+];
 
 /** Return the name of a class as people write it. */
 export const plain = (name) => name.replaceAll("_", " ");
@@ -49,13 +54,28 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
   const ring = h("div", { class: "ring", hidden: true, "aria-hidden": "true" });
   const reading = h("p", { class: "hint", role: "status" });
   const painted = h("p", { class: "hint", id: newId("painted") });
-  const hint = h("p", { class: "unseen", id: newId("hint") }, "Arrow keys move the brush, Space puts it down or lifts it.");
+  const hint = h(
+    "p",
+    { class: "unseen", id: newId("hint") },
+    "Arrow keys move the brush, Space puts it down or lifts it.",
+  );
   const area = h(
     "div",
-    { class: "frame brush", tabindex: 0, role: "application", "aria-label": "Canvas to paint on", "aria-describedby": `${hint.id} ${painted.id}` },
-    under, over, ring, hint,
+    {
+      class: "frame brush",
+      tabindex: 0,
+      role: "application",
+      "aria-label": "Canvas to paint on",
+      "aria-describedby": `${hint.id} ${painted.id}`,
+    },
+    under,
+    over,
+    ring,
+    hint,
   );
-  const colours = classes.map(({ colour }) => [1, 3, 5].map((from) => parseInt(colour.slice(from, from + 2), 16)));
+  const colours = classes.map(({ colour }) =>
+    [1, 3, 5].map((from) => parseInt(colour.slice(from, from + 2), 16)),
+  );
   let size = { width: 1, height: 1 };
   let labels = null;
   let mask = blank(1, 1);
@@ -152,7 +172,10 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
   function pixel({ clientX, clientY }) {
     const box = area.getBoundingClientRect();
     const clamp = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
-    return { x: clamp((clientX - box.left) / box.width, size.width), y: clamp((clientY - box.top) / box.height, size.height) };
+    return {
+      x: clamp((clientX - box.left) / box.width, size.width),
+      y: clamp((clientY - box.top) / box.height, size.height),
+    };
   }
 
   area.addEventListener("pointerdown", (event) => {
@@ -201,7 +224,7 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
       return true;
     }
     if (name === " " || name === "Enter") {
-      if (penDown) return end(), true;
+      if (penDown) return (end(), true);
       const before = tool;
       begin();
       if (before === "fill") end();
@@ -211,9 +234,9 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
       return true;
     }
     const known = TOOLS.find(([, , letter]) => letter.toLowerCase() === name.toLowerCase());
-    if (known) return setTool(known[0]), true;
-    if (name === "[" || name === "]") return setDiameter(diameter + (name === "]" ? 1 : -1)), true;
-    if (name === "+" || name === "-") return setZoom(zoom + (name === "+" ? 1 : -1)), true;
+    if (known) return (setTool(known[0]), true);
+    if (name === "[" || name === "]") return (setDiameter(diameter + (name === "]" ? 1 : -1)), true);
+    if (name === "+" || name === "-") return (setZoom(zoom + (name === "+" ? 1 : -1)), true);
     if (!/^[0-9]$/.test(name)) return false;
     const now = performance.now();
     const text = now - typed.time < 900 ? typed.text + name : name;
@@ -226,9 +249,25 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
   /* ---- tools ---- */
 
   const toolGroup = newId("tool");
-  const toolInputs = TOOLS.map(([name]) => h("input", { type: "radio", name: toolGroup, value: name, checked: name === tool, onchange: () => setTool(name) }));
+  const toolInputs = TOOLS.map(([name]) =>
+    h("input", {
+      type: "radio",
+      name: toolGroup,
+      value: name,
+      checked: name === tool,
+      onchange: () => setTool(name),
+    }),
+  );
   const classGroup = newId("class");
-  const classInputs = classes.map((_, index) => h("input", { type: "radio", name: classGroup, value: index, checked: index === chosen, onchange: () => choose(index) }));
+  const classInputs = classes.map((_, index) =>
+    h("input", {
+      type: "radio",
+      name: classGroup,
+      value: index,
+      checked: index === chosen,
+      onchange: () => choose(index),
+    }),
+  );
   const shares = classes.map(() => h("small", { class: "n" }));
   const palette = h(
     "fieldset",
@@ -241,30 +280,73 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
     }),
   );
   const width = slider({
-    label: "Width of the brush", low: 1, high: 40, step: 1, origin: 1,
+    label: "Width of the brush",
+    low: 1,
+    high: 40,
+    step: 1,
+    origin: 1,
     inWords: (number) => `${number} pixels`,
     onInput: (number) => setDiameter(number),
     onChange: () => {},
   });
   const faint = slider({
-    label: "Opacity of the labels", low: 0, high: 100, step: 5, origin: 0,
+    label: "Opacity of the labels",
+    low: 0,
+    high: 100,
+    step: 5,
+    origin: 0,
     inWords: (number) => `${number} percent`,
     onInput: (number) => ((opacity = number), redraw()),
     onChange: () => {},
   });
   faint.show(opacity);
-  const nearer = h("button", { type: "button", class: "icon", "aria-label": "Zoom in", title: "Zoom in (+)", onclick: () => setZoom(zoom + 1) }, "+");
-  const farther = h("button", { type: "button", class: "icon", "aria-label": "Zoom out", title: "Zoom out (−)", onclick: () => setZoom(zoom - 1), disabled: true }, "−");
+  const nearer = h(
+    "button",
+    {
+      type: "button",
+      class: "icon",
+      "aria-label": "Zoom in",
+      title: "Zoom in (+)",
+      onclick: () => setZoom(zoom + 1),
+    },
+    "+",
+  );
+  const farther = h(
+    "button",
+    {
+      type: "button",
+      class: "icon",
+      "aria-label": "Zoom out",
+      title: "Zoom out (−)",
+      onclick: () => setZoom(zoom - 1),
+      disabled: true,
+    },
+    "−",
+  );
   const scale = h("output", {}, "1 ×");
   const undoButton = iconButton("undo", "Take a stroke back", () => api.undo(), { disabled: true });
   const redoButton = iconButton("redo", "Paint it again", () => api.redo(), { disabled: true });
-  const clearButton = h("button", { type: "button", class: "quiet", disabled: true, onclick: () => api.clear() }, "Clear");
+  const clearButton = h(
+    "button",
+    { type: "button", class: "quiet", disabled: true, onclick: () => api.clear() },
+    "Clear",
+  );
   const tools = h(
     "div",
     { class: "painting" },
-    h("div", { class: "row" },
-      h("fieldset", { class: "modes" }, h("legend", { class: "unseen" }, "Tool"), ...TOOLS.map(([, words], index) => h("label", {}, toolInputs[index], h("span", {}, words)))),
-      undoButton, redoButton, clearButton),
+    h(
+      "div",
+      { class: "row" },
+      h(
+        "fieldset",
+        { class: "modes" },
+        h("legend", { class: "unseen" }, "Tool"),
+        ...TOOLS.map(([, words], index) => h("label", {}, toolInputs[index], h("span", {}, words))),
+      ),
+      undoButton,
+      redoButton,
+      clearButton,
+    ),
     field("Width", width.element),
     field("Labels", faint.element),
     h("div", { class: "row" }, h("span", { class: "hint" }, "Zoom"), farther, scale, nearer),
@@ -317,7 +399,9 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
     },
     get summary() {
       const parts = sharesOf(mask, classes.length).map((share, index) => [share, classes[index].name]);
-      const words = parts.filter(([share]) => share > 0).map(([share, name]) => `${plain(name)} ${share < 0.001 ? "below 0.1" : (100 * share).toFixed(1)} %`);
+      const words = parts
+        .filter(([share]) => share > 0)
+        .map(([share, name]) => `${plain(name)} ${share < 0.001 ? "below 0.1" : (100 * share).toFixed(1)} %`);
       return words.length ? `Painted: ${words.join(", ")}` : "Nothing is painted yet.";
     },
     show(picture, found = null, { width: wide, height: high } = picture) {
@@ -338,7 +422,8 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
       changed();
     },
     draw(picture) {
-      if (under.width !== picture.width || under.height !== picture.height) Object.assign(under, { width: picture.width, height: picture.height });
+      if (under.width !== picture.width || under.height !== picture.height)
+        Object.assign(under, { width: picture.width, height: picture.height });
       under.getContext("2d").drawImage(picture, 0, 0);
     },
     start(next) {
@@ -356,7 +441,11 @@ export function createBrush({ classes, onChange = () => {}, first = 0 }) {
       over.hidden = on;
     },
     setShares(numbers) {
-      numbers.forEach((number, index) => (shares[index].textContent = number >= 0.005 ? `${Math.round(100 * number)} %` : number > 0 ? "<1 %" : ""));
+      numbers.forEach(
+        (number, index) =>
+          (shares[index].textContent =
+            number >= 0.005 ? `${Math.round(100 * number)} %` : number > 0 ? "<1 %" : ""),
+      );
     },
     encoded: () => encode(mask, size),
     clear() {

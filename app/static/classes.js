@@ -27,7 +27,9 @@ export function createClasses(classes, onChange) {
   }
 
   function add() {
-    const colour = NEW.find((one) => !now.some((old) => old.colour === one)) ?? `#${(0x202020 + Math.floor(Math.random() * 0xbfbfbf)).toString(16).padStart(6, "0")}`;
+    const colour =
+      NEW.find((one) => !now.some((old) => old.colour === one)) ??
+      `#${(0x202020 + Math.floor(Math.random() * 0xbfbfbf)).toString(16).padStart(6, "0")}`;
     let number = now.length + 1;
     while (now.some(({ name }) => name === `class ${number}`)) number += 1;
     change([...now, { name: `class ${number}`, colour }]);
@@ -45,8 +47,14 @@ export function createClasses(classes, onChange) {
   }
 
   function recolour(index, input) {
-    if (now.some((one, place) => place !== index && one.colour === input.value) || input.value === "#000000") {
-      toast(input.value === "#000000" ? "Black means that nothing is painted." : "Another class has this colour.", "error");
+    if (
+      now.some((one, place) => place !== index && one.colour === input.value) ||
+      input.value === "#000000"
+    ) {
+      toast(
+        input.value === "#000000" ? "Black means that nothing is painted." : "Another class has this colour.",
+        "error",
+      );
       input.value = now[index].colour;
       return;
     }
@@ -55,15 +63,35 @@ export function createClasses(classes, onChange) {
 
   function remove(index) {
     if (!confirm(`Remove the class ${now[index].name}, and what is painted with it in all pictures?`)) return;
-    change(now.filter((_, place) => place !== index), now.map((_, place) => (place === index ? UNPAINTED : place > index ? place - 1 : place)));
+    change(
+      now.filter((_, place) => place !== index),
+      now.map((_, place) => (place === index ? UNPAINTED : place > index ? place - 1 : place)),
+    );
   }
 
   function show() {
     list.replaceChildren(
       ...now.map(({ name, colour }, index) => {
-        const text = h("input", { type: "text", value: name, maxlength: 60, "aria-label": `Name of class ${index + 1}`, onchange: () => rename(index, text) });
-        const tint = h("input", { type: "color", value: colour, "aria-label": `Colour of ${name}`, onchange: () => recolour(index, tint) });
-        return h("li", {}, tint, text, iconButton("close", `Remove ${name}`, () => remove(index), { disabled: now.length <= 2 }));
+        const text = h("input", {
+          type: "text",
+          value: name,
+          maxlength: 60,
+          "aria-label": `Name of class ${index + 1}`,
+          onchange: () => rename(index, text),
+        });
+        const tint = h("input", {
+          type: "color",
+          value: colour,
+          "aria-label": `Colour of ${name}`,
+          onchange: () => recolour(index, tint),
+        });
+        return h(
+          "li",
+          {},
+          tint,
+          text,
+          iconButton("close", `Remove ${name}`, () => remove(index), { disabled: now.length <= 2 }),
+        );
       }),
     );
     adding.disabled = now.length >= MOST;

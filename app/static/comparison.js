@@ -19,20 +19,37 @@ export function createComparison(app, facts, picture, wordsOf) {
   const { link, report, run } = app;
   const ofLearners = facts.learners.length >= 2;
   const concepts = ofLearners ? facts.board_concepts : run.concepts.map(({ name, words }) => [name, words]);
-  const sides = () => (ofLearners ? facts.learners.map(({ label, supervised }) => [label, supervised ? label : `${label} (no labels)`]) : facts.rows.map(({ along }) => [along, wordsOf(along)]));
+  const sides = () =>
+    ofLearners
+      ? facts.learners.map(({ label, supervised }) => [label, supervised ? label : `${label} (no labels)`])
+      : facts.rows.map(({ along }) => [along, wordsOf(along)]);
   const chosen = [select(sides()), select(sides())];
   chosen[1].selectedIndex = Math.min(1, chosen[1].options.length - 1);
   const concept = select(concepts);
   if (!ofLearners && facts.rows.length) concept.value = facts.rows[0].target;
-  const amount = h("input", { type: "number", class: "short", min: 0.1, max: 50, step: 0.1, value: ofLearners ? 2 : facts.measured_at });
+  const amount = h("input", {
+    type: "number",
+    class: "short",
+    min: 0.1,
+    max: 50,
+    step: 0.1,
+    value: ofLearners ? 2 : facts.measured_at,
+  });
   const unit = h("span", { class: "hint" });
   const group = newId("at");
-  const modes = h("fieldset", { class: "modes" }, h("legend", { class: "unseen" }, "What is the same on both sides"));
+  const modes = h(
+    "fieldset",
+    { class: "modes" },
+    h("legend", { class: "unseen" }, "What is the same on both sides"),
+  );
   const fault = h("p", { class: "wrong", role: "alert" });
   const rows = h("div", { class: "compared" });
   let at = "step";
   let round = 0;
-  for (const [value, words] of [["step", "Same step"], ["effect", "Same effect"]]) {
+  for (const [value, words] of [
+    ["step", "Same step"],
+    ["effect", "Same effect"],
+  ]) {
     const input = h("input", { type: "radio", name: group, value, checked: value === at });
     input.addEventListener("change", () => {
       at = value;
@@ -56,17 +73,31 @@ export function createComparison(app, facts, picture, wordsOf) {
     const strips = chosen.map((one) => createStrip(one.selectedOptions[0]?.textContent ?? ""));
     const drawings = [];
     try {
-      const answer = await link.ask("compare", {
-        picture: picture(), concept: concept.value, sides: chosen.map((one) => one.value),
-        of: ofLearners ? "learners" : "boundaries", at, amount: Number(amount.value), size: SIZE,
-      }, {
-        onPicture: ({ header, blob }) =>
-          drawings.push(decode(blob).then((picture) => strips[header.ref].draw(header.column, picture, header.by))),
-      });
+      const answer = await link.ask(
+        "compare",
+        {
+          picture: picture(),
+          concept: concept.value,
+          sides: chosen.map((one) => one.value),
+          of: ofLearners ? "learners" : "boundaries",
+          at,
+          amount: Number(amount.value),
+          size: SIZE,
+        },
+        {
+          onPicture: ({ header, blob }) =>
+            drawings.push(
+              decode(blob).then((picture) => strips[header.ref].draw(header.column, picture, header.by)),
+            ),
+        },
+      );
       await Promise.all(drawings);
       if (mine !== round) return;
       strips.forEach((strip, i) => strip.say(answer.sides[i], answer.concept));
-      rows.replaceChildren(...strips.map(({ element }) => element), ...answer.notes.map((note) => h("p", { class: "hint" }, note)));
+      rows.replaceChildren(
+        ...strips.map(({ element }) => element),
+        ...answer.notes.map((note) => h("p", { class: "hint" }, note)),
+      );
     } catch (error) {
       if (mine !== round || error instanceof Dropped) return;
       rows.replaceChildren();
@@ -83,9 +114,24 @@ export function createComparison(app, facts, picture, wordsOf) {
       "section",
       { class: "comparison", "aria-labelledby": id },
       h("h2", { id }, title),
-      ofLearners ? null : h("p", { class: "hint" }, "With --leaderboard FOLDER, learners of a leaderboard are compared here."),
-      h("form", { class: "row", onsubmit: (event) => (event.preventDefault(), compare()) },
-        field("One", chosen[0]), field("Other", chosen[1]), field("Concept", concept), modes, field("of", amount), unit, h("button", { type: "submit", class: "primary" }, "Compare")),
+      ofLearners
+        ? null
+        : h(
+            "p",
+            { class: "hint" },
+            "With --leaderboard FOLDER, learners of a leaderboard are compared here.",
+          ),
+      h(
+        "form",
+        { class: "row", onsubmit: (event) => (event.preventDefault(), compare()) },
+        field("One", chosen[0]),
+        field("Other", chosen[1]),
+        field("Concept", concept),
+        modes,
+        field("of", amount),
+        unit,
+        h("button", { type: "submit", class: "primary" }, "Compare"),
+      ),
       fault,
       rows,
     ),
@@ -107,23 +153,37 @@ function createStrip(words) {
   return {
     element: h("div", { class: "side" }, h("h3", {}, words), row, effects),
     draw(column, picture, by) {
-      const canvas = h("canvas", { width: picture.width, height: picture.height, role: "img", "aria-label": `${words}, moved by ${signed(by)}` });
+      const canvas = h("canvas", {
+        width: picture.width,
+        height: picture.height,
+        role: "img",
+        "aria-label": `${words}, moved by ${signed(by)}`,
+      });
       canvas.getContext("2d").drawImage(picture, 0, 0);
       captions[column] = h("figcaption", {}, signed(by));
       figures[column] = h("figure", {}, canvas, captions[column]);
       row.replaceChildren(...figures.filter(Boolean)); // pictures may be decoded in another order
     },
     say(side, concept) {
-      const mean = side.effect === null
-        ? "its mean effect was not measured at this step"
-        : `on average ${signed(side.effect)} sd of ${concept}${side.low === null ? "" : ` (95 %: ${signed(side.low)} to ${signed(side.high)})`}`;
+      const mean =
+        side.effect === null
+          ? "its mean effect was not measured at this step"
+          : `on average ${signed(side.effect)} sd of ${concept}${side.low === null ? "" : ` (95 %: ${signed(side.low)} to ${signed(side.high)})`}`;
       const here = side.here?.at(-1) ?? null;
       const beside = side.beside.map((one) => `${one.words} ${signed(one.value)}`).join(", ");
       effects.replaceChildren(
         h("p", {}, `Step ${signed(side.step)} ${side.unit}, ${side.layers}: ${mean}.`),
-        here === null ? "" : h("p", {}, `In this picture ${signed(here)} sd of ${concept}; besides: ${beside || "nothing by 0.1 sd or more"}.`),
+        here === null
+          ? ""
+          : h(
+              "p",
+              {},
+              `In this picture ${signed(here)} sd of ${concept}; besides: ${beside || "nothing by 0.1 sd or more"}.`,
+            ),
       );
-      side.here?.forEach((value, i) => value !== null && captions[i]?.append(h("small", {}, ` ${signed(value)} sd`)));
+      side.here?.forEach(
+        (value, i) => value !== null && captions[i]?.append(h("small", {}, ` ${signed(value)} sd`)),
+      );
     },
   };
 }

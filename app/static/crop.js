@@ -23,11 +23,29 @@ export function createCrop(run, changed) {
   const whole = h("canvas", { width: 1, height: 1, role: "img", "aria-label": "Your picture" });
   const box = h("div", { class: "box", hidden: true });
   const sheet = h("div", { class: "cropped" }, whole, box);
-  const fitted = h("canvas", { width: 1, height: 1, role: "img", "aria-label": "What the generator is asked for" });
+  const fitted = h("canvas", {
+    width: 1,
+    height: 1,
+    role: "img",
+    "aria-label": "What the generator is asked for",
+  });
   const words = h("p", { class: "hint", role: "status" });
   const notes = h("p", { class: "hint" });
-  const inputs = NUMBERS.map((name) => h("input", { type: "number", class: "short", min: 0, step: 1, "aria-label": `${name} in pixels`, onchange: () => (clamp(), changed()) }));
-  const numbers = h("div", { class: "row", hidden: true }, ...NUMBERS.map((name, i) => h("label", { class: "field" }, h("span", {}, name), inputs[i])));
+  const inputs = NUMBERS.map((name) =>
+    h("input", {
+      type: "number",
+      class: "short",
+      min: 0,
+      step: 1,
+      "aria-label": `${name} in pixels`,
+      onchange: () => (clamp(), changed()),
+    }),
+  );
+  const numbers = h(
+    "div",
+    { class: "row", hidden: true },
+    ...NUMBERS.map((name, i) => h("label", { class: "field" }, h("span", {}, name), inputs[i])),
+  );
   const group = newId("crop");
   const modes = h("fieldset", { class: "modes" }, h("legend", { class: "unseen" }, "How it is cut"));
   let rule = "centre";
@@ -57,7 +75,9 @@ export function createCrop(run, changed) {
     const [left, top, width, height] = values();
     const x = Math.min(Math.max(0, left), size[0] - 1);
     const y = Math.min(Math.max(0, top), size[1] - 1);
-    [x, y, Math.min(Math.max(1, width), size[0] - x), Math.min(Math.max(1, height), size[1] - y)].forEach((value, i) => (inputs[i].value = value));
+    [x, y, Math.min(Math.max(1, width), size[0] - x), Math.min(Math.max(1, height), size[1] - y)].forEach(
+      (value, i) => (inputs[i].value = value),
+    );
   }
 
   function frame([left, top, width, height]) {
@@ -73,13 +93,19 @@ export function createCrop(run, changed) {
     if (rule !== "part" || !size || event.button) return;
     event.preventDefault();
     const place = sheet.getBoundingClientRect();
-    const at = ({ clientX, clientY }) => [((clientX - place.left) / place.width) * size[0], ((clientY - place.top) / place.height) * size[1]];
+    const at = ({ clientX, clientY }) => [
+      ((clientX - place.left) / place.width) * size[0],
+      ((clientY - place.top) / place.height) * size[1],
+    ];
     const [x, y] = at(event);
     sheet.setPointerCapture(event.pointerId);
     const move = (other) => {
       const [right, bottom] = at(other);
       const room = { x: right < x ? x : size[0] - x, y: bottom < y ? y : size[1] - y };
-      const width = Math.max(1, Math.min(Math.max(Math.abs(right - x), Math.abs(bottom - y) * ratio), room.x, room.y * ratio));
+      const width = Math.max(
+        1,
+        Math.min(Math.max(Math.abs(right - x), Math.abs(bottom - y) * ratio), room.x, room.y * ratio),
+      );
       const height = Math.max(1, width / ratio);
       set([right < x ? x - width : x, bottom < y ? y - height : y, width, height]);
       frame(values());
@@ -99,7 +125,12 @@ export function createCrop(run, changed) {
     sheet,
     modes,
     numbers,
-    h("div", { class: "fitted" }, fitted, h("div", {}, h("p", {}, "What the generator is asked for"), words, notes)),
+    h(
+      "div",
+      { class: "fitted" },
+      fitted,
+      h("div", {}, h("p", {}, "What the generator is asked for"), words, notes),
+    ),
   );
   return {
     element,

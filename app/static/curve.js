@@ -41,9 +41,18 @@ export function lossCurve(curves, distance) {
     text((10 ** low).toPrecision(2), LEFT - 5, HEIGHT - BOTTOM, "end"),
     text("0", LEFT, HEIGHT - 6, "middle"),
     text(`${total} steps`, WIDTH - 8, HEIGHT - 6, "end"),
-    ...lines.map(({ points }, i) => s("path", { class: `line line-${i % 3}`, d: points.map(([at, loss], k) => `${k ? "L" : "M"}${x(at).toFixed(1)} ${y(loss).toFixed(1)}`).join("") })),
+    ...lines.map(({ points }, i) =>
+      s("path", {
+        class: `line line-${i % 3}`,
+        d: points
+          .map(([at, loss], k) => `${k ? "L" : "M"}${x(at).toFixed(1)} ${y(loss).toFixed(1)}`)
+          .join(""),
+      }),
+    ),
     // Names stand where curves begin, if there is more than one.
-    ...lines.filter(({ points }) => points.length && lines.length > 1).map(({ step, points }) => text(step, Math.min(x(points[0][0]) + 10, WIDTH - 70), TOP + 4, "start")),
+    ...lines
+      .filter(({ points }) => points.length && lines.length > 1)
+      .map(({ step, points }) => text(step, Math.min(x(points[0][0]) + 10, WIDTH - 70), TOP + 4, "start")),
   );
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");

@@ -19,8 +19,20 @@ function build(app) {
   const list = h("ol", { class: "directions-list" });
   const count = h("p", { class: "hint", role: "status" });
   const intro = h("p", {});
-  const filter = h("input", { type: "text", placeholder: "name, concept or layer", autocomplete: "off", oninput: () => show() });
-  const which = select([["all", "all"], ["verified", "verified by re-scoring"], ["named", "named by you"]], { onchange: () => show() });
+  const filter = h("input", {
+    type: "text",
+    placeholder: "name, concept or layer",
+    autocomplete: "off",
+    oninput: () => show(),
+  });
+  const which = select(
+    [
+      ["all", "all"],
+      ["verified", "verified by re-scoring"],
+      ["named", "named by you"],
+    ],
+    { onchange: () => show() },
+  );
   const picture = createPicture(app, () => restart());
   const names = createNames(app, (all, unknown) => rename(all, unknown));
   const compared = h("div", {});
@@ -30,13 +42,16 @@ function build(app) {
   let asking = false;
   let shown = false;
   const seen = new Set(); // alongs of the cards that are in sight
-  const sight = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) seen.add(target.dataset.along);
-      else seen.delete(target.dataset.along);
-    }
-    fill();
-  }, { rootMargin: "150px" });
+  const sight = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) seen.add(target.dataset.along);
+        else seen.delete(target.dataset.along);
+      }
+      fill();
+    },
+    { rootMargin: "150px" },
+  );
 
   async function load() {
     try {
@@ -53,12 +68,20 @@ function build(app) {
     seen.clear();
     cards.clear();
     for (const row of facts.rows) {
-      const card = createCard(app, row, facts, { onName: (words) => name(row, words), onUse: () => use(row) });
+      const card = createCard(app, row, facts, {
+        onName: (words) => name(row, words),
+        onUse: () => use(row),
+      });
       cards.set(row.along, card);
     }
     list.replaceChildren(...[...cards.values()].map(({ element }) => element));
     for (const { element } of cards.values()) sight.observe(element);
-    comparison = createComparison(app, facts, () => picture.ref, (along) => cards.get(along)?.words ?? along);
+    comparison = createComparison(
+      app,
+      facts,
+      () => picture.ref,
+      (along) => cards.get(along)?.words ?? along,
+    );
     compared.replaceChildren(comparison.element);
     rename(facts.names, []);
   }
@@ -69,30 +92,41 @@ function build(app) {
     let visible = 0;
     for (const row of facts.rows) {
       const card = cards.get(row.along);
-      const fits = (which.value !== "verified" || row.verified) && (which.value !== "named" || row.along in facts.names) && card.text.includes(text);
+      const fits =
+        (which.value !== "verified" || row.verified) &&
+        (which.value !== "named" || row.along in facts.names) &&
+        card.text.includes(text);
       card.element.hidden = !fits;
       visible += fits ? 1 : 0;
     }
-    count.textContent = visible === facts.rows.length ? `${visible} in all` : `${visible} of ${facts.rows.length}`;
+    count.textContent =
+      visible === facts.rows.length ? `${visible} in all` : `${visible} of ${facts.rows.length}`;
     fill();
   }
 
   /** Fetch the strips that are in sight and not drawn yet, a few at a time. */
   async function fill() {
     if (asking || !shown || !facts) return;
-    const wanted = facts.rows.map(({ along }) => along).filter((along) => seen.has(along) && !cards.get(along).element.hidden && !cards.get(along).drawn).slice(0, AT_ONCE);
+    const wanted = facts.rows
+      .map(({ along }) => along)
+      .filter((along) => seen.has(along) && !cards.get(along).element.hidden && !cards.get(along).drawn)
+      .slice(0, AT_ONCE);
     if (!wanted.length) return;
     asking = true;
     const ref = picture.ref;
     let again = true;
     try {
-      await link.ask("strips", { alongs: wanted, picture: ref, size: SIZE }, {
-        onPicture: async ({ header, blob }) => {
-          const card = cards.get(wanted[header.ref]);
-          const one = await decode(blob);
-          if (samePicture(ref, picture.ref)) card.draw(header.column, one);
+      await link.ask(
+        "strips",
+        { alongs: wanted, picture: ref, size: SIZE },
+        {
+          onPicture: async ({ header, blob }) => {
+            const card = cards.get(wanted[header.ref]);
+            const one = await decode(blob);
+            if (samePicture(ref, picture.ref)) card.draw(header.column, one);
+          },
         },
-      });
+      );
       if (samePicture(ref, picture.ref)) for (const along of wanted) cards.get(along).drawn = true;
     } catch (error) {
       again = error instanceof Dropped;
@@ -136,7 +170,9 @@ function build(app) {
 
   function use(row) {
     state.set((now) => {
-      const rows = now.rows.some(({ along }) => along === row.along) ? now.rows : [...now.rows, rowOf(run.sliderOf(row.along))];
+      const rows = now.rows.some(({ along }) => along === row.along)
+        ? now.rows
+        : [...now.rows, rowOf(run.sliderOf(row.along))];
       return { ...now, picture: picture.ref, rows };
     });
     app.go("explore");
@@ -146,7 +182,20 @@ function build(app) {
     element: h(
       "div",
       { class: "directions" },
-      h("div", { class: "directions-head" }, intro, h("div", { class: "row" }, picture.element, field("Filter", filter), field("Show", which), names.element), count),
+      h(
+        "div",
+        { class: "directions-head" },
+        intro,
+        h(
+          "div",
+          { class: "row" },
+          picture.element,
+          field("Filter", filter),
+          field("Show", which),
+          names.element,
+        ),
+        count,
+      ),
       h("h2", { class: "unseen" }, "Directions"),
       list,
       compared,
@@ -168,7 +217,15 @@ function build(app) {
 
 /** The picture that is moved: a fresh one, or the one that is in Explore. */
 function createPicture(app, changed) {
-  const seed = h("input", { type: "number", class: "short", min: 0, max: 999999999, step: 1, value: 0, onchange: () => take({ seed: Math.max(0, Math.floor(Number(seed.value) || 0)) }) });
+  const seed = h("input", {
+    type: "number",
+    class: "short",
+    min: 0,
+    max: 999999999,
+    step: 1,
+    value: 0,
+    onchange: () => take({ seed: Math.max(0, Math.floor(Number(seed.value) || 0)) }),
+  });
   const words = h("span", { class: "hint" });
   let ref = { seed: 0 };
 
@@ -203,21 +260,37 @@ function createPicture(app, changed) {
 
 /** Take names home, and load them again. */
 function createNames({ link, report }, onNames) {
-  const file = h("input", { type: "file", accept: ".json,application/json", class: "unseen", id: newId("names"), onchange: load });
-  const save = h("button", { type: "button", disabled: true, onclick: async () => {
-    try {
-      saveFile(await link.ask("names_file"));
-    } catch (error) {
-      report(error);
-    }
-  } }, "Save names");
+  const file = h("input", {
+    type: "file",
+    accept: ".json,application/json",
+    class: "unseen",
+    id: newId("names"),
+    onchange: load,
+  });
+  const save = h(
+    "button",
+    {
+      type: "button",
+      disabled: true,
+      onclick: async () => {
+        try {
+          saveFile(await link.ask("names_file"));
+        } catch (error) {
+          report(error);
+        }
+      },
+    },
+    "Save names",
+  );
 
   async function load() {
     const chosen = file.files[0];
     file.value = "";
     if (!chosen) return;
     try {
-      const { names, unknown } = await link.ask("read_names", { content: (await chosen.text()).slice(0, 1_000_000) });
+      const { names, unknown } = await link.ask("read_names", {
+        content: (await chosen.text()).slice(0, 1_000_000),
+      });
       onNames(names, unknown);
     } catch (error) {
       report(error);
@@ -225,7 +298,13 @@ function createNames({ link, report }, onNames) {
   }
 
   return {
-    element: h("div", { class: "row" }, save, file, h("label", { class: "button", for: file.id }, "Load names")),
+    element: h(
+      "div",
+      { class: "row" },
+      save,
+      file,
+      h("label", { class: "button", for: file.id }, "Load names"),
+    ),
     show(count) {
       save.disabled = count === 0;
     },
@@ -243,26 +322,62 @@ function createCard(app, row, facts, { onName, onUse }) {
   const { run } = app;
   const title = h("h3", {});
   const own = h("small", {}, row.along);
-  const pictures = facts.amounts.map((by) => h("canvas", { width: 1, height: 1, role: "img", "aria-label": `moved by ${signed(by, 1)}` }));
-  const strip = h("div", { class: "strip-of-pictures" }, ...pictures.map((canvas, i) => h("figure", {}, canvas, h("figcaption", {}, signed(facts.amounts[i], 1)))));
-  const input = h("input", { type: "text", maxlength: 80, placeholder: "your name for it", autocomplete: "off" });
-  const naming = h("form", { class: "row", onsubmit: (event) => (event.preventDefault(), onName(input.value.trim())) }, field("Name", input), h("button", { type: "submit" }, "Keep"));
+  const pictures = facts.amounts.map((by) =>
+    h("canvas", { width: 1, height: 1, role: "img", "aria-label": `moved by ${signed(by, 1)}` }),
+  );
+  const strip = h(
+    "div",
+    { class: "strip-of-pictures" },
+    ...pictures.map((canvas, i) => h("figure", {}, canvas, h("figcaption", {}, signed(facts.amounts[i], 1)))),
+  );
+  const input = h("input", {
+    type: "text",
+    maxlength: 80,
+    placeholder: "your name for it",
+    autocomplete: "off",
+  });
+  const naming = h(
+    "form",
+    { class: "row", onsubmit: (event) => (event.preventDefault(), onName(input.value.trim())) },
+    field("Name", input),
+    h("button", { type: "submit" }, "Keep"),
+  );
   const moves = row.moves.map((move) => `${move.words} ${signed(move.value)}`);
-  const meaning = row.moves.slice(0, 3).map((move) => `${move.value > 0 ? "+" : "\u2212"}${move.words}`).join(", ");
+  const meaning = row.moves
+    .slice(0, 3)
+    .map((move) => `${move.value > 0 ? "+" : "\u2212"}${move.words}`)
+    .join(", ");
   const plain = row.found ? meaning || "unnamed: it moves nothing beyond chance" : row.words;
   const known = [
     ["Effect", effectInWords(row, facts.measured_at, run.short_unit)],
-    [row.found ? "Moves" : "Also moves", moves.length ? `${moves.join(", ")}${row.more ? ` and ${row.more} more` : ""} (sd)` : "nothing else beyond chance"],
+    [
+      row.found ? "Moves" : "Also moves",
+      moves.length
+        ? `${moves.join(", ")}${row.more ? ` and ${row.more} more` : ""} (sd)`
+        : "nothing else beyond chance",
+    ],
     ["Layers", row.layers || "all"],
-    ...(row.correlation === null ? [] : [["Judged by", `${row.target_words}, correlation ${row.correlation.toFixed(2)}`]]),
+    ...(row.correlation === null
+      ? []
+      : [["Judged by", `${row.target_words}, correlation ${row.correlation.toFixed(2)}`]]),
     ...row.facts.map(([name, value]) => [sentence(name), value]),
   ];
-  const details = h("details", {}, h("summary", {}, "What is known"), h("dl", {}, ...known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+  const details = h(
+    "details",
+    {},
+    h("summary", {}, "What is known"),
+    h("dl", {}, ...known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+  );
   const card = {
     element: h(
       "li",
       { class: "direction" },
-      h("div", { class: "line" }, title, h("small", { class: "badge" }, row.verified ? "verified" : "not verified")),
+      h(
+        "div",
+        { class: "line" },
+        title,
+        h("small", { class: "badge" }, row.verified ? "verified" : "not verified"),
+      ),
       h("p", { class: "hint" }, known[0][1]),
       strip,
       h("div", { class: "row" }, naming, h("button", { type: "button", onclick: onUse }, "Use in Explore")),
@@ -280,7 +395,9 @@ function createCard(app, row, facts, { onName, onUse }) {
       card.words = sentence(words || plain);
       title.replaceChildren(card.words, " ", own);
       if (document.activeElement !== input) input.value = words;
-      card.text = [words, plain, row.along, row.target_words, row.level, row.layers, moves.join(" ")].join(" ").toLowerCase();
+      card.text = [words, plain, row.along, row.target_words, row.level, row.layers, moves.join(" ")]
+        .join(" ")
+        .toLowerCase();
     },
   };
   card.element.dataset.along = row.along;

@@ -15,15 +15,29 @@ const SCALES = [1, 2, 3, 5, 10, 20, 50]; // sd at the end of a bar
  *   dragged: rows change their places only then.
  */
 export function createEffects(run, wanted) {
-  const sorting = select([["size", "by size"], ["fixed", "in order"]], { "aria-label": "Order of the concepts" });
+  const sorting = select(
+    [
+      ["size", "by size"],
+      ["fixed", "in order"],
+    ],
+    { "aria-label": "Order of the concepts" },
+  );
   const summary = h("p", { class: "summary" });
   const body = h("tbody");
   const scale = h("th", { scope: "col", class: "scale" });
   const table = h(
     "table",
     { class: "effects" },
-    h("caption", { class: "unseen" }, "Change of each score since before the edit, in standard deviations of the run's samples"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Concept"), scale, h("th", { scope: "col", class: "n" }, "sd"))),
+    h(
+      "caption",
+      { class: "unseen" },
+      "Change of each score since before the edit, in standard deviations of the run's samples",
+    ),
+    h(
+      "thead",
+      {},
+      h("tr", {}, h("th", { scope: "col" }, "Concept"), scale, h("th", { scope: "col", class: "n" }, "sd")),
+    ),
     body,
   );
   const rows = run.concepts.map((concept) => createRow(concept, wanted));
@@ -35,13 +49,21 @@ export function createEffects(run, wanted) {
     const size = (column) => (moved.has(column) ? 1e6 : 0) + Math.abs(changes?.[column] ?? 0);
     const order = rows.map((_, column) => column);
     if (sorting.value === "size" && changes) order.sort((a, b) => size(b) - size(a) || a - b);
-    place(body, order.map((column) => rows[column].element));
+    place(
+      body,
+      order.map((column) => rows[column].element),
+    );
   }
 
   function summarise(changes, moved) {
     if (!changes || moved.size === 0) return "Drag a slider: everything that it changes appears here.";
-    const others = changes.map((change, column) => [column, change ?? 0]).filter(([column]) => !moved.has(column));
-    const [column, change] = others.reduce((one, other) => (Math.abs(other[1]) > Math.abs(one[1]) ? other : one), [0, 0]);
+    const others = changes
+      .map((change, column) => [column, change ?? 0])
+      .filter(([column]) => !moved.has(column));
+    const [column, change] = others.reduce(
+      (one, other) => (Math.abs(other[1]) > Math.abs(one[1]) ? other : one),
+      [0, 0],
+    );
     if (Math.abs(change) < NOTABLE) return `No side effect of ${NOTABLE} sd or more.`;
     return `Largest side effect: ${run.concepts[column].words} ${signed(change)} sd.`;
   }
@@ -78,11 +100,22 @@ export function createEffects(run, wanted) {
 
 function createRow(concept, wanted) {
   const mark = h("span", { class: "mark" });
-  const name = h("button", { type: "button", class: "name", title: concept.name, onclick: () => wanted(concept) }, mark, concept.words);
+  const name = h(
+    "button",
+    { type: "button", class: "name", title: concept.name, onclick: () => wanted(concept) },
+    mark,
+    concept.words,
+  );
   const bar = h("div", { class: "bar" });
   const number = h("td", { class: "n" });
   return {
-    element: h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "track", "aria-hidden": "true" }, bar), number),
+    element: h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, name),
+      h("td", { class: "track", "aria-hidden": "true" }, bar),
+      number,
+    ),
     show(change, end, moved) {
       const share = Math.min(1, Math.abs(change ?? 0) / end) / 2;
       bar.style.setProperty("--from", change < 0 ? 0.5 - share : 0.5);
@@ -92,7 +125,10 @@ function createRow(concept, wanted) {
       // A mark and a word tell moved concepts apart, besides the weight of their name.
       mark.textContent = moved ? "\u25b8\u00a0" : "";
       name.classList.toggle("moved", moved);
-      name.setAttribute("aria-label", `${concept.words}${moved ? ", moved by a slider" : ""}: go to its slider`);
+      name.setAttribute(
+        "aria-label",
+        `${concept.words}${moved ? ", moved by a slider" : ""}: go to its slider`,
+      );
     },
   };
 }

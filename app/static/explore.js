@@ -125,7 +125,9 @@ function build(app) {
 
   function caption({ picture, moves: list, truncation }) {
     const words = pictureInWords(picture, app.kept());
-    const edits = list.filter(({ by }) => by).map(({ along, by }) => `${run.sliderOf(along)?.words ?? along} ${signed(by)}`);
+    const edits = list
+      .filter(({ by }) => by)
+      .map(({ along, by }) => `${run.sliderOf(along)?.words ?? along} ${signed(by)}`);
     if (truncation !== 1) edits.push(`truncation ${truncation.toFixed(2)}`);
     stage.caption(`${words} · ${run.width} × ${run.height}`);
     stage.label(edits.length ? `${words}, edited: ${edits.join(", ")}` : `${words}, not edited`);
@@ -134,7 +136,10 @@ function build(app) {
   function goTo(concept) {
     const [slider] = run.slidersOf(concept.column);
     if (slider) moves.reach(slider.along);
-    else toast(`No direction was learnt for ${concept.words}: it is scored, but not among the concepts of the run's config.`);
+    else
+      toast(
+        `No direction was learnt for ${concept.words}: it is scored, but not among the concepts of the run's config.`,
+      );
   }
 
   function follow(now, { why, input, moving }) {
@@ -155,7 +160,13 @@ function build(app) {
   }
 
   return {
-    element: h("div", { class: "explore" }, h("div", { class: "look" }, stage.element, samples.element), moves.element, effects.element),
+    element: h(
+      "div",
+      { class: "explore" },
+      h("div", { class: "look" }, stage.element, samples.element),
+      moves.element,
+      effects.element,
+    ),
     enter() {
       stop = state.subscribe(follow);
       effects.show(...last, true);
@@ -173,7 +184,8 @@ function build(app) {
       else if (!down) return false;
       else if (key === "n" || key === "p") samples.turn(key === "n" ? 1 : -1);
       else if (key === "j" || key === "k") samples.step(key === "j" ? 1 : -1);
-      else if (key === "r") state.set((now) => now.rows.reduce((one, { along }) => withRow(one, along, { by: 0 }), now));
+      else if (key === "r")
+        state.set((now) => now.rows.reduce((one, { along }) => withRow(one, along, { by: 0 }), now));
       else return false;
       return true;
     },

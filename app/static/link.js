@@ -134,7 +134,8 @@ export function createLink({ address, onStatus, onComplaint }) {
   function ask(action, fields = {}, { onProgress, onPicture } = {}) {
     const number = ++n;
     const answer = new Promise((resolve, reject) => {
-      if (socket?.readyState !== WebSocket.OPEN) return reject(new Lost("There is no connection to the server."));
+      if (socket?.readyState !== WebSocket.OPEN)
+        return reject(new Lost("There is no connection to the server."));
       pending.set(number, { resolve, reject, onProgress, onPicture });
       post(number, action, fields);
     });
@@ -227,5 +228,14 @@ export function createLink({ address, onStatus, onComplaint }) {
   }
 
   addEventListener("online", connect);
-  return { connect, ask, askPicture, stream, latency, get isOpen() { return socket?.readyState === WebSocket.OPEN; } };
+  return {
+    connect,
+    ask,
+    askPicture,
+    stream,
+    latency,
+    get isOpen() {
+      return socket?.readyState === WebSocket.OPEN;
+    },
+  };
 }

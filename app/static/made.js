@@ -24,12 +24,18 @@ export function createMade({ link, kept, forget, report }, onChoose) {
       ...all.map((one) => {
         const ref = { kept: one.kept };
         const words = one.words ? `${one.name}: ${one.words}` : one.name;
-        if (!drawn.has(one.kept)) drawn.set(one.kept, h("canvas", { width: SIZE, height: SIZE, "aria-hidden": "true" }));
+        if (!drawn.has(one.kept))
+          drawn.set(one.kept, h("canvas", { width: SIZE, height: SIZE, "aria-hidden": "true" }));
         return h(
           "button",
           {
-            type: "button", "aria-label": words, title: `${words} (Delete removes it)`, "aria-keyshortcuts": "Delete",
-            onkeydown: ({ key }) => key === "Delete" && remove(one, chosen), "aria-pressed": String(samePicture(ref, chosen)), onclick: () => onChoose(ref),
+            type: "button",
+            "aria-label": words,
+            title: `${words} (Delete removes it)`,
+            "aria-keyshortcuts": "Delete",
+            onkeydown: ({ key }) => key === "Delete" && remove(one, chosen),
+            "aria-pressed": String(samePicture(ref, chosen)),
+            onclick: () => onChoose(ref),
           },
           drawn.get(one.kept),
         );
@@ -39,16 +45,20 @@ export function createMade({ link, kept, forget, report }, onChoose) {
     const missing = all.filter((one) => !drawn.get(one.kept).dataset.drawn);
     if (!missing.length) return;
     try {
-      await link.ask("grid", { refs: missing.map((one) => ({ kept: one.kept })), size: SIZE }, {
-        onPicture: async ({ header, blob }) => {
-          const picture = await decode(blob);
-          const canvas = drawn.get(missing[header.ref].kept);
-          if (!canvas) return; // removed meanwhile
-          Object.assign(canvas, { width: picture.width, height: picture.height });
-          canvas.getContext("2d").drawImage(picture, 0, 0);
-          canvas.dataset.drawn = "true";
+      await link.ask(
+        "grid",
+        { refs: missing.map((one) => ({ kept: one.kept })), size: SIZE },
+        {
+          onPicture: async ({ header, blob }) => {
+            const picture = await decode(blob);
+            const canvas = drawn.get(missing[header.ref].kept);
+            if (!canvas) return; // removed meanwhile
+            Object.assign(canvas, { width: picture.width, height: picture.height });
+            canvas.getContext("2d").drawImage(picture, 0, 0);
+            canvas.dataset.drawn = "true";
+          },
         },
-      });
+      );
     } catch (error) {
       report(error);
     }
@@ -56,7 +66,8 @@ export function createMade({ link, kept, forget, report }, onChoose) {
 
   /** Remove a picture; the one that is edited stays, for an edit must have one. */
   function remove(one, chosen) {
-    if (samePicture({ kept: one.kept }, chosen)) return toast("This picture is being edited; choose another one first.");
+    if (samePicture({ kept: one.kept }, chosen))
+      return toast("This picture is being edited; choose another one first.");
     if (!confirm(`Remove ${one.name}? It cannot be brought back.`)) return;
     const place = kept().indexOf(one);
     drawn.delete(one.kept);

@@ -40,14 +40,30 @@ import { createState } from "./state.js";
 import { takeHome } from "./take_home.js";
 import { dialog, h, icon, toast } from "./widgets.js";
 
-const TITLES = { explore: "Explore", paint: "Paint", photograph: "Photograph", annotate: "Annotate", directions: "Directions", take_home: "Take home" };
+const TITLES = {
+  explore: "Explore",
+  paint: "Paint",
+  photograph: "Photograph",
+  annotate: "Annotate",
+  directions: "Directions",
+  take_home: "Take home",
+};
 const KEYS_OFF = "ganstrata.keys-off";
 
 const views = new Map();
 const $ = (id) => document.getElementById(id);
 const state = createState(sessionStorage);
 const link = createLink({ address, onStatus, onComplaint: complain });
-const app = { link, state, run: null, kept: () => kept, keep, forget, report, go: (name) => (location.hash = name) };
+const app = {
+  link,
+  state,
+  run: null,
+  kept: () => kept,
+  keep,
+  forget,
+  report,
+  go: (name) => (location.hash = name),
+};
 let kept = [];
 let current = null;
 
@@ -88,7 +104,12 @@ function forget(id) {
 
 /* ---- connection ---- */
 
-const STATUS = { open: "Connected", connecting: "Connecting", waiting: "Not connected", replaced: "Open in another tab" };
+const STATUS = {
+  open: "Connected",
+  connecting: "Connecting",
+  waiting: "Not connected",
+  replaced: "Open in another tab",
+};
 let countdown = 0;
 let failures = 0; // attempts to connect since the server last answered
 let complaint = ""; // why it does not, if it said so
@@ -106,17 +127,24 @@ function onStatus({ state: now, until }) {
   const say = () => {
     const again = `Trying again in ${Math.max(0, Math.ceil((until - performance.now()) / 1000))} s.`;
     const cause = failures > 1 ? "Is `ganstrata app` still running?" : "";
-    if (app.run === null) $("opening-text").textContent = `${complaint || `The server of this page does not answer. ${cause}`} ${again}`;
+    if (app.run === null)
+      $("opening-text").textContent =
+        `${complaint || `The server of this page does not answer. ${cause}`} ${again}`;
     place.title = again;
   };
   say();
   countdown = setInterval(say, 500);
-  if (failures === 1 && app.run) toast("The connection to the server was lost. Your edit is kept, and the page connects again by itself.");
+  if (failures === 1 && app.run)
+    toast("The connection to the server was lost. Your edit is kept, and the page connects again by itself.");
 }
 
 function offerReturn() {
   const back = h("button", { type: "button", class: "primary" }, "Continue in this tab");
-  const box = dialog("Open in another tab", h("p", {}, "What you made in this tab is now shown in a copy of it."), back);
+  const box = dialog(
+    "Open in another tab",
+    h("p", {}, "What you made in this tab is now shown in a copy of it."),
+    back,
+  );
   back.addEventListener("click", () => (box.close(), link.connect()));
 }
 
@@ -129,7 +157,8 @@ async function hello() {
     complaint = "";
     kept = answer.kept;
     if (app.run === null) begin(answer);
-    else if (readRun(answer).id !== app.run.id) location.reload(); // another run is served there now
+    else if (readRun(answer).id !== app.run.id)
+      location.reload(); // another run is served there now
     else current?.resume?.();
   } catch (error) {
     if (error instanceof Lost) return;
@@ -164,7 +193,17 @@ function showViews() {
   $("views").replaceChildren(
     ...Object.entries(TITLES).map(([name, title]) => {
       const reason = whyNot(name);
-      return h("a", { href: `#${name}`, "data-view": name, "data-title": title, title: reason || null, "aria-disabled": reason ? "true" : null }, title);
+      return h(
+        "a",
+        {
+          href: `#${name}`,
+          "data-view": name,
+          "data-title": title,
+          title: reason || null,
+          "aria-disabled": reason ? "true" : null,
+        },
+        title,
+      );
     }),
   );
 }
@@ -187,7 +226,9 @@ function route() {
     root.replaceChildren();
     current.enter(root, app);
   } else {
-    root.replaceChildren(h("section", { class: "unavailable" }, h("h2", {}, TITLES[name]), h("p", {}, reason)));
+    root.replaceChildren(
+      h("section", { class: "unavailable" }, h("h2", {}, TITLES[name]), h("p", {}, reason)),
+    );
   }
 }
 
@@ -196,25 +237,34 @@ function route() {
 const asKey = ([key, words]) => [h("kbd", {}, key), words];
 
 function help() {
-  const rows = (list) => list.map(([key, words]) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, words)));
-  const table = (title, list) => h("table", { class: "keys" }, h("caption", {}, title), h("tbody", {}, ...rows(list)));
-  const off = h("input", { type: "checkbox", onchange: () => localStorage.setItem(KEYS_OFF, off.checked ? "1" : "") });
+  const rows = (list) =>
+    list.map(([key, words]) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, words)));
+  const table = (title, list) =>
+    h("table", { class: "keys" }, h("caption", {}, title), h("tbody", {}, ...rows(list)));
+  const off = h("input", {
+    type: "checkbox",
+    onchange: () => localStorage.setItem(KEYS_OFF, off.checked ? "1" : ""),
+  });
   off.checked = Boolean(localStorage.getItem(KEYS_OFF));
   const { family, height, width, layers, samples, device, unit } = app.run ?? {};
   dialog(
     "Keys and help",
-    table("Everywhere", [
-      ["Ctrl+Z", "Undo"],
-      ["Ctrl+Shift+Z", "Redo"],
-      ["?", "This help"],
-    ].map(asKey)),
+    table(
+      "Everywhere",
+      [
+        ["Ctrl+Z", "Undo"],
+        ["Ctrl+Shift+Z", "Redo"],
+        ["?", "This help"],
+      ].map(asKey),
+    ),
     current?.keys && table(current.title, current.keys.map(asKey)),
-    app.run && table("This run", [
-      ["Model", `${family}, ${layers} layers, pictures of ${width} × ${height} pixels, on ${device}`],
-      ["Samples", samples.toLocaleString("en")],
-      ["Sliders", `In ${unit}`],
-      ...app.run.differences.map((one) => ["Since then", one]),
-    ]),
+    app.run &&
+      table("This run", [
+        ["Model", `${family}, ${layers} layers, pictures of ${width} × ${height} pixels, on ${device}`],
+        ["Samples", samples.toLocaleString("en")],
+        ["Sliders", `In ${unit}`],
+        ...app.run.differences.map((one) => ["Since then", one]),
+      ]),
     h("label", { class: "check" }, off, "Switch single keys off (they may be in the way of speech input)"),
   );
 }
@@ -224,7 +274,8 @@ const TYPING = "input:not([type=range], [type=checkbox], [type=radio]), select, 
 function onKey(event) {
   const down = event.type === "keydown";
   const command = event.ctrlKey || event.metaKey;
-  if (event.defaultPrevented || document.querySelector("dialog[open]") || event.target.matches(TYPING)) return;
+  if (event.defaultPrevented || document.querySelector("dialog[open]") || event.target.matches(TYPING))
+    return;
   const key = event.key.toLowerCase();
   if (command && !event.altKey) {
     if (!down || (key !== "z" && key !== "y")) return;
@@ -281,5 +332,6 @@ Promise.all([claimSession(), handInToken()]).then(([, mayConnect]) => {
   if (mayConnect) return link.connect();
   $("opening").querySelector(".spinner").remove();
   $("connection").textContent = "Not connected";
-  $("opening-text").textContent = "This server needs a token. Open the whole address that `ganstrata app` printed, with what follows #.";
+  $("opening-text").textContent =
+    "This server needs a token. Open the whole address that `ganstrata app` printed, with what follows #.";
 });

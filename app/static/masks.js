@@ -25,7 +25,8 @@ export function stamp(mask, { width, height }, at, diameter, value) {
   const reach = Math.ceil(radius);
   for (let y = Math.max(0, at.y - reach); y <= Math.min(height - 1, at.y + reach); y += 1) {
     for (let x = Math.max(0, at.x - reach); x <= Math.min(width - 1, at.x + reach); x += 1) {
-      if ((x - at.x) ** 2 + (y - at.y) ** 2 < radius ** 2 || (x === at.x && y === at.y)) mask[y * width + x] = value;
+      if ((x - at.x) ** 2 + (y - at.y) ** 2 < radius ** 2 || (x === at.x && y === at.y))
+        mask[y * width + x] = value;
     }
   }
 }
@@ -35,7 +36,10 @@ export function line(mask, size, from, to, diameter, value) {
   const steps = Math.max(1, Math.abs(to.x - from.x), Math.abs(to.y - from.y));
   for (let step = 0; step <= steps; step += 1) {
     const share = step / steps;
-    const at = { x: Math.round(from.x + share * (to.x - from.x)), y: Math.round(from.y + share * (to.y - from.y)) };
+    const at = {
+      x: Math.round(from.x + share * (to.x - from.x)),
+      y: Math.round(from.y + share * (to.y - from.y)),
+    };
     stamp(mask, size, at, diameter, value);
   }
 }
@@ -60,7 +64,12 @@ export function fill(mask, labels, { width, height }, at, value) {
     const place = open.pop();
     const x = place % width;
     mask[place] = value;
-    for (const next of [x > 0 ? place - 1 : -1, x < width - 1 ? place + 1 : -1, place - width, place + width]) {
+    for (const next of [
+      x > 0 ? place - 1 : -1,
+      x < width - 1 ? place + 1 : -1,
+      place - width,
+      place + width,
+    ]) {
       if (next < 0 || next >= mask.length || done[next] || seen[next] !== wanted) continue;
       done[next] = 1;
       open.push(next);
@@ -103,7 +112,7 @@ export function sharesOf(mask, classes) {
 /** Return a mask as a short text, for the storage of the page: runs of equal pixels. */
 export function pack(mask) {
   const runs = [];
-  for (let start = 0; start < mask.length; ) {
+  for (let start = 0; start < mask.length;) {
     let end = start + 1;
     while (end < mask.length && mask[end] === mask[start]) end += 1;
     runs.push(`${mask[start].toString(36)}.${(end - start).toString(36)}`);
@@ -136,20 +145,31 @@ export function unpack(text, pixels) {
  */
 export async function encode(mask, { width, height }) {
   const rows = new Uint8Array(height * (width + 1)); // before each row, which filter it has: 0, none
-  for (let y = 0; y < height; y += 1) rows.set(mask.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
-  const packed = await new Response(new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate"))).arrayBuffer();
+  for (let y = 0; y < height; y += 1)
+    rows.set(mask.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
+  const packed = await new Response(
+    new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate")),
+  ).arrayBuffer();
   const head = new DataView(new ArrayBuffer(13));
   head.setUint32(0, width);
   head.setUint32(4, height);
   head.setUint8(8, 8); // bits of a pixel; all that follows is 0: grey, not interlaced
   const bytes = [
-    137, 80, 78, 71, 13, 10, 26, 10,
+    137,
+    80,
+    78,
+    71,
+    13,
+    10,
+    26,
+    10,
     ...chunk("IHDR", new Uint8Array(head.buffer)),
     ...chunk("IDAT", new Uint8Array(packed)),
     ...chunk("IEND", new Uint8Array(0)),
   ];
   let text = "";
-  for (let start = 0; start < bytes.length; start += 8192) text += String.fromCharCode(...bytes.slice(start, start + 8192));
+  for (let start = 0; start < bytes.length; start += 8192)
+    text += String.fromCharCode(...bytes.slice(start, start + 8192));
   return btoa(text);
 }
 

@@ -16,7 +16,11 @@ export function createMoves(app) {
   const { run, state } = app;
   const rows = new Map(); // along -> what `row` returns
   const list = h("ul", { class: "moves" });
-  const resetAll = h("button", { type: "button", class: "quiet", onclick: () => state.set(atRest) }, "Reset all");
+  const resetAll = h(
+    "button",
+    { type: "button", class: "quiet", onclick: () => state.set(atRest) },
+    "Reset all",
+  );
   const adding = h("div", { class: "adding" });
   const factor = slider({
     label: "Truncation",
@@ -24,8 +28,10 @@ export function createMoves(app) {
     high: 1,
     step: 0.05,
     origin: 1,
-    inWords: (value) => `${value.toFixed(2)}, ${value === 1 ? "as in the run" : "nearer to the mean picture"}`,
-    onInput: (value, event) => state.set((now) => ({ ...now, truncation: value }), { hold: true, input: event.timeStamp }),
+    inWords: (value) =>
+      `${value.toFixed(2)}, ${value === 1 ? "as in the run" : "nearer to the mean picture"}`,
+    onInput: (value, event) =>
+      state.set((now) => ({ ...now, truncation: value }), { hold: true, input: event.timeStamp }),
     onChange: (value) => state.set((now) => ({ ...now, truncation: value }), { kind: "truncation" }),
   });
   const factorText = h("output", {});
@@ -40,10 +46,12 @@ export function createMoves(app) {
 
   function showAdding(now) {
     const free = run.sliders.filter((one) => !now.rows.some((row) => row.along === one.along));
-    const groups = new Map([
-      ["Verified by re-scoring", free.filter((one) => one.verified)],
-      ["Not verified", free.filter((one) => !one.verified)],
-    ].map(([title, ones]) => [title, ones.map((one) => [one.along, one.words])]));
+    const groups = new Map(
+      [
+        ["Verified by re-scoring", free.filter((one) => one.verified)],
+        ["Not verified", free.filter((one) => !one.verified)],
+      ].map(([title, ones]) => [title, ones.map((one) => [one.along, one.words])]),
+    );
     const choice = select(groups);
     const add = h("button", { type: "button", onclick: () => reach(choice.value) }, "Add");
     adding.replaceChildren(...(free.length ? [field("Add a direction", choice), add] : []));
@@ -53,10 +61,16 @@ export function createMoves(app) {
     const names = now.rows.map((row) => row.along);
     if (names.join("\n") !== [...rows.keys()].join("\n")) {
       for (const name of [...rows.keys()]) if (!names.includes(name)) rows.delete(name);
-      const made = names.map((name) => [name, rows.get(name) ?? createRow(app, run.sliderOf(name), () => focusAfter(name))]);
+      const made = names.map((name) => [
+        name,
+        rows.get(name) ?? createRow(app, run.sliderOf(name), () => focusAfter(name)),
+      ]);
       rows.clear();
       for (const [name, row] of made) rows.set(name, row);
-      place(list, made.map(([, row]) => row.element));
+      place(
+        list,
+        made.map(([, row]) => row.element),
+      );
       showAdding(now);
     }
     for (const row of now.rows) {
@@ -81,10 +95,27 @@ export function createMoves(app) {
       "section",
       { class: "panel-moves", "aria-labelledby": id },
       h("div", { class: "title" }, h("h2", { id }, "Edit"), resetAll),
-      run.verified.length ? null : h("p", { class: "hint" }, "Re-scoring could not tell any direction of this run from chance. Those that were learnt can be added below."),
+      run.verified.length
+        ? null
+        : h(
+            "p",
+            { class: "hint" },
+            "Re-scoring could not tell any direction of this run from chance. Those that were learnt can be added below.",
+          ),
       list,
       adding,
-      run.truncation && h("div", { class: "move truncation" }, h("div", { class: "line" }, h("span", { class: "name" }, "Truncation ", h("small", {}, "1 is as in the run")), factorText), factor.element),
+      run.truncation &&
+        h(
+          "div",
+          { class: "move truncation" },
+          h(
+            "div",
+            { class: "line" },
+            h("span", { class: "name" }, "Truncation ", h("small", {}, "1 is as in the run")),
+            factorText,
+          ),
+          factor.element,
+        ),
     ),
     show,
     reach,
@@ -148,11 +179,20 @@ function createRow(app, facts, leaveFocus) {
     opener.setAttribute("aria-expanded", String(!panel.hidden));
   });
   return {
-    element: h("li", { class: "move" }, h("div", { class: "line" }, opener, amount, reset), control.element, panel),
+    element: h(
+      "li",
+      { class: "move" },
+      h("div", { class: "line" }, opener, amount, reset),
+      control.element,
+      panel,
+    ),
     control: control.element,
     showPlace(distance) {
       control.mark(distance === null ? null : -distance);
-      own.textContent = distance === null ? "" : `The picture itself lies at ${signed(distance)} ${unit} from the boundary, which is the notch on the slider where it is in its range.`;
+      own.textContent =
+        distance === null
+          ? ""
+          : `The picture itself lies at ${signed(distance)} ${unit} from the boundary, which is the notch on the slider where it is in its range.`;
     },
     show(row) {
       control.show(row.by);
@@ -164,7 +204,9 @@ function createRow(app, facts, leaveFocus) {
         facts.verified ? "" : "not verified",
         row.layers ? layersInWords(row.layers) : "all layers",
         kept.length ? `keeps ${kept.join(", ")}` : "",
-      ].filter(Boolean).join(" · ");
+      ]
+        .filter(Boolean)
+        .join(" · ");
       layers.show(row.layers ?? "");
       keep.show(row.keep);
     },
@@ -186,8 +228,19 @@ function foundInWords({ verified, effect, effect_low: low, effect_high: high, me
 /** The layers that are moved, as text that the server checks. */
 function createLayers({ link, run, report }, facts, changed) {
   const fault = h("p", { class: "wrong", id: newId("wrong"), role: "alert" });
-  const names = h("datalist", { id: newId("groups") }, ...Object.keys(run.groups ?? {}).map((name) => h("option", { value: name })));
-  const input = h("input", { type: "text", list: names.id, placeholder: "all", autocomplete: "off", spellcheck: "false", "aria-describedby": fault.id });
+  const names = h(
+    "datalist",
+    { id: newId("groups") },
+    ...Object.keys(run.groups ?? {}).map((name) => h("option", { value: name })),
+  );
+  const input = h("input", {
+    type: "text",
+    list: names.id,
+    placeholder: "all",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-describedby": fault.id,
+  });
   const say = (sentence) => {
     fault.textContent = sentence;
     input.setAttribute("aria-invalid", String(sentence !== ""));

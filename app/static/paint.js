@@ -29,10 +29,15 @@ function build(app) {
   const made = createMade(app, (ref) => take(ref));
   const room = h("div", { class: "room" });
   const caption = h("p", { class: "caption" });
-  const hide = h("button", { type: "button", "aria-pressed": "false", onclick: () => bare(!hidden) }, "Picture alone");
+  const hide = h(
+    "button",
+    { type: "button", "aria-pressed": "false", onclick: () => bare(!hidden) },
+    "Picture alone",
+  );
   const place = h("div", { class: "tools-of-brush" });
   const why = h("div", { class: "why", hidden: true });
-  const number = (value, min, max, step = 1) => h("input", { type: "number", class: "short", value, min, max, step });
+  const number = (value, min, max, step = 1) =>
+    h("input", { type: "number", class: "short", value, min, max, step });
   const steps = number(50, 1, 500);
   const emphasis = number(0.3, 0, 10, 0.1);
   const count = number(4, 1, 12);
@@ -48,7 +53,14 @@ function build(app) {
       "details",
       {},
       h("summary", {}, "Steps and weights"),
-      h("div", { class: "numbers" }, field("Steps of the search", steps), field("Weight of what is painted", emphasis), field("Pictures to sample", count), field("Candidates for each", candidates)),
+      h(
+        "div",
+        { class: "numbers" },
+        field("Steps of the search", steps),
+        field("Weight of what is painted", emphasis),
+        field("Pictures to sample", count),
+        field("Candidates for each", candidates),
+      ),
     ),
     job.element,
   );
@@ -56,8 +68,26 @@ function build(app) {
   const element = h(
     "div",
     { class: "paint" },
-    h("div", { class: "look" }, h("div", { class: "stage" }, room, h("div", { class: "below" }, caption, h("div", { class: "tools" }, hide))), made.element),
-    h("section", { class: "panel", "aria-labelledby": id }, h("div", { class: "title" }, h("h2", { id }, "Paint")), h("div", { class: "over" }, h("label", { for: readers.id }, "Segmented by"), readers), why, controls, place),
+    h(
+      "div",
+      { class: "look" },
+      h(
+        "div",
+        { class: "stage" },
+        room,
+        h("div", { class: "below" }, caption, h("div", { class: "tools" }, hide)),
+      ),
+      made.element,
+    ),
+    h(
+      "section",
+      { class: "panel", "aria-labelledby": id },
+      h("div", { class: "title" }, h("h2", { id }, "Paint")),
+      h("div", { class: "over" }, h("label", { for: readers.id }, "Segmented by"), readers),
+      why,
+      controls,
+      place,
+    ),
   );
   let brush = null;
   let legend = ""; // of the brush, as text
@@ -82,9 +112,14 @@ function build(app) {
       const answer = await link.ask("segmenters");
       known = answer.readers;
       if (!known.some((one) => one.by === by)) by = known[0]?.by ?? "";
-      readers.replaceChildren(...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)));
+      readers.replaceChildren(
+        ...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)),
+      );
       why.hidden = !answer.why;
-      why.replaceChildren(h("p", {}, answer.why), h("button", { type: "button", onclick: () => app.go("annotate") }, "Go to Annotate"));
+      why.replaceChildren(
+        h("p", {}, answer.why),
+        h("button", { type: "button", onclick: () => app.go("annotate") }, "Go to Annotate"),
+      );
       controls.hidden = !known.length;
       showBusy(job.busy);
       await ready();
@@ -109,14 +144,22 @@ function build(app) {
     const chosen = known.find((one) => one.by === by);
     if (chosen && !chosen.ready && !job.busy) {
       look(null);
-      const learnt = await job.run("Learning to segment", "learn", {}, {
-        inWords: ({ from, images, miou, seconds }) => `Learnt from ${from}, on ${images} pictures in ${seconds} s${miou === null ? "" : `; mean IoU ${miou.toFixed(2)} where it was checked`}.`,
-      });
+      const learnt = await job.run(
+        "Learning to segment",
+        "learn",
+        {},
+        {
+          inWords: ({ from, images, miou, seconds }) =>
+            `Learnt from ${from}, on ${images} pictures in ${seconds} s${miou === null ? "" : `; mean IoU ${miou.toFixed(2)} where it was checked`}.`,
+        },
+      );
       if (!learnt) return;
       bare(false);
       const answer = await link.ask("segmenters").catch(() => null);
       if (answer) known = answer.readers;
-      readers.replaceChildren(...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)));
+      readers.replaceChildren(
+        ...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)),
+      );
     }
     look(chosen ? by : null);
   }
@@ -144,7 +187,10 @@ function build(app) {
         place.replaceChildren(brush.tools);
         shown = "";
       }
-      const map = labelsOf(await decode(pictures.labels), found.classes.map(({ colour }) => colour));
+      const map = labelsOf(
+        await decode(pictures.labels),
+        found.classes.map(({ colour }) => colour),
+      );
       if (mine !== turn) return;
       room.replaceChildren(brush.area);
       brush.show(picture, map, { width: found.width, height: found.height });
@@ -152,7 +198,10 @@ function build(app) {
       brush.bare(hidden);
       restore();
       const largest = [...found.classes].sort((one, other) => other.share - one.share).slice(0, 4);
-      brush.area.setAttribute("aria-label", `Canvas to paint on: ${caption.textContent}. It shows ${largest.map(({ name, share }) => `${plain(name)} ${Math.round(100 * share)} %`).join(", ")}`);
+      brush.area.setAttribute(
+        "aria-label",
+        `Canvas to paint on: ${caption.textContent}. It shows ${largest.map(({ name, share }) => `${plain(name)} ${Math.round(100 * share)} %`).join(", ")}`,
+      );
     } catch (error) {
       if (mine !== turn) return;
       if (!(error instanceof Lost)) caption.textContent = error.message;
@@ -161,7 +210,12 @@ function build(app) {
   }
 
   function bareRoom(picture) {
-    const canvas = h("canvas", { width: picture.width, height: picture.height, role: "img", "aria-label": caption.textContent });
+    const canvas = h("canvas", {
+      width: picture.width,
+      height: picture.height,
+      role: "img",
+      "aria-label": caption.textContent,
+    });
     canvas.getContext("2d").drawImage(picture, 0, 0);
     const frame = h("div", { class: "frame" }, canvas);
     frame.style.setProperty("--ratio", picture.width / picture.height);
@@ -214,7 +268,12 @@ function build(app) {
 
   /** Let the picture of this tab be another one, in which the moves of the edit are already. */
   function take(ref) {
-    state.set((now) => ({ ...now, picture: ref, truncation: 1, rows: now.rows.map((row) => ({ ...row, by: 0 })) }));
+    state.set((now) => ({
+      ...now,
+      picture: ref,
+      truncation: 1,
+      rows: now.rows.map((row) => ({ ...row, by: 0 })),
+    }));
   }
 
   async function preview({ header, blob }) {
@@ -225,12 +284,21 @@ function build(app) {
   async function edit() {
     if (!brush) return;
     if (brush.isEmpty) return job.say("Nothing is painted yet: choose a class, and paint on the picture.");
-    const fields = { edit: editOf(state.now).edit, by, strokes: await brush.encoded(), steps: Number(steps.value), emphasis: Number(emphasis.value) };
+    const fields = {
+      edit: editOf(state.now).edit,
+      by,
+      strokes: await brush.encoded(),
+      steps: Number(steps.value),
+      emphasis: Number(emphasis.value),
+    };
     const answer = await job.run("Searching", "paint", fields, {
       onPicture: preview,
-      inWords: ({ kept, words, steps: done, stopped }) => (kept ? `${stopped ? "Stopped after" : "After"} ${done} steps: ${words}.` : "Stopped before the first step; nothing was changed."),
+      inWords: ({ kept, words, steps: done, stopped }) =>
+        kept
+          ? `${stopped ? "Stopped after" : "After"} ${done} steps: ${words}.`
+          : "Stopped before the first step; nothing was changed.",
     });
-    if (!answer?.kept) return bare(false), look(by);
+    if (!answer?.kept) return (bare(false), look(by));
     app.keep({ kept: answer.kept, name: answer.name, words: answer.words });
     if (!here) return toast(`${answer.name} is done, and among the pictures made here.`); // it waits for who went on
     announce(`${answer.name}: ${answer.words}. Undo goes back to the picture before, with its strokes.`);
@@ -239,11 +307,20 @@ function build(app) {
 
   async function sample() {
     if (!brush) return;
-    if (brush.isEmpty) return job.say("Nothing is painted yet: paint where something has to be; elsewhere anything is right.");
-    const fields = { mask: await brush.encoded(), by, count: Number(count.value), candidates: Number(candidates.value), steps: Number(steps.value), first };
+    if (brush.isEmpty)
+      return job.say("Nothing is painted yet: paint where something has to be; elsewhere anything is right.");
+    const fields = {
+      mask: await brush.encoded(),
+      by,
+      count: Number(count.value),
+      candidates: Number(candidates.value),
+      steps: Number(steps.value),
+      first,
+    };
     const answer = await job.run("Sampling", "sample_like", fields, {
       onPicture: preview,
-      inWords: ({ kept, stopped }) => `${stopped ? "Stopped. " : ""}${kept.length} ${kept.length === 1 ? "picture" : "pictures"}, below the canvas.`,
+      inWords: ({ kept, stopped }) =>
+        `${stopped ? "Stopped. " : ""}${kept.length} ${kept.length === 1 ? "picture" : "pictures"}, below the canvas.`,
     });
     if (answer) {
       first = answer.next;

@@ -23,16 +23,36 @@ function build(app) {
   const crop = createCrop(run, look);
   const job = createJob(app, showBusy);
   const trusting = createTrusting(app, showFacts);
-  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff,.jp2,.avif", class: "unseen", id: newId("file"), onchange: () => take(file.files[0]) });
+  const file = h("input", {
+    type: "file",
+    accept: "image/*,.tif,.tiff,.jp2,.avif",
+    class: "unseen",
+    id: newId("file"),
+    onchange: () => take(file.files[0]),
+  });
   const choose = h("label", { class: "button primary", for: file.id }, "Choose a picture");
-  const drop = h("div", { class: "drop" }, file, choose, h("p", { class: "hint" }, "or drop it here. It stays on the machine on which the app runs."));
+  const drop = h(
+    "div",
+    { class: "drop" },
+    file,
+    choose,
+    h("p", { class: "hint" }, "or drop it here. It stays on the machine on which the app runs."),
+  );
   const fault = h("p", { class: "wrong", role: "alert" });
-  const go = h("button", { type: "button", class: "primary", disabled: true, onclick: invert }, "Find its code");
+  const go = h(
+    "button",
+    { type: "button", class: "primary", disabled: true, onclick: invert },
+    "Find its code",
+  );
   const way = createWay(link, report);
   const before = select([["", "choose one"]], { onchange: () => before.value && open(before.value) });
   const earlier = field("Inverted before", before, { hidden: true });
   const figures = new Map(SHOWN.map(([what, title, words]) => [what, figure(title, words)]));
-  const sheet = h("div", { class: "triple", hidden: true }, ...[...figures.values()].map(({ element }) => element));
+  const sheet = h(
+    "div",
+    { class: "triple", hidden: true },
+    ...[...figures.values()].map(({ element }) => element),
+  );
   const facts = h("div", { class: "facts" });
   let upload = null; // {key, name}
   let round = 0;
@@ -42,9 +62,13 @@ function build(app) {
     file.value = "";
     fault.textContent = "";
     const limit = run.limits.upload;
-    if (limit && chosen.size > limit) return void (fault.textContent = `${chosen.name} has ${Math.ceil(chosen.size / 2 ** 20)} MiB; at most ${limit >> 20} MiB are taken. Scale it down first.`);
+    if (limit && chosen.size > limit)
+      return void (fault.textContent = `${chosen.name} has ${Math.ceil(chosen.size / 2 ** 20)} MiB; at most ${limit >> 20} MiB are taken. Scale it down first.`);
     try {
-      const answer = await fetch(`upload?session=${encodeURIComponent(sessionId())}`, { method: "PUT", body: chosen });
+      const answer = await fetch(`upload?session=${encodeURIComponent(sessionId())}`, {
+        method: "PUT",
+        body: chosen,
+      });
       const body = await answer.json();
       if (!answer.ok) throw new Error(body.error ?? "The picture was refused.");
       upload = { key: body.upload, name: chosen.name };
@@ -61,9 +85,13 @@ function build(app) {
     const mine = ++round;
     fault.textContent = "";
     try {
-      const answer = await link.ask("look", { upload: upload.key, name: upload.name, crop: crop.rule }, {
-        onPicture: async ({ header, blob }) => mine === round && crop.draw(header.what, await decode(blob)),
-      });
+      const answer = await link.ask(
+        "look",
+        { upload: upload.key, name: upload.name, crop: crop.rule },
+        {
+          onPicture: async ({ header, blob }) => mine === round && crop.draw(header.what, await decode(blob)),
+        },
+      );
       if (mine !== round) return;
       crop.show(answer, upload.name);
       go.disabled = job.busy;
@@ -83,7 +111,8 @@ function build(app) {
     const fields = { upload: upload.key, name: upload.name, crop: crop.rule, way: way.value() };
     const answer = await job.run("Finding the code", "invert", fields, {
       onPicture: draw,
-      inWords: (found) => (found.stopped ? "Stopped: this is what was found so far." : `Done in ${found.seconds.toFixed(1)} s.`),
+      inWords: (found) =>
+        found.stopped ? "Stopped: this is what was found so far." : `Done in ${found.seconds.toFixed(1)} s.`,
     });
     if (!answer) return;
     if (answer.trust.left) trusting.begin(answer);
@@ -109,29 +138,48 @@ function build(app) {
 
   function showFacts(found) {
     app.keep(found);
-    const edit = h("button", { type: "button", class: "primary", onclick: () => editIt(found.kept) }, "Edit it in Explore");
-    const judged = found.trust?.left && found.trust.left > 0 && !trusting.busy
-      ? h("button", { type: "button", onclick: () => trusting.begin(found) }, "Look for signs that it is out of the domain")
-      : null;
+    const edit = h(
+      "button",
+      { type: "button", class: "primary", onclick: () => editIt(found.kept) },
+      "Edit it in Explore",
+    );
+    const judged =
+      found.trust?.left && found.trust.left > 0 && !trusting.busy
+        ? h(
+            "button",
+            { type: "button", onclick: () => trusting.begin(found) },
+            "Look for signs that it is out of the domain",
+          )
+        : null;
     facts.replaceChildren(
       h("div", { class: "title" }, h("h2", {}, found.name), h("div", { class: "row" }, edit)),
-      found.stopped ? h("p", {}, "The search was stopped before its end; this is the nearest picture until then.") : "",
+      found.stopped
+        ? h("p", {}, "The search was stopped before its end; this is the nearest picture until then.")
+        : "",
       measureTable(found.measures),
       found.trust ? trustInWords(found.trust, judged) : "",
-      ...found.curves.length ? [h("h3", {}, "Loss"), lossCurve(found.curves, found.distance)] : [],
+      ...(found.curves.length ? [h("h3", {}, "Loss"), lossCurve(found.curves, found.distance)] : []),
       h("ul", { class: "notes" }, ...found.notes.filter(Boolean).map((note) => h("li", {}, sentence(note)))),
     );
   }
 
   function editIt(kept) {
-    app.state.set((now) => ({ ...now, picture: { kept }, truncation: 1, rows: now.rows.map((row) => ({ ...row, by: 0 })) }));
+    app.state.set((now) => ({
+      ...now,
+      picture: { kept },
+      truncation: 1,
+      rows: now.rows.map((row) => ({ ...row, by: 0 })),
+    }));
     app.go("explore");
   }
 
   function listEarlier() {
     const all = app.kept().filter((one) => one.kind === "inverted");
     earlier.hidden = all.length === 0;
-    before.replaceChildren(h("option", { value: "" }, "choose one"), ...all.map((one) => h("option", { value: one.kept }, one.name)));
+    before.replaceChildren(
+      h("option", { value: "" }, "choose one"),
+      ...all.map((one) => h("option", { value: one.kept }, one.name)),
+    );
   }
 
   function showBusy(on) {
@@ -167,7 +215,18 @@ function build(app) {
         job.element,
         earlier,
       ),
-      h("section", { class: "found", "aria-label": "What was found" }, sheet, trusting.element, facts, h("p", { class: "hint empty" }, "The generator can only make pictures of the kind that it has learnt. Of others it makes the nearest one that it can, and says below how near that is.")),
+      h(
+        "section",
+        { class: "found", "aria-label": "What was found" },
+        sheet,
+        trusting.element,
+        facts,
+        h(
+          "p",
+          { class: "hint empty" },
+          "The generator can only make pictures of the kind that it has learnt. Of others it makes the nearest one that it can, and says below how near that is.",
+        ),
+      ),
     ),
     enter() {
       way.ready();
@@ -192,8 +251,15 @@ function figure(title, words) {
 }
 
 function measureTable(measures) {
-  const rows = measures.map(({ words, value, meaning }) => h("tr", {}, h("th", { scope: "row" }, words), h("td", { class: "n" }, value), h("td", {}, meaning)));
-  return h("table", { class: "measures" }, h("caption", { class: "unseen" }, "How near the reconstruction is"), h("tbody", {}, ...rows));
+  const rows = measures.map(({ words, value, meaning }) =>
+    h("tr", {}, h("th", { scope: "row" }, words), h("td", { class: "n" }, value), h("td", {}, meaning)),
+  );
+  return h(
+    "table",
+    { class: "measures" },
+    h("caption", { class: "unseen" }, "How near the reconstruction is"),
+    h("tbody", {}, ...rows),
+  );
 }
 
 function trustInWords(trust, button) {
@@ -202,7 +268,14 @@ function trustInWords(trust, button) {
     "div",
     { class: "trust" },
     h("h3", {}, "How far to trust it"),
-    trust.warning ? h("p", { class: warned ? "warned" : "" }, h("strong", {}, warned ? "Warning. " : "No warning. "), trust.warning.words) : null,
+    trust.warning
+      ? h(
+          "p",
+          { class: warned ? "warned" : "" },
+          h("strong", {}, warned ? "Warning. " : "No warning. "),
+          trust.warning.words,
+        )
+      : null,
     trust.alarms ? h("p", { class: "hint" }, trust.alarms) : null,
     h("p", {}, trust.words),
     trust.why_no_warning ? h("p", { class: "hint" }, trust.why_no_warning) : null,
@@ -230,10 +303,13 @@ function createTrusting({ link, report }, onFacts) {
     async begin(found) {
       const mine = found;
       wanted = mine;
-      const strip = progressStrip("Inverting pictures of the generator itself, to know what is usual; once for this way of inverting", stop);
+      const strip = progressStrip(
+        "Inverting pictures of the generator itself, to know what is usual; once for this way of inverting",
+        stop,
+      );
       element.replaceChildren(strip.element);
       try {
-        for (let left = Infinity; left && wanted === mine; ) {
+        for (let left = Infinity; left && wanted === mine;) {
           const asked = link.ask("judge", { kept: found.kept }, { onProgress: strip.show });
           number = asked.n;
           const answer = await asked;
@@ -249,7 +325,11 @@ function createTrusting({ link, report }, onFacts) {
         number = 0;
         const again = wanted === null;
         if (wanted === mine) wanted = null;
-        strip.end(again || error instanceof Dropped ? "Stopped. What was inverted so far counts when it goes on." : error.message);
+        strip.end(
+          again || error instanceof Dropped
+            ? "Stopped. What was inverted so far counts when it goes on."
+            : error.message,
+        );
         report(error);
       }
     },
@@ -272,13 +352,19 @@ function createWay(link, report) {
       return { input, element: h("label", { class: "check" }, input, `${name}: ${words}`) };
     });
     chosen.steps = h("input", { type: "number", class: "short", min: 1, max: 2000, value: usual.steps });
-    chosen.number = classes > 1 ? h("input", { type: "number", class: "short", min: 0, max: classes - 1 }) : null;
+    chosen.number =
+      classes > 1 ? h("input", { type: "number", class: "short", min: 0, max: classes - 1 }) : null;
     const missing = [...embed, ...refine].filter((step) => step.why_not);
     body.replaceChildren(
       field("Begin with", chosen.embed),
-      h("fieldset", {}, h("legend", {}, "Then refine, in this order"), ...chosen.refine.map(({ element }) => element)),
+      h(
+        "fieldset",
+        {},
+        h("legend", {}, "Then refine, in this order"),
+        ...chosen.refine.map(({ element }) => element),
+      ),
       field("Steps of each search", chosen.steps),
-      ...chosen.number ? [field("Class (empty: not known)", chosen.number)] : [],
+      ...(chosen.number ? [field("Class (empty: not known)", chosen.number)] : []),
       ...missing.map((step) => h("p", { class: "hint" }, `Not here: ${step.name}. ${step.why_not}`)),
     );
   }

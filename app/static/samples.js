@@ -26,22 +26,55 @@ export function createSamples(app, chosen) {
   const tidy = roving(grid, "button");
   const status = h("p", { class: "hint", role: "status" });
 
-  const seed = h("input", { type: "number", min: 0, max: 999999999, step: 1, value: saved.seed, class: "short" });
-  const order = select([["most", "most"], ["least", "least"]], { "aria-label": "Most or least" });
+  const seed = h("input", {
+    type: "number",
+    min: 0,
+    max: 999999999,
+    step: 1,
+    value: saved.seed,
+    class: "short",
+  });
+  const order = select(
+    [
+      ["most", "most"],
+      ["least", "least"],
+    ],
+    { "aria-label": "Most or least" },
+  );
   const concept = select(byLevel(run.concepts), { "aria-label": "Concept" });
-  const among = h("input", { type: "number", min: 1, max: run.samples, step: 1, value: Math.min(5000, run.samples), class: "short" });
+  const among = h("input", {
+    type: "number",
+    min: 1,
+    max: run.samples,
+    step: 1,
+    value: Math.min(5000, run.samples),
+    class: "short",
+  });
   const forms = {
-    seeds: h("form", { class: "row", onsubmit: (event) => (event.preventDefault(), fetchPage()) },
+    seeds: h(
+      "form",
+      { class: "row", onsubmit: (event) => (event.preventDefault(), fetchPage()) },
       iconButton("previous", "Previous pictures (P)", () => turn(-1)),
       field("From seed", seed),
-      iconButton("next", "Next pictures (N)", () => turn(1))),
-    search: h("form", { class: "row", onsubmit: (event) => (event.preventDefault(), fetchPage()) },
-      order, concept, field("among", among), h("button", { type: "submit" }, "Find")),
+      iconButton("next", "Next pictures (N)", () => turn(1)),
+    ),
+    search: h(
+      "form",
+      { class: "row", onsubmit: (event) => (event.preventDefault(), fetchPage()) },
+      order,
+      concept,
+      field("among", among),
+      h("button", { type: "submit" }, "Find"),
+    ),
     kept: h("div", { class: "row" }),
   };
   const modes = h("fieldset", { class: "modes" }, h("legend", { class: "unseen" }, "Which pictures"));
   const group = newId("mode");
-  for (const [value, words] of [["seeds", "Fresh"], ["search", "Search"], ["kept", "Made here"]]) {
+  for (const [value, words] of [
+    ["seeds", "Fresh"],
+    ["search", "Search"],
+    ["kept", "Made here"],
+  ]) {
     const input = h("input", { type: "radio", name: group, value, checked: value === saved.mode });
     modes.append(h("label", {}, input, h("span", {}, words)));
     input.addEventListener("change", () => setMode(value));
@@ -68,7 +101,10 @@ export function createSamples(app, chosen) {
     }
     if (mode === "kept") return app.kept().map(({ kept }) => [{ kept }, ""]);
     const { samples } = await link.ask("search", {
-      concept: concept.value, order: order.value, among: Math.max(1, Number(among.value) || run.samples), count: PER_PAGE,
+      concept: concept.value,
+      order: order.value,
+      among: Math.max(1, Number(among.value) || run.samples),
+      count: PER_PAGE,
     });
     return samples.map(({ index, score }) => [{ sample: index }, `score ${score.toPrecision(3)}`]);
   }
@@ -84,12 +120,17 @@ export function createSamples(app, chosen) {
       notes = page.map(([, note]) => note);
       build();
       if (refs.length === 0) {
-        status.textContent = mode === "kept"
-          ? "What you paint or invert in this tab appears here."
-          : "No sample has a score of this concept.";
+        status.textContent =
+          mode === "kept"
+            ? "What you paint or invert in this tab appears here."
+            : "No sample has a score of this concept.";
         return;
       }
-      await link.ask("grid", { refs, size: SIZE }, { onPicture: (picture) => mine === round && fill(picture) });
+      await link.ask(
+        "grid",
+        { refs, size: SIZE },
+        { onPicture: (picture) => mine === round && fill(picture) },
+      );
     } catch (error) {
       if (mine === round) report(error);
     }
@@ -100,7 +141,11 @@ export function createSamples(app, chosen) {
     grid.replaceChildren(
       ...refs.map((ref, place) => {
         const words = pictureInWords(ref, app.kept());
-        const button = h("button", { type: "button", "aria-pressed": "false", title: [words, notes[place]].filter(Boolean).join(", ") });
+        const button = h("button", {
+          type: "button",
+          "aria-pressed": "false",
+          title: [words, notes[place]].filter(Boolean).join(", "),
+        });
         button.append(h("span", { class: "blank" }, words));
         button.addEventListener("click", () => chosen(ref));
         return button;
@@ -118,7 +163,9 @@ export function createSamples(app, chosen) {
   }
 
   function mark() {
-    [...grid.children].forEach((button, place) => button.setAttribute("aria-pressed", String(samePicture(refs[place], present))));
+    [...grid.children].forEach((button, place) =>
+      button.setAttribute("aria-pressed", String(samePicture(refs[place], present))),
+    );
     tidy();
   }
 
@@ -138,7 +185,14 @@ export function createSamples(app, chosen) {
   });
   const id = newId("samples");
   return {
-    element: h("section", { class: "panel-samples", "aria-labelledby": id }, h("h2", { id, class: "unseen" }, "Pictures"), h("div", { class: "choosing" }, modes, ...Object.values(forms)), status, grid),
+    element: h(
+      "section",
+      { class: "panel-samples", "aria-labelledby": id },
+      h("h2", { id, class: "unseen" }, "Pictures"),
+      h("div", { class: "choosing" }, modes, ...Object.values(forms)),
+      status,
+      grid,
+    ),
     show(ref) {
       present = ref;
       mark();
@@ -152,7 +206,10 @@ export function createSamples(app, chosen) {
       if (!refs[next]) return void toast("There is no further picture on this page; N and P turn it.");
       chosen(refs[next]);
       const { offsetTop, offsetLeft, offsetHeight, offsetWidth } = grid.children[next];
-      grid.scrollTo({ top: offsetTop - (grid.clientHeight - offsetHeight) / 2, left: offsetLeft - (grid.clientWidth - offsetWidth) / 2 });
+      grid.scrollTo({
+        top: offsetTop - (grid.clientHeight - offsetHeight) / 2,
+        left: offsetLeft - (grid.clientWidth - offsetWidth) / 2,
+      });
     },
   };
 }
@@ -160,7 +217,11 @@ export function createSamples(app, chosen) {
 function restore() {
   try {
     const saved = JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
-    return { mode: ["seeds", "search", "kept"].includes(saved.mode) && saved.mode !== "search" ? saved.mode : "seeds", seed: saved.seed ?? 0 };
+    return {
+      mode:
+        ["seeds", "search", "kept"].includes(saved.mode) && saved.mode !== "search" ? saved.mode : "seeds",
+      seed: saved.seed ?? 0,
+    };
   } catch {
     return { mode: "seeds", seed: 0 };
   }
@@ -169,6 +230,7 @@ function restore() {
 /** Return the concepts in groups of their levels, as options of a select. */
 export function byLevel(concepts) {
   const groups = new Map();
-  for (const { name, words, level } of concepts) groups.set(level, [...(groups.get(level) ?? []), [name, words]]);
+  for (const { name, words, level } of concepts)
+    groups.set(level, [...(groups.get(level) ?? []), [name, words]]);
   return groups;
 }

@@ -17,15 +17,38 @@ const SLOW = 350; // ms after which the page says that it waits
  */
 export function createStage({ before } = {}) {
   const canvas = h("canvas", { role: "img", "aria-label": "The picture", width: 1, height: 1 });
-  const canvasBefore = h("canvas", { role: "img", "aria-label": "The picture before the edit", hidden: true, width: 1, height: 1 });
+  const canvasBefore = h("canvas", {
+    role: "img",
+    "aria-label": "The picture before the edit",
+    hidden: true,
+    width: 1,
+    height: 1,
+  });
   const chip = h("p", { class: "chip", hidden: true }, "Before");
-  const waiting = h("p", { class: "chip waiting", hidden: true }, h("span", { class: "spinner", "aria-hidden": "true" }), "Drawing");
+  const waiting = h(
+    "p",
+    { class: "chip waiting", hidden: true },
+    h("span", { class: "spinner", "aria-hidden": "true" }),
+    "Drawing",
+  );
   const fault = h("p", { class: "fault", role: "alert", hidden: true });
   const frame = h("div", { class: "frame" }, canvas, canvasBefore, chip, waiting, fault);
   const caption = h("p", { class: "caption" });
-  const button = before && h("button", { type: "button", "aria-pressed": "false", title: "Show the picture before the edit (hold B)" }, icon("eye"), "Before");
+  const button =
+    before &&
+    h(
+      "button",
+      { type: "button", "aria-pressed": "false", title: "Show the picture before the edit (hold B)" },
+      icon("eye"),
+      "Before",
+    );
   const tools = h("div", { class: "tools" }, button ?? null);
-  const element = h("div", { class: "stage" }, h("div", { class: "room" }, frame), h("div", { class: "below" }, caption, tools));
+  const element = h(
+    "div",
+    { class: "stage" },
+    h("div", { class: "room" }, frame),
+    h("div", { class: "below" }, caption, tools),
+  );
   let slow = 0;
   let shown = false; // whether the picture before is wanted: it may take a moment to come
 

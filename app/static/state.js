@@ -47,7 +47,10 @@ export function createState(storage) {
 
   function save() {
     try {
-      storage.setItem(KEY, JSON.stringify({ run, now: anchor ?? now, past: past.slice(-40), future: future.slice(-40) }));
+      storage.setItem(
+        KEY,
+        JSON.stringify({ run, now: anchor ?? now, past: past.slice(-40), future: future.slice(-40) }),
+      );
     } catch {
       // Storage may be full or forbidden; the edit is then lost by a reload, and by nothing else.
     }

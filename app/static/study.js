@@ -21,18 +21,42 @@ export function createStudy({ link, report }, onBack) {
   const status = h("p", { class: "hint", role: "status" });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Questions with a vote" });
   const rows = h("div", { class: "rows", role: "group", "aria-labelledby": title.id });
-  const none = h("button", { type: "button", onclick: () => vote("none") }, h("kbd", {}, "0"), "None of them");
+  const none = h(
+    "button",
+    { type: "button", onclick: () => vote("none") },
+    h("kbd", {}, "0"),
+    "None of them",
+  );
   const back = h("button", { type: "button", onclick: () => go(place - 1) }, "Previous");
   const next = h("button", { type: "button", onclick: () => go(place + 1) }, "Next");
-  const save = h("button", { type: "button", class: "primary", onclick: saveVotes }, "Save the votes as a file");
+  const save = h(
+    "button",
+    { type: "button", class: "primary", onclick: saveVotes },
+    "Save the votes as a file",
+  );
   const element = h(
     "section",
     { class: "study", "aria-labelledby": title.id },
-    h("div", { class: "row" }, h("button", { type: "button", class: "quiet", onclick: onBack }, "Back to Annotate"), save),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { type: "button", class: "quiet", onclick: onBack }, "Back to Annotate"),
+      save,
+    ),
     title,
-    h("p", { class: "hint" }, "Each row shows the same picture, edited in another way: in the middle as it was, less to the left, more to the right. Choose the row in which what is asked for changes most clearly while the rest stays."),
+    h(
+      "p",
+      { class: "hint" },
+      "Each row shows the same picture, edited in another way: in the middle as it was, less to the left, more to the right. Choose the row in which what is asked for changes most clearly while the rest stays.",
+    ),
     h("div", { class: "line" }, status, bar),
-    h("div", { class: "heads", "aria-hidden": "true" }, h("span", {}, "less"), h("span", {}, "original"), h("span", {}, "more")),
+    h(
+      "div",
+      { class: "heads", "aria-hidden": "true" },
+      h("span", {}, "less"),
+      h("span", {}, "original"),
+      h("span", {}, "more"),
+    ),
     rows,
     h("div", { class: "row" }, back, none, next),
   );
@@ -78,19 +102,29 @@ export function createStudy({ link, report }, onBack) {
     const mine = ++turn;
     const { words, id, rows: count } = question();
     title.textContent = `What should change: ${words}`;
-    const images = Array.from({ length: count }, (_, row) => h("img", { alt: `Row ${row + 1}`, draggable: "false" }));
-    rows.replaceChildren(...images.map((image, row) => h("button", { type: "button", onclick: () => vote(row) }, h("kbd", {}, String(row + 1)), image)));
+    const images = Array.from({ length: count }, (_, row) =>
+      h("img", { alt: `Row ${row + 1}`, draggable: "false" }),
+    );
+    rows.replaceChildren(
+      ...images.map((image, row) =>
+        h("button", { type: "button", onclick: () => vote(row) }, h("kbd", {}, String(row + 1)), image),
+      ),
+    );
     show();
     if (focus) title.focus({ preventScroll: true });
     const addresses = [];
     try {
-      await link.ask("study_rows", { question: kept.order[place] }, {
-        onPicture: ({ header, blob }) => {
-          if (mine !== turn) return;
-          addresses.push(URL.createObjectURL(blob));
-          images[header.row].src = addresses.at(-1);
+      await link.ask(
+        "study_rows",
+        { question: kept.order[place] },
+        {
+          onPicture: ({ header, blob }) => {
+            if (mine !== turn) return;
+            addresses.push(URL.createObjectURL(blob));
+            images[header.row].src = addresses.at(-1);
+          },
         },
-      });
+      );
       await Promise.all(images.map((image) => image.decode().catch(() => {})));
     } catch (error) {
       if (error instanceof Refused) report(error);

@@ -46,7 +46,12 @@ function build(app) {
   }
 
   return {
-    element: h("div", { class: "take-home" }, stage.element, h("div", { class: "panel-files" }, files, series.element, recipes)),
+    element: h(
+      "div",
+      { class: "take-home" },
+      stage.element,
+      h("div", { class: "panel-files" }, files, series.element, recipes),
+    ),
     resume: show,
     enter() {
       stop = state.subscribe(show);
@@ -72,7 +77,9 @@ function save({ file, name, bytes, remarks }) {
 }
 
 function size(bytes) {
-  return bytes < 1024 ** 2 ? `${Math.max(1, Math.round(bytes / 1024))} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+  return bytes < 1024 ** 2
+    ? `${Math.max(1, Math.round(bytes / 1024))} KiB`
+    : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 }
 
 /** The files of the edit as it stands. */
@@ -92,7 +99,12 @@ function createFiles({ link, state, report }) {
     });
     return h("li", {}, button, h("span", { class: "hint" }, words));
   });
-  return h("section", { "aria-labelledby": id }, h("h2", { id }, "Files of this edit"), h("ul", { class: "files" }, ...buttons));
+  return h(
+    "section",
+    { "aria-labelledby": id },
+    h("h2", { id }, "Files of this edit"),
+    h("ul", { class: "files" }, ...buttons),
+  );
 }
 
 /** The edit in steps, as a strip or a film. */
@@ -104,7 +116,11 @@ function createSeries({ link, run, state, report }) {
   const end = number(3, { step: "any" });
   const steps = number(7, { min: 2, max: 60, step: 1 });
   const fps = number(8, { min: 0.5, max: 50, step: 0.5 });
-  const kind = select([["strip", "Strip (PNG)"], ["gif", "Film (GIF)"], ["mp4", "Film (MP4)"]]);
+  const kind = select([
+    ["strip", "Strip (PNG)"],
+    ["gif", "Film (GIF)"],
+    ["mp4", "Film (MP4)"],
+  ]);
   const range = h("div", { class: "row" }, field("From", start), field("to", end));
   const hint = h("p", { class: "hint" });
   const make = h("button", { type: "submit", class: "primary" }, "Make it");
@@ -114,7 +130,10 @@ function createSeries({ link, run, state, report }) {
   function tidy() {
     range.hidden = what.value === "all";
     fps.closest(".field").hidden = kind.value === "strip";
-    hint.textContent = what.value === "all" ? "All moves together, from the picture before the edit to the edit." : "The other moves stay as they are.";
+    hint.textContent =
+      what.value === "all"
+        ? "All moves together, from the picture before the edit to the edit."
+        : "The other moves stay as they are.";
   }
 
   const form = h(
@@ -127,12 +146,17 @@ function createSeries({ link, run, state, report }) {
         const asked = link.ask(
           "export_series",
           {
-            edit, kind: kind.value, steps: Number(steps.value), fps: Number(fps.value),
+            edit,
+            kind: kind.value,
+            steps: Number(steps.value),
+            fps: Number(fps.value),
             ...(all ? {} : { sweep: moving, start: Number(start.value), end: Number(end.value) }),
           },
           { onProgress: (now) => strip.show(now) },
         );
-        const strip = progressStrip("Drawing the steps", () => link.ask("stop", { job: asked.n }).catch(report));
+        const strip = progressStrip("Drawing the steps", () =>
+          link.ask("stop", { job: asked.n }).catch(report),
+        );
         progress.replaceChildren(strip.element);
         make.disabled = true;
         try {
@@ -194,12 +218,20 @@ function createOpener({ link, run, state, keep, report }) {
   const input = h("input", { type: "file", accept: ".json,application/json" });
   const said = h("p", { role: "status" });
   const fault = h("p", { class: "wrong", role: "alert" });
-  const area = h("div", { class: "drop" }, h("p", {}, "Drop a recipe here, or choose its file."), field("File of a recipe", input), said, fault);
+  const area = h(
+    "div",
+    { class: "drop" },
+    h("p", {}, "Drop a recipe here, or choose its file."),
+    field("File of a recipe", input),
+    said,
+    fault,
+  );
 
   async function open(file) {
     said.textContent = fault.textContent = "";
     if (!file) return;
-    if (file.size > most) return void (fault.textContent = `${file.name} has ${size(file.size)}, so it is no recipe.`);
+    if (file.size > most)
+      return void (fault.textContent = `${file.name} has ${size(file.size)}, so it is no recipe.`);
     said.textContent = `Opening ${file.name}.`;
     try {
       const { edit, kept, name, words } = await link.ask("open_recipe", { text: await file.text() });
@@ -210,7 +242,10 @@ function createOpener({ link, run, state, keep, report }) {
       state.set((now) => ({
         picture: Object.fromEntries(Object.entries(edit.picture).filter(([, value]) => value !== null)),
         truncation: edit.truncation,
-        rows: [...edit.moves, ...now.rows.filter(({ along }) => !moved.has(along)).map((row) => ({ ...row, by: 0 }))],
+        rows: [
+          ...edit.moves,
+          ...now.rows.filter(({ along }) => !moved.has(along)).map((row) => ({ ...row, by: 0 })),
+        ],
       }));
       said.textContent = `${file.name} is open. ${words}`;
     } catch (error) {

@@ -33,7 +33,9 @@ export function h(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat().filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -64,7 +66,11 @@ export function icon(name) {
 
 /** Make a button that shows a drawing alone; `label` says what it does, also when the pointer rests on it. */
 export function iconButton(name, label, onclick, attributes = {}) {
-  return h("button", { type: "button", class: "icon", "aria-label": label, title: label, onclick, ...attributes }, icon(name));
+  return h(
+    "button",
+    { type: "button", class: "icon", "aria-label": label, title: label, onclick, ...attributes },
+    icon(name),
+  );
 }
 
 let ids = 0;
@@ -99,10 +105,13 @@ export function field(label, control, attributes = {}) {
 
 /** Make a select. Options are texts, or `[value, text]`; a Map of groups makes groups of options. */
 export function select(options, attributes = {}) {
-  const made = (list) => list.map((one) => (Array.isArray(one) ? h("option", { value: one[0] }, one[1]) : h("option", {}, one)));
+  const made = (list) =>
+    list.map((one) => (Array.isArray(one) ? h("option", { value: one[0] }, one[1]) : h("option", {}, one)));
   const children =
     options instanceof Map
-      ? [...options].filter(([, list]) => list.length).map(([label, list]) => h("optgroup", { label }, ...made(list)))
+      ? [...options]
+          .filter(([, list]) => list.length)
+          .map(([label, list]) => h("optgroup", { label }, ...made(list)))
       : made(options);
   return h("select", attributes, ...children);
 }
@@ -162,7 +171,9 @@ export function slider({ label, low, high, step, origin = 0, inWords, onInput, o
 export function progressStrip(label, onStop) {
   const bar = h("progress", { max: 1, "aria-label": label });
   const words = h("p", { role: "status" }, `${label}…`);
-  const stop = onStop && h("button", { type: "button", onclick: () => ((stop.disabled = true), onStop()) }, icon("stop"), "Stop");
+  const stop =
+    onStop &&
+    h("button", { type: "button", onclick: () => ((stop.disabled = true), onStop()) }, icon("stop"), "Stop");
   let told = 0;
   return {
     element: h("div", { class: "strip" }, words, bar, stop ?? null),
@@ -171,7 +182,11 @@ export function progressStrip(label, onStop) {
       const now = performance.now();
       if (now - told < 1000 && step < total) return; // a screen reader would never come to an end
       told = now;
-      words.textContent = [`${label}: ${step} of ${total}`, text, loss === undefined ? "" : `loss ${loss.toPrecision(3)}`]
+      words.textContent = [
+        `${label}: ${step} of ${total}`,
+        text,
+        loss === undefined ? "" : `loss ${loss.toPrecision(3)}`,
+      ]
         .filter(Boolean)
         .join(" · ");
     },
@@ -201,7 +216,8 @@ export function roving(group, selector) {
     const place = list.indexOf(event.target);
     if (place < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(list), ArrowUp: -columns(list) };
-    const aim = event.key === "Home" ? 0 : event.key === "End" ? list.length - 1 : place + (steps[event.key] ?? NaN);
+    const aim =
+      event.key === "Home" ? 0 : event.key === "End" ? list.length - 1 : place + (steps[event.key] ?? NaN);
     if (Number.isNaN(aim)) return;
     event.preventDefault();
     list[aim]?.focus();
@@ -218,7 +234,11 @@ export function roving(group, selector) {
 export function toast(sentence, kind = "note") {
   const region = document.getElementById("toasts");
   [...region.children].find((one) => one.dataset.sentence === sentence)?.remove();
-  const box = h("div", { class: `toast ${kind}`, role: kind === "error" ? "alert" : "status" }, h("p", {}, sentence));
+  const box = h(
+    "div",
+    { class: `toast ${kind}`, role: kind === "error" ? "alert" : "status" },
+    h("p", {}, sentence),
+  );
   box.dataset.sentence = sentence;
   let timer = 0;
   const later = () => (timer = setTimeout(() => box.remove(), 4000 + 60 * sentence.length));
@@ -247,7 +267,9 @@ export function dialog(title, ...children) {
   const id = newId("dialog");
   const element = h("dialog", { "aria-labelledby": id });
   const close = iconButton("close", "Close", () => element.close());
-  element.append(h("div", { class: "sheet" }, h("div", { class: "head" }, h("h2", { id }, title), close), children));
+  element.append(
+    h("div", { class: "sheet" }, h("div", { class: "head" }, h("h2", { id }, title), close), children),
+  );
   element.addEventListener("click", (event) => event.target === element && element.close());
   element.addEventListener("close", () => element.remove());
   document.body.append(element);
