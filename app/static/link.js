@@ -181,10 +181,12 @@ export function createLink({ address, onStatus, onComplaint }) {
       asked = number;
       pending.set(number, {
         onPicture: (picture) => {
-          pending.delete(number);
+          // A slow model sends a smaller picture ahead of the whole one.
+          const ahead = fields.final && !picture.header.final;
+          if (!ahead) pending.delete(number);
           // Decoding one after the other keeps the order; the server computes the next one meanwhile.
           drawing = drawing.then(() => shown(picture, fields, input, number));
-          free(number);
+          if (!ahead) free(number);
         },
         resolve: () => free(number),
         reject: (error) => {

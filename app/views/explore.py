@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 import time
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from ...core.errors import UserError, nearest
+from ...core.errors import GanstrataError, UserError, nearest
 from ...core.figures.pictures import reduced
 from ...core.probing.stage import open_samples
 from ...core.storage.rows import StoredRows
@@ -23,6 +24,8 @@ from .tempo import Tempo
 MOST_PICTURES = 120  # of a grid
 CACHED = 96 << 20  # bytes of the small pictures of grids, of all tabs
 BLOCK = 4096  # samples whose scores are in memory at once
+LONG = 0.3  # seconds of a picture from which on a smaller one is shown ahead of it
+TYPICAL = "seconds of a picture"  # in the memory of the workspace: how long the first one took
 LAST_FRAME = "last frame"  # in the memory of the workspace: when any tab asked for one, by time.monotonic()
 
 
@@ -71,10 +74,10 @@ class Layers(Request):
 
 
 def frame(workspace: Workspace, session: Session, request: Frame, answer: Answer) -> dict[str, Any]:
-    """Send the picture of an edit; while a slider moves, a smaller one where whole ones take long."""
+    """Send the picture of an edit; of a slow model smaller ones while a slider moves, and ahead of it."""
     edit, moving = request.edit, request.moving
     workspace.memory[LAST_FRAME] = time.monotonic()
-    tempo: Tempo = session.memory.setdefault("tempo", Tempo())
+    tempo: Tempo = session.memory.setdefault("tempo", Tempo(workspace.memory.get(TYPICAL, 0.0)))
     key = (
         None
         if moving is None or moving >= len(edit.moves)
@@ -85,6 +88,11 @@ def frame(workspace: Workspace, session: Session, request: Frame, answer: Answer
         if small is not None:
             send_picture(answer, small, lossless=False, frame=True, final=False)
             return {}
+    if request.final and tempo.seconds(key) >= LONG:
+        small = smaller(workspace, session, edit, moving, 4)
+        if small is not None:
+            send_picture(answer, small, lossless=False, frame=True, final=False)
+            answer.breathe()
     begin = time.perf_counter()
     rendering = rendered(workspace, session, edit, moving)
     picture = pixels_of(workspace, rendering)
@@ -92,6 +100,19 @@ def frame(workspace: Workspace, session: Session, request: Frame, answer: Answer
     send_picture(answer, picture, lossless=request.final, frame=True, final=request.final)
     session.memory["last frame"] = (edit, rendering)
     return {}
+
+
+def time_one(workspace: Workspace, session: Session) -> None:
+    """Time the first picture that a page shows, once, so that it is known whether smaller ones are needed.
+
+    A picture that cannot be made is told where it is asked for.
+    """
+    if TYPICAL in workspace.memory:
+        return
+    begin = time.perf_counter()
+    with suppress(GanstrataError):
+        rendered(workspace, session, Edit(picture=PictureRef(seed=0)))
+    workspace.memory[TYPICAL] = time.perf_counter() - begin
 
 
 def before(workspace: Workspace, session: Session, request: Before, answer: Answer) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ..sessions import MOST_KEPT, MOST_UPLOAD, Session
 from ..workspace import Workspace
 from .description import described
 from .directions import names_of
+from .explore import time_one
 
 
 class Forget(Request):
@@ -25,6 +26,7 @@ def hello(workspace: Workspace, session: Session, request: Nothing, answer: Answ
         session.memory["begun"] = True
         for one in workspace.begun:
             session.keep(one.name, one.source, one.beside, **one.facts)
+    time_one(workspace, session)
     facts = described(workspace)
     for slider in facts["sliders"]:
         slider["plain"] = slider["words"]

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from ganstrata.app.compute import Stopped
 from ganstrata.app.sessions import Session
-from ganstrata.app.views.tempo import AGAIN, MOST_KEYS, REMEMBERED, SLOW, VERY_SLOW, Tempo
+from ganstrata.app.views import explore
+from ganstrata.app.views.tempo import AGAIN, FIRST, MOST_KEYS, REMEMBERED, SLOW, VERY_SLOW, Tempo
+from ganstrata.app.workspace import Workspace
 from ganstrata.core.editing.live import LivePicture
 from ganstrata.core.errors import UserError
 
@@ -53,6 +56,20 @@ def test_whole_pictures_are_tried_again_after_a_while() -> None:
     assert tempo.divisor("key") == 4
 
 
+def test_before_a_slider_was_timed_the_first_picture_of_the_page_counts() -> None:
+    tempo = Tempo(expected=9.0)
+    assert [tempo.divisor("key") for _ in range(FIRST)] == [4] * FIRST
+    assert tempo.divisor("key") == 1  # a whole one, which computes what others begin with
+    tempo.note("key", 9.0)
+    assert [tempo.divisor("key") for _ in range(FIRST)] == [4] * FIRST
+    assert tempo.divisor("key") == 1
+    tempo.note("key", 0.0)
+    assert tempo.divisor("key") == 1
+    assert tempo.seconds("key") == 0.0
+    assert tempo.seconds("other") == 9.0
+    assert Tempo(expected=SLOW * 0.9).divisor("key") == 1
+
+
 def test_the_sliders_moved_last_are_remembered_and_no_more() -> None:
     tempo = tempo_of(0.0, 9.0)
     for other in range(MOST_KEYS - 1):
@@ -60,9 +77,9 @@ def test_the_sliders_moved_last_are_remembered_and_no_more() -> None:
     tempo.note("key", 9.0)  # used again: not the oldest any more
     for other in range(MOST_KEYS - 1):
         tempo.note(f"more {other}", 0.0)
-    assert tempo.divisor("key") == 4
+    assert tempo.seconds("key") == 9.0
     tempo.note("the last straw", 0.0)
-    assert tempo.divisor("key") == 1
+    assert tempo.seconds("key") == 0.0
 
 
 class Slow(Tempo):
@@ -116,3 +133,40 @@ def test_a_part_that_does_not_exist_cannot_be_dragged_in_small(
     session.memory["tempo"] = Slow()
     with pytest.raises(UserError, match="moving 1: the edit has 1 move"):
         ask("frame", edit=EDIT, moving=1)
+
+
+@pytest.mark.parametrize(("seconds", "sizes"), [(explore.LONG, [3, 8]), (explore.LONG * 0.99, [8])])
+def test_ahead_of_a_slow_whole_picture_comes_a_smaller_one(
+    ask: Callable[..., Any],
+    session: Session,
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    sizes: list[int],
+) -> None:
+    monkeypatch.setattr(LivePicture, "preview", lambda *_, **__: torch.full((1, 3, 2, 3), 0.5))
+    workspace.memory[explore.TYPICAL] = seconds
+    _, sent = ask("frame", edit=EDIT, final=True)
+    assert [header(message)["width"] for message in sent] == sizes
+    assert [header(message)["final"] for message in sent] == [False, True][-len(sizes) :]
+
+
+def test_a_picture_that_nobody_wants_any_more_is_not_finished(
+    ask: Callable[..., Any], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped() -> None:
+        raise Stopped
+
+    monkeypatch.setattr(LivePicture, "preview", lambda *_, **__: torch.full((1, 3, 2, 3), 0.5))
+    monkeypatch.setattr(LivePicture, "render", lambda *_, **__: pytest.fail("it is rendered"))
+    workspace.memory[explore.TYPICAL] = explore.LONG
+    with pytest.raises(Stopped):
+        ask("frame", edit=EDIT, final=True, breathe=stopped)
+
+
+def test_the_first_picture_is_timed_once(ask: Callable[..., Any], workspace: Workspace) -> None:
+    ask("hello")
+    seconds = workspace.memory[explore.TYPICAL]
+    assert seconds > 0.0
+    ask("hello")
+    assert workspace.memory[explore.TYPICAL] == seconds

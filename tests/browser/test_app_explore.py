@@ -58,6 +58,19 @@ def test_a_drag_shows_the_picture_of_the_edit_and_is_one_step_of_undo(tabs: Tabs
     wait_for_picture(page, f"Seed 0, edited: Red +{value:.2f}")
 
 
+def test_a_slow_model_shows_a_small_picture_and_then_the_whole_one(
+    tabs: Tabs, app: ServedApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explore, "LONG", 0.0)
+    monkeypatch.setattr(explore, "smaller", lambda *_: np.zeros((2, 2, 3), np.uint8))
+    page = app.open(tabs)
+    assert (shown(page) == app.picture()).all()
+    slider(page, "Red").fill("1.5")
+    wait_for_picture(page, "Seed 0, edited: Red +1.50")
+    page.wait_for_function("() => document.querySelector('canvas').width > 2")
+    assert (shown(page) == app.picture(moves=[moved("seen/red", 1.5, "6-7")])).all()
+
+
 def test_bars_follow_a_slider_that_never_rests(
     tabs: Tabs, app: ServedApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
