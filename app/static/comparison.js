@@ -1,5 +1,6 @@
 /** One picture moved along the same concept by two learners, or along two directions of the run, side by side. */
 
+import { drawOn, pictureCanvas } from "./canvas.js";
 import { Dropped, Refused, decode } from "./link.js";
 import { sentence } from "./run.js";
 import { field, h, newId, select, signed } from "./widgets.js";
@@ -153,13 +154,7 @@ function createStrip(words) {
   return {
     element: h("div", { class: "side" }, h("h3", {}, words), row, effects),
     draw(column, picture, by) {
-      const canvas = h("canvas", {
-        width: picture.width,
-        height: picture.height,
-        role: "img",
-        "aria-label": `${words}, moved by ${signed(by)}`,
-      });
-      canvas.getContext("2d").drawImage(picture, 0, 0);
+      const canvas = drawOn(pictureCanvas(`${words}, moved by ${signed(by)}`), picture);
       captions[column] = h("figcaption", {}, signed(by));
       figures[column] = h("figure", {}, canvas, captions[column]);
       row.replaceChildren(...figures.filter(Boolean)); // pictures may be decoded in another order

@@ -1,5 +1,6 @@
 /** How a picture is cut to the shape of the generator's: a rule, shown on the picture itself. */
 
+import { drawOn, pictureCanvas } from "./canvas.js";
 import { h, newId } from "./widgets.js";
 
 const RULES = [
@@ -20,15 +21,10 @@ const NUMBERS = ["left", "top", "width", "height"];
  */
 export function createCrop(run, changed) {
   const ratio = run.width / run.height;
-  const whole = h("canvas", { width: 1, height: 1, role: "img", "aria-label": "Your picture" });
+  const whole = pictureCanvas("Your picture");
   const box = h("div", { class: "box", hidden: true });
   const sheet = h("div", { class: "cropped" }, whole, box);
-  const fitted = h("canvas", {
-    width: 1,
-    height: 1,
-    role: "img",
-    "aria-label": "What the generator is asked for",
-  });
+  const fitted = pictureCanvas("What the generator is asked for");
   const words = h("p", { class: "hint", role: "status" });
   const notes = h("p", { class: "hint" });
   const inputs = NUMBERS.map((name) =>
@@ -146,9 +142,7 @@ export function createCrop(run, changed) {
       modes.querySelector("input").checked = true;
     },
     draw(what, picture) {
-      const canvas = what === "whole" ? whole : fitted;
-      Object.assign(canvas, { width: picture.width, height: picture.height });
-      canvas.getContext("2d").drawImage(picture, 0, 0);
+      drawOn(what === "whole" ? whole : fitted, picture);
     },
     show(answer, name) {
       size = [answer.width, answer.height];

@@ -1,12 +1,13 @@
 /** The view Directions: what each direction does to a picture, what is known of it, and names for it. */
 
 import { createComparison } from "./comparison.js";
+import { createCard } from "./direction_card.js";
 import { explore } from "./explore.js";
 import { Dropped, Lost, decode } from "./link.js";
 import { pictureInWords, rowOf, samePicture, sentence } from "./run.js";
 import { saveFile } from "./session.js";
 import { createView } from "./view.js";
-import { announce, field, h, iconButton, newId, select, signed, toast } from "./widgets.js";
+import { announce, field, h, iconButton, newId, select, toast } from "./widgets.js";
 
 const SIZE = 128; // px of a picture of a strip
 const AT_ONCE = 6; // strips of one request
@@ -68,7 +69,7 @@ function build(app) {
     seen.clear();
     cards.clear();
     for (const row of facts.rows) {
-      const card = createCard(app, row, facts, {
+      const card = createCard(run, row, facts, {
         onName: (words) => name(row, words),
         onUse: () => use(row),
       });
@@ -309,98 +310,4 @@ function createNames({ link, report }, onNames) {
       save.disabled = count === 0;
     },
   };
-}
-
-function effectInWords({ effect, low, high, target_words: target, found }, distance, unit) {
-  if (effect === null) return "Re-scoring did not measure it.";
-  const interval = low === null || high === null ? "" : ` (95 %: ${signed(low)} to ${signed(high)})`;
-  const what = found ? ` of ${target}` : "";
-  return `${signed(effect)} sd${what}${interval} at ${signed(distance, 1)} ${unit}`.trim();
-}
-
-function createCard(app, row, facts, { onName, onUse }) {
-  const { run } = app;
-  const title = h("h3", {});
-  const own = h("small", {}, row.along);
-  const pictures = facts.amounts.map((by) =>
-    h("canvas", { width: 1, height: 1, role: "img", "aria-label": `moved by ${signed(by, 1)}` }),
-  );
-  const strip = h(
-    "div",
-    { class: "strip-of-pictures" },
-    ...pictures.map((canvas, i) => h("figure", {}, canvas, h("figcaption", {}, signed(facts.amounts[i], 1)))),
-  );
-  const input = h("input", {
-    type: "text",
-    maxlength: 80,
-    placeholder: "your name for it",
-    autocomplete: "off",
-  });
-  const naming = h(
-    "form",
-    { class: "row", onsubmit: (event) => (event.preventDefault(), onName(input.value.trim())) },
-    field("Name", input),
-    h("button", { type: "submit" }, "Keep"),
-  );
-  const moves = row.moves.map((move) => `${move.words} ${signed(move.value)}`);
-  const meaning = row.moves
-    .slice(0, 3)
-    .map((move) => `${move.value > 0 ? "+" : "\u2212"}${move.words}`)
-    .join(", ");
-  const plain = row.found ? meaning || "unnamed: it moves nothing beyond chance" : row.words;
-  const known = [
-    ["Effect", effectInWords(row, facts.measured_at, run.short_unit)],
-    [
-      row.found ? "Moves" : "Also moves",
-      moves.length
-        ? `${moves.join(", ")}${row.more ? ` and ${row.more} more` : ""} (sd)`
-        : "nothing else beyond chance",
-    ],
-    ["Layers", row.layers || "all"],
-    ...(row.correlation === null
-      ? []
-      : [["Judged by", `${row.target_words}, correlation ${row.correlation.toFixed(2)}`]]),
-    ...row.facts.map(([name, value]) => [sentence(name), value]),
-  ];
-  const details = h(
-    "details",
-    {},
-    h("summary", {}, "What is known"),
-    h("dl", {}, ...known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
-  );
-  const card = {
-    element: h(
-      "li",
-      { class: "direction" },
-      h(
-        "div",
-        { class: "line" },
-        title,
-        h("small", { class: "badge" }, row.verified ? "verified" : "not verified"),
-      ),
-      h("p", { class: "hint" }, known[0][1]),
-      strip,
-      h("div", { class: "row" }, naming, h("button", { type: "button", onclick: onUse }, "Use in Explore")),
-      details,
-    ),
-    drawn: false,
-    words: sentence(plain),
-    text: "",
-    draw(column, picture) {
-      const canvas = pictures[column];
-      Object.assign(canvas, { width: picture.width, height: picture.height });
-      canvas.getContext("2d").drawImage(picture, 0, 0);
-    },
-    name(words) {
-      card.words = sentence(words || plain);
-      title.replaceChildren(card.words, " ", own);
-      if (document.activeElement !== input) input.value = words;
-      card.text = [words, plain, row.along, row.target_words, row.level, row.layers, moves.join(" ")]
-        .join(" ")
-        .toLowerCase();
-    },
-  };
-  card.element.dataset.along = row.along;
-  card.name("");
-  return card;
 }

@@ -1,5 +1,6 @@
 /** The pictures that were made in this tab, as a row of buttons: a click chooses one, Delete removes it. */
 
+import { drawOn } from "./canvas.js";
 import { decode } from "./link.js";
 import { samePicture } from "./run.js";
 import { h, roving, toast } from "./widgets.js";
@@ -53,8 +54,7 @@ export function createMade({ link, kept, forget, report }, onChoose) {
             const picture = await decode(blob);
             const canvas = drawn.get(missing[header.ref].kept);
             if (!canvas) return; // removed meanwhile
-            Object.assign(canvas, { width: picture.width, height: picture.height });
-            canvas.getContext("2d").drawImage(picture, 0, 0);
+            drawOn(canvas, picture);
             canvas.dataset.drawn = "true";
           },
         },

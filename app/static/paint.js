@@ -1,6 +1,7 @@
 /** The view Paint: what the picture shows, by classes; paint others over it, and the picture follows. */
 
 import { BRUSH_KEYS, createBrush, plain } from "./brush.js";
+import { drawOn, pictureCanvas } from "./canvas.js";
 import { createJob } from "./job.js";
 import { Lost, decode } from "./link.js";
 import { createMade } from "./made.js";
@@ -210,14 +211,7 @@ function build(app) {
   }
 
   function bareRoom(picture) {
-    const canvas = h("canvas", {
-      width: picture.width,
-      height: picture.height,
-      role: "img",
-      "aria-label": caption.textContent,
-    });
-    canvas.getContext("2d").drawImage(picture, 0, 0);
-    const frame = h("div", { class: "frame" }, canvas);
+    const frame = h("div", { class: "frame" }, drawOn(pictureCanvas(caption.textContent), picture));
     frame.style.setProperty("--ratio", picture.width / picture.height);
     room.replaceChildren(frame);
     legend = "";

@@ -1,13 +1,16 @@
 /** The view Photograph: a picture of the user becomes a code, which can be edited like any other. */
 
+import { drawOn, pictureCanvas } from "./canvas.js";
 import { createCrop } from "./crop.js";
 import { lossCurve } from "./curve.js";
 import { createJob } from "./job.js";
 import { Dropped, Lost, decode } from "./link.js";
 import { sentence } from "./run.js";
 import { sessionId } from "./session.js";
+import { createTrusting, trustInWords } from "./trust.js";
 import { createView } from "./view.js";
-import { field, h, newId, progressStrip, select } from "./widgets.js";
+import { createWay } from "./way.js";
+import { field, h, newId, select } from "./widgets.js";
 
 /** The view, as `registerView` of main.js takes it. */
 export const photograph = createView({ name: "photograph", title: "Photograph" }, build);
@@ -44,7 +47,7 @@ function build(app) {
     { type: "button", class: "primary", disabled: true, onclick: invert },
     "Find its code",
   );
-  const way = createWay(link, report);
+  const way = createWay(app);
   const before = select([["", "choose one"]], { onchange: () => before.value && open(before.value) });
   const earlier = field("Inverted before", before, { hidden: true });
   const figures = new Map(SHOWN.map(([what, title, words]) => [what, figure(title, words)]));
@@ -237,12 +240,11 @@ function build(app) {
 
 /** A picture with its title, which is empty at first. */
 function figure(title, words) {
-  const canvas = h("canvas", { width: 1, height: 1, role: "img", "aria-label": title });
+  const canvas = pictureCanvas(title);
   return {
     element: h("figure", {}, canvas, h("figcaption", {}, title, " ", h("small", {}, words))),
     draw(picture) {
-      Object.assign(canvas, { width: picture.width, height: picture.height });
-      canvas.getContext("2d").drawImage(picture, 0, 0);
+      drawOn(canvas, picture);
     },
     clear() {
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
@@ -260,135 +262,4 @@ function measureTable(measures) {
     h("caption", { class: "unseen" }, "How near the reconstruction is"),
     h("tbody", {}, ...rows),
   );
-}
-
-function trustInWords(trust, button) {
-  const warned = trust.warning && (trust.warning.code || trust.warning.error);
-  return h(
-    "div",
-    { class: "trust" },
-    h("h3", {}, "How far to trust it"),
-    trust.warning
-      ? h(
-          "p",
-          { class: warned ? "warned" : "" },
-          h("strong", {}, warned ? "Warning. " : "No warning. "),
-          trust.warning.words,
-        )
-      : null,
-    trust.alarms ? h("p", { class: "hint" }, trust.alarms) : null,
-    h("p", {}, trust.words),
-    trust.why_no_warning ? h("p", { class: "hint" }, trust.why_no_warning) : null,
-    button,
-  );
-}
-
-/** Invert the generator's own pictures piece by piece, for the warning, until there are enough or somebody stops it. */
-function createTrusting({ link, report }, onFacts) {
-  const element = h("div", { class: "job" });
-  let number = 0; // n of the piece that is under way; 0 for none
-  let wanted = null; // the picture for which it is done
-
-  function stop() {
-    wanted = null;
-    if (number) link.ask("stop", { job: number }).catch(report);
-  }
-
-  return {
-    element,
-    get busy() {
-      return wanted !== null;
-    },
-    stop,
-    async begin(found) {
-      const mine = found;
-      wanted = mine;
-      const strip = progressStrip(
-        "Inverting pictures of the generator itself, to know what is usual; once for this way of inverting",
-        stop,
-      );
-      element.replaceChildren(strip.element);
-      try {
-        for (let left = Infinity; left && wanted === mine;) {
-          const asked = link.ask("judge", { kept: found.kept }, { onProgress: strip.show });
-          number = asked.n;
-          const answer = await asked;
-          number = 0;
-          left = answer.left;
-          if (left === 0) {
-            wanted = null;
-            onFacts({ kept: found.kept, ...answer });
-          }
-        }
-        element.replaceChildren();
-      } catch (error) {
-        number = 0;
-        const again = wanted === null;
-        if (wanted === mine) wanted = null;
-        strip.end(
-          again || error instanceof Dropped
-            ? "Stopped. What was inverted so far counts when it goes on."
-            : error.message,
-        );
-        report(error);
-      }
-    },
-  };
-}
-
-/** How the picture is inverted: the steps, which most people leave alone. */
-function createWay(link, report) {
-  const body = h("div", { class: "numbers" });
-  let known = null;
-  const chosen = {};
-
-  function fill({ embed, refine, default: usual, classes }) {
-    const usable = (list) => list.filter((step) => !step.why_not);
-    chosen.embed = select(usable(embed).map(({ name, words }) => [name, `${name}: ${words}`]));
-    chosen.embed.value = usual.embed;
-    chosen.refine = usable(refine).map(({ name, words }) => {
-      const input = h("input", { type: "checkbox", value: name });
-      input.checked = usual.refine.includes(name);
-      return { input, element: h("label", { class: "check" }, input, `${name}: ${words}`) };
-    });
-    chosen.steps = h("input", { type: "number", class: "short", min: 1, max: 2000, value: usual.steps });
-    chosen.number =
-      classes > 1 ? h("input", { type: "number", class: "short", min: 0, max: classes - 1 }) : null;
-    const missing = [...embed, ...refine].filter((step) => step.why_not);
-    body.replaceChildren(
-      field("Begin with", chosen.embed),
-      h(
-        "fieldset",
-        {},
-        h("legend", {}, "Then refine, in this order"),
-        ...chosen.refine.map(({ element }) => element),
-      ),
-      field("Steps of each search", chosen.steps),
-      ...(chosen.number ? [field("Class (empty: not known)", chosen.number)] : []),
-      ...missing.map((step) => h("p", { class: "hint" }, `Not here: ${step.name}. ${step.why_not}`)),
-    );
-  }
-
-  return {
-    element: h("details", { class: "way" }, h("summary", {}, "How it is found"), body),
-    async ready() {
-      if (known) return;
-      try {
-        known = await link.ask("ways");
-        fill(known);
-      } catch (error) {
-        report(error);
-      }
-    },
-    value() {
-      if (!known) return {};
-      const number = chosen.number?.value ?? "";
-      return {
-        embed: chosen.embed.value,
-        refine: chosen.refine.filter(({ input }) => input.checked).map(({ input }) => input.value),
-        steps: Math.min(2000, Math.max(1, Math.round(Number(chosen.steps.value)) || known.default.steps)),
-        number: number === "" ? null : Number(number),
-      };
-    },
-  };
 }

@@ -1,5 +1,6 @@
 /** The large picture: a canvas that frames are drawn on, the picture before the edit, and what is going on. */
 
+import { drawOn, pictureCanvas } from "./canvas.js";
 import { decode } from "./link.js";
 import { h, icon } from "./widgets.js";
 
@@ -16,14 +17,8 @@ const SLOW = 350; // ms after which the page says that it waits
  *   `caption(text)`; `label(text)` for who cannot see it; `fault(sentence)` says why there is none.
  */
 export function createStage({ before } = {}) {
-  const canvas = h("canvas", { role: "img", "aria-label": "The picture", width: 1, height: 1 });
-  const canvasBefore = h("canvas", {
-    role: "img",
-    "aria-label": "The picture before the edit",
-    hidden: true,
-    width: 1,
-    height: 1,
-  });
+  const canvas = pictureCanvas("The picture");
+  const canvasBefore = pictureCanvas("The picture before the edit", { hidden: true });
   const chip = h("p", { class: "chip", hidden: true }, "Before");
   const waiting = h(
     "p",
@@ -53,12 +48,8 @@ export function createStage({ before } = {}) {
   let shown = false; // whether the picture before is wanted: it may take a moment to come
 
   function put(target, picture) {
-    if (target.width !== picture.width || target.height !== picture.height) {
-      target.width = picture.width;
-      target.height = picture.height;
-    }
     frame.style.setProperty("--ratio", picture.width / picture.height);
-    target.getContext("2d").drawImage(picture, 0, 0);
+    drawOn(target, picture);
     picture.close?.();
   }
 
