@@ -1,9 +1,9 @@
-/** One picture moved along the same concept by two learners, or along two directions of the run, side by side. */
+/** One picture moved along a concept by two learners, or along two directions of the run, side by side. */
 
 import { drawOn, pictureCanvas } from "./canvas.js";
 import { Dropped, Refused, decode } from "./link.js";
 import { sentence } from "./run.js";
-import { field, h, newId, select, signed } from "./widgets.js";
+import { field, h, newId, radios, select, signed } from "./widgets.js";
 
 const SIZE = 192; // px of a picture
 
@@ -14,7 +14,8 @@ const SIZE = 192; // px of a picture
  * @param {object} facts the server's answer to `directions`.
  * @param {() => object} picture returns the picture that is moved.
  * @param {(along: string) => string} wordsOf returns what a direction is called now.
- * @returns {{element: HTMLElement, stale: () => void, rename: () => void}} `stale` says that another picture was chosen.
+ * @returns {{element: HTMLElement, stale: () => void, rename: () => void}} `stale` says that another picture was
+ *   chosen.
  */
 export function createComparison(app, facts, picture, wordsOf) {
   const { link, report, run } = app;
@@ -37,35 +38,28 @@ export function createComparison(app, facts, picture, wordsOf) {
     value: ofLearners ? 2 : facts.measured_at,
   });
   const unit = h("span", { class: "hint" });
-  const group = newId("at");
-  const modes = h(
-    "fieldset",
-    { class: "modes" },
-    h("legend", { class: "unseen" }, "What is the same on both sides"),
+  const modes = radios(
+    "What is the same on both sides",
+    [
+      ["step", "Same step"],
+      ["effect", "Same effect"],
+    ],
+    "step",
+    () => {
+      amount.value = modes.value === "effect" ? 0.5 : ofLearners ? 2 : facts.measured_at;
+      say();
+    },
   );
   const fault = h("p", { class: "wrong", role: "alert" });
   const rows = h("div", { class: "compared" });
-  let at = "step";
   let round = 0;
-  for (const [value, words] of [
-    ["step", "Same step"],
-    ["effect", "Same effect"],
-  ]) {
-    const input = h("input", { type: "radio", name: group, value, checked: value === at });
-    input.addEventListener("change", () => {
-      at = value;
-      amount.value = at === "effect" ? 0.5 : ofLearners ? 2 : facts.measured_at;
-      say();
-    });
-    modes.append(h("label", {}, input, h("span", {}, words)));
-  }
   chosen[0].addEventListener("change", () => {
     const row = facts.rows.find(({ along }) => along === chosen[0].value);
     if (row && !ofLearners) concept.value = row.target;
   });
 
   function say() {
-    unit.textContent = at === "effect" ? "sd of the concept, on average" : run.short_unit;
+    unit.textContent = modes.value === "effect" ? "sd of the concept, on average" : run.short_unit;
   }
 
   async function compare() {
@@ -81,7 +75,7 @@ export function createComparison(app, facts, picture, wordsOf) {
           concept: concept.value,
           sides: chosen.map((one) => one.value),
           of: ofLearners ? "learners" : "boundaries",
-          at,
+          at: modes.value,
           amount: Number(amount.value),
           size: SIZE,
         },
@@ -128,7 +122,7 @@ export function createComparison(app, facts, picture, wordsOf) {
         field("One", chosen[0]),
         field("Other", chosen[1]),
         field("Concept", concept),
-        modes,
+        modes.element,
         field("of", amount),
         unit,
         h("button", { type: "submit", class: "primary" }, "Compare"),

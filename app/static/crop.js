@@ -1,7 +1,7 @@
 /** How a picture is cut to the shape of the generator's: a rule, shown on the picture itself. */
 
 import { drawOn, pictureCanvas } from "./canvas.js";
-import { h, newId } from "./widgets.js";
+import { h, radios } from "./widgets.js";
 
 const RULES = [
   ["centre", "Middle"],
@@ -16,8 +16,8 @@ const NUMBERS = ["left", "top", "width", "height"];
  *
  * @param {object} run the facts of the run.
  * @param {() => void} changed called when another rule was chosen.
- * @returns {object} `element`; `rule`, as the server takes it; `reset()` for a new picture; `draw(what, picture)` with
- *   `whole` or `fitted`; `show(answer, name)` what the server said of it.
+ * @returns {object} `element`; `rule`, as the server takes it; `reset()` for a new picture; `draw(what, picture)`
+ *   with `whole` or `fitted`; `show(answer, name)` what the server said of it.
  */
 export function createCrop(run, changed) {
   const ratio = run.width / run.height;
@@ -42,20 +42,15 @@ export function createCrop(run, changed) {
     { class: "row", hidden: true },
     ...NUMBERS.map((name, i) => h("label", { class: "field" }, h("span", {}, name), inputs[i])),
   );
-  const group = newId("crop");
-  const modes = h("fieldset", { class: "modes" }, h("legend", { class: "unseen" }, "How it is cut"));
-  let rule = "centre";
+  const modes = radios("How it is cut", RULES, RULES[0][0], (value) => (setRule(value), changed()));
+  let rule = modes.value;
   let size = null; // of the whole picture, in its own pixels
 
-  for (const [value, label] of RULES) {
-    const input = h("input", { type: "radio", name: group, value, checked: value === rule });
-    input.addEventListener("change", () => {
-      rule = value;
-      numbers.hidden = rule !== "part";
-      sheet.classList.toggle("drawable", rule === "part");
-      changed();
-    });
-    modes.append(h("label", {}, input, h("span", {}, label)));
+  function setRule(value) {
+    rule = value;
+    modes.value = value;
+    numbers.hidden = rule !== "part";
+    sheet.classList.toggle("drawable", rule === "part");
   }
 
   const values = () => inputs.map((input) => Math.round(Number(input.value) || 0));
@@ -119,7 +114,7 @@ export function createCrop(run, changed) {
     "div",
     { class: "cropping", hidden: true },
     sheet,
-    modes,
+    modes.element,
     numbers,
     h(
       "div",
@@ -136,10 +131,7 @@ export function createCrop(run, changed) {
     reset() {
       size = null;
       element.hidden = true;
-      rule = "centre";
-      numbers.hidden = true;
-      sheet.classList.remove("drawable");
-      modes.querySelector("input").checked = true;
+      setRule(RULES[0][0]);
     },
     draw(what, picture) {
       drawOn(what === "whole" ? whole : fitted, picture);

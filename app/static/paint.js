@@ -1,6 +1,7 @@
 /** The view Paint: what the picture shows, by classes; paint others over it, and the picture follows. */
 
-import { BRUSH_KEYS, createBrush, plain } from "./brush.js";
+import { BRUSH_KEYS, createBrush } from "./brush.js";
+import { plain } from "./brush_tools.js";
 import { drawOn, pictureCanvas } from "./canvas.js";
 import { createJob } from "./job.js";
 import { Lost, decode } from "./link.js";

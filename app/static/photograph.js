@@ -10,7 +10,7 @@ import { sessionId } from "./session.js";
 import { createTrusting, trustInWords } from "./trust.js";
 import { createView } from "./view.js";
 import { createWay } from "./way.js";
-import { field, h, newId, select } from "./widgets.js";
+import { field, h, newId, select, takeDrops } from "./widgets.js";
 
 /** The view, as `registerView` of main.js takes it. */
 export const photograph = createView({ name: "photograph", title: "Photograph" }, build);
@@ -190,18 +190,7 @@ function build(app) {
     way.element.inert = on;
   }
 
-  for (const kind of ["dragenter", "dragover"]) {
-    drop.addEventListener(kind, (event) => {
-      event.preventDefault();
-      drop.toggleAttribute("data-over", true);
-    });
-  }
-  drop.addEventListener("dragleave", () => drop.removeAttribute("data-over"));
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.removeAttribute("data-over");
-    take(event.dataTransfer.files[0]);
-  });
+  takeDrops(drop, take);
 
   return {
     element: h(

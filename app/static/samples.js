@@ -1,7 +1,7 @@
-/** The pictures to choose from: fresh seeds page by page, the run's samples by score, and what was made in this tab. */
+/** The pictures to choose from: fresh seeds page by page, the run's samples by score, and what was made here. */
 
 import { pictureInWords, samePicture } from "./run.js";
-import { field, h, iconButton, newId, roving, select, toast } from "./widgets.js";
+import { field, h, iconButton, newId, radios, roving, select, toast } from "./widgets.js";
 
 const PER_PAGE = 24;
 const SIZE = 128; // px of a small picture, twice as many as it is wide on the page
@@ -12,8 +12,9 @@ const KEY = "ganstrata.samples";
  *
  * @param {object} app what main.js gives each view.
  * @param {(ref: object) => void} chosen called with the picture that is chosen.
- * @returns {{element: HTMLElement, show: (ref: object) => void, refresh: () => void, turn: (by: number) => void}}
- *   `show` marks the present picture, `refresh` fetches the page again, `turn` goes to another page.
+ * @returns {{
+ *   element: HTMLElement, show: (ref: object) => void, refresh: () => void, turn: (by: number) => void
+ * }} `show` marks the present picture, `refresh` fetches the page again, `turn` goes to another page.
  */
 export function createSamples(app, chosen) {
   const { link, run, report } = app;
@@ -68,17 +69,16 @@ export function createSamples(app, chosen) {
     ),
     kept: h("div", { class: "row" }),
   };
-  const modes = h("fieldset", { class: "modes" }, h("legend", { class: "unseen" }, "Which pictures"));
-  const group = newId("mode");
-  for (const [value, words] of [
-    ["seeds", "Fresh"],
-    ["search", "Search"],
-    ["kept", "Made here"],
-  ]) {
-    const input = h("input", { type: "radio", name: group, value, checked: value === saved.mode });
-    modes.append(h("label", {}, input, h("span", {}, words)));
-    input.addEventListener("change", () => setMode(value));
-  }
+  const modes = radios(
+    "Which pictures",
+    [
+      ["seeds", "Fresh"],
+      ["search", "Search"],
+      ["kept", "Made here"],
+    ],
+    saved.mode,
+    setMode,
+  );
 
   let mode = "";
   function setMode(value) {
@@ -189,7 +189,7 @@ export function createSamples(app, chosen) {
       "section",
       { class: "panel-samples", "aria-labelledby": id },
       h("h2", { id, class: "unseen" }, "Pictures"),
-      h("div", { class: "choosing" }, modes, ...Object.values(forms)),
+      h("div", { class: "choosing" }, modes.element, ...Object.values(forms)),
       status,
       grid,
     ),

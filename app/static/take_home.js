@@ -6,7 +6,7 @@ import { saveFile } from "./session.js";
 import { createStage } from "./stage.js";
 import { editOf } from "./state.js";
 import { createView } from "./view.js";
-import { field, h, newId, progressStrip, select, signed, toast } from "./widgets.js";
+import { field, h, newId, progressStrip, select, signed, takeDrops, toast } from "./widgets.js";
 
 const FILES = [
   ["picture", "Picture", "PNG, as the model draws it"],
@@ -259,15 +259,6 @@ function createOpener({ link, run, state, keep, report }) {
     await open(input.files[0]);
     input.value = ""; // so that the same file can be chosen again
   });
-  const over = (on) => (event) => {
-    event.preventDefault();
-    area.toggleAttribute("data-over", on);
-  };
-  area.addEventListener("dragover", over(true));
-  area.addEventListener("dragleave", over(false));
-  area.addEventListener("drop", (event) => {
-    over(false)(event);
-    open(event.dataTransfer.files[0]);
-  });
+  takeDrops(area, open);
   return h("section", { "aria-labelledby": id }, h("h2", { id }, "Open a recipe"), area);
 }

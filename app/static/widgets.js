@@ -117,6 +117,51 @@ export function select(options, attributes = {}) {
 }
 
 /**
+ * Make a choice of one among few: radio buttons that look like one control.
+ *
+ * @param {string} label of all, for who cannot see them.
+ * @param {string[][]} options `[[value, text], ...]`.
+ * @param {string} chosen the value at first.
+ * @param {(value: string) => void} onChange told what was chosen.
+ * @returns {{element: HTMLElement, value: string}} `value` can be set, which tells nobody.
+ */
+export function radios(label, options, chosen, onChange) {
+  const name = newId("choice");
+  const inputs = options.map(([value]) =>
+    h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => onChange(value) }),
+  );
+  return {
+    element: h(
+      "fieldset",
+      { class: "modes" },
+      h("legend", { class: "unseen" }, label),
+      ...options.map(([, words], index) => h("label", {}, inputs[index], h("span", {}, words))),
+    ),
+    get value() {
+      return inputs.find((input) => input.checked).value;
+    },
+    set value(value) {
+      inputs.find((input) => input.value === value).checked = true;
+    },
+  };
+}
+
+/** Let files be dropped on an element; `onFile` is told the first one. */
+export function takeDrops(area, onFile) {
+  const over = (on) => (event) => {
+    event.preventDefault();
+    area.toggleAttribute("data-over", on);
+  };
+  area.addEventListener("dragenter", over(true));
+  area.addEventListener("dragover", over(true));
+  area.addEventListener("dragleave", over(false));
+  area.addEventListener("drop", (event) => {
+    over(false)(event);
+    onFile(event.dataTransfer.files[0]);
+  });
+}
+
+/**
  * Make a slider whose track is filled from where nothing happens to where it stands.
  *
  * @param {object} given
