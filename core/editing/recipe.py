@@ -132,6 +132,15 @@ class RecipePicture(_Part):
             )
         return self
 
+    @property
+    def in_words(self) -> str:
+        """The picture in a few words: a seed, a sample, given codes, or the name of an inverted one."""
+        if self.inverted is not None:
+            return f"{self.inverted.name} of {self.inverted.folder}"
+        if self.codes is not None:
+            return "given codes"
+        return f"seed {self.seed}" if self.seed is not None else f"sample {self.sample}"
+
 
 class RecipeMove(_Part):
     """Say how far the picture is moved along a boundary."""
@@ -144,6 +153,11 @@ class RecipeMove(_Part):
     keep: Annotated[tuple[Name, ...], Field(max_length=MOVES)] = Field(
         default=(), description="boundaries whose concepts stay", strict=False
     )
+
+    @property
+    def as_option(self) -> str:
+        """The move as `--along` takes it; what is kept is another option."""
+        return f"{self.along}:{self.by:g}{'' if self.layers is None else f'@{self.layers}'}"
 
 
 class ExpectedPixels(_Part):

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..figures.pictures import Pixels, png, to_pixels
+from ..messages import listed, visible
 from ..plugins.boundary import STYLES
 from ..runs.inversions import check_inversion, read_inversion
 from ..runs.lock import results_of
@@ -41,6 +42,11 @@ from .tables import Edited, scores_text, steps_text
 
 INDEX, FOLDER = "manipulate.json", "manipulations"  # as of other edits
 BATCH = 1  # a recipe is of one picture
+_SAME = {
+    True: "the same as in the recipe",
+    False: "not those of the recipe",
+    None: "the recipe holds none to compare",
+}
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,22 @@ class Replayed:
     remarks: tuple[str, ...]
     path: Path | None = None
     files: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return what it is of, how it was moved, and whether its pixels are the same: no array, one line."""
+        recipe, (height, width) = self.recipe, self.picture.shape[:2]
+        moves = [
+            move.as_option + (f" keeping {listed(list(move.keep), 3)}" if move.keep else "")
+            for move in recipe.moves
+        ]
+        told = [
+            f"{recipe.picture.in_words} of {recipe.run.name}",
+            f"moved by {listed(moves, 6)}" if moves else "not moved",
+            *([f"truncation {recipe.truncation:g}"] if recipe.truncation != 1.0 else []),
+            f"{width} x {height} pixels, {_SAME[self.same_pixels]}",
+            *([f"written to {self.path}"] if self.path is not None else []),
+        ]
+        return visible(f"<Replayed: {'; '.join(told)}>")
 
     @property
     def unit_in_words(self) -> str:
@@ -263,10 +285,7 @@ def _record(
     """Return what is recorded of the edit, and shown on its page."""
     prepared, styles = finished.engine.prepared, any(part.in_styles for part in composed.parts)
     request = EditRequest(
-        along=tuple(
-            f"{move.along}:{move.by:g}{'' if move.layers is None else f'@{move.layers}'}"
-            for move in recipe.moves
-        ),
+        along=tuple(move.as_option for move in recipe.moves),
         keep=tuple(dict.fromkeys(name for move in recipe.moves for name in move.keep)),
         mode="joint",
         steps=1,

@@ -44,6 +44,23 @@ def inverted(folder: Path, **more: Any) -> Path:
     return write_inverted(folder, Inversion(codes, **more), ("sofa", "cat"), generator)
 
 
+def test_what_was_replayed_is_shown_in_a_line(fakes, copied: Path, tmp_path: Path) -> None:
+    recipe = made(copied, seed=3, truncation=0.8)
+    again = ganstrata.replay(copied, recipe)
+    line = repr(again)
+    height, width = again.picture.shape[:2]
+    assert line == (
+        f"<Replayed: seed 3 of {recipe.run.name}; moved by seen/red:1.5@6-7 keeping seen/left, seen/left:-1; "
+        f"truncation 0.8; {width} x {height} pixels, the same as in the recipe>"
+    )
+    out = tmp_path / "out"
+    other = replace(again, same_pixels=False, path=out, recipe=made(copied, moves=(), sample=40))
+    assert "sample 40" in repr(other)
+    assert "; not moved; 8 x 8 pixels, not those of the recipe; written to " in repr(other)
+    assert str(out) in repr(other)
+    assert "holds none to compare" in repr(replace(again, same_pixels=None))
+
+
 @pytest.mark.parametrize("picture", [{"seed": 3}, {"sample": 40}])
 def test_the_same_pixels_come_again(fakes, copied: Path, tmp_path: Path, picture) -> None:
     recipe = made(copied, **picture, truncation=0.8)
