@@ -22,6 +22,7 @@ from .views import (
     paint,
     photograph,
     places,
+    ranges,
     shell,
     study,
     take_home,
@@ -39,6 +40,7 @@ HANDLERS: Handlers = {
     **directions.HANDLERS,
     **comparing.HANDLERS,
     **places.HANDLERS,
+    **ranges.HANDLERS,
     **take_home.HANDLERS,
 }
 MESSAGE_BYTES = 4 << 20

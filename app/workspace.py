@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.editing.directions import find_boundaries
+from ..core.editing.followed import Strips, read_followed
 from ..core.errors import UserError
 from ..core.leaderboard.stored import StoredBoard, read_board
 from ..core.pipeline.results import Results, open_run
@@ -59,6 +60,7 @@ class Workspace:
         effects: of these boundaries.
         differences: sentences on what the run was computed with, and what is here now.
         folders: what the command named.
+        strips: how far each score follows its direction in the strips of the run; empty without them.
         memory: what the handlers of a view keep for all tabs, by the name of the view.
         begun: inverted pictures that every tab begins with.
         remarks: sentences on what was left out.
@@ -73,6 +75,7 @@ class Workspace:
     effects: Effects
     differences: tuple[str, ...] = ()
     folders: Folders = field(default_factory=Folders)
+    strips: Strips = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     begun: tuple[Kept, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -105,6 +108,7 @@ class Workspace:
                 run.effects,
                 finished.differences,
                 folders,
+                strips=read_followed(run),
                 begun=begun,
                 remarks=remarks,
                 board=_board(folders.leaderboard, finished.engine.prepared),

@@ -1,9 +1,12 @@
 /** The sliders of an edit: a row for each direction, with its layers and what it is to leave alone. */
 
 import { Refused } from "./link.js";
+import { createRange, rescoredTo } from "./ranges.js";
 import { rowOf } from "./run.js";
 import { withRow } from "./state.js";
 import { field, h, icon, iconButton, newId, place, select, signed, slider } from "./widgets.js";
+
+const MOST = 10000; // of a distance, in both directions
 
 /**
  * Make the column of sliders. It changes the state, and follows it.
@@ -167,9 +170,17 @@ function createRow(app, facts, leaveFocus) {
     state.set((now) => ({ ...now, rows: now.rows.filter((row) => row.along !== facts.along) }));
   };
   const own = h("p", { class: "hint" });
+  const found = h("p", { class: "hint" });
+  const typed = createDistance(facts, (by) => change({ by }));
+  const range = createRange(app, facts, unit, () => {
+    const row = state.now.rows.find(({ along }) => along === facts.along);
+    if (row) show(row);
+  });
   panel.append(
-    h("p", { class: "hint" }, foundInWords(facts, unit)),
+    found,
     own,
+    range.element,
+    typed.element,
     layers.element,
     keep.element,
     h("button", { type: "button", class: "quiet", onclick: remove }, "Remove this slider"),
@@ -178,6 +189,29 @@ function createRow(app, facts, leaveFocus) {
     panel.hidden = !panel.hidden;
     opener.setAttribute("aria-expanded", String(!panel.hidden));
   });
+  function show(row) {
+    const [ends, measured] = [run.rangeOf(row), rescoredTo(facts, row)];
+    control.range(ends);
+    control.measure(measured);
+    control.show(row.by);
+    amount.textContent = row.by === 0 ? "0" : inWords(row.by);
+    amount.classList.toggle("moved", row.by !== 0);
+    reset.disabled = row.by === 0;
+    const kept = row.keep.map((name) => run.sliderOf(name)?.words ?? name);
+    where.textContent = [
+      facts.verified ? "" : "not verified",
+      row.layers ? layersInWords(row.layers) : "all layers",
+      kept.length ? `keeps ${kept.join(", ")}` : "",
+    ]
+      .filter(Boolean)
+      .join(" · ");
+    found.textContent = foundInWords(facts, unit, measured, ends);
+    typed.show(row.by);
+    range.show(row);
+    layers.show(row.layers ?? "");
+    keep.show(row.keep);
+  }
+
   return {
     element: h(
       "li",
@@ -194,22 +228,7 @@ function createRow(app, facts, leaveFocus) {
           ? ""
           : `The picture itself lies at ${signed(distance)} ${unit} from the boundary, which is the notch on the slider where it is in its range.`;
     },
-    show(row) {
-      control.show(row.by);
-      amount.textContent = row.by === 0 ? "0" : inWords(row.by);
-      amount.classList.toggle("moved", row.by !== 0);
-      reset.disabled = row.by === 0;
-      const kept = row.keep.map((name) => run.sliderOf(name)?.words ?? name);
-      where.textContent = [
-        facts.verified ? "" : "not verified",
-        row.layers ? layersInWords(row.layers) : "all layers",
-        kept.length ? `keeps ${kept.join(", ")}` : "",
-      ]
-        .filter(Boolean)
-        .join(" · ");
-      layers.show(row.layers ?? "");
-      keep.show(row.keep);
-    },
+    show,
   };
 }
 
@@ -218,11 +237,37 @@ function layersInWords(text) {
   return `${/^\d+$/.test(text) ? "layer" : "layers"} ${text}`;
 }
 
-function foundInWords({ verified, effect, effect_low: low, effect_high: high, measured_at: distance }, unit) {
+function foundInWords(facts, unit, measured, ends) {
+  const { verified, effect, effect_low: low, effect_high: high, measured_at: distance, layers } = facts;
   const doubt = verified ? "" : " It could not be told from chance: do not trust what its name says.";
   if (effect === null) return `Re-scoring did not measure it.${doubt}`;
   const interval = low === null || high === null ? "" : ` (95\u00a0%: ${signed(low)} to ${signed(high)})`;
-  return `At ${signed(distance, 1)} ${unit}, re-scoring found ${signed(effect)} sd of its score${interval}.${doubt}`;
+  const line = distance > ends.high ? "" : " The line under the slider ends there.";
+  const [at, told] =
+    measured === null
+      ? [
+          ` with ${layers ? layersInWords(layers) : "all layers"} and nothing kept`,
+          " That does not hold for what the slider moves now.",
+        ]
+      : ["", line];
+  return `At ${signed(distance, 1)} ${unit}${at}, re-scoring found ${signed(effect)} sd of its score${interval}.${told}${doubt}`;
+}
+
+/** The distance as a number: one outside the slider's ends too. */
+function createDistance(facts, changed) {
+  const input = h("input", { type: "number", step: "any", min: -MOST, max: MOST, autocomplete: "off" });
+  let now = 0;
+  input.addEventListener("change", () => {
+    if (input.value !== "" && input.checkValidity()) changed(Number(input.value));
+    else input.value = now;
+  });
+  return {
+    element: field("Distance", input),
+    show(by) {
+      now = by;
+      if (document.activeElement !== input || Number(input.value) !== by) input.value = by;
+    },
+  };
 }
 
 /** The layers that are moved, as text that the server checks. */

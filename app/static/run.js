@@ -8,7 +8,8 @@ const STEPS = 120; // of a slider, from its low end to its high one
  * @param {object} hello the answer.
  * @returns {object} the facts of the run, with `concepts`, `sliders`, `verified` (the sliders that re-scoring
  *   confirmed), `views` (why a view is missing, by its name), `short_unit`, `id` (differs from run to run) and lookups:
- *   `sliderOf(along)` and `conceptOf(name)` by name, `slidersOf(column)` those of a concept.
+ *   `sliderOf(along)` and `conceptOf(name)` by name, `slidersOf(column)` those of a concept; `rangeOf(row)` how far
+ *   a row goes and why, and `found(range)`, which notes what a search found.
  */
 export function readRun(hello) {
   const concepts = hello.concepts.map((concept, column) => ({ ...concept, column }));
@@ -16,10 +17,20 @@ export function readRun(hello) {
   const list = hello.sliders.map((slider) => ({
     ...slider,
     words: sentence(slider.words),
-    step: nice((slider.high - slider.low) / STEPS),
+    ...ends(slider),
     column: byName.get(slider.concept)?.column,
   }));
   const sliders = new Map(list.map((slider) => [slider.along, slider]));
+  const found = new Map((hello.found ?? []).map((one) => [keyOf(one), one]));
+
+  /** Return the range of a row: what a search found, what a strip of the run shows, or that of the config. */
+  function rangeOf(row) {
+    const searched = found.get(keyOf(row));
+    const stored = row.keep.length ? undefined : sliders.get(row.along)?.ranges[row.layers || "all"];
+    const known = searched && searched.low !== null ? searched : (stored ?? hello.range);
+    return { ...known, ...ends(known), searched };
+  }
+
   return {
     ...hello.run,
     id: JSON.stringify([hello.run, list.map(({ along, layers }) => [along, layers])]),
@@ -30,9 +41,23 @@ export function readRun(hello) {
     sliders: list,
     verified: list.filter((slider) => slider.verified),
     sliderOf: (along) => sliders.get(along),
+    rangeOf,
+    found: (range) => found.set(keyOf(range), range),
     conceptOf: (name) => byName.get(name),
     slidersOf: (column) => list.filter((slider) => slider.column === column),
   };
+}
+
+/** Return by what a range is known: it is of a direction at these layers that leaves these concepts alone. */
+function keyOf({ along, layers, keep }) {
+  return JSON.stringify([along, layers || null, keep]);
+}
+
+/** Return the ends of a slider and its step. 0 must be one of its positions, so both ends are whole steps away. */
+function ends({ low, high }) {
+  const step = nice((high - low) / STEPS);
+  const whole = (value, round) => Number((round(Number((value / step).toPrecision(9))) * step).toPrecision(9));
+  return { low: whole(low, Math.floor), high: whole(high, Math.ceil), step };
 }
 
 /** Return the row of a slider as it is before anything is moved: at the layers where re-scoring found most. */

@@ -177,8 +177,8 @@ function createSeries({ link, run, state, report }) {
     make,
   );
   what.addEventListener("change", () => {
-    const slider = run.sliderOf(what.value);
-    if (slider) [start.value, end.value] = [slider.low, slider.high];
+    const row = state.now.rows.find(({ along }) => along === what.value);
+    if (row) ({ low: start.value, high: end.value } = run.rangeOf(row));
     tidy();
   });
   kind.addEventListener("change", tidy);

@@ -173,35 +173,52 @@ export function takeDrops(area, onFile) {
  * @param {(value: number) => string} given.inWords the value as it is read out.
  * @param {(value: number, event: Event) => void} given.onInput called while it is dragged.
  * @param {(value: number) => void} given.onChange called when it is let go.
- * @returns {{element: HTMLInputElement, show: (value: number) => void, mark: (value: number | null) => void}} `mark`
- *   puts a notch at a value, or takes it away.
+ * @returns {{element: HTMLInputElement, show: (value: number) => void, mark: (value: number | null) => void,
+ *   range: (ends: {low: number, high: number, step: number}) => void, measure: (value: number | null) => void}}
+ *   `show` takes values outside the ends too: the thumb then stands at the end. `mark` puts a notch at a value, or takes
+ *   it away; `range` changes the ends; `measure` draws a line from 0 to what was measured.
  */
 export function slider({ label, low, high, step, origin = 0, inWords, onInput, onChange }) {
   const element = h("input", { type: "range", min: low, max: high, step, "aria-label": label });
+  let now = Number(element.value);
+  const marks = { "--mark": null, "--measured": null };
   const share = (value) => Math.min(1, Math.max(0, (value - low) / (high - low)));
   const paint = () => {
-    const value = Number(element.value);
-    const [from, to] = [share(origin), share(value)].sort((a, b) => a - b);
+    const [from, to] = [share(origin), share(now)].sort((a, b) => a - b);
     element.style.setProperty("--from", from);
     element.style.setProperty("--to", to);
-    element.setAttribute("aria-valuetext", inWords(value));
+    element.style.setProperty("--origin", share(origin));
+    for (const [name, value] of Object.entries(marks))
+      element.style.setProperty(name, value === null || value < low || value > high ? -9 : share(value));
+    element.setAttribute("aria-valuetext", inWords(now));
   };
-  element.style.setProperty("--origin", share(origin));
+  const put = (name) => (value) => {
+    marks[name] = value;
+    paint();
+  };
   element.addEventListener("input", (event) => {
     // The origin must be easy to hit: values within half a step of it are it.
     if (Math.abs(element.value - origin) < step / 2) element.value = origin;
+    now = Number(element.value);
     paint();
-    onInput(Number(element.value), event);
+    onInput(now, event);
   });
   element.addEventListener("change", () => onChange(Number(element.value)));
   return {
     element,
     show(value) {
       element.value = value;
+      now = value;
       paint();
     },
-    mark(value) {
-      element.style.setProperty("--mark", value === null || value < low || value > high ? -9 : share(value));
+    mark: put("--mark"),
+    measure: put("--measured"),
+    range(ends) {
+      if (ends.low === low && ends.high === high && ends.step === step) return;
+      ({ low, high, step } = ends);
+      Object.assign(element, { min: low, max: high, step });
+      element.value = now;
+      paint();
     },
   };
 }

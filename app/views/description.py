@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.plugins.boundary import Boundary
 from ...core.rescoring.naming import NamedDirection
 from ...core.rescoring.results import Effects, concept_units
 from ...core.strata.layers import show_layers
@@ -36,6 +37,7 @@ def described(workspace: Workspace) -> dict[str, Any]:
         },
         "concepts": concepts(workspace),
         "sliders": sliders(workspace.effects, workspace),
+        "range": configured(workspace),
     }
 
 
@@ -70,6 +72,8 @@ def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
             for values in (effects.mean, effects.low, effects.high)
         )
         moved = own_layers(boundary, layers)
+        ranges = stored_ranges(workspace, boundary.name)
+        shown = ranges.get(where, configured(workspace))
         described.append(
             {
                 "along": boundary.name,
@@ -78,8 +82,9 @@ def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
                 "set": where,
                 "layers": None if where == "all" else show_layers(moved),
                 "layer_list": list(moved),
-                "low": config.editing.start,
-                "high": config.editing.end,
+                "low": shown["low"],
+                "high": shown["high"],
+                "ranges": _by_layers(ranges, effects, boundary),
                 "measured_at": config.rescoring.distance,
                 "effect": mean,
                 "effect_low": low,
@@ -89,6 +94,46 @@ def sliders(effects: Effects, workspace: Workspace) -> list[dict[str, Any]]:
             }
         )
     return sorted(described, key=lambda slider: not slider["verified"])
+
+
+def stored_ranges(workspace: Workspace, name: str) -> dict[str, dict[str, Any]]:
+    """Return the range of a boundary at each layer set of which the run has a strip.
+
+    The ends reach at least as far as re-scoring moved, to both sides, if the strip does: what was measured
+    stays in reach, and strips have few pictures.
+    """
+    editing, distance = workspace.run.config.editing, workspace.run.config.rescoring.distance
+    return {
+        where: {
+            "low": min(found.low, max(min(editing.start, 0.0), -distance)),
+            "high": max(found.high, distance),
+            "from": "strips",
+            "follows": [found.low, found.high],
+            "below": found.below,
+            "above": found.above,
+            "samples": found.samples,
+        }
+        for (boundary, where), found in workspace.strips.items()
+        if boundary == name
+    }
+
+
+def configured(workspace: Workspace) -> dict[str, Any]:
+    """Return the range where no strip and no search says how far a score follows: that of `editing`."""
+    editing, distance = workspace.run.config.editing, workspace.run.config.rescoring.distance
+    return {"low": min(editing.start, 0.0), "high": max(editing.end, distance), "from": "config"}
+
+
+def _by_layers(
+    ranges: dict[str, dict[str, Any]], effects: Effects, boundary: Boundary
+) -> dict[str, dict[str, Any]]:
+    """Return ranges by the ways in which layers are written: the name of the set, and its numbers."""
+    numbers = {
+        show_layers(own_layers(boundary, effects.groups[where])): found
+        for where, found in ranges.items()
+        if where in effects.groups
+    }
+    return {**numbers, **ranges}
 
 
 def _meaning(direction: NamedDirection) -> str:

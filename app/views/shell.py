@@ -12,6 +12,7 @@ from ..workspace import Workspace
 from .description import described
 from .directions import names_of
 from .explore import time_one
+from .ranges import all_found
 
 
 class Forget(Request):
@@ -33,6 +34,7 @@ def hello(workspace: Workspace, session: Session, request: Nothing, answer: Answ
         slider["words"] = names_of(session).get(slider["along"], slider["words"])
     return {
         **facts,
+        "found": all_found(workspace),
         "session": session.id,
         "kept": [{"kept": key, "name": kept.name, **kept.facts} for key, kept in session.kept.items()],
         "limits": {"upload": MOST_UPLOAD, "kept": MOST_KEPT},

@@ -111,6 +111,22 @@ class Range:
         }
 
 
+class NoRangeError(DataError):
+    """Say that a score moves in neither direction.
+
+    Attributes:
+        below, above: why the search ended at 0 on each side.
+    """
+
+    def __init__(self, name: str, below: str, above: str) -> None:
+        super().__init__(
+            f"{name}: no range was found. Going down: {below}; going up: {above}. "
+            "Its score does not follow its direction here: "
+            "try other layers, or give --start and --end without --search"
+        )
+        self.below, self.above = below, above
+
+
 def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str = "the boundary") -> Range:
     """Walk from 0 to both sides until a limit is reached.
 
@@ -119,7 +135,7 @@ def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str 
     `limits.slope` of the steepest slope. A side whose first step fails ends at 0.
 
     Raises:
-        DataError: the score moves in neither direction.
+        NoRangeError: the score moves in neither direction.
     """
     limits = limits or SearchLimits()
     steps, zero = coarse.steps, int(np.flatnonzero(coarse.steps == 0.0)[0])
@@ -150,11 +166,7 @@ def find_range(coarse: Coarse, limits: SearchLimits | None = None, *, name: str 
 
     (first, below), (last, above) = walk(-1), walk(1)
     if first == last:
-        raise DataError(
-            f"{name}: no range was found. Going down: {below}; going up: {above}. "
-            "Its score does not follow its direction here: "
-            "try other layers, or give --start and --end without --search"
-        )
+        raise NoRangeError(name, below, above)
     mean, low, high = _means(coarse.scores)
     columns = (steps, mean, low, high, clipped, coarse.others, allowed)
     curve = tuple(CurvePoint(*(float(column[t]) for column in columns)) for t in range(len(steps)))

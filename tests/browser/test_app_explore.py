@@ -11,6 +11,7 @@ import pytest
 from ganstrata.app.handlers import Answer
 from ganstrata.app.sessions import Session
 from ganstrata.app.views import explore
+from ganstrata.app.views.description import described
 from ganstrata.app.views.explore import Scores, scores
 from in_browser import NARROW, Tabs, assert_accessible, overflow
 from served_app import ServedApp, changes, shown, wait_for_picture
@@ -328,3 +329,64 @@ def test_state_of_the_edit_is_what_the_wire_carries(tabs: Tabs, app: ServedApp) 
     page.locator(".effects[aria-busy=false]").wait_for()
     acknowledged = {message["n"] for message in sent if message["do"] == "shown"}
     assert {frame["n"] for frame in frames} == acknowledged
+
+
+def more_of(page: Any, name: str) -> Any:
+    """Open the panel of a slider, and return its row."""
+    row = page.locator("li.move").filter(has=slider(page, name))
+    row.locator("button.name").click()
+    return row
+
+
+def test_a_slider_has_the_range_of_its_strip_and_a_search_gives_it_another(
+    tabs: Tabs, app: ServedApp
+) -> None:
+    red = next(one for one in described(app.workspace)["sliders"] if one["along"] == "seen/red")
+    page = app.open(tabs)
+    row = more_of(page, "Red")
+    ends = [float(slider(page, "Red").get_attribute(name)) for name in ("min", "max")]
+    assert ends == pytest.approx([red["low"], red["high"]], abs=0.1)
+    assert "In the strips of the run (2 pictures) the score follows" in row.inner_text()
+    assert "The line under the slider ends there." in row.inner_text()
+    line = float(
+        slider(page, "Red").evaluate("(one) => getComputedStyle(one).getPropertyValue('--measured')")
+    )
+    assert line == pytest.approx((red["measured_at"] - ends[0]) / (ends[1] - ends[0]), abs=0.01)
+    assert_accessible(page)
+    row.get_by_role("button", name="Find the range").click()
+    row.get_by_text("The range was found.").wait_for()
+    (found,) = app.workspace.memory["ranges"].values()
+    ends = [float(slider(page, "Red").get_attribute(name)) for name in ("min", "max")]
+    assert ends == pytest.approx([found["low"], found["high"]], abs=0.2)
+    assert ends[0] <= found["low"]
+    assert ends[1] >= found["high"]
+    assert f"A search on {found['samples']} fresh pictures: the score follows" in row.inner_text()
+    assert f"Below, the limit is: {found['below']}; above: {found['above']}." in row.inner_text()
+    assert not row.get_by_role("button", name="Find the range").is_visible()
+    page.reload()
+    wait_for_picture(page, "Seed 0, not edited")
+    assert "A search on" in more_of(page, "Red").inner_text()
+    row.get_by_label("seen left", exact=False).or_(row.get_by_label("Left", exact=False)).first.check()
+    row.get_by_text("not known for these layers").wait_for()
+    assert "That does not hold for what the slider moves now." in row.inner_text()
+    assert "The line under" not in row.inner_text()
+
+
+def test_a_distance_outside_a_slider_can_be_typed(tabs: Tabs, app: ServedApp) -> None:
+    page = app.open(tabs)
+    row = more_of(page, "Red")
+    distance = row.get_by_label("Distance")
+    distance.fill("7.25")
+    distance.press("Enter")
+    wait_for_picture(page, "Seed 0, edited: Red +7.25")
+    assert (shown(page) == app.picture(moves=[moved("seen/red", 7.25, "6-7")])).all()
+    control = slider(page, "Red")
+    assert control.input_value() == control.get_attribute("max")
+    assert control.get_attribute("aria-valuetext").startswith("+7.25")
+    for wrong in ("", "1e9"):
+        distance.fill(wrong)
+        distance.press("Enter")
+        assert distance.input_value() == "7.25"
+    control.press("ArrowLeft")  # from where the thumb stands
+    wait_for_picture(page, f"Seed 0, edited: Red +{float(control.input_value()):.2f}")
+    assert float(distance.input_value()) == float(control.input_value()) < float(control.get_attribute("max"))
