@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,13 +14,15 @@ from torch import Tensor
 
 from ...core.errors import UserError
 from ...core.figures.pictures import Pixels, to_pixels
-from ...core.inversion.decoding import decode
+from ...core.inversion.decoding import Decoded, decode
+from ...core.inversion.fit import Fit
 from ...core.inversion.given import Given
 from ...core.inversion.page import difference, given_pixels
 from ...core.inversion.photographs import Frame, fitted_picture
 from ...core.inversion.taking import taken_content
 from ...core.inversion.watched import Look, Watched, invert_watched
 from ...core.messages import visible
+from ..beside import Beside
 from ..compute import Pace, Stopped
 from ..handlers import JOB, THUMBNAIL, Answer, Edit, Handler, Handlers, Nothing, PictureRef, Request
 from ..inverted import Judgement, facts_of, kept_source, target_of
@@ -32,6 +35,10 @@ MOST_PIXELS = 50_000_000
 WHOLE = 480  # pixels of the longer side of the picture on which the crop is shown
 PREVIEW = 0.5  # seconds between two pictures of a search
 
+Found = TypeVar("Found")
+Fitted = tuple[
+    np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.bool_]], Fit, tuple[str, ...]
+]
 Upload = Annotated[str, Field(min_length=1, max_length=40)]
 FileName = Annotated[str, Field(max_length=255)]
 Crop = Annotated[str, Field(min_length=1, max_length=60)]
@@ -75,14 +82,24 @@ def look(workspace: Workspace, session: Session, request: LookAt, answer: Answer
     """Send the picture as a whole, upright and small, and what the rule makes of it; return what was done."""
     generator = workspace.prepared.generator
     name = file_name(request.name)
-    decoded = decode(content_of(session, request.upload), Path(name), MOST_PIXELS)
+    content = content_of(session, request.upload)
+
+    def seen() -> tuple[Decoded, Fitted, Fitted]:
+        decoded = decode(content, Path(name), MOST_PIXELS)
+        image = decoded.image
+        scale = min(1.0, WHOLE / max(image.size))
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        small = Frame(height, width, Frame.of(generator, "whole").rule, generator.card.background)
+        return (
+            decoded,
+            fitted_picture(image, small, name),
+            fitted_picture(image, Frame.of(generator, request.crop), name),
+        )
+
+    decoded, whole, (picture, known, fit, notes) = beside(workspace, answer, seen)
     image = decoded.image
-    scale = min(1.0, WHOLE / max(image.size))
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    small = Frame(height, width, Frame.of(generator, "whole").rule, generator.card.background)
-    send_picture(answer, _pixels(fitted_picture(image, small, name)[0]), lossless=False, what="whole")
+    send_picture(answer, _pixels(whole[0]), lossless=False, what="whole")
     answer.breathe()
-    picture, known, fit, notes = fitted_picture(image, Frame.of(generator, request.crop), name)
     shown = np.where(known[..., None], picture, np.float32(0.5))
     send_picture(answer, _pixels(shown), lossless=True, what="fitted")
     return {
@@ -101,8 +118,11 @@ def invert(workspace: Workspace, session: Session, request: Invert, answer: Answ
     generator = workspace.prepared.generator
     method = method_for(workspace, request.way)
     name = file_name(request.name)
-    given = taken_content(
-        content_of(session, request.upload), name, generator, crop=request.crop, most=MOST_PIXELS
+    content = content_of(session, request.upload)
+    given = beside(
+        workspace,
+        answer,
+        lambda: taken_content(content, name, generator, crop=request.crop, most=MOST_PIXELS),
     )
     send_picture(answer, given_pixels(given.observed, given.known), lossless=True, what="target")
     pace = Pace(PREVIEW)
@@ -192,6 +212,12 @@ def content_of(session: Session, upload: str) -> bytes:
     if content is None:
         raise UserError("this picture is not held any more; choose it again")
     return content
+
+
+def beside(workspace: Workspace, answer: Answer, perform: Callable[[], Found]) -> Found:
+    """Decode in a thread of its own, while this one serves others; one picture of all tabs at a time."""
+    place: Beside = workspace.memory.setdefault("decoding", Beside())
+    return place.run(perform, answer.breathe)
 
 
 def file_name(name: str) -> str:
