@@ -11,6 +11,7 @@ import uvicorn
 
 from ..core.errors import UserError
 from .handlers import Handlers
+from .server.bounds import Bounded
 from .server.patience import Patient
 from .server.security import Access
 from .server.web import Site
@@ -119,7 +120,7 @@ def server_of(workspace: Workspace, address: Address, ready: Callable[[], None])
     config = uvicorn.Config(
         site.app(),
         http=Patient,
-        ws="websockets-sansio",
+        ws=Bounded,
         ws_per_message_deflate=False,  # pictures are packed already, and nobody sends much to unpack
         ws_max_size=MESSAGE_BYTES,
         limit_concurrency=CONNECTIONS,
