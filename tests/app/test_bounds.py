@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import socket
 import struct
@@ -14,6 +15,7 @@ import pytest
 import uvicorn
 from attacked_app import Served
 from ganstrata.app.server.bounds import MOST_FRAGMENTS, Bounded
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 KB = 1 << 10
 PATIENCE = 20.0
@@ -24,6 +26,10 @@ def framed(opcode: int, content: bytes = b"", *, final: bool = True) -> bytes:
     return struct.pack("!BBI", (0x80 if final else 0) | opcode, 0x80 | len(content), 0) + content
 
 
+@pytest.mark.skipif(
+    "self.frames" not in inspect.getsource(WebSocketsSansIOProtocol.__init__),
+    reason="this uvicorn joins fragments as they come: empty ones cost nothing",
+)
 def test_empty_fragments_without_end_are_cut_off(app: Served) -> None:
     before = app.memory()
     tab = app.tab()
