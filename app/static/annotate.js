@@ -1,4 +1,6 @@
-/** The view Annotate: paint classes of your own on a few pictures, and see at once what is learnt from them. */
+/**
+ * The view Annotate: paint classes of your own on a few pictures, and see at once what is learnt from them.
+ */
 
 import { createAnnotations } from "./annotations.js";
 import { BRUSH_KEYS, createBrush } from "./brush.js";
@@ -88,8 +90,8 @@ function build(app) {
       h(
         "p",
         { class: "hint" },
-        "Paint your classes on two or more pictures, roughly and not everywhere: what is not painted counts as " +
-          "unknown. Then learn.",
+        "Paint your classes on two or more pictures, roughly and not everywhere: what is not painted " +
+          "counts as unknown. Then learn.",
       ),
       h(
         "div",

@@ -16,11 +16,12 @@ const BEGIN = [
  * Open what was painted in this tab, or begin.
  *
  * @param {string} run id of the run, of whose pictures it is.
- * @returns {object} `classes`, `samples` (the pictures), `chosen` (the one on the canvas), `by` (what segments),
- *   `doubts` (of the suggested ones); `size` of the pictures, to be set before masks are read; `set(fields)` changes
- *   some of these; `add(samples)`; `fresh()`, the next sample that nobody saw; `maskOf(sample)`, null where nothing is
- *   painted; `isPainted(sample)`; `painted`, the samples; `keep(sample, mask)`, null to take one away;
- *   `setClasses(classes, moved)`; `forServer()`, the fields of a request.
+ * @returns {object} `classes`, `samples` (the pictures), `chosen` (the one on the canvas), `by` (what
+ *   segments), `doubts` (of the suggested ones); `size` of the pictures, to be set before masks are read;
+ *   `set(fields)` changes some of these; `add(samples)`; `fresh()`, the next sample that nobody saw;
+ *   `maskOf(sample)`, null where nothing is painted; `isPainted(sample)`; `painted`, the samples;
+ *   `keep(sample, mask)`, null to take one away; `setClasses(classes, moved)`; `forServer()`, the fields of a
+ *   request.
  */
 export function createAnnotations(run) {
   let data = load(run);

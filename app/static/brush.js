@@ -2,8 +2,8 @@
  * A canvas on which classes are painted over a picture: brush, eraser, fill, undo; by pointer, finger or
  * keyboard.
  *
- * Two layers lie over the picture: `labels`, what a segmentation found, faintly, and the strokes. A view places
- * `area` and `tools` where it likes.
+ * Two layers lie over the picture: `labels`, what a segmentation found, faintly, and the strokes. A view
+ * places `area` and `tools` where it likes.
  */
 
 import { createTools, plain, toolOf } from "./brush_tools.js";
@@ -36,10 +36,11 @@ export const BRUSH_KEYS = [
  * @param {number} [given.first] number of the class that is chosen at first.
  * @returns {object} `area` and `tools` for the page; `show(picture, labels, size)` begins with a picture (an
  *   ImageBitmap or canvas), the labels found in it (or null) and the size of a mask, if it is not that of the
- *   picture; the strokes are kept if it is the same as before; `draw(picture)` changes the picture alone; `mask`,
- *   the strokes; `start(mask)` begins anew with some; `setMask(mask)`; `isEmpty`; `encoded()`, the strokes for the
- *   server; `clear()`; `undo()`; `redo()`; `bare(on)` hides all that lies over the picture; `summary`, what is
- *   painted, in words; `chosen`, the class; `setShares(numbers)`, which part of the picture each class has.
+ *   picture; the strokes are kept if it is the same as before; `draw(picture)` changes the picture alone;
+ *   `mask`, the strokes; `start(mask)` begins anew with some; `setMask(mask)`; `isEmpty`; `encoded()`, the
+ *   strokes for the server; `clear()`; `undo()`; `redo()`; `bare(on)` hides all that lies over the picture;
+ *   `summary`, what is painted, in words; `chosen`, the class; `setShares(numbers)`, which part of the
+ *   picture each class has.
  */
 export function createBrush({ classes, onChange = () => {}, first = 0 }) {
   const under = h("canvas", { width: 1, height: 1 });

@@ -1,4 +1,7 @@
-/** The tools of a canvas of classes: which one, which class, how wide, how near; undo; what was done, in words. */
+/**
+ * The tools of a canvas of classes: which one, which class, how wide, how near; undo; what was done, in
+ * words.
+ */
 
 import { field, h, iconButton, newId, radios, slider } from "./widgets.js";
 
@@ -28,10 +31,10 @@ export const toolOf = (key) => TOOLS.find(([, , letter]) => letter === key.toLow
  * @param {(percent: number) => void} given.onFaint told another opacity of the labels.
  * @param {(factor: number) => void} given.onZoom told how near the picture is.
  * @param {{undo: () => void, redo: () => void, clear: () => void}} given.strokes what the buttons do.
- * @returns {object} `element`; `tool`, `chosen` and `diameter`, which can be set; `zoom(by)` goes so many steps nearer;
- *   `setShares(numbers)`, which part of the picture each class has; `read(words)` says what is at the brush;
- *   `tell({undo, redo, clear, words})` which buttons there is something for, and what is painted; `told`, the id of
- *   the element that says the latter.
+ * @returns {object} `element`; `tool`, `chosen` and `diameter`, which can be set; `zoom(by)` goes so many
+ *   steps nearer; `setShares(numbers)`, which part of the picture each class has; `read(words)` says what is
+ *   at the brush; `tell({undo, redo, clear, words})` which buttons there is something for, and what is
+ *   painted; `told`, the id of the element that says the latter.
  */
 export function createTools({ classes, chosen, faint, onChange, onFaint, onZoom, strokes }) {
   let tool = "brush";

@@ -36,8 +36,8 @@ export function rgbOf(colour) {
  * @param {number[][]} colours of the classes, as `rgbOf` has them.
  * @param {Uint8Array} mask
  * @param {number} alpha 0 to 255, of what the mask has.
- * @param {{labels?: Uint8Array | null, faint?: number}} [below] classes that are seen where the mask has none, and
- *   their alpha.
+ * @param {{labels?: Uint8Array | null, faint?: number}} [below] classes that are seen where the mask has
+ *   none, and their alpha.
  * @returns {ImageData}
  */
 export function layerOf({ width, height }, colours, mask, alpha, { labels = null, faint = 0 } = {}) {

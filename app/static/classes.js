@@ -10,8 +10,8 @@ const NEW = ["#e6a117", "#3b7d3c", "#8457a8", "#c2703d", "#2aa198", "#b8336a", "
  * Make the list.
  *
  * @param {{name: string, colour: string}[]} classes those to begin with.
- * @param {(classes: object[], moved: number[]) => void} onChange told what there is now, and which number each of the
- *   classes before has now; UNPAINTED for one that is gone.
+ * @param {(classes: object[], moved: number[]) => void} onChange told what there is now, and which number
+ *   each of the classes before has now; UNPAINTED for one that is gone.
  * @returns {{element: HTMLElement}}
  */
 export function createClasses(classes, onChange) {

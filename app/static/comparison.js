@@ -14,8 +14,8 @@ const SIZE = 192; // px of a picture
  * @param {object} facts the server's answer to `directions`.
  * @param {() => object} picture returns the picture that is moved.
  * @param {(along: string) => string} wordsOf returns what a direction is called now.
- * @returns {{element: HTMLElement, stale: () => void, rename: () => void}} `stale` says that another picture was
- *   chosen.
+ * @returns {{element: HTMLElement, stale: () => void, rename: () => void}} `stale` says that another picture
+ *   was chosen.
  */
 export function createComparison(app, facts, picture, wordsOf) {
   const { link, report, run } = app;
@@ -154,21 +154,19 @@ function createStrip(words) {
       row.replaceChildren(...figures.filter(Boolean)); // pictures may be decoded in another order
     },
     say(side, concept) {
+      const interval = side.low === null ? "" : ` (95 %: ${signed(side.low)} to ${signed(side.high)})`;
       const mean =
         side.effect === null
           ? "its mean effect was not measured at this step"
-          : `on average ${signed(side.effect)} sd of ${concept}${side.low === null ? "" : ` (95 %: ${signed(side.low)} to ${signed(side.high)})`}`;
+          : `on average ${signed(side.effect)} sd of ${concept}${interval}`;
       const here = side.here?.at(-1) ?? null;
-      const beside = side.beside.map((one) => `${one.words} ${signed(one.value)}`).join(", ");
+      const list = side.beside.map((one) => `${one.words} ${signed(one.value)}`).join(", ");
+      const beside = list || "nothing by 0.1 sd or more";
       effects.replaceChildren(
         h("p", {}, `Step ${signed(side.step)} ${side.unit}, ${side.layers}: ${mean}.`),
         here === null
           ? ""
-          : h(
-              "p",
-              {},
-              `In this picture ${signed(here)} sd of ${concept}; besides: ${beside || "nothing by 0.1 sd or more"}.`,
-            ),
+          : h("p", {}, `In this picture ${signed(here)} sd of ${concept}; besides: ${beside}.`),
       );
       side.here?.forEach(
         (value, i) => value !== null && captions[i]?.append(h("small", {}, ` ${signed(value)} sd`)),

@@ -16,8 +16,8 @@ const NUMBERS = ["left", "top", "width", "height"];
  *
  * @param {object} run the facts of the run.
  * @param {() => void} changed called when another rule was chosen.
- * @returns {object} `element`; `rule`, as the server takes it; `reset()` for a new picture; `draw(what, picture)`
- *   with `whole` or `fitted`; `show(answer, name)` what the server said of it.
+ * @returns {object} `element`; `rule`, as the server takes it; `reset()` for a new picture; `draw(what,
+ *   picture)` with `whole` or `fitted`; `show(answer, name)` what the server said of it.
  */
 export function createCrop(run, changed) {
   const ratio = run.width / run.height;

@@ -31,7 +31,8 @@ export function lossCurve(curves, distance) {
   const total = Math.max(1, every.at(-1)[0]);
   const x = (at) => LEFT + ((WIDTH - LEFT - 8) * at) / total;
   const y = (loss) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - Math.log10(loss))) / span;
-  const words = `Loss, ${distance}: ${every[0][1].toPrecision(3)} at first, ${every.at(-1)[1].toPrecision(3)} after ${total} steps`;
+  const [first, last] = [every[0], every.at(-1)].map(([, loss]) => loss.toPrecision(3));
+  const words = `Loss, ${distance}: ${first} at first, ${last} after ${total} steps`;
   const text = (value, at, down, anchor) => s("text", { x: at, y: down, "text-anchor": anchor }, value);
   const drawing = s(
     "svg",

@@ -20,8 +20,9 @@ function effectInWords({ effect, low, high, target_words: target, found }, dista
  * @param {object} given
  * @param {(words: string) => void} given.onName told the name that was given to it; "" takes it away.
  * @param {() => void} given.onUse called when it is to be used in Explore.
- * @returns {object} `element`; `drawn`, whether its pictures are those of the present one, which is set from outside;
- *   `draw(column, picture)`; `name(words)` shows a name; `words`, what it is called; `text`, in which the filter looks.
+ * @returns {object} `element`; `drawn`, whether its pictures are those of the present one, which is set from
+ *   outside; `draw(column, picture)`; `name(words)` shows a name; `words`, what it is called; `text`, in
+ *   which the filter looks.
  */
 export function createCard(run, row, facts, { onName, onUse }) {
   const title = h("h3", {});

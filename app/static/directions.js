@@ -63,8 +63,10 @@ function build(app) {
     }
     const learnt = facts.rows.length - facts.found;
     intro.textContent = facts.found
-      ? `${facts.found} directions were found without labels. Each is called after what it moves beyond chance, strongest first.`
-      : `This run learnt ${learnt} boundaries from labels. Each is shown with what else it moves beyond chance.`;
+      ? `${facts.found} directions were found without labels. ` +
+        "Each is called after what it moves beyond chance, strongest first."
+      : `This run learnt ${learnt} boundaries from labels. ` +
+        "Each is shown with what else it moves beyond chance.";
     sight.disconnect();
     seen.clear();
     cards.clear();

@@ -1,4 +1,6 @@
-/** What an edit changes: a bar for each concept that is scored, so that side effects are seen while they happen. */
+/**
+ * What an edit changes: a bar for each concept that is scored, so that side effects are seen as they happen.
+ */
 
 import { announce, h, newId, place, select, signed } from "./widgets.js";
 
@@ -10,9 +12,13 @@ const SCALES = [1, 2, 3, 5, 10, 20, 50]; // sd at the end of a bar
  *
  * @param {object} run what `readRun` returns.
  * @param {(concept: object) => void} wanted called with a concept whose name was pressed.
- * @returns {{element: HTMLElement, wait: () => void, show: (changes: (number | null)[] | null, moved: Set<number>, settled: boolean) => void}}
- *   `wait` says that what is shown is of an earlier edit; `show` takes the changes of all concepts in sd, the columns that the edit moves, and whether nothing is being
- *   dragged: rows change their places only then.
+ * @returns {{
+ *   element: HTMLElement,
+ *   wait: () => void,
+ *   show: (changes: (number | null)[] | null, moved: Set<number>, settled: boolean) => void,
+ * }} `wait` says that what is shown is of an earlier edit; `show` takes the changes of all concepts in sd,
+ *   the columns that the edit moves, and whether nothing is being dragged: rows change their places only
+ *   then.
  */
 export function createEffects(run, wanted) {
   const sorting = select(

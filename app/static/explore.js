@@ -85,8 +85,9 @@ function build(app) {
   }
 
   /**
-   * Ask for scores when no frame is awaited: frames come first, and the newest edit alone matters. While a slider
-   * moves without rest they are asked for now and then, so that the bars follow, and frames have most of the time.
+   * Ask for scores when no frame is awaited: frames come first, and the newest edit alone matters. While a
+   * slider moves without rest they are asked for now and then, so that the bars follow, and frames have most
+   * of the time.
    */
   async function score({ now = false } = {}) {
     const { edit } = editOf(state.now);
@@ -138,7 +139,8 @@ function build(app) {
     if (slider) moves.reach(slider.along);
     else
       toast(
-        `No direction was learnt for ${concept.words}: it is scored, but not among the concepts of the run's config.`,
+        `No direction was learnt for ${concept.words}: it is scored, but not among the concepts of ` +
+          "the run's config.",
       );
   }
 

@@ -9,8 +9,8 @@ import { h, progressStrip } from "./widgets.js";
  * @param {object} app what main.js gives each view.
  * @param {(busy: boolean) => void} onBusy told when a job begins and when it ends.
  * @returns {{element: HTMLElement, busy: boolean, say: (words: string) => void, run: Function}}
- *   `run(label, action, fields, {onPicture, inWords})` asks the server; `inWords(answer)` is what the strip says at
- *   the end. It returns the answer, or null if there is none; the reason is on the page then.
+ *   `run(label, action, fields, {onPicture, inWords})` asks the server; `inWords(answer)` is what the strip
+ *   says at the end. It returns the answer, or null if there is none; the reason is on the page then.
  */
 export function createJob({ link, report }, onBusy = () => {}) {
   const element = h("div", { class: "job" });

@@ -1,5 +1,6 @@
 /**
- * The one WebSocket of this tab: questions and answers, pictures, and frames of which only the newest matters.
+ * The one WebSocket of this tab: questions and answers, pictures, and frames of which only the newest
+ * matters.
  *
  * What goes over the wire is JSON in text messages. A picture is a binary message: the length of a header in
  * 4 bytes (big-endian), the header as JSON, and the encoded picture. Everything carries the number `n` of the
@@ -61,10 +62,12 @@ export async function decode(blob) {
  *
  * @param {object} given
  * @param {() => string} given.address returns the address of the socket, with the session in it.
- * @param {(status: {state: "connecting" | "open" | "waiting" | "replaced", until?: number}) => void} given.onStatus told
- *   whenever the connection changes; `until` is when the next attempt is made, on performance.now()'s clock. After
- *   "replaced", another tab has the session, and `connect` is for the user to ask for.
- * @param {(sentence: string) => void} given.onComplaint told what the server says about no request in particular.
+ * @param {(status: {state: string, until?: number}) => void} given.onStatus told whenever the connection
+ *   changes: "connecting", "open", "waiting", or "replaced". `until` is when the next attempt is made, on
+ *   performance.now()'s clock. After "replaced", another tab has the session, and `connect` is for the user
+ *   to ask for.
+ * @param {(sentence: string) => void} given.onComplaint told what the server says about no request in
+ *   particular.
  */
 export function createLink({ address, onStatus, onComplaint }) {
   const latency = []; // ms from an input event to the drawn picture, the newest last
@@ -126,7 +129,8 @@ export function createLink({ address, onStatus, onComplaint }) {
    * @param {string} action what it is to do.
    * @param {object} [fields] the fields of the request.
    * @param {object} [listeners]
-   * @param {(progress: {step: number, total: number, loss?: number, text?: string}) => void} [listeners.onProgress]
+   * @param {(progress: object) => void} [listeners.onProgress] told {step, total}, and loss and text if there
+   *   are.
    * @param {(picture: {header: object, blob: Blob}) => void} [listeners.onPicture]
    * @returns {Promise<object> & {n: number}} its answer; `n` is what a request `stop` names.
    *   Rejected with Refused, Lost or Dropped.
@@ -157,16 +161,17 @@ export function createLink({ address, onStatus, onComplaint }) {
   }
 
   /**
-   * Make a stream of pictures of which only the newest matters: one request is under way, and one waits, which a
-   * newer one replaces. Each picture is acknowledged once it is drawn, so that a slow page slows the server down.
+   * Make a stream of pictures of which only the newest matters: one request is under way, and one waits,
+   * which a newer one replaces. Each picture is acknowledged once it is drawn, so that a slow page slows the
+   * server down.
    *
    * @param {string} action such as "frame".
    * @param {object} given
-   * @param {(picture: {header: object, blob: Blob}, fields: object) => Promise<void>} given.draw shows a picture.
+   * @param {(picture: {header: object, blob: Blob}, fields: object) => Promise<void>} given.draw shows one.
    * @param {(error: Error, fields: object) => void} given.failed told why there is no picture.
    * @param {(idle: boolean) => void} [given.idle] told whether nothing is awaited any more.
-   * @returns {{send: (fields: object, input?: number) => void}} `input` is the time of the event that asks for
-   *   it, on performance.now()'s clock.
+   * @returns {{send: (fields: object, input?: number) => void}} `input` is the time of the event that asks
+   *   for it, on performance.now()'s clock.
    */
   function stream(action, { draw, failed, idle = () => {} }) {
     let waiting = null;

@@ -20,8 +20,8 @@
  * - `app.link`: `ask`, `askPicture` and `stream` of link.js.
  * - `app.state`: the edit, with undo and redo, of state.js.
  * - `app.run`: what the server said of the run, with the lookups of run.js.
- * - `app.kept()`: pictures that were made in this tab, `[{kept, name, ...}]`; `app.keep(picture)` adds one, and
- *   `app.forget(id)` removes one, here and on the server.
+ * - `app.kept()`: pictures that were made in this tab, `[{kept, name, ...}]`; `app.keep(picture)` adds one,
+ *   and `app.forget(id)` removes one, here and on the server.
  * - `app.report(error)`: shows what a request was refused for; an error of the connection needs no message.
  * - `app.go(name)`: shows another view.
  *
@@ -313,7 +313,8 @@ addEventListener("blur", () => current?.press?.("b", false)); // the key may be 
 window.ganstrata = { latency: link.latency };
 
 /**
- * Hand in the token of the address, where the server needs one; it answers with a cookie that no script can read.
+ * Hand in the token of the address, where the server needs one; it answers with a cookie that no script can
+ * read.
  *
  * @returns {Promise<boolean>} whether this browser may speak to the server, as far as is known.
  */

@@ -1,6 +1,6 @@
 /**
- * Masks: one byte per pixel, the number of a class, or UNPAINTED. Nothing here knows of the page, but `labelsOf`,
- * which borrows a canvas.
+ * Masks: one byte per pixel, the number of a class, or UNPAINTED. Nothing here knows of the page, but
+ * `labelsOf`, which borrows a canvas.
  */
 
 /** What a pixel of a mask holds where nothing was painted. */
@@ -155,14 +155,7 @@ export async function encode(mask, { width, height }) {
   head.setUint32(4, height);
   head.setUint8(8, 8); // bits of a pixel; all that follows is 0: grey, not interlaced
   const bytes = [
-    137,
-    80,
-    78,
-    71,
-    13,
-    10,
-    26,
-    10,
+    ...SIGNATURE,
     ...chunk("IHDR", new Uint8Array(head.buffer)),
     ...chunk("IDAT", new Uint8Array(packed)),
     ...chunk("IEND", new Uint8Array(0)),
@@ -172,6 +165,8 @@ export async function encode(mask, { width, height }) {
     text += String.fromCharCode(...bytes.slice(start, start + 8192));
   return btoa(text);
 }
+
+const SIGNATURE = "\x89PNG\r\n\x1a\n".split("").map((letter) => letter.charCodeAt(0)); // of a PNG
 
 /** Return a chunk of a PNG: length, kind, data, checksum. */
 function chunk(kind, data) {

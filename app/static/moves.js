@@ -12,8 +12,8 @@ const MOST = 10000; // of a distance, in both directions
  * Make the column of sliders. It changes the state, and follows it.
  *
  * @param {object} app what main.js gives each view.
- * @returns {{element: HTMLElement, show: (state: object) => void, reach: (along: string) => void}} `reach` adds a
- *   slider where it is missing, and puts the focus on it.
+ * @returns {{element: HTMLElement, show: (state: object) => void, reach: (along: string) => void}} `reach`
+ *   adds a slider where it is missing, and puts the focus on it.
  */
 export function createMoves(app) {
   const { run, state } = app;
@@ -103,7 +103,8 @@ export function createMoves(app) {
         : h(
             "p",
             { class: "hint" },
-            "Re-scoring could not tell any direction of this run from chance. Those that were learnt can be added below.",
+            "Re-scoring could not tell any direction of this run from chance. Those that were learnt can " +
+              "be added below.",
           ),
       list,
       adding,
@@ -122,7 +123,9 @@ export function createMoves(app) {
     ),
     show,
     reach,
-    /** Say where the picture lies itself: its distance from each boundary, by name; null while nobody knows. */
+    /**
+     * Say where the picture lies itself: its distance from each boundary, by name; null while nobody knows.
+     */
     showPlaces(known) {
       places = known;
       for (const [along, row] of rows) row.showPlace(places?.[along] ?? null);
@@ -226,7 +229,8 @@ function createRow(app, facts, leaveFocus) {
       own.textContent =
         distance === null
           ? ""
-          : `The picture itself lies at ${signed(distance)} ${unit} from the boundary, which is the notch on the slider where it is in its range.`;
+          : `The picture itself lies at ${signed(distance)} ${unit} from the boundary, which is the notch ` +
+            "on the slider where it is in its range.";
     },
     show,
   };
@@ -250,7 +254,8 @@ function foundInWords(facts, unit, measured, ends) {
           " That does not hold for what the slider moves now.",
         ]
       : ["", line];
-  return `At ${signed(distance, 1)} ${unit}${at}, re-scoring found ${signed(effect)} sd of its score${interval}.${told}${doubt}`;
+  const found = `${signed(effect)} sd of its score${interval}`;
+  return `At ${signed(distance, 1)} ${unit}${at}, re-scoring found ${found}.${told}${doubt}`;
 }
 
 /** The distance as a number: one outside the slider's ends too. */

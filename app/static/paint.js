@@ -8,7 +8,7 @@ import { Lost, decode } from "./link.js";
 import { createMade } from "./made.js";
 import { labelsOf, pack, unpack } from "./masks.js";
 import { pictureInWords } from "./run.js";
-import { editOf } from "./state.js";
+import { editOf, withPicture } from "./state.js";
 import { createView } from "./view.js";
 import { announce, field, h, newId, select, toast } from "./widgets.js";
 
@@ -114,9 +114,7 @@ function build(app) {
       const answer = await link.ask("segmenters");
       known = answer.readers;
       if (!known.some((one) => one.by === by)) by = known[0]?.by ?? "";
-      readers.replaceChildren(
-        ...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)),
-      );
+      listReaders();
       why.hidden = !answer.why;
       why.replaceChildren(
         h("p", {}, answer.why),
@@ -129,6 +127,12 @@ function build(app) {
       report(error);
     }
     made.show(state.now.picture);
+  }
+
+  function listReaders() {
+    readers.replaceChildren(
+      ...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)),
+    );
   }
 
   function choose(name) {
@@ -151,17 +155,17 @@ function build(app) {
         "learn",
         {},
         {
-          inWords: ({ from, images, miou, seconds }) =>
-            `Learnt from ${from}, on ${images} pictures in ${seconds} s${miou === null ? "" : `; mean IoU ${miou.toFixed(2)} where it was checked`}.`,
+          inWords: ({ from, images, miou, seconds }) => {
+            const checked = miou === null ? "" : `; mean IoU ${miou.toFixed(2)} where it was checked`;
+            return `Learnt from ${from}, on ${images} pictures in ${seconds} s${checked}.`;
+          },
         },
       );
       if (!learnt) return;
       bare(false);
       const answer = await link.ask("segmenters").catch(() => null);
       if (answer) known = answer.readers;
-      readers.replaceChildren(
-        ...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)),
-      );
+      listReaders();
     }
     look(chosen ? by : null);
   }
@@ -200,10 +204,8 @@ function build(app) {
       brush.bare(hidden);
       restore();
       const largest = [...found.classes].sort((one, other) => other.share - one.share).slice(0, 4);
-      brush.area.setAttribute(
-        "aria-label",
-        `Canvas to paint on: ${caption.textContent}. It shows ${largest.map(({ name, share }) => `${plain(name)} ${Math.round(100 * share)} %`).join(", ")}`,
-      );
+      const seen = largest.map(({ name, share }) => `${plain(name)} ${Math.round(100 * share)} %`).join(", ");
+      brush.area.setAttribute("aria-label", `Canvas to paint on: ${caption.textContent}. It shows ${seen}`);
     } catch (error) {
       if (mine !== turn) return;
       if (!(error instanceof Lost)) caption.textContent = error.message;
@@ -263,12 +265,7 @@ function build(app) {
 
   /** Let the picture of this tab be another one, in which the moves of the edit are already. */
   function take(ref) {
-    state.set((now) => ({
-      ...now,
-      picture: ref,
-      truncation: 1,
-      rows: now.rows.map((row) => ({ ...row, by: 0 })),
-    }));
+    state.set((now) => withPicture(now, ref));
   }
 
   async function preview({ header, blob }) {
@@ -295,7 +292,8 @@ function build(app) {
     });
     if (!answer?.kept) return (bare(false), look(by));
     app.keep({ kept: answer.kept, name: answer.name, words: answer.words });
-    if (!here) return toast(`${answer.name} is done, and among the pictures made here.`); // it waits for who went on
+    // It waits for who went on.
+    if (!here) return toast(`${answer.name} is done, and among the pictures made here.`);
     announce(`${answer.name}: ${answer.words}. Undo goes back to the picture before, with its strokes.`);
     take({ kept: answer.kept });
   }
@@ -314,8 +312,10 @@ function build(app) {
     };
     const answer = await job.run("Sampling", "sample_like", fields, {
       onPicture: preview,
-      inWords: ({ kept, stopped }) =>
-        `${stopped ? "Stopped. " : ""}${kept.length} ${kept.length === 1 ? "picture" : "pictures"}, below the canvas.`,
+      inWords: ({ kept, stopped }) => {
+        const pictures = `${kept.length} ${kept.length === 1 ? "picture" : "pictures"}`;
+        return `${stopped ? "Stopped. " : ""}${pictures}, below the canvas.`;
+      },
     });
     if (answer) {
       first = answer.next;

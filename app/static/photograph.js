@@ -7,6 +7,7 @@ import { createJob } from "./job.js";
 import { Dropped, Lost, decode } from "./link.js";
 import { sentence } from "./run.js";
 import { sessionId } from "./session.js";
+import { withPicture } from "./state.js";
 import { createTrusting, trustInWords } from "./trust.js";
 import { createView } from "./view.js";
 import { createWay } from "./way.js";
@@ -65,8 +66,11 @@ function build(app) {
     file.value = "";
     fault.textContent = "";
     const limit = run.limits.upload;
-    if (limit && chosen.size > limit)
-      return void (fault.textContent = `${chosen.name} has ${Math.ceil(chosen.size / 2 ** 20)} MiB; at most ${limit >> 20} MiB are taken. Scale it down first.`);
+    if (limit && chosen.size > limit) {
+      const has = `${chosen.name} has ${Math.ceil(chosen.size / 2 ** 20)} MiB`;
+      fault.textContent = `${has}; at most ${limit >> 20} MiB are taken. Scale it down first.`;
+      return;
+    }
     try {
       const answer = await fetch(`upload?session=${encodeURIComponent(sessionId())}`, {
         method: "PUT",
@@ -167,12 +171,7 @@ function build(app) {
   }
 
   function editIt(kept) {
-    app.state.set((now) => ({
-      ...now,
-      picture: { kept },
-      truncation: 1,
-      rows: now.rows.map((row) => ({ ...row, by: 0 })),
-    }));
+    app.state.set((now) => withPicture(now, { kept }));
     app.go("explore");
   }
 
@@ -216,7 +215,8 @@ function build(app) {
         h(
           "p",
           { class: "hint empty" },
-          "The generator can only make pictures of the kind that it has learnt. Of others it makes the nearest one that it can, and says below how near that is.",
+          "The generator can only make pictures of the kind that it has learnt. Of others it makes the " +
+            "nearest one that it can, and says below how near that is.",
         ),
       ),
     ),

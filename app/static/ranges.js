@@ -44,7 +44,10 @@ export function createRange(app, facts, unit, onFound) {
   };
 }
 
-/** Return the distance at which re-scoring measured what a row moves; null where it moves other layers or keeps some. */
+/**
+ * Return the distance at which re-scoring measured what a row moves; null where it moves other layers or
+ * keeps some.
+ */
 export function rescoredTo(facts, { layers, keep }) {
   const here = (layers || null) === facts.layers || layers === facts.set;
   return here && !keep.length && facts.effect !== null ? facts.measured_at : null;

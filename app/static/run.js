@@ -7,9 +7,9 @@ const STEPS = 120; // of a slider, from its low end to its high one
  *
  * @param {object} hello the answer.
  * @returns {object} the facts of the run, with `concepts`, `sliders`, `verified` (the sliders that re-scoring
- *   confirmed), `views` (why a view is missing, by its name), `short_unit`, `id` (differs from run to run) and lookups:
- *   `sliderOf(along)` and `conceptOf(name)` by name, `slidersOf(column)` those of a concept; `rangeOf(row)` how far
- *   a row goes and why, and `found(range)`, which notes what a search found.
+ *   confirmed), `views` (why a view is missing, by its name), `short_unit`, `id` (differs from run to run)
+ *   and lookups: `sliderOf(along)` and `conceptOf(name)` by name, `slidersOf(column)` those of a concept;
+ *   `rangeOf(row)` how far a row goes and why, and `found(range)`, which notes what a search found.
  */
 export function readRun(hello) {
   const concepts = hello.concepts.map((concept, column) => ({ ...concept, column }));
@@ -53,7 +53,10 @@ function keyOf({ along, layers, keep }) {
   return JSON.stringify([along, layers || null, keep]);
 }
 
-/** Return the ends of a slider and its step. 0 must be one of its positions, so both ends are whole steps away. */
+/**
+ * Return the ends of a slider and its step. 0 must be one of its positions, so both ends are whole steps
+ * away.
+ */
 function ends({ low, high }) {
   const step = nice((high - low) / STEPS);
   const whole = (value, round) => Number((round(Number((value / step).toPrecision(9))) * step).toPrecision(9));

@@ -1,4 +1,6 @@
-/** The pictures to choose from: fresh seeds page by page, the run's samples by score, and what was made here. */
+/**
+ * The pictures to choose from: fresh seeds page by page, the run's samples by score, and what was made here.
+ */
 
 import { pictureInWords, samePicture } from "./run.js";
 import { field, h, iconButton, newId, radios, roving, select, toast } from "./widgets.js";

@@ -1,4 +1,4 @@
-/** The id under which the server holds what was made in this tab. It survives a reload, and is of one tab alone. */
+/** The id under which the server holds what was made in this tab. It survives a reload, and is of one tab. */
 
 const KEY = "ganstrata.session";
 const PATIENCE = 500; // ms for the page before a reload to let go of it
@@ -26,9 +26,9 @@ export async function keepSession(id) {
 }
 
 /**
- * Give up an id that another tab holds. A tab that is duplicated takes its storage along, and the two would fight for
- * one session; where the browser knows no locks (pages that are not of this machine), the older one is told by the
- * server.
+ * Give up an id that another tab holds. A tab that is duplicated takes its storage along, and the two would
+ * fight for one session; where the browser knows no locks (pages that are not of this machine), the older one
+ * is told by the server.
  */
 export async function claimSession() {
   const id = sessionId();

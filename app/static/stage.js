@@ -1,4 +1,6 @@
-/** The large picture: a canvas that frames are drawn on, the picture before the edit, and what is going on. */
+/**
+ * The large picture: a canvas that frames are drawn on, the picture before the edit, and what is going on.
+ */
 
 import { drawOn, pictureCanvas } from "./canvas.js";
 import { decode } from "./link.js";
@@ -10,11 +12,11 @@ const SLOW = 350; // ms after which the page says that it waits
  * Make a stage.
  *
  * @param {object} [given]
- * @param {() => Promise<{blob: Blob}>} [given.before] fetches the picture before the edit; without it there is no
- *   button that shows it.
- * @returns {object} `element`; `tools`, a place for more controls below the picture; `draw(picture)` shows a picture;
- *   `hold(held)` shows the picture before the edit while held; `wait(waiting)` says that a picture is awaited;
- *   `caption(text)`; `label(text)` for who cannot see it; `fault(sentence)` says why there is none.
+ * @param {() => Promise<{blob: Blob}>} [given.before] fetches the picture before the edit; without it there
+ *   is no button that shows it.
+ * @returns {object} `element`; `tools`, a place for more controls below the picture; `draw(picture)` shows
+ *   one; `hold(held)` shows the picture before the edit while held; `wait(waiting)` says that a picture is
+ *   awaited; `caption(text)`; `label(text)` for who cannot see it; `fault(sentence)` says why there is none.
  */
 export function createStage({ before } = {}) {
   const canvas = pictureCanvas("The picture");

@@ -1,6 +1,7 @@
 /**
- * The edit: which picture, and how far it is moved along what. It lives in the page; the server is told all of it
- * with each request. Every view reads and changes it here, so that undo, redo and a reload are the same in all.
+ * The edit: which picture, and how far it is moved along what. It lives in the page; the server is told all
+ * of it with each request. Every view reads and changes it here, so that undo, redo and a reload are the same
+ * in all.
  *
  * A state is `{picture, truncation, rows}` and is never changed in place. A row is a slider,
  * `{along, by, layers, keep}`; the edit of the wire has those rows that move something.
@@ -155,8 +156,8 @@ export function createState(storage) {
     /**
      * Listen to changes.
      *
-     * @param {(state: object, change: {why: string, input: number, moving: string}) => void} listener `why` is
-     *   begin, drag, change, undo or redo.
+     * @param {(state: object, change: {why: string, input: number, moving: string}) => void} listener `why`
+     *   is begin, drag, change, undo or redo.
      * @returns {() => void} stops listening.
      */
     subscribe(listener) {
@@ -164,6 +165,11 @@ export function createState(storage) {
       return () => listeners.delete(listener);
     },
   };
+}
+
+/** Return a state with another picture as it is: all sliders are where they change nothing. */
+export function withPicture(state, picture) {
+  return { picture, truncation: 1, rows: state.rows.map((row) => ({ ...row, by: 0 })) };
 }
 
 /** Return a state in which the row of a name differs in some fields. */

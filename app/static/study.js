@@ -1,8 +1,9 @@
 /**
  * The user study: its pictures, and votes.
  *
- * The page of a study brings a script of its own, which the policy of this page refuses. So its questions are shown
- * here; the file of votes is the one that the page would save. What a row shows is not known here either.
+ * The page of a study brings a script of its own, which the policy of this page refuses. So its questions are
+ * shown here; the file of votes is the one that the page would save. What a row shows is not known here
+ * either.
  */
 
 import { Refused } from "./link.js";
@@ -47,7 +48,9 @@ export function createStudy({ link, report }, onBack) {
     h(
       "p",
       { class: "hint" },
-      "Each row shows the same picture, edited in another way: in the middle as it was, less to the left, more to the right. Choose the row in which what is asked for changes most clearly while the rest stays.",
+      "Each row shows the same picture, edited in another way: in the middle as it was, less to the left, " +
+        "more to the right. Choose the row in which what is asked for changes most clearly while the rest " +
+        "stays.",
     ),
     h("div", { class: "line" }, status, bar),
     h(

@@ -70,10 +70,10 @@ function build(app) {
   };
 }
 
-/** Save a file, and say how large it is and what it leaves out. */
+/** Save a file, and say how large it is and what it leaves out; one such message is enough. */
 function save({ file, name, bytes, remarks }) {
   saveFile({ file, name });
-  toast([`${name} is ready: ${size(bytes)}.`, ...remarks].join(" "));
+  toast([`${name} is ready: ${size(bytes)}.`, ...remarks].join(" "), "note", "a saved file");
 }
 
 function size(bytes) {

@@ -1,4 +1,7 @@
-/** How far a picture that was inverted is to be trusted: in words, and by what is usual for the generator's own. */
+/**
+ * How far a picture that was inverted is to be trusted: in words, and by what is usual for the generator's
+ * own.
+ */
 
 import { Dropped } from "./link.js";
 import { h, progressStrip } from "./widgets.js";
@@ -26,7 +29,8 @@ export function trustInWords(trust, button) {
 }
 
 /**
- * Invert the generator's own pictures piece by piece, for the warning, until there are enough or somebody stops it.
+ * Invert the generator's own pictures piece by piece, for the warning, until there are enough or somebody
+ * stops it.
  *
  * @param {object} app what main.js gives each view.
  * @param {(found: object) => void} onFacts told what is known now of the picture for which it is done.

@@ -7,8 +7,8 @@
  * @param {string} given.name as it stands in the address.
  * @param {string} given.title as it stands in the navigation.
  * @param {string[][]} [given.keys] `[[key, what it does], ...]` for the help.
- * @param {(app: object) => {element: HTMLElement, enter: Function, leave?: Function, resume?: Function, press?: Function}} build
- *   makes what is on the page; `app` is what main.js describes.
+ * @param {(app: object) => object} build makes what is on the page: `element`, `enter()`, and perhaps
+ *   `leave()`, `resume()` and `press(key, down)`; `app` is what main.js describes.
  * @returns {object} the view; `rebuild()` has it built anew when it is entered next.
  */
 export function createView({ name, title, keys = null }, build) {

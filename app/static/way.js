@@ -6,8 +6,8 @@ import { field, h, select } from "./widgets.js";
  * Make the choice of the steps.
  *
  * @param {object} app what main.js gives each view.
- * @returns {{element: HTMLElement, ready: () => Promise<void>, value: () => object}} `ready()` asks the server once which
- *   steps there are; `value()` is the choice, as the server takes it.
+ * @returns {{element: HTMLElement, ready: () => Promise<void>, value: () => object}} `ready()` asks the
+ *   server once which steps there are; `value()` is the choice, as the server takes it.
  */
 export function createWay({ link, report }) {
   const body = h("div", { class: "numbers" });

@@ -1,8 +1,8 @@
 /**
  * Small parts of which all views are made. They are native elements with a little dress.
  *
- * Nothing here sets an attribute `style`: the page's content security policy forbids it. Lengths that depend on
- * numbers are custom properties, set from here and used in the style sheets.
+ * Nothing here sets an attribute `style`: the page's content security policy forbids it. Lengths that depend
+ * on numbers are custom properties, set from here and used in the style sheets.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -22,8 +22,8 @@ const PATHS = {
  * Make an element.
  *
  * @param {string} tag its name.
- * @param {object} [attributes] `class`, `id`, `aria-label`...; `onclick` and the like are listeners; true and false
- *   stand for an attribute that is there or not; null leaves one out.
+ * @param {object} [attributes] `class`, `id`, `aria-label`...; `onclick` and the like are listeners; true and
+ *   false stand for an attribute that is there or not; null leaves one out.
  * @param {...(Node | string | null | false)} children what is in it.
  */
 export function h(tag, attributes = {}, ...children) {
@@ -40,8 +40,8 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * Give an element these children, in this order. Those that are in place already are not touched: the one with the
- * focus would lose it.
+ * Give an element these children, in this order. Those that are in place already are not touched: the one
+ * with the focus would lose it.
  */
 export function place(parent, children) {
   for (const child of [...parent.children]) if (!children.includes(child)) child.remove();
@@ -174,9 +174,9 @@ export function takeDrops(area, onFile) {
  * @param {(value: number, event: Event) => void} given.onInput called while it is dragged.
  * @param {(value: number) => void} given.onChange called when it is let go.
  * @returns {{element: HTMLInputElement, show: (value: number) => void, mark: (value: number | null) => void,
- *   range: (ends: {low: number, high: number, step: number}) => void, measure: (value: number | null) => void}}
- *   `show` takes values outside the ends too: the thumb then stands at the end. `mark` puts a notch at a value, or takes
- *   it away; `range` changes the ends; `measure` draws a line from 0 to what was measured.
+ *   range: (ends: {low: number, high: number, step: number}) => void, measure: (value: number | null) =>
+ *   void}} `show` takes values outside the ends too: the thumb then stands at the end. `mark` puts a notch at
+ *   a value, or takes it away; `range` changes the ends; `measure` draws a line from 0 to what was measured.
  */
 export function slider({ label, low, high, step, origin = 0, inWords, onInput, onChange }) {
   const element = h("input", { type: "range", min: low, max: high, step, "aria-label": label });
@@ -228,7 +228,8 @@ export function slider({ label, low, high, step, origin = 0, inWords, onInput, o
  *
  * @param {string} label what is being done.
  * @param {() => void} [onStop] no button without it.
- * @returns {{element: HTMLElement, show: (progress: {step: number, total: number, text?: string, loss?: number}) => void, end: (words: string) => void}}
+ * @returns {{element: HTMLElement, show: (progress: object) => void, end: (words: string) => void}} `show`
+ *   takes {step, total}, and text and loss if there are.
  */
 export function progressStrip(label, onStop) {
   const bar = h("progress", { max: 1, "aria-label": label });
@@ -292,16 +293,17 @@ export function roving(group, selector) {
  *
  * @param {string} sentence
  * @param {"error" | "note"} [kind]
+ * @param {string} [about] what it is about: it takes the place of an earlier one about the same.
  */
-export function toast(sentence, kind = "note") {
+export function toast(sentence, kind = "note", about = sentence) {
   const region = document.getElementById("toasts");
-  [...region.children].find((one) => one.dataset.sentence === sentence)?.remove();
+  [...region.children].find((one) => one.dataset.about === about)?.remove();
   const box = h(
     "div",
     { class: `toast ${kind}`, role: kind === "error" ? "alert" : "status" },
     h("p", {}, sentence),
   );
-  box.dataset.sentence = sentence;
+  box.dataset.about = about;
   let timer = 0;
   const later = () => (timer = setTimeout(() => box.remove(), 4000 + 60 * sentence.length));
   const stay = () => clearTimeout(timer);
