@@ -202,9 +202,8 @@ function build(app) {
         fault,
         crop.element,
         way.element,
-        h("div", { class: "row" }, go),
-        job.element,
         earlier,
+        h("div", { class: "asking" }, h("div", { class: "row" }, go), job.element),
       ),
       h(
         "section",

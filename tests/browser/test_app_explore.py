@@ -280,6 +280,10 @@ def test_it_is_for_everybody(tabs: Tabs, app: ServedApp, width: int) -> None:
     assert overflow(page) <= 0
     page.emulate_media(color_scheme="light" if width == NARROW else "dark")
     assert_accessible(page)
+    for link in page.locator("#views a").all():  # none is cut
+        box = link.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
     if width == NARROW:  # the picture stays in sight while the last slider is moved
         slider(page, "Checks").scroll_into_view_if_needed()
         slider(page, "Checks").focus()

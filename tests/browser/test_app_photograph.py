@@ -100,6 +100,29 @@ def test_a_search_that_is_stopped_keeps_what_it_found(tabs: Tabs, app: ServedApp
     assert page.get_by_role("button", name="Edit it in Explore").is_enabled()
 
 
+@pytest.mark.parametrize(("width", "height"), [(1120, 660), (NARROW, 620)])
+def test_a_search_and_its_stop_are_in_sight_in_a_low_window(
+    tabs: Tabs, app: ServedApp, width: int, height: int
+) -> None:
+    page = opened(tabs, app, width=width, height=height)
+    give(page, "tall.png", encoded("PNG", np.zeros((900, 300, 3), np.uint8)))
+    page.get_by_text("centre: 300 x 300 px", exact=False).wait_for()
+    page.get_by_text("How it is found").click()
+    page.get_by_role("spinbutton", name="Steps of each search").fill("2000")
+    page.locator(".giving").evaluate("(panel) => (panel.scrollTo(0, 0), window.scrollTo(0, 0))")
+    page.get_by_role("button", name="Find its code").evaluate("(button) => button.click()")
+    page.get_by_text("Finding the code:", exact=False).wait_for()
+    for seen in (
+        page.get_by_role("progressbar", name="Finding the code"),
+        page.get_by_role("button", name="Stop"),
+    ):
+        box = seen.bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= height
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped: this is what was found so far.").wait_for()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

@@ -52,6 +52,8 @@ def test_a_recipe_that_was_saved_makes_the_same_pixels_and_brings_the_edit_back(
     assert again.same_pixels is True
     np.testing.assert_array_equal(again.picture, picture)
     codes = saved(page, "Codes", tmp_path)
+    page.locator(".toast").get_by_text("codes.safetensors is ready", exact=False).wait_for()
+    assert page.locator(".toast").count() == 1  # of four files that were saved
     edited = ganstrata.manipulate(
         app.workspace.run.path, "seen/red", codes=codes, kinds=(), out=tmp_path / "out"
     )
@@ -111,8 +113,6 @@ def test_it_is_for_everybody(tabs: Tabs, app: ServedApp, width: int, tmp_path: P
     (tmp_path / "none.json").write_text("{}", encoding="utf-8")
     page.get_by_label("File of a recipe").set_input_files(tmp_path / "none.json")
     page.locator(".drop [role=alert]").get_by_text("format: is missing", exact=False).wait_for()
-    # Links that were scrolled out of sight to show this one look like links that skip something.
-    page.locator("#views").evaluate("(views) => views.scrollTo(0, 0)")
     assert_accessible(page)
     assert overflow(page) <= 0
     page.emulate_media(color_scheme="light" if width == NARROW else "dark")
