@@ -25,7 +25,7 @@ const KEYS = [
 export const explore = createView({ name: "explore", title: "Explore", keys: KEYS }, build);
 
 function build(app) {
-  const { link, run, state, report } = app;
+  const { link, run, state } = app;
   const stage = createStage({ before });
   const moves = createMoves(app);
   const effects = createEffects(run, goTo);
