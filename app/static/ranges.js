@@ -61,12 +61,20 @@ function done({ low }) {
 function rangeInWords({ from, searched, follows, below, above, samples }, unit) {
   const span = ([low, high]) => `from ${signed(low)} to ${signed(high)} ${unit}`.trimEnd();
   const limits = (one) => `Below, the limit is: ${one.below}; above: ${one.above}.`;
-  if (searched && searched.low !== null)
-    return `A search on ${searched.samples} fresh pictures: the score follows ${span([searched.low, searched.high])}. ${limits(searched)}`;
+  const searching = searched ? `A search on ${searched.samples} fresh pictures` : "";
+  if (searched && searched.low !== null) {
+    const found = span([searched.low, searched.high]);
+    return `${searching}: the score follows ${found}. ${limits(searched)}`;
+  }
   const none = searched
-    ? `A search on ${searched.samples} fresh pictures found no range: the score follows to neither side. ${limits(searched)} `
+    ? `${searching} found no range: the score follows to neither side. ${limits(searched)} `
     : "";
-  if (from === "strips")
-    return `${none}In the strips of the run (${samples} ${samples === 1 ? "picture" : "pictures"}) the score follows ${span(follows)}. ${limits({ below, above })}`;
-  return `${none}How far the score follows is not known for these layers and what is kept: the slider has the range of the run's strips.`;
+  if (from === "strips") {
+    const strips = `In the strips of the run (${samples} ${samples === 1 ? "picture" : "pictures"})`;
+    return `${none}${strips} the score follows ${span(follows)}. ${limits({ below, above })}`;
+  }
+  return (
+    `${none}How far the score follows is not known for these layers and what is kept: ` +
+    "the slider has the range of the run's strips."
+  );
 }

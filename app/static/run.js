@@ -59,7 +59,8 @@ function keyOf({ along, layers, keep }) {
  */
 function ends({ low, high }) {
   const step = nice((high - low) / STEPS);
-  const whole = (value, round) => Number((round(Number((value / step).toPrecision(9))) * step).toPrecision(9));
+  const whole = (value, round) =>
+    Number((round(Number((value / step).toPrecision(9))) * step).toPrecision(9));
   return { low: whole(low, Math.floor), high: whole(high, Math.ceil), step };
 }
 
