@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..figures.pictures import Pixels, png, to_pixels
-from ..messages import listed, visible
+from ..messages import MESSAGE, listed, visible
 from ..plugins.boundary import STYLES
 from ..runs.inversions import check_inversion, read_inversion
 from ..runs.lock import results_of
@@ -91,13 +91,13 @@ class Replayed:
             for move in recipe.moves
         ]
         told = [
-            f"{recipe.picture.in_words} of {recipe.run.name}",
+            f"{recipe.picture.in_words} of {visible(recipe.run.name)}",
             f"moved by {listed(moves, 6)}" if moves else "not moved",
             *([f"truncation {recipe.truncation:g}"] if recipe.truncation != 1.0 else []),
             f"{width} x {height} pixels, {_SAME[self.same_pixels]}",
             *([f"written to {self.path}"] if self.path is not None else []),
         ]
-        return visible(f"<Replayed: {'; '.join(told)}>")
+        return visible(f"<Replayed: {'; '.join(told)}>", MESSAGE)  # a path is of use only if it is whole
 
     @property
     def unit_in_words(self) -> str:

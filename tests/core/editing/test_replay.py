@@ -53,7 +53,7 @@ def test_what_was_replayed_is_shown_in_a_line(fakes, copied: Path, tmp_path: Pat
         f"<Replayed: seed 3 of {recipe.run.name}; moved by seen/red:1.5@6-7 keeping seen/left, seen/left:-1; "
         f"truncation 0.8; {width} x {height} pixels, the same as in the recipe>"
     )
-    out = tmp_path / "out"
+    out = tmp_path / ("deep" * 60)
     other = replace(again, same_pixels=False, path=out, recipe=made(copied, moves=(), sample=40))
     assert "sample 40" in repr(other)
     assert "; not moved; 8 x 8 pixels, not those of the recipe; written to " in repr(other)
