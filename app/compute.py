@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -185,7 +186,8 @@ class Compute:
         except Stopped:
             work.dropped()
         except BaseException as error:
-            self.on_fault(error)
+            with suppress(Exception):  # where faults are told may be closed; the other tabs go on
+                self.on_fault(error)
         finally:
             with self._changed:
                 self._running.remove(work)

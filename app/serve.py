@@ -46,6 +46,7 @@ HANDLERS: Handlers = {
 }
 MESSAGE_BYTES = 4 << 20
 CONNECTIONS = 512
+BACKLOG = 128  # connections that wait to be accepted
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ class Address:
 
 
 def bound(host: str, port: int) -> tuple[socket.socket, Address]:
-    """Bind a socket, so that the address is known and nobody else has it.
+    """Bind a socket and listen, so that the address is known and nobody else has it.
+
+    Who connects before there is a server waits for it. Without listening, two programs could bind the same
+    port, and the second would learn of it only once its run is opened.
 
     Args:
         host: where to listen. Other machines reach the server at another than 127.0.0.1, and need a token.
@@ -88,12 +92,15 @@ def bound(host: str, port: int) -> tuple[socket.socket, Address]:
             "--host is empty; give an address, such as 127.0.0.1, or 0.0.0.0 for all of this machine"
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener: socket.socket | None = None
     try:
+        listener = socket.socket(family, socket.SOCK_STREAM)  # a machine may have no addresses of IPv6
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except (OSError, UnicodeError) as error:  # a name with a part of over 63 characters is a UnicodeError
-        listener.close()
+        if listener is not None:
+            listener.close()
         raise UserError(
             f"nothing can listen at {host}, port {port}: {getattr(error, 'strerror', None) or error}; "
             "give another --host or --port; port 0 is any that is free"

@@ -101,7 +101,8 @@ def app(
                     tell(f"From another machine, put this one's name or address in place of {host}.")
                 tell("Ctrl-C ends it.")
                 if browser:
-                    click.launch(address.url)
+                    with suppress(Exception):  # whatever is wrong with the browser, the address is printed
+                        click.launch(address.url)
 
             with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end, not a failure
                 serve(workspace, listener, address, ready)

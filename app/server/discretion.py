@@ -6,6 +6,8 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,16 @@ def _found(workspace: Workspace) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for folder in (one for one in own if one is not None):
         found |= {str(path): path.name for path in (folder.resolve(), folder.absolute(), folder)}
-    for folder in (CODE, Path(sys.prefix), Path(tempfile.gettempdir()), Path.cwd(), Path.home()):
+    for folder in _usual():
         found |= {f"{path}{os.sep}": "" for path in (folder, folder.resolve())}
     paths = (pair for pair in found.items() if pair[0].strip("/\\.") not in ("", pair[1]))
     return sorted(paths, key=lambda pair: -len(pair[0]))
+
+
+def _usual() -> Iterator[Path]:
+    """Yield the folders that messages name most often, as far as this process has them."""
+    yield from (CODE, Path(sys.prefix))
+    for find in (tempfile.gettempdir, Path.cwd, Path.home):
+        # Nothing may be written anywhere, the working directory may be gone, and a user may have no home.
+        with suppress(OSError, RuntimeError):
+            yield Path(find())

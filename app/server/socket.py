@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ...core.errors import GanstrataError
 from ...core.messages import visible
+from ...core.plugins.failures import is_out_of_memory
 from ..compute import Compute, Stopped, Work
 from ..handlers import Answer, Handler, Handlers
 from ..sessions import Session
@@ -234,10 +235,26 @@ def work_of(
             send({"n": n, "error": without_paths(str(error), workspace)})
         except Stopped:
             raise
-        except Exception:
+        except Exception as error:
+            reason = _circumstance(error)
+            if reason:
+                send({"n": n, "error": without_paths(reason, workspace)})
+                return
             send({"n": n, "error": "this failed inside; the terminal in which the app runs says why"})
             raise
 
     return Work(
         session.id, channel, handler.priority, perform, lambda: send({"n": n, "dropped": True}), number=n
     )
+
+
+def _circumstance(error: Exception) -> str:
+    """Return what is wrong with the machine of the app; empty if an error is a fault of the program."""
+    if is_out_of_memory(error):
+        return (
+            "the memory of the machine on which the app runs does not suffice for this; choose less at once"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{visible(str(error.filename))}: " if error.filename is not None else ""
+        return f"the machine on which the app runs cannot do this: {where}{error.strerror}"
+    return ""

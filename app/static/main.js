@@ -113,6 +113,7 @@ const STATUS = {
 let countdown = 0;
 let failures = 0; // attempts to connect since the server last answered
 let complaint = ""; // why it does not, if it said so
+let unknown = false; // whether it has told this browser, since then, that it needs another token
 
 function onStatus({ state: now, until }) {
   clearInterval(countdown);
@@ -136,6 +137,17 @@ function onStatus({ state: now, until }) {
   countdown = setInterval(say, 500);
   if (failures === 1 && app.run)
     toast("The connection to the server was lost. Your edit is kept, and the page connects again by itself.");
+  if (failures > 1 && !unknown) askForToken();
+}
+
+/** Say so if the server answers, but knows this browser no more: one that was begun anew has another token. */
+async function askForToken() {
+  if (!(await tokenIsNeeded())) return;
+  unknown = true;
+  complain(
+    "The server was begun anew, and needs its new token. Open the whole address that it printed, here in this " +
+      "tab: your edit is kept.",
+  );
 }
 
 function offerReturn() {
@@ -155,6 +167,7 @@ async function hello() {
     keepSession(answer.session);
     failures = 0;
     complaint = "";
+    unknown = false;
     kept = answer.kept;
     if (app.run === null) begin(answer);
     else if (readRun(answer).id !== app.run.id)
@@ -306,11 +319,13 @@ $("redo").title = "Redo (Ctrl+Shift+Z)";
 $("help").title = "Keys and help (?)";
 addEventListener("keydown", onKey);
 addEventListener("keyup", onKey);
-addEventListener("hashchange", route);
+addEventListener("hashchange", () => (hasToken() ? handInToken().then(begun) : route()));
 addEventListener("blur", () => current?.press?.("b", false)); // the key may be let go in another window
 
 /** What tests and the curious may read: `latency`, ms from input to picture, the newest last. */
 window.ganstrata = { latency: link.latency };
+
+const hasToken = () => location.hash.startsWith("#token=");
 
 /**
  * Hand in the token of the address, where the server needs one; it answers with a cookie that no script can
@@ -319,20 +334,28 @@ window.ganstrata = { latency: link.latency };
  * @returns {Promise<boolean>} whether this browser may speak to the server, as far as is known.
  */
 async function handInToken() {
-  const [, token] = location.hash.match(/^#token=(.*)$/) ?? [];
-  if (token !== undefined) history.replaceState(null, "", location.pathname);
+  const token = hasToken() ? location.hash.slice("#token=".length) : "";
+  if (hasToken()) history.replaceState(null, "", location.pathname);
+  return !(await tokenIsNeeded(token));
+}
+
+/** Return whether the server needs a token that this browser has not, once it has been told this one. */
+async function tokenIsNeeded(token = "") {
   try {
-    const answer = await fetch("token", { method: "POST", body: token ?? "" });
-    return !(await answer.json()).needed;
+    const answer = await fetch("token", { method: "POST", body: token });
+    return (await answer.json()).needed;
   } catch {
-    return true; // it does not answer, which is told where the page connects
+    return false; // it does not answer, which is told where the page connects
   }
 }
 
-Promise.all([claimSession(), handInToken()]).then(([, mayConnect]) => {
+function begun(mayConnect) {
   if (mayConnect) return link.connect();
-  $("opening").querySelector(".spinner").remove();
+  $("opening").querySelector(".spinner")?.remove();
   $("connection").textContent = "Not connected";
-  $("opening-text").textContent =
-    "This server needs a token. Open the whole address that `ganstrata app` printed, with what follows #.";
-});
+  complain(
+    "This server needs a token. Open the whole address that `ganstrata app` printed, with what follows #.",
+  );
+}
+
+Promise.all([claimSession(), handInToken()]).then(([, mayConnect]) => begun(mayConnect));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import threading
@@ -12,9 +13,11 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple, Self
 
 from ..errors import GanstrataError
+from ..messages import visible
 
 STALE = 600.0  # seconds without a sign of life, after which a process elsewhere counts as gone
 BEAT = 60.0  # seconds between two signs of life
+LATEST = 253_402_300_799  # seconds from 1970 to the end of the year 9999, after which no calendar goes
 
 
 class Holder(NamedTuple):
@@ -45,15 +48,17 @@ class Holder(NamedTuple):
         """Return the holder that a file describes, or None if it is missing or damaged."""
         try:
             data = json.loads(content or b"")
-            return cls(
+            holder = cls(
                 str(data["host"]),
                 int(data["pid"]),
                 float(data["since"]),
                 float(data["beat"]),
                 str(data["token"]),
             )
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
             return None
+        times = (holder.since, holder.beat)
+        return holder if all(math.isfinite(time) and 0.0 <= time <= LATEST for time in times) else None
 
     def text(self) -> bytes:
         """Return the content of the file that describes this holder now."""
@@ -75,7 +80,7 @@ class Holder(NamedTuple):
     def __str__(self) -> str:
         """Return it in words."""
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
-        where = "on this machine" if self.is_here else f"on {self.host}"
+        where = "on this machine" if self.is_here else f"on {visible(self.host)}"
         return f"process {self.pid} {where}, since {began}"
 
 
@@ -104,7 +109,7 @@ def process_exists(pid: int) -> bool:
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has a number beyond what the system counts
         return False
     except OSError:  # it is another user's
         return True

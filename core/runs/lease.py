@@ -50,7 +50,7 @@ class Lease:
             return
         try:
             owner = dict(json.loads(content))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             owner = {}
         if owner.get("run") != self._run:
             raise RunError(

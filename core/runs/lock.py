@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import GanstrataError, RunError
-from ..storage.disk import DiskError, disk_error, make_folder, write_bytes
+from ..storage.disk import NO_LOCKS, DiskError, disk_error, make_folder, write_bytes
 from ..storage.result_folder import LOCK as BESIDE
 from ..storage.result_folder import check_free, check_outside_arrays
 from .holder import STALE, Holder, beating
@@ -90,10 +92,13 @@ def _taken(
             created = [folder for folder in (path, *path.parents) if folder in created or not folder.exists()]
             make_folder(path)
             lock = FileLock(path / LOCK)
-            lock.acquire(timeout=0)
+            _acquire(lock)
         except Timeout:
             break
         except (OSError, DiskError) as error:
+            if created and getattr(error, "errno", None) in NO_LOCKS:  # so nobody else can hold it
+                with suppress(OSError):
+                    (path / LOCK).unlink(missing_ok=True)
             _remove_empty(created)
             reason = error if isinstance(error, OSError) else error.__cause__
             if isinstance(reason, (FileNotFoundError, FileExistsError)) and attempt < ATTEMPTS - 1:
@@ -108,6 +113,23 @@ def _taken(
         else:
             return lock, created
     raise RunError(_refusal(note, name, _holder(note)))
+
+
+def _acquire(lock: FileLock) -> None:
+    """Take a lock, if nobody else has it.
+
+    Where the file system has no locks, newer versions of filelock mark the file as taken, with a warning that
+    helps nobody, and older ones refuse.
+
+    Raises:
+        Timeout: another process has it.
+        OSError: the file cannot be made, or not be locked.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            lock.acquire(timeout=0)
+    except NotImplementedError:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), lock.lock_file) from None
 
 
 def _check_kind(path: Path, index: str, what: str, begun: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import TextIO, cast
 
 from ..messages import escaped
 
@@ -51,6 +51,33 @@ class Step:
             )
 
 
+class _Outlived:
+    """Write to a terminal as long as there is one: a bar is drawn at moments at which nobody handles errors.
+
+    Args:
+        stream: the terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write, or nothing if the terminal is closed."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what was written, or nothing if the terminal is closed."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Return True: a bar is drawn on nothing else."""
+        return True
+
+
 class Progress:
     """Show progress on a stream.
 
@@ -70,14 +97,19 @@ class Progress:
         """Print a line, unless quiet. A closed stream is ignored, so a command can outlive its terminal."""
         if self._quiet:
             return
+        self._print(text)
+
+    def warn(self, text: str) -> None:
+        """Print a warning, even if quiet. A closed stream is ignored here too."""
+        self._print(f"Warning: {text}")
+
+    def _print(self, text: str) -> None:
+        if self._stream is None:
+            return
         try:
             print(escaped(text, lines=True), file=self._stream, flush=True)
         except (OSError, ValueError):
             self._quiet, self._live = True, False
-
-    def warn(self, text: str) -> None:
-        """Print a warning, even if quiet."""
-        print(f"Warning: {text}", file=self._stream, flush=True)
 
     def line(self, text: str) -> None:
         """Print a line if there is no bar."""
@@ -108,18 +140,16 @@ class Progress:
     def advance(self, step: Step, count: int) -> None:
         """Advance the bar."""
         if self._bar is not None:
-            with suppress(OSError, ValueError):
-                self._bar.advance(self._task, count)  # type: ignore[attr-defined]
+            self._bar.advance(self._task, count)  # type: ignore[attr-defined]
 
     def describe(self, text: str) -> None:
         """Change the text before the bar."""
         if self._bar is not None:
-            with suppress(OSError, ValueError):
-                self._bar.update(self._task, description=text)  # type: ignore[attr-defined]
+            self._bar.update(self._task, description=text)  # type: ignore[attr-defined]
 
     @contextmanager
     def _shown(self, name: str, total: int, done: int) -> Iterator[None]:
-        if not self._live:
+        if not self._live or self._stream is None:
             yield
             return
         from rich.console import Console
@@ -132,7 +162,9 @@ class Progress:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        with Bar(*columns, console=Console(file=self._stream), transient=True) as bar:
+        with Bar(
+            *columns, console=Console(file=cast(TextIO, _Outlived(self._stream))), transient=True
+        ) as bar:
             self._bar, self._task = bar, bar.add_task(name, total=total, completed=done)
             try:
                 yield

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import GanstrataError
 from ..messages import quantity, visible
@@ -19,7 +19,7 @@ from ..plugins.failures import one_line
 from ..storage.disk import write_text
 from .engines.run_engine import RunEngine
 from .engines.worker import HOST
-from .holder import process_exists
+from .holder import LATEST, process_exists
 from .manifest import fault_sentences
 from .progress import Progress, duration
 from .run import Run
@@ -28,6 +28,9 @@ from .stages import STAGES, Stage
 FILE = "status.json"
 EVERY = 2.0  # seconds between two signs of life
 SILENT = 30.0  # seconds without one after which a process is taken for dead; file systems may pass it on late
+MOST = 10**15  # of whatever is counted: such a file may be damaged, and numbers without end cannot be told
+Time = Annotated[float, Field(ge=0.0, le=LATEST)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
 State = Literal["complete", "running", "silent", "stopped", "incomplete"]
 
 
@@ -39,10 +42,10 @@ class WorkerStatus(_Part):
     """Hold what is known of a worker: where it is, its last task, when that ended, and how long it took."""
 
     host: str
-    pid: int
-    task: int
-    at: float
-    seconds: float
+    pid: Count
+    task: Count
+    at: Time
+    seconds: Time
 
 
 class DriverStatus(_Part):
@@ -62,13 +65,13 @@ class DriverStatus(_Part):
 
     format: Literal[1] = 1
     host: str
-    pid: int
-    began: float
-    beat: float
+    pid: Count
+    began: Time
+    beat: Time
     stage: str = ""
-    done: int = 0
-    total: int = 0
-    rate: float = 0.0
+    done: Count = 0
+    total: Count = 0
+    rate: Annotated[float, Field(ge=0.0, le=MOST)] = 0.0
     workers: tuple[WorkerStatus, ...] = ()
     lost: tuple[str, ...] = ()
     failure: str = ""
@@ -235,7 +238,7 @@ def _state(driver: DriverStatus | None, missing: tuple[Stage, ...]) -> State:
 def _progress(driver: DriverStatus) -> str:
     """Return the count of a stage in words."""
     text = f"{driver.done} of {driver.total}"
-    if driver.rate > 0.0:
+    if driver.rate > 1.0 / MOST:
         left = duration((driver.total - driver.done) / driver.rate)
         text += f", {driver.rate:.3g}/s, {left} left"
     return f"{text}, {quantity(len(driver.workers), 'worker')}" if driver.workers else text

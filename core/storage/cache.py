@@ -15,24 +15,28 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from .disk import make_folder, write_bytes
+from .disk import DiskError, make_folder, write_bytes
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
-def cache_folder() -> Path:
+def cache_folder() -> Path | None:
     """Return the folder of this package in the cache of the user's system; it need not exist.
 
     It is `$XDG_CACHE_HOME/ganstrata` or `~/.cache/ganstrata`; `~/Library/Caches/ganstrata` on macOS and
-    `%LOCALAPPDATA%/ganstrata` on Windows.
+    `%LOCALAPPDATA%/ganstrata` on Windows. It is None for a user without a home, as in a container that runs
+    under a number of its own.
     """
-    if given := os.environ.get("XDG_CACHE_HOME"):
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(given).is_absolute():  # others are to be ignored, says the XDG Base Directory Specification
         return Path(given) / "ganstrata"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "ganstrata"
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
         return Path(local) / "ganstrata"
-    return Path.home() / ".cache" / "ganstrata"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "ganstrata"
 
 
 def read_cached(kind: str, key: str, shapes: Mapping[str, tuple[int, ...]]) -> Arrays | None:
@@ -43,8 +47,11 @@ def read_cached(kind: str, key: str, shapes: Mapping[str, tuple[int, ...]]) -> A
         key: hash of everything that the arrays depend on.
         shapes: shape of each array.
     """
+    path = _path(kind, key)
+    if path is None:
+        return None
     try:
-        arrays = load_file(_path(kind, key))
+        arrays = load_file(path)
     except (OSError, SafetensorError):
         return None
     found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
@@ -53,20 +60,26 @@ def read_cached(kind: str, key: str, shapes: Mapping[str, tuple[int, ...]]) -> A
     return arrays if all(np.isfinite(array).all() for array in arrays.values()) else None
 
 
-def write_cached(kind: str, key: str, arrays: Arrays) -> Path:
-    """Store arrays under their key in one step, and return the path.
+def write_cached(kind: str, key: str, arrays: Arrays) -> Path | None:
+    """Store arrays under their key in one step, and return the path; None if nothing can be stored there.
 
-    Raises:
-        GanstrataError: the disk is full or the folder cannot be written.
+    Without a home, or with one that is full or cannot be written, they are computed again next time: that is
+    no reason to lose them now.
     """
     path = _path(kind, key)
-    make_folder(path.parent)
+    if path is None:
+        return None
     # Two processes may compute the same: each writes a file of its own, and the last one takes the name.
     own = path.with_name(f"{path.name}.{os.getpid()}")
-    write_bytes(own, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-    own.replace(path)
+    try:
+        make_folder(path.parent)
+        write_bytes(own, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+        own.replace(path)
+    except (DiskError, OSError):
+        return None
     return path
 
 
-def _path(kind: str, key: str) -> Path:
-    return cache_folder() / kind / f"{key}.safetensors"
+def _path(kind: str, key: str) -> Path | None:
+    folder = cache_folder()
+    return None if folder is None else folder / kind / f"{key}.safetensors"

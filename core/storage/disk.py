@@ -16,6 +16,10 @@ from ..errors import GanstrataError, UserError
 from .paths import type_in_words, why_no_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC, errno.EFBIG)
+NO_LOCKS = tuple(
+    getattr(errno, name) for name in ("ENOSYS", "ENOLCK", "ENOTSUP", "EOPNOTSUPP") if hasattr(errno, name)
+)
+"""Error numbers of a lock on a file system that has none, as some clusters and network disks."""
 _CURES = (
     (_FULL, "make room, then run the same command again"),
     ((errno.EACCES, errno.EPERM, errno.EROFS), "change the permissions there, or choose another place"),
@@ -27,6 +31,11 @@ _CURES = (
     (
         (errno.EMFILE, errno.ENFILE),
         "close some open files, or raise the limit, then run the same command again",
+    ),
+    (
+        NO_LOCKS,
+        "the file system there has no locks; choose another place, or have it mounted with them (Lustre: "
+        "with the option flock)",
     ),
 )
 """Error numbers, with advice for each group."""

@@ -63,7 +63,15 @@ def read_state(file: Path) -> TrainingState | None:
             [list(row) for row in json.loads(header["rows"])],
             float(json.loads(header["seconds"])),
         )
-    except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        LookupError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise RunError(
             f"{file} is damaged ({visible(str(error), 200)}); delete it, and the training begins again"
         ) from None

@@ -93,7 +93,7 @@ def changes_of(drawing: Drawing, channels: Sequence[Channel], embed: Embed, mode
         size: E.
 
     Raises:
-        GanstrataError: a picture is not finite, or the cache cannot be written.
+        GanstrataError: a picture is not finite.
     """
     key, count = key_of(drawing, channels, model), len(channels)
     shapes = {"directions": (count, size), "sigma": (count,)}

@@ -25,6 +25,7 @@ from ...core.plugins.failures import one_line
 
 INSTALL = "the engine `ray` needs Ray, which is not installed: pip install 'ganstrata[ray]'"
 AUTO = "auto"  # address of the cluster to which this machine belongs
+LOCAL = "local"  # address for a new cluster of this machine
 
 
 class Actor:
@@ -219,11 +220,28 @@ class Ray(Engine["Ray.Config"]):
         if not ray.is_initialized():
             quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "ganstrata"}
             if address is None:
-                _call_init(ray, {"num_cpus": processors, "include_dashboard": False, **quiet})
+                # Without an address Ray would join the cluster that RAY_ADDRESS, or a file of an earlier
+                # one, names, and that may be gone.
+                own = {"address": LOCAL, "num_cpus": processors, "include_dashboard": False}
+                self._begin(ray, own | quiet)
             else:
                 self._join(ray, address, quiet)
             self._owned = True
         self._ray = ray
+
+    def _begin(self, ray: Any, options: dict[str, Any]) -> None:
+        """Begin a cluster of this machine.
+
+        Raises:
+            UserError: Ray cannot begin one, such as where it may start no processes or has no room for files.
+        """
+        try:
+            _call_init(ray, options)
+        except Exception as error:
+            raise UserError(
+                f"the engine `ray` cannot begin a cluster of this machine: {one_line(error)}. Set "
+                "engine.with.address to one that runs, or engine.use to local"
+            ) from error
 
     def _join(self, ray: Any, address: str, quiet: dict[str, Any]) -> None:
         """Connect to an existing cluster.

@@ -241,3 +241,19 @@ def test_what_a_tab_looked_at_ends_with_it_and_its_jobs_go_on(compute: Compute, 
     log.release(compute)
     assert log.done == ["of another", "job"]
     assert sorted(log.dropped) == ["frame", "small"]
+
+
+def test_a_fault_that_can_be_told_nowhere_ends_nothing(log: Log) -> None:
+    def closed(_: BaseException) -> None:
+        raise BrokenPipeError("the terminal is gone")
+
+    def broken(_: Callable[[], None]) -> None:
+        raise ValueError("broken")
+
+    compute = Compute(on_fault=closed)
+    compute.start()
+    compute.submit(log.work("broken", perform=broken))
+    compute.submit(log.work("after"))
+    log.release(compute)
+    assert log.done == ["after"]
+    compute.end(PATIENCE)

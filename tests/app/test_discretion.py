@@ -60,3 +60,18 @@ def test_what_is_no_path_stays(at_home: Workspace, text: str) -> None:
 def test_names_stay_whatever_they_look_like(at_home: Workspace) -> None:
     data = {"name": "/a/b", "values": (1, 2.5, None, True), "more": {"x": ["/c/d/e"]}}
     assert cleared(data, at_home) == {**data, "values": [1, 2.5, None, True]}
+
+
+def test_a_process_without_home_and_with_no_place_for_files_hides_the_others(
+    at_home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    monkeypatch.setattr(Path, "home", nobody)
+    opened = replace(at_home, memory={})
+    assert without_paths(f"{opened.run.path}/x, {CODE}/y", opened) == f"{opened.run.path.name}/x, y"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
+from ganstrata.app import serve
 from ganstrata.app.serve import LOCAL, Address, bound
 from ganstrata.core.errors import UserError
 
@@ -37,7 +41,16 @@ def test_an_address_that_cannot_be_is_refused_in_words(host: str, words: str) ->
 
 
 def test_a_port_that_is_taken_is_refused_in_words() -> None:
+    """Also while the run of whoever has it is still being opened."""
     listener, address = bound(LOCAL, 0)
-    listener.listen()
     with listener, pytest.raises(UserError, match=f"port {address.port}: Address already in use"):
         bound(LOCAL, address.port)
+
+
+def test_a_machine_without_addresses_of_six_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+
+    monkeypatch.setattr(serve.socket, "socket", none)
+    with pytest.raises(UserError, match="at ::1, port 80: Address family not supported by protocol; give"):
+        bound("::1", 80)

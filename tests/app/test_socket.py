@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -201,6 +202,30 @@ def test_faults_are_told_apart(workspace: Workspace, compute: Compute, faults: l
 
     talk(workspace, compute, {"user": handler(user), "inside": handler(inside)}, conversation)
     assert [str(fault) for fault in faults] == ["secret"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b/c"), "cannot do this: c: No space left"),
+        (OSError(errno.EIO, "Input/output error"), "cannot do this: Input/output error"),
+        (MemoryError(), "the memory of the machine"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "the memory of the machine"),
+    ],
+)
+def test_what_is_wrong_with_the_machine_is_said_and_is_no_fault(
+    workspace: Workspace, compute: Compute, faults: list[BaseException], error: Exception, said: str
+) -> None:
+    def perform(*_: Any) -> dict[str, Any]:
+        raise error
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        await socket.say({"n": 1, "do": "it"})
+        assert said in (await socket.hear())["error"]
+
+    talk(workspace, compute, {"it": handler(perform)}, conversation)
+    compute.end(PATIENCE)
+    assert faults == []
 
 
 def pictures(performed: list[int]) -> Handler:

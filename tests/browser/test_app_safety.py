@@ -144,5 +144,29 @@ def test_without_the_token_the_page_says_what_is_needed(
     assert len(refused) == (1 if token else 0)  # a question without a token is no fault
 
 
+def test_a_token_that_comes_later_is_taken_in_the_same_tab(
+    tabs: Tabs, guarded: Callable[[], ServedApp]
+) -> None:
+    """What follows # loads no page anew. A server that is begun again has another token."""
+    app = guarded()
+    page = tabs.open(replace(app.address, token=None).url)
+    page.get_by_text("This server needs a token.", exact=False).wait_for()
+    page.goto(app.address.url)
+    wait_for_picture(page, "Seed 0, not edited")
+    page.get_by_role("slider", name="Half", exact=True).fill("2")
+    wait_for_picture(page, "Seed 0, edited: Half +2.00")
+    app.stop()
+    page.get_by_role("status").get_by_text("Not connected").wait_for()
+    app.token = f"another-{TOKEN}"
+    app.start()
+    page.get_by_text("and needs its new token", exact=False).wait_for()
+    page.goto(app.address.url)
+    page.get_by_role("status").get_by_text("Connected", exact=True).wait_for()
+    page.get_by_role("slider", name="Half", exact=True).fill("-1")
+    wait_for_picture(page, "Seed 0, edited: Half \u22121.00")
+    assert TOKEN not in page.url
+    assert all("WebSocket" in fault for fault in tabs.told())
+
+
 def test_other_addresses_have_a_token() -> None:
     assert Address("0.0.0.0", 1, TOKEN).url.endswith(f"#token={TOKEN}")

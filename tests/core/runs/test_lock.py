@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import os
+import warnings
 from pathlib import Path
 
 import ganstrata
@@ -12,6 +13,7 @@ import pytest
 from filelock import FileLock
 from ganstrata.core.errors import RunError
 from ganstrata.core.runs.lock import LOCK, locked, locked_results, results_of
+from ganstrata.core.storage.disk import DiskError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows removes no open file")
 
@@ -106,3 +108,35 @@ def test_nobody_puts_a_folder_right_without_holding_it() -> None:
         if "check_free" in [name.name for name in node.names]
     ]
     assert users == ["core/runs/lock.py"]
+
+
+@posix
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said_to_be_one_and_nothing_is_left(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: FileLock, *_: object, **__: object) -> None:
+        Path(self.lock_file).touch()
+        if number == errno.ENOSYS:  # as older versions of filelock
+            raise NotImplementedError("FileSystem does not appear to support flock")
+        raise OSError(number, os.strerror(number), self.lock_file)
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(DiskError, match="the file system there has no locks"), locked(tmp_path / "a" / "b"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@posix
+def test_where_filelock_has_a_way_without_locks_nothing_is_said_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire = FileLock.acquire
+
+    def other_way(self: FileLock, *args: object, **kwargs: object) -> object:
+        warnings.warn("flock not supported on this filesystem, falling back to SoftFileLock", stacklevel=2)
+        return acquire(self, *args, **kwargs)
+
+    monkeypatch.setattr(FileLock, "acquire", other_way)
+    with locked(tmp_path / "run"):  # a warning would be an error here
+        assert (tmp_path / "run" / LOCK).is_file()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 
 import pytest
 from ganstrata.core.runs import progress as module
@@ -89,3 +91,41 @@ def test_an_error_ends_the_bar_and_is_not_swallowed() -> None:
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+class Gone(Terminal):
+    """A terminal that is closed while a program draws on it."""
+
+    is_gone = False
+
+    def write(self, text: str) -> int:
+        if self.is_gone:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().write(text)
+
+    def flush(self) -> None:
+        if self.is_gone:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_command_outlives_its_terminal(is_gone: bool) -> None:
+    stream = Gone()
+    stream.is_gone = is_gone
+    progress = Progress(stream=stream)
+    with progress.stage("rescore", total=3) as step:
+        step(1)
+        stream.is_gone = True
+        step.note("loss 0.1")
+        step(2)
+    progress.warn("nobody reads this")
+    with progress.stage("edit", total=1) as step:
+        step(1)
+    assert step.done == 1
+    assert ("rescore" in stream.getvalue()) is not is_gone
+
+
+def test_a_warning_is_written_even_if_quiet_and_escaped() -> None:
+    stream = io.StringIO()
+    Progress(quiet=True, stream=stream).warn("\x1b[31m")
+    assert stream.getvalue() == "Warning: \\x1b[31m\n"

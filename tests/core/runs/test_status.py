@@ -29,6 +29,12 @@ def copied(finished: Run, tmp_path: Path) -> Run:
     return Run.open(tmp_path / "run")
 
 
+def stated(**change: str) -> str:
+    """Return what a process says of itself, with some values as JSON has them."""
+    known = {"host": '"far"', "pid": "1", "began": "1e9", "beat": "1e9"} | change
+    return "{" + ", ".join(f'"{key}": {value}' for key, value in known.items()) + "}"
+
+
 def engine() -> Any:
     outcomes = {("far", 7): (time.time(), JobOutcome(5, host="far", pid=7, seconds=1.5))}
     return SimpleNamespace(seen=outcomes, lost=["task 3 was done again: gone"])
@@ -122,6 +128,10 @@ def test_a_process_of_this_machine_that_is_gone_is_silent_at_once(copied: Run) -
         ('{"format": 2}', "format: Input should be 1"),
         ("[]", "Input should be an object"),
         ('{"format": 1, "host": 3}', "host: Input should be a valid string"),
+        (stated(beat="1e300"), "beat: Input should be less than or equal to"),
+        (stated(began="NaN"), "began: Input should be "),
+        (stated(pid=f"1{'0' * 30}"), "pid: Input should be "),
+        (stated(total="-1"), "total: Input should be greater than or equal to 0"),
     ],
 )
 def test_a_damaged_file_is_said_to_be_one(copied: Run, content: str, why: str) -> None:
@@ -134,6 +144,14 @@ def test_a_damaged_file_is_said_to_be_one(copied: Run, content: str, why: str) -
     assert f"status.json cannot be read ({why}" in line
     assert "http" not in line
     assert line.endswith("; the next sign of life writes it anew")
+
+
+def test_a_rate_of_next_to_nothing_tells_no_time(copied: Run) -> None:
+    copied.drop(["report"])
+    copied.save()
+    text = stated(stage='"report"', total="10", rate="1e-300")
+    (copied.path / status.FILE).write_text(text, encoding="utf-8")
+    assert "  report: 0 of 10" in read_status(copied.path).lines()
 
 
 def test_a_status_that_is_no_file_is_said_to_be_one(copied: Run) -> None:

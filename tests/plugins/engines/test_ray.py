@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -89,6 +91,29 @@ def test_a_cluster_that_refuses_is_told_with_its_reason(monkeypatch: pytest.Monk
         UserError, match=r"address: auto: cannot connect .*Version mismatch: the cluster has Ray"
     ):
         Ray(Ray.Config(address="auto"), CPU).count(None, 1)
+
+
+def test_a_cluster_of_this_machine_is_a_new_one_whatever_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without an address Ray would join the cluster of RAY_ADDRESS or of an earlier command."""
+    given: list[dict[str, Any]] = []
+    module = SimpleNamespace(
+        init=lambda **options: given.append(options),
+        is_initialized=lambda: False,
+        cluster_resources=lambda: {"CPU": 2.0},
+    )
+    monkeypatch.setitem(sys.modules, "ray", module)
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
+    assert Ray(Ray.Config(), CPU).count(2, 1) == 2
+    assert [options["address"] for options in given] == ["local"]
+
+    def refuse(**_: object) -> None:
+        raise RuntimeError("no room in /dev/shm")
+
+    module.init = refuse
+    with pytest.raises(UserError, match=r"cannot begin a cluster of this machine: .*no room in /dev/shm"):
+        Ray(Ray.Config(), CPU).count(2, 1)
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "head", "http://head:8265", "a b:1", ""])
