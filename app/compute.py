@@ -147,13 +147,6 @@ class Compute:
         with self._changed:
             return sum(key[0] == session for key in self._waiting)
 
-    def is_busy(self, session: str, channel: str) -> bool:
-        """Return whether work of a session waits or is under way on a channel."""
-        with self._changed:
-            return (session, channel) in self._waiting or any(
-                (work.session, work.channel) == (session, channel) for work in self._running
-            )
-
     def _run(self) -> None:
         while True:
             with self._changed:

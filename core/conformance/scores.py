@@ -23,11 +23,6 @@ BATCH_TOLERANCE = (
 )
 
 
-def check_scorer(scorer: Scorer, rendering: Rendering) -> None:
-    """Refuse a scorer whose scores depend on more than the picture; see `check_scorers`."""
-    check_scorers([scorer], rendering)
-
-
 def check_scorers(scorers: Sequence[Scorer], rendering: Rendering) -> None:
     """Refuse scorers whose scores depend on more than the picture.
 

@@ -113,11 +113,6 @@ def extractor_content(extractor: Extractor) -> bytes:
     return save(tensors, metadata={SETTINGS: json.dumps(header)})
 
 
-def is_extractor(checkpoint: Checkpoint) -> bool:
-    """Return whether a checkpoint is the file of an extractor."""
-    return checkpoint.settings.get("architecture") == ARCHITECTURE
-
-
 def load_extractor(path: Path | str, device: torch.device | str = "cpu") -> Extractor:
     """Read the file of an extractor.
 

@@ -98,10 +98,6 @@ class Shards:
             raise RunError(f"{self.place}/{name} has been removed; run the same command again")
         return document
 
-    def is_whole(self, shard: str) -> bool:
-        """Return whether a shard is marked and its files match their checksums."""
-        return shard in self.whole([shard])
-
     @defer_interrupt()
     def whole(self, shards: Iterable[str]) -> set[str]:
         """Return which of these shards are marked, with files that match their checksums."""

@@ -34,7 +34,6 @@ def _weights(pattern: str, name: str, *, groups: int) -> tuple[Rule, ...]:
     )
 
 
-_CONVOLUTION = _FEAT + r"(1|5|conv|conv1|conv2)"
 _CONDITION = _FEAT + r"bn([12]?)\.(gain|bias)"
 
 

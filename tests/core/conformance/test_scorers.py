@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Concept, DataError, GanstrataError, PluginBroken, PluginConfig, Rendering, ScoreError
-from ganstrata.core.conformance.scores import check_scorer
+from ganstrata.core.conformance.scores import check_scorers
 from ganstrata.core.errors import MemoryExhausted
 from ganstrata.core.plugins.scoring import checked_extras, checked_scores
 from torch import Tensor, nn
@@ -165,7 +165,7 @@ def pictures() -> Rendering:
 def test_what_a_scorer_gives_is_checked(plugin: type[Sound], words: str, register) -> None:
     register("scorer", "broken", plugin)
     with pytest.raises(GanstrataError, match=words) as caught:
-        check_scorer(ganstrata.load_scorer("broken", device="cpu"), pictures())
+        check_scorers([ganstrata.load_scorer("broken", device="cpu")], pictures())
     assert caught.value.exit_code == 1
     assert "scorer 'broken' from test 0" in str(caught.value)
 
@@ -195,7 +195,7 @@ def test_a_sound_scorer_passes_and_shares_nothing_between_the_checks(register) -
     register("scorer", "sound", Sound)
     scorer, rendering = ganstrata.load_scorer("sound", device="cpu"), pictures()
     rendering.once("key", lambda: 1)
-    check_scorer(scorer, rendering)
+    check_scorers([scorer], rendering)
     assert torch.equal(torch.from_numpy(checked_scores(scorer, rendering)), scorer.score(rendering))
 
 

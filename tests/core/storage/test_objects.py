@@ -58,7 +58,7 @@ def test_a_place_at_a_url_holds_what_a_folder_holds(shards: Shards, tmp_path: Pa
     assert np.array_equal(shards.read("w"), folder.read("w"))
     assert np.array_equal(shards.read("w", (slice(3, 9), 1)), folder.read("w")[3:9, 1])
     assert shards.whole(["0", "4", "8", "12"]) == {"0", "4", "8"}
-    assert shards.is_whole("8")
+    assert shards.whole(["8"])
 
 
 def is_mark(name: str) -> bool:

@@ -56,8 +56,8 @@ def test_what_is_written_is_read(shards: Shards) -> None:
     assert np.array_equal(shards.read("n"), np.arange(10))
     assert np.array_equal(shards.read("w")[:, 1], np.arange(10) + 0.25)
     assert np.array_equal(np.isnan(shards.read("deep/s")[:, 0]), np.arange(10) % 2 == 0)
-    assert all(shards.is_whole(name) for name in ("first", "second", "third"))
-    assert not shards.is_whole("fourth")
+    assert shards.whole(["first", "second", "third"]) == {"first", "second", "third"}
+    assert not shards.whole(["fourth"])
 
 
 def test_floats_begin_as_nan(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_nan_of_either_sign_is_the_same(shards: Shards) -> None:
     arrays["deep/s"] = (region, np.copysign(values, -1.0))
     assert np.signbit(arrays["deep/s"][1][0]).all()
     shards.write("first", arrays)
-    assert shards.is_whole("first")
+    assert shards.whole(["first"])
 
 
 @pytest.mark.parametrize("name", ["w", "n", "deep/s"])
@@ -84,34 +84,34 @@ def test_a_changed_byte_is_noticed(shards: Shards, name: str) -> None:
     for place in range(len(content)):
         content[place] ^= 0x01
         file.write_bytes(bytes(content))
-        assert not shards.is_whole("third")
+        assert not shards.whole(["third"])
         content[place] ^= 0x01
     file.write_bytes(bytes(content))
-    assert shards.is_whole("third")
+    assert shards.whole(["third"])
     file.write_bytes(bytes(content[: len(content) // 2]))
-    assert not shards.is_whole("third")
+    assert not shards.whole(["third"])
     file.unlink()
-    assert not shards.is_whole("third")
-    assert shards.is_whole("first")
+    assert not shards.whole(["third"])
+    assert shards.whole(["first"])
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"w": 3}', '{"missing": [[[0, 4]], 1]}'])
 def test_a_damaged_mark_does_not_count(shards: Shards, content: str) -> None:
     (shards.place.path / "done" / "first.json").write_text(content, encoding="utf-8")
-    assert not shards.is_whole("first")
+    assert not shards.whole(["first"])
 
 
 def test_a_piece_written_twice_is_the_later_one(shards: Shards) -> None:
     shards.write("first", piece(0, 4, shift=9.0))
-    assert shards.is_whole("first")
+    assert shards.whole(["first"])
     assert np.array_equal(shards.read("w")[:4, 2], np.arange(4) + 9.0)
 
 
 def test_creating_arrays_again_keeps_their_data_unless_the_key_differs(shards: Shards) -> None:
     shards.create(LAYOUT, "one")
-    assert shards.is_whole("first")
+    assert shards.whole(["first"])
     shards.create(LAYOUT, "two")
-    assert not shards.is_whole("first")
+    assert not shards.whole(["first"])
     assert np.isnan(shards.read("w")).all()
 
 
@@ -119,7 +119,7 @@ def test_arrays_without_a_stamp_are_not_trusted(shards: Shards) -> None:
     # Removing stale arrays may have been interrupted after the stamp was gone.
     (shards.place.path / "done" / "stamp").unlink()
     shards.create(LAYOUT, "two")
-    assert not shards.is_whole("first")
+    assert not shards.whole(["first"])
 
 
 def test_what_cannot_be_read_is_an_error_in_words(shards: Shards) -> None:
@@ -168,7 +168,7 @@ def test_a_region_that_covers_part_of_a_shard_is_refused(shards: Shards) -> None
         with pytest.raises(ValueError, match="covers part of a shard"):
             shards.write("part", piece(start, stop))
     assert np.array_equal(shards.read("w"), before)
-    assert not shards.is_whole("part")
+    assert not shards.whole(["part"])
 
 
 @pytest.mark.parametrize("name", ["w", "n", "deep/s"])
@@ -198,12 +198,12 @@ def test_marks_of_early_versions_count_as_long_as_the_values_match(shards: Shard
     )
     mark = shards.place.path / "done" / "first.json"
     mark.write_text(f"{line}\n{zlib.crc32(line.encode()):08x}\n", encoding="utf-8")
-    assert shards.is_whole("first")
+    assert shards.whole(["first"])
     (shards.place.path / "w" / "c" / "0" / "0").write_bytes(b"torn")
-    assert not shards.is_whole("first")
+    assert not shards.whole(["first"])
     other = line.replace('"w"', '"deep"')
     mark.write_text(f"{other}\n{zlib.crc32(other.encode()):08x}\n", encoding="utf-8")
-    assert not shards.is_whole("first")
+    assert not shards.whole(["first"])
 
 
 def test_a_mark_that_has_lost_a_file_is_damaged_though_it_can_be_read() -> None:
