@@ -15,10 +15,10 @@ from ..core.decimals import number, significant
 from ..core.editing.sources import Source, source_of
 from ..core.errors import UserError
 from ..core.figures.pictures import Pixels, read_picture
-from ..core.inversion.given import Given
 from ..core.inversion.invert import Method
-from ..core.inversion.parts import picture_names
-from ..core.inversion.watched import Watched
+from ..core.inversion.results import picture_names
+from ..core.inversion.stoppable import StoppableResult
+from ..core.inversion.target import Target
 from ..core.plugins.generator import Generator
 from ..core.plugins.inverter import Inversion
 from ..core.runs.inversion_file import codes_bytes
@@ -43,8 +43,8 @@ class Judgement:
     """Hold what is kept of a picture that was inverted here: how, what was wanted, and what was found."""
 
     method: Method
-    given: Given
-    watched: Watched
+    target: Target
+    outcome: StoppableResult
 
 
 def kept_source(generator: Generator, inversion: Inversion, name: str, seed: int) -> Source:
@@ -77,17 +77,17 @@ def kept_source(generator: Generator, inversion: Inversion, name: str, seed: int
 
 def facts_of(judgement: Judgement, trust: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the page shows of a picture that was inverted here, as plain data."""
-    found, given = judgement.watched.found, judgement.given
+    found, target = judgement.outcome.found, judgement.target
     network = judgement.method.rule.network
     return {
         "kind": "inverted",
-        "stopped": judgement.watched.stopped,
+        "stopped": judgement.outcome.stopped,
         "measures": measures_in_words(found.measures, None if network is None else network.name),
         "curves": [{"step": curve.step, "losses": thinned(curve.losses.tolist())} for curve in found.curves],
         "distance": judgement.method.rule.name,
         "steps": [step.name for step in judgement.method.steps],
         "seconds": found.seconds,
-        "notes": [str(given.facts.get("fit", {}).get("words", "")), *given.notes],
+        "notes": [str(target.facts.get("fit", {}).get("words", "")), *target.notes],
         "trust": dict(trust),
     }
 

@@ -30,8 +30,8 @@ import numpy as np
 import torch
 from ganstrata import Rendering
 from ganstrata.core.inversion.commands import method_of
-from ganstrata.core.inversion.given import Given
 from ganstrata.core.inversion.invert import Inverted, Method, invert_batch
+from ganstrata.core.inversion.target import Target
 from ganstrata.core.inversion.trust.code_distance import CodeCloud, cloud_of
 from ganstrata.core.inversion.trust.edits import EditTrust, compare_edits
 from ganstrata.core.inversion.trust.faithfulness import RESAMPLINGS
@@ -130,7 +130,13 @@ def main() -> None:
             first, *others = case.steps
             try:
                 method = method_of(
-                    generator, first, others or ["none"], case.fields, perceptual="auto", seed=0, number=None
+                    generator,
+                    first,
+                    others or ["none"],
+                    case.fields,
+                    perceptual="auto",
+                    seed=0,
+                    class_index=None,
                 )
             except ganstrata.UserError as error:
                 print(f"{text} left out: {error}", flush=True)
@@ -164,7 +170,7 @@ def measured(
     samples: int,
 ) -> Measured:
     """Invert pictures (N, 3, H, W), and measure what was found."""
-    given = [Given(str(i), "rendered", "", image, image) for i, image in enumerate(images)]
+    given = [Target(str(i), "rendered", "", image, image) for i, image in enumerate(images)]
     found: list[Inverted] = []
     began = time.process_time()
     for start in range(0, len(given), batch):
@@ -213,7 +219,7 @@ def own(generator: ganstrata.Generator, count: int, batch: int) -> None:
     """Invert the generator's own pictures in w+ with 500 steps, and print their PSNR."""
     for embed in ("mean", "best"):
         fields = {"w+": {"steps": 500}}
-        method = method_of(generator, embed, ("w+",), fields, perceptual="auto", seed=0, number=None)
+        method = method_of(generator, embed, ("w+",), fields, perceptual="auto", seed=0, class_index=None)
         values = []
         for start in range(0, count, batch):
             images = sample_pictures(generator, 0, start, min(batch, count - start))

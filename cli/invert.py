@@ -64,10 +64,14 @@ common_options = (
         "--seed",
         type=number_from(0, LARGEST),
         metavar="N",
-        help="Seed of all that is drawn.  [default: that of the run, or 0]",
+        help="Seed of everything random.  [default: that of the run, or 0]",
     ),
     click.option(
-        "--class", "number", type=number_from(0, 10**6), metavar="N", help="Class of all pictures, by number."
+        "--class",
+        "class_index",
+        type=number_from(0, 10**6),
+        metavar="N",
+        help="Class of all pictures, by number.",
     ),
     click.option(
         "--batch",

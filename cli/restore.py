@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core.inversion.commands import Finished
-    from ..core.inversion.restoration import Degradation
+    from ..core.inversion.degradation import Degradation
     from ..core.runs.progress import Progress
 
 
@@ -74,12 +74,12 @@ def _restored(
 def _perform(kind: str, degradation: Degradation, options: dict[str, Any], progress: Progress) -> Finished:
     from ..core.inversion.commands import perform
     from ..core.inversion.request import InvertRequest
-    from ..core.inversion.restore import Loss
+    from ..core.inversion.restoration import Restoration
 
     truths, spoil = options.pop("truths"), options.pop("spoil")
     opened = {name: options.pop(name) for name in ("run", "generator", "device")}
     request = InvertRequest(**plain(options))
-    return perform(request, kind, Loss(degradation, truths, spoil), progress=progress, **opened)
+    return perform(request, kind, Restoration(degradation, truths, spoil), progress=progress, **opened)
 
 
 @restore.command()
@@ -101,7 +101,7 @@ def colourise(luma: Any, quiet: bool, **options: Any) -> None:
     """
 
     def made() -> Degradation:
-        from ..core.inversion.restoration import Grey
+        from ..core.inversion.degradation import Grey
 
         return Grey(luma)
 
@@ -120,7 +120,7 @@ def inpaint(quiet: bool, **options: Any) -> None:
     """
 
     def made() -> Degradation:
-        from ..core.inversion.restoration import Mask
+        from ..core.inversion.degradation import Mask
 
         return Mask()
 
@@ -155,7 +155,7 @@ def super_resolve(factor: int, filter_name: Any, quiet: bool, **options: Any) ->
     """
 
     def made() -> Degradation:
-        from ..core.inversion.restoration import Downsample
+        from ..core.inversion.degradation import Downsample
 
         return Downsample(int(factor), filter_name)
 
@@ -181,7 +181,7 @@ def denoise(noise: float, quiet: bool, **options: Any) -> None:
     """
 
     def made() -> Degradation:
-        from ..core.inversion.restoration import Noise
+        from ..core.inversion.degradation import Noise
 
         return Noise(noise)
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from fakes import LAYERS, SIZE, WIDTH, Layered
 from ganstrata.core.inversion.distance import DistanceRule
-from ganstrata.core.inversion.given import Given, names_of
 from ganstrata.core.inversion.invert import Method
+from ganstrata.core.inversion.job import InversionJob
 from ganstrata.core.inversion.steps import Step
-from ganstrata.core.inversion.work import Task
+from ganstrata.core.inversion.target import Target, file_stems
 from ganstrata.core.plugins.base import PluginConfig
 from ganstrata.core.plugins.inverter import Inversion, InversionTask, Inverter
 from pydantic import Field
@@ -85,13 +85,13 @@ def walk(**options: Any) -> tuple[Step, ...]:
     return Step("middle", Middle(Middle.Config(), CPU)), Step("walk", Walk(Walk.Config(**options), CPU))
 
 
-def given(count: int, *, seed: int = 0) -> tuple[Given, ...]:
+def given(count: int, *, seed: int = 0) -> tuple[Target, ...]:
     """Pictures that the generator could have made."""
     codes = 0.5 * torch.randn(count, LAYERS, WIDTH, generator=torch.Generator().manual_seed(seed))
     pictures = rendered(codes).clamp(0.0, 1.0)
-    names = names_of([f"picture {i}" for i in range(count)])
+    names = file_stems([f"picture {i}" for i in range(count)])
     return tuple(
-        Given(name, f"folder/{name}.png", f"{i:064x}", picture, picture, facts={"rule": "as it is"})
+        Target(name, f"folder/{name}.png", f"{i:064x}", picture, picture, facts={"rule": "as it is"})
         for i, (name, picture) in enumerate(zip(names, pictures, strict=True))
     )
 
@@ -103,8 +103,8 @@ def rendered(codes: Tensor) -> Tensor:
     return render(layered(), codes)
 
 
-def task(count: int = 3, *, batch: int | None = None, seed: int = 0, **options: Any) -> Task:
+def task(count: int = 3, *, batch: int | None = None, seed: int = 0, **options: Any) -> InversionJob:
     """A small inversion."""
     assert SIZE == 8
     method = Method(layered(), walk(**options), RULE, seed)
-    return Task(method, given(count), command={"seed": seed, "steps": options}, batch=batch)
+    return InversionJob(method, given(count), command={"seed": seed, "steps": options}, batch=batch)

@@ -142,7 +142,7 @@ def method_for(workspace: Workspace, way: Way) -> Method:
             options,
             perceptual="auto",
             seed=prepared.seed,
-            number=way.number,
+            class_index=way.number,
             scorers=prepared.scorers,
         )
     return known[way]
@@ -159,7 +159,7 @@ def cloud_here(workspace: Workspace) -> CodeCloud:
 def _numbers(workspace: Workspace, method: Method) -> list[tuple[Floats, Floats]]:
     """Return the distances and PSNR of the samples that were inverted in the same way, in pieces."""
     fields = [[step.name, contents_as_json(step.fields)] for step in method.steps]
-    key = json.dumps([fields, method.rule.name, method.seed, method.condition])
+    key = json.dumps([fields, method.rule.name, method.seed, method.class_index])
     known: dict[str, list[tuple[Floats, Floats]]] = workspace.memory.setdefault("calibrations", {})
     return known.setdefault(key, [])
 
@@ -222,7 +222,7 @@ def calibrate(workspace: Workspace, method: Method, answer: Answer) -> int:
 
 def trust_of(workspace: Workspace, judgement: Judgement) -> dict[str, Any]:
     """Return the distance of the code from the generator's own, and the warning, in numbers and words."""
-    method, found = judgement.method, judgement.watched.found
+    method, found = judgement.method, judgement.outcome.found
     codes = code_trust(cloud_here(workspace), found.inversion.codes)
     far, beyond = float(codes.whole[0]), float(codes.beyond[0])
     trust: dict[str, Any] = {
@@ -231,9 +231,9 @@ def trust_of(workspace: Workspace, judgement: Judgement) -> dict[str, Any]:
         "words": f"The code lies {number(far, 2)} times as far from the middle of the generator's own codes "
         f"as these do on average; {percent(beyond)} of them lie as far, or farther.",
         "warning": None,
-        "left": 0 if judgement.watched.stopped else SAMPLES,
+        "left": 0 if judgement.outcome.stopped else SAMPLES,
     }
-    if judgement.watched.stopped:
+    if judgement.outcome.stopped:
         trust["why_no_warning"] = (
             "It was stopped, so nobody knows how often a warning would be a false alarm."
         )
@@ -250,7 +250,7 @@ def trust_of(workspace: Workspace, judgement: Judgement) -> dict[str, Any]:
             f"{percent(warnings.code.rate)} on average (95 % interval {percent(warnings.code.low)} to "
             f"{percent(warnings.code.high)}, by {SAMPLES} of them)."
         )
-        if judgement.given.known is not None:
+        if judgement.target.known is not None:
             trust["alarms"] += " These had no margins."
     return trust
 

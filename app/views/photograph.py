@@ -16,11 +16,11 @@ from ...core.errors import UserError
 from ...core.figures.pictures import Pixels, to_pixels
 from ...core.inversion.decoding import Decoded, decode
 from ...core.inversion.fit import Fit
-from ...core.inversion.given import Given
 from ...core.inversion.page import difference, given_pixels
 from ...core.inversion.photographs import Frame, fitted_picture
-from ...core.inversion.taking import taken_content
-from ...core.inversion.watched import Look, Watched, invert_watched
+from ...core.inversion.stoppable import Snapshot, StoppableResult, invert_until_stopped
+from ...core.inversion.target import Target
+from ...core.inversion.target_reading import target_from_bytes
 from ...core.messages import visible
 from ..beside import Beside
 from ..compute import Pace, Stopped
@@ -119,15 +119,15 @@ def invert(workspace: Workspace, session: Session, request: Invert, answer: Answ
     method = method_for(workspace, request.way)
     name = file_name(request.name)
     content = content_of(session, request.upload)
-    given = beside(
+    target = beside(
         workspace,
         answer,
-        lambda: taken_content(content, name, generator, crop=request.crop, most=MOST_PIXELS),
+        lambda: target_from_bytes(content, name, generator, crop=request.crop, most=MOST_PIXELS),
     )
-    send_picture(answer, given_pixels(given.observed, given.known), lossless=True, what="target")
+    send_picture(answer, given_pixels(target.observed, target.known), lossless=True, what="target")
     pace = Pace(PREVIEW)
 
-    def goes_on(look: Look) -> bool:
+    def goes_on(look: Snapshot) -> bool:
         try:
             answer.step(look.step, look.total, loss=look.loss)
         except Stopped:
@@ -136,12 +136,12 @@ def invert(workspace: Workspace, session: Session, request: Invert, answer: Answ
             send_picture(answer, shown(look.picture), lossless=False, what="preview")
         return True
 
-    watched = invert_watched(method, given, 0, goes_on)
-    source = kept_source(generator, watched.found.inversion, given.name, method.seed)
-    judgement = Judgement(method, given, watched)
+    outcome = invert_until_stopped(method, target, 0, goes_on)
+    source = kept_source(generator, outcome.found.inversion, target.name, method.seed)
+    judgement = Judgement(method, target, outcome)
     facts = facts_of(judgement, trust_of(workspace, judgement))
     key = session.keep(visible(Path(name).stem)[:80] or "photograph", source, judgement, **facts)
-    send_pictures(answer, given, watched)
+    send_pictures(answer, target, outcome)
     return {"kept": key, **described(session, key)}
 
 
@@ -164,7 +164,7 @@ def inverted(workspace: Workspace, session: Session, request: KeptPicture, answe
     if kept is None or kept.facts.get("kind") != "inverted":
         raise UserError("this picture is not held any more, or is none that was inverted")
     if isinstance(kept.beside, Judgement):
-        send_pictures(answer, kept.beside.given, kept.beside.watched)
+        send_pictures(answer, kept.beside.target, kept.beside.outcome)
         return described(session, request.kept)
     edit = Edit(picture=PictureRef(kept=request.kept))
     made = pixels_of(workspace, rendered(workspace, session, edit))
@@ -194,9 +194,9 @@ def judgement_of(session: Session, key: str) -> Judgement:
     return kept.beside
 
 
-def send_pictures(answer: Answer, given: Given, watched: Watched) -> None:
+def send_pictures(answer: Answer, target: Target, outcome: StoppableResult) -> None:
     """Send target, reconstruction and difference."""
-    wanted, made = given_pixels(given.observed, given.known), shown(watched.found.picture)
+    wanted, made = given_pixels(target.observed, target.known), shown(outcome.found.picture)
     send_picture(answer, wanted, lossless=True, what="target")
     send_picture(answer, made, lossless=True, what="made")
     send_picture(answer, difference(made, wanted), lossless=True, what="difference")

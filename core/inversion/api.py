@@ -15,15 +15,15 @@ from ..runs.inversion_rows import joined
 from ..runs.inversions import read_inversion
 from ..runs.progress import Progress
 from ..storage.paths import user_path
-from .commands import INVERSION, RESTORATION, method_of, pictures_of, task_of
+from .commands import INVERSION, RESTORATION, job_of, method_of, targets_of
+from .degradation import degradation_named
 from .folder import invert_into
 from .invert import Inverted, on_cpu, rendered
+from .job import InversionJob, run_job
 from .photographs import Pictures
-from .restoration import degradation_named
-from .restore import Loss
+from .restoration import Restoration
 from .steps import Options
-from .taking import Picture
-from .work import Task, compute
+from .target_reading import Picture
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def invert(
     masks: Picture | Sequence[Picture] | None = None,
     resize_mask: bool = False,
     seed: int = 0,
-    number: int | None = None,
-    lost: str | None = None,
+    class_index: int | None = None,
+    degradation: str | None = None,
     batch: int | None = None,
     out: Path | str | None = None,
     progress: Progress | None = None,
@@ -91,9 +91,9 @@ def invert(
         masks: which pixels are known, white for known: one for all pictures or one for each.
         resize_mask: whether masks of another size than their picture are resized.
         seed: seed of all that is drawn, and of fresh noise.
-        number: class of all pictures, for generators that know classes.
-        lost: what the pictures have lost, to restore them: `grey`, `mask`, `downsample:4`, `noise:0.1`, or
-            several with a + between them. The codes then make whole pictures.
+        class_index: class of all pictures, for generators that know classes.
+        degradation: how the pictures were degraded, to restore them: `grey`, `mask`, `downsample:4`,
+            `noise:0.1`, or several with a + between them. The codes then make whole pictures.
         batch: pictures at once; None for as many as memory seems to allow, halved when it runs out.
         out: folder to write, as `ganstrata invert` does; None to write nothing.
         progress: where progress is shown; nowhere by default.
@@ -110,7 +110,7 @@ def invert(
         >>> tuple(found.codes.shape), found.distance
         ((1, 10, 128), '1 MSE')
     """
-    loss = None if lost is None else Loss(degradation_named(lost))
+    restoration = None if degradation is None else Restoration(degradation_named(degradation))
     method = method_of(
         generator,
         embed,
@@ -118,43 +118,43 @@ def invert(
         options or {},
         perceptual=perceptual,
         seed=seed,
-        number=number,
-        degradation=None if loss is None else loss.degradation,
+        class_index=class_index,
+        degradation=None if restoration is None else restoration.degradation,
     )
-    chosen = pictures_of(pictures, method, loss, crop=crop, masks=masks, resize_mask=resize_mask)
-    given = chosen.given
-    task = task_of(method, chosen, INVERSION if lost is None else RESTORATION, crop=crop, batch=batch)
+    chosen = targets_of(pictures, method, restoration, crop=crop, masks=masks, resize_mask=resize_mask)
+    targets = chosen.targets
+    job = job_of(method, chosen, INVERSION if degradation is None else RESTORATION, crop=crop, batch=batch)
     progress = progress or Progress(quiet=True)
     if out is not None:
-        return _written(task, user_path(out), progress)
+        return _written(job, user_path(out), progress)
     found: dict[int, Inverted] = {}
-    compute(task, range(len(given)), found.__setitem__, progress)
-    every = [found[i] for i in range(len(given))]
+    run_job(job, range(len(targets)), found.__setitem__, progress)
+    every = [found[i] for i in range(len(targets))]
     return InvertedPictures(
-        tuple(one.name for one in given),
+        tuple(one.name for one in targets),
         joined([one.inversion for one in every]),
         torch.stack([one.picture for one in every]),
-        torch.stack([one.picture for one in given]),
+        torch.stack([one.picture for one in targets]),
         tuple(dict(one.measures) for one in every),
         tuple({curve.step: curve.losses for curve in one.curves} for one in every),
         method.rule.name,
-        tuple(one.notes for one in given),
+        tuple(one.notes for one in targets),
     )
 
 
-def _written(task: Task, out: Path, progress: Progress) -> InvertedPictures:
+def _written(job: InversionJob, out: Path, progress: Progress) -> InvertedPictures:
     """Invert into a folder, and return what it holds."""
-    parts = invert_into(task, out, progress)
-    stored = read_inversion(out, task.method.generator)
-    given = task.given
+    results = invert_into(job, out, progress)
+    stored = read_inversion(out, job.method.generator)
+    targets = job.targets
     return InvertedPictures(
         stored.names,
         on_cpu(stored.inversion),
-        rendered(task.method, stored.inversion).cpu(),
-        torch.stack([one.picture for one in given]),
-        tuple(dict(part.measures) for part in parts),
-        tuple({step: torch.from_numpy(losses) for step, losses in part.curves} for part in parts),
-        task.method.rule.name,
-        tuple(one.notes for one in given),
+        rendered(job.method, stored.inversion).cpu(),
+        torch.stack([one.picture for one in targets]),
+        tuple(dict(result.measures) for result in results),
+        tuple({step: torch.from_numpy(losses) for step, losses in result.curves} for result in results),
+        job.method.rule.name,
+        tuple(one.notes for one in targets),
         out,
     )

@@ -14,22 +14,22 @@ from ..plugins.generator import Generator
 from ..plugins.scorer import Scorer
 from ..runs.progress import Progress
 from ..storage.json_values import JsonObject, JsonValue
+from .degradation import Degradation
 from .distance import DistanceRule
 from .encoders.encoder_file import bundled_encoder
 from .folder import invert_into
-from .given import Given
 from .invert import Method, condition_of
+from .job import InversionJob
 from .page import PAGE
-from .parts import Part
 from .perceptual_named import perceptual_named
 from .photographs import Pictures, find_pictures
 from .request import InvertRequest
-from .restoration import Degradation
-from .restore import Loss, taken_degraded
+from .restoration import Restoration, degraded_targets
+from .results import PictureResult
 from .source import open_source
 from .steps import BEST, Options, check_options, chosen_names, chosen_steps, options_of
-from .taking import Picture, Taken, taken
-from .work import Task
+from .target import Target
+from .target_reading import Picture, Targets, read_targets
 
 ENCODER = "encoder"  # the step that asks a network
 INVERSION, RESTORATION = "inversion", "restoration"  # the second from Python, whatever was lost
@@ -49,13 +49,13 @@ class Finished:
 
     Attributes:
         folder: the folder that it wrote.
-        given: the pictures.
-        parts: what was found for each.
+        targets: the pictures.
+        results: what was found for each.
     """
 
     folder: Path
-    given: tuple[Given, ...]
-    parts: tuple[Part, ...]
+    targets: tuple[Target, ...]
+    results: tuple[PictureResult, ...]
 
     @property
     def page(self) -> Path:
@@ -65,12 +65,14 @@ class Finished:
     @property
     def lines(self) -> list[str]:
         """A line of measures for each picture."""
-        return [f"{one.name}: {_words(part)}" for one, part in zip(self.given, self.parts, strict=True)]
+        return [
+            f"{one.name}: {_words(result)}" for one, result in zip(self.targets, self.results, strict=True)
+        ]
 
 
-def _words(part: Part) -> str:
+def _words(result: PictureResult) -> str:
     """Return the measures of a picture in words."""
-    measures = part.measures
+    measures = result.measures
     words = [f"PSNR {in_decimals(measures['psnr'], 1)} dB", f"MS-SSIM {in_decimals(measures['ms_ssim'], 3)}"]
     if "perceptual" in measures:
         words.append(f"perceptual distance {significant(measures['perceptual'], 3)}")
@@ -82,7 +84,7 @@ def _words(part: Part) -> str:
 def perform(
     request: InvertRequest,
     kind: str = INVERSION,
-    loss: Loss | None = None,
+    restoration: Restoration | None = None,
     *,
     run: Path | None = None,
     generator: str | None = None,
@@ -94,7 +96,7 @@ def perform(
     Args:
         request: what the user asked for.
         kind: `inversion`, or the restoration: `colourise` and so on.
-        loss: what the pictures have lost; None for nothing.
+        restoration: how the pictures were degraded; None for an inversion.
         run: run whose generator is used; or else
         generator: a checkpoint, with options.
         device: device to compute on; None for that of the run, or auto.
@@ -105,8 +107,8 @@ def perform(
         GanstrataError: a plugin or a checkpoint does not fit, or a search failed. What is done is kept.
     """
     find_pictures(request.pictures)  # before the generator is loaded, which takes longer
-    if loss is not None:
-        loss.check_mask(given=bool(request.masks))
+    if restoration is not None:
+        restoration.check_mask(has_masks=bool(request.masks))
     source = open_source(run, generator, device)
     method = method_of(
         source.generator,
@@ -115,50 +117,50 @@ def perform(
         request.settings,
         perceptual=request.perceptual,
         seed=source.seed if request.seed is None else request.seed,
-        number=request.number,
+        class_index=request.class_index,
         scorers=source.scorers,
-        degradation=None if loss is None else loss.degradation,
+        degradation=None if restoration is None else restoration.degradation,
     )
-    pictures = pictures_of(
+    pictures = targets_of(
         list(request.pictures),
         method,
-        loss,
+        restoration,
         crop=request.crop,
         masks=list(request.masks) or None,
         resize_mask=request.resize_mask,
     )
-    task = task_of(method, pictures, kind, crop=request.crop, batch=request.batch)
+    job = job_of(method, pictures, kind, crop=request.crop, batch=request.batch)
     out = request.place(FOLDERS[kind])
-    return Finished(out, task.given, invert_into(task, out, progress))
+    return Finished(out, job.targets, invert_into(job, out, progress))
 
 
-def pictures_of(
+def targets_of(
     pictures: Picture | Sequence[Picture] | Pictures,
     method: Method,
-    loss: Loss | None,
+    restoration: Restoration | None,
     *,
     crop: str,
     masks: Picture | Sequence[Picture] | None,
     resize_mask: bool,
-) -> Taken:
+) -> Targets:
     """Take the pictures of a command, degraded ones if something is lost.
 
     Raises:
-        DataError, UserError: see `taken` and `taken_degraded`.
+        DataError, UserError: see `read_targets` and `degraded_targets`.
     """
     generator = method.generator
-    if loss is None:
-        return taken(pictures, generator, crop=crop, masks=masks, resize_mask=resize_mask)
-    return taken_degraded(
-        pictures, generator, loss, crop=crop, masks=masks, resize_mask=resize_mask, seed=method.seed
+    if restoration is None:
+        return read_targets(pictures, generator, crop=crop, masks=masks, resize_mask=resize_mask)
+    return degraded_targets(
+        pictures, generator, restoration, crop=crop, masks=masks, resize_mask=resize_mask, seed=method.seed
     )
 
 
-def task_of(method: Method, pictures: Taken, kind: str, *, crop: str, batch: int | None) -> Task:
+def job_of(method: Method, pictures: Targets, kind: str, *, crop: str, batch: int | None) -> InversionJob:
     """Return the task of a command; a folder of it is continued by the same command alone."""
-    given = pictures.given
-    command = command_of(method, given, crop=crop, kind=kind)
-    return Task(method, given, kind, command, batch, pictures.notes)
+    targets = pictures.targets
+    command = command_of(method, targets, crop=crop, kind=kind)
+    return InversionJob(method, targets, kind, command, batch, pictures.notes)
 
 
 def method_of(
@@ -169,7 +171,7 @@ def method_of(
     *,
     perceptual: str,
     seed: int,
-    number: int | None,
+    class_index: int | None,
     scorers: Mapping[str, Scorer] | None = None,
     degradation: Degradation | None = None,
     origin: str = "options",
@@ -183,7 +185,7 @@ def method_of(
         settings: texts `NAME.FIELD=VALUE`, or fields by name.
         perceptual: name of what pictures are compared by besides pixels.
         seed: seed of all that is drawn.
-        number: class of the pictures; None without.
+        class_index: class of the pictures; None without.
         scorers: those of the run, which `perceptual` may name.
         degradation: what lies between the generator and the given pictures.
         origin: where fields by name are from, for messages.
@@ -207,29 +209,29 @@ def method_of(
         network = perceptual_named(perceptual, generator, scorers)
     floor = 0.0 if degradation is None else degradation.floor
     rule = DistanceRule(weights.pixel, weights.perceptual, weights.ms_ssim, network, degradation, floor)
-    condition_of(generator, number, 1)
-    return Method(generator, steps, rule, seed, number)
+    condition_of(generator, class_index, 1)
+    return Method(generator, steps, rule, seed, class_index)
 
 
-def command_of(method: Method, given: Sequence[Given], **asked: JsonValue) -> JsonObject:
+def command_of(method: Method, targets: Sequence[Target], **asked: JsonValue) -> JsonObject:
     """Return what a folder is continued by: the same pictures by name, steps, distance and seed.
 
     The pictures themselves may change, and the code: what depends on them is computed again then.
 
     Args:
         method: how they are inverted.
-        given: the pictures.
+        targets: the pictures.
         asked: what else the user asked for.
     """
     return {
-        "pictures": [one.name for one in given],
+        "pictures": [one.name for one in targets],
         "generator": method.generator.fingerprint,
         "steps": [step.name for step in method.steps],
         "fields": {step.name: contents_as_json(step.fields) for step in method.steps},
         "distance": method.rule.name,
         "seed": method.seed,
-        "class": method.condition,
-        "masks": [one.known is not None for one in given],
+        "class": method.class_index,
+        "masks": [one.known is not None for one in targets],
         **asked,
     }
 

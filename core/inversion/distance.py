@@ -21,8 +21,8 @@ from torch import Tensor
 from ..device import rows_at
 from ..errors import DataError
 from ..plugins.records import Rendering
+from .degradation import Degradation
 from .perceptual import Perceptual
-from .restoration import Degradation
 from .similarity import composited, ms_ssim, squared_error
 
 PERCEPTUAL = 0.1  # default weight; with 0.8, as e4e has for LPIPS, PSNR and MS-SSIM end lower

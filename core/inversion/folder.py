@@ -20,20 +20,20 @@ from ..storage.disk import remove, write_bytes
 from ..storage.json_values import JsonObject
 from ..storage.result_folder import faults_of, index_text, read_index
 from .invert import Inverted
+from .job import InversionJob, run_job
 from .keys import key_of, provenance_of
 from .page import PAGE, inversion_page
-from .parts import PARTS, PICTURES, Part, discard_part, picture_names, read_part, write_part
-from .work import Task, compute
+from .results import PARTS, PICTURES, PictureResult, discard_result, picture_names, read_result, write_result
 
 WHAT = "folder of inverted pictures"
 FORMAT = 1
 
 
-def invert_into(task: Task, out: Path, progress: Progress | None = None) -> tuple[Part, ...]:
+def invert_into(job: InversionJob, out: Path, progress: Progress | None = None) -> tuple[PictureResult, ...]:
     """Invert pictures into a folder.
 
     Args:
-        task: what is to be done.
+        job: what is to be done.
         out: the folder: new, empty, or of the same command.
         progress: where progress is shown; nowhere by default.
 
@@ -42,26 +42,26 @@ def invert_into(task: Task, out: Path, progress: Progress | None = None) -> tupl
         GanstrataError: see `invert_all`. The pictures that are done are kept.
     """
     progress = progress or Progress(quiet=True)
-    provenance = provenance_of(task.method)
+    provenance = provenance_of(job.method)
     with locked(out, INDEX, WHAT), _begun_or_gone(out):
         old = _index_of(out)
         if old is not None:
-            _check_same(out, old, task)
-        keys = [key_of(provenance, one, i) for i, one in enumerate(task.given)]
-        parts = _read(task, out, keys)
+            _check_same(out, old, job)
+        keys = [key_of(provenance, one, i) for i, one in enumerate(job.targets)]
+        results = _read(job, out, keys)
         if (
             old is not None
             and old.get("finished") is True
-            and None not in parts
+            and None not in results
             and not faults_of(out, INDEX)
         ):
-            progress.say(f"{out}: {quantity(len(parts), 'picture')} already there, of the same command")
-            return _all_there(parts)
-        write_bytes(out / INDEX, index_text(_record(task, provenance, [], finished=False), {}))
-        _compute(task, out, keys, parts, progress)
-        parts = _read(task, out, keys)
-        _finish(task, out, provenance, _all_there(parts))
-    return _all_there(parts)
+            progress.say(f"{out}: {quantity(len(results), 'picture')} already there, of the same command")
+            return _all_there(results)
+        write_bytes(out / INDEX, index_text(_record(job, provenance, [], finished=False), {}))
+        _compute(job, out, keys, results, progress)
+        results = _read(job, out, keys)
+        _finish(job, out, provenance, _all_there(results))
+    return _all_there(results)
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def _index_of(out: Path) -> Mapping[str, object] | None:
         return None
 
 
-def _check_same(out: Path, old: Mapping[str, object], task: Task) -> None:
+def _check_same(out: Path, old: Mapping[str, object], job: InversionJob) -> None:
     """Refuse a folder of another command.
 
     Raises:
@@ -93,7 +93,7 @@ def _check_same(out: Path, old: Mapping[str, object], task: Task) -> None:
     """
     before = old.get("command")
     before = before if isinstance(before, Mapping) else {}
-    differences = differing({"command": before}, {"command": task.command})
+    differences = differing({"command": before}, {"command": job.command})
     if differences:
         words = listed([text.removeprefix("command.") for text in differences], 4)
         raise RunError(
@@ -101,21 +101,21 @@ def _check_same(out: Path, old: Mapping[str, object], task: Task) -> None:
         )
 
 
-def _read(task: Task, out: Path, keys: Sequence[str]) -> list[Part | None]:
+def _read(job: InversionJob, out: Path, keys: Sequence[str]) -> list[PictureResult | None]:
     return [
-        read_part(out, key, one.name, task.method.generator)
-        for key, one in zip(keys, task.given, strict=True)
+        read_result(out, key, one.name, job.method.generator)
+        for key, one in zip(keys, job.targets, strict=True)
     ]
 
 
-def _all_there(parts: Sequence[Part | None]) -> tuple[Part, ...]:
+def _all_there(results: Sequence[PictureResult | None]) -> tuple[PictureResult, ...]:
     """Return the parts, all of which are there.
 
     Raises:
         RunError: one is not, because somebody else writes into the folder.
     """
-    there = tuple(part for part in parts if part is not None)
-    if len(there) < len(parts):
+    there = tuple(result for result in results if result is not None)
+    if len(there) < len(results):
         raise RunError(
             "what was written a moment ago is not there any more: something else writes into the folder. "
             "Run the same command again, alone"
@@ -124,42 +124,48 @@ def _all_there(parts: Sequence[Part | None]) -> tuple[Part, ...]:
 
 
 def _compute(
-    task: Task, out: Path, keys: Sequence[str], parts: Sequence[Part | None], progress: Progress
+    job: InversionJob,
+    out: Path,
+    keys: Sequence[str],
+    results: Sequence[PictureResult | None],
+    progress: Progress,
 ) -> None:
     """Invert the pictures that are not there, and write each batch when it is done."""
-    method = task.method
-    todo = [i for i, part in enumerate(parts) if part is None]
+    method = job.method
+    todo = [i for i, result in enumerate(results) if result is None]
     for i in todo:
-        discard_part(out, task.given[i].name)
+        discard_result(out, job.targets[i].name)
 
     def keep(position: int, found: Inverted) -> None:
         i = todo[position]
-        write_part(out, keys[i], task.given[i], i, found, method.generator)
+        write_result(out, keys[i], job.targets[i], i, found, method.generator)
 
-    compute(task, todo, keep, progress)
+    run_job(job, todo, keep, progress)
 
 
-def _finish(task: Task, out: Path, provenance: JsonObject, parts: Sequence[Part]) -> None:
+def _finish(job: InversionJob, out: Path, provenance: JsonObject, results: Sequence[PictureResult]) -> None:
     """Write codes, page and, last of all, the index, which says that the folder is finished."""
-    method, names = task.method, [one.name for one in task.given]
+    method, names = job.method, [one.name for one in job.targets]
     codes = codes_bytes(
-        joined([part.inversion for part in parts]),
+        joined([result.inversion for result in results]),
         torch.arange(len(names)),
         names,
         generator=method.generator.fingerprint,
         seed=method.seed,
     )
-    files = {CODES: codes, PAGE: inversion_page(task, parts, out).encode()}
+    files = {CODES: codes, PAGE: inversion_page(job, results, out).encode()}
     for name, content in files.items():
         write_bytes(out / name, content)
-    others = {name: digest for part in parts for name, digest in part.files.items()}
-    record = _record(task, provenance, parts, finished=True)
+    others = {name: digest for result in results for name, digest in result.files.items()}
+    record = _record(job, provenance, results, finished=True)
     write_bytes(out / INDEX, index_text(record, files, others))
 
 
-def _record(task: Task, provenance: JsonObject, parts: Sequence[Part], *, finished: bool) -> JsonObject:
+def _record(
+    job: InversionJob, provenance: JsonObject, results: Sequence[PictureResult], *, finished: bool
+) -> JsonObject:
     """Return what the index says."""
-    method, card = task.method, task.method.generator.card
+    method, card = job.method, job.method.generator.card
     pictures = [
         {
             "name": one.name,
@@ -170,19 +176,19 @@ def _record(task: Task, provenance: JsonObject, parts: Sequence[Part], *, finish
             "notes": list(one.notes),
             "target": picture_names(one.name)[0],
             "picture": picture_names(one.name)[1],
-            "measures": dict(part.measures),
+            "measures": dict(result.measures),
             "losses": {
-                step: [float(losses[0]), float(losses[-1])] for step, losses in part.curves if len(losses)
+                step: [float(losses[0]), float(losses[-1])] for step, losses in result.curves if len(losses)
             },
-            "seconds": round(part.seconds, 3),
+            "seconds": round(result.seconds, 3),
         }
-        for i, (one, part) in enumerate(zip(task.given, parts, strict=False))
+        for i, (one, result) in enumerate(zip(job.targets, results, strict=False))
     ]
     return {
         "format": FORMAT,
         "finished": finished,
-        "kind": task.kind,
-        "command": task.command,
+        "kind": job.kind,
+        "command": job.command,
         "generator": method.generator.fingerprint,
         "model": card.source,
         "family": card.family,
@@ -190,6 +196,6 @@ def _record(task: Task, provenance: JsonObject, parts: Sequence[Part], *, finish
         "distance": method.rule.name,
         "seed": method.seed,
         "provenance": provenance,
-        "notes": list(task.notes),
+        "notes": list(job.notes),
         "pictures": pictures,
     }

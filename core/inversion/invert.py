@@ -21,10 +21,10 @@ from ..plugins.inverter import Inversion, InversionTask
 from ..randomness import Stream, noise_seed
 from ..runs.inversion_rows import rows_of
 from .distance import Distance, DistanceRule
-from .given import Given
 from .measures import measured
 from .rendering import Renderer
 from .steps import Step
+from .target import Target
 
 SHARE = 4  # of the pictures that fit a pass, one in so many is searched at once: gradients take memory
 OnLoss = Callable[[Tensor], None]
@@ -66,18 +66,18 @@ class Method:
         steps: the steps, in order.
         rule: what is compared.
         seed: seed of all that is drawn, and of fresh noise.
-        condition: class index, where the user gave one; else None.
+        class_index: class of all pictures, where the user gave one; else None.
     """
 
     generator: Generator
     steps: tuple[Step, ...]
     rule: DistanceRule
     seed: int = 0
-    condition: int | None = None
+    class_index: int | None = None
 
     @property
     def total_steps(self) -> int:
-        """How often each picture's loss is told."""
+        """How often each picture's loss is reported."""
         return sum(step.inverter.total_steps() for step in self.steps)
 
 
@@ -88,13 +88,13 @@ def default_batch(generator: Generator) -> int:
 
 
 def invert_batch(
-    method: Method, given: Sequence[Given], index: Sequence[int], on_loss: OnLoss = lambda losses: None
+    method: Method, targets: Sequence[Target], index: Sequence[int], on_loss: OnLoss = lambda losses: None
 ) -> list[Inverted]:
     """Invert some pictures at once.
 
     Args:
         method: steps, distance and seed.
-        given: N pictures, all of them with a mask or none.
+        targets: N pictures, all of them with a mask or none.
         index: numbers of the pictures in their command, which decide fresh noise and what steps draw.
         on_loss: called with the losses (N,) after each step of a search.
 
@@ -106,7 +106,7 @@ def invert_batch(
     began = time.monotonic()
     # A search computes gradients, of which tensors made in inference mode have none.
     with torch.inference_mode(mode=False), torch.enable_grad():
-        task = task_for(method, given, index, on_loss)
+        task = task_for(method, targets, index, on_loss)
         found: Inversion | None = None
         curves: list[tuple[str, Tensor]] = []
         for step in method.steps:
@@ -114,15 +114,17 @@ def invert_batch(
             if found.losses is not None:
                 curves.append((step.name, found.losses.detach().cpu()))
         assert found is not None
-        return finished(method, task, given, found, curves, began)
+        return finished(method, task, targets, found, curves, began)
 
 
-def task_for(method: Method, given: Sequence[Given], index: Sequence[int], on_loss: OnLoss) -> InversionTask:
+def task_for(
+    method: Method, targets: Sequence[Target], index: Sequence[int], on_loss: OnLoss
+) -> InversionTask:
     """Return the task of some pictures, as steps take it; arguments as for `invert_batch`."""
     generator, device = method.generator, method.generator.device
-    pictures = torch.stack([one.picture for one in given]).to(device)
+    pictures = torch.stack([one.picture for one in targets]).to(device)
     numbers = torch.tensor(list(index), dtype=torch.int64)
-    distance = distance_from(method.rule, given, device)
+    distance = distance_from(method.rule, targets, device)
     return InversionTask(
         generator,
         pictures,
@@ -130,7 +132,7 @@ def task_for(method: Method, given: Sequence[Given], index: Sequence[int], on_lo
         Renderer(generator, numbers, noise_seed(method.seed, Stream.EDITING), late=True),
         distance,
         known=None if distance.wanted.shape != pictures.shape else distance.known,
-        condition=condition_of(generator, method.condition, len(given)),
+        condition=condition_of(generator, method.class_index, len(targets)),
         seed=method.seed,
         on_step=on_loss,
     )
@@ -140,7 +142,7 @@ def task_for(method: Method, given: Sequence[Given], index: Sequence[int], on_lo
 def finished(
     method: Method,
     task: InversionTask,
-    given: Sequence[Given],
+    targets: Sequence[Target],
     found: Inversion,
     curves: Sequence[tuple[str, Tensor]],
     began: float,
@@ -150,15 +152,15 @@ def finished(
     Args:
         method: how they were inverted.
         task: the task.
-        given: its N pictures.
+        targets: its N pictures.
         found: what was found for them.
         curves: step and its losses (T, N), of each step that searched.
         began: when the inversion began, on the clock of time.monotonic().
     """
     rendering = task.render(found)
     rendering.settle()
-    measures = measured(method.rule, rendering, given)
-    seconds = (time.monotonic() - began) / len(given)
+    measures = measured(method.rule, rendering, targets)
+    seconds = (time.monotonic() - began) / len(targets)
     return [
         Inverted(
             on_cpu(rows_of(found, [i])),
@@ -167,55 +169,55 @@ def finished(
             measures[i],
             seconds,
         )
-        for i in range(len(given))
+        for i in range(len(targets))
     ]
 
 
 def invert_all(
     method: Method,
-    given: Sequence[Given],
+    targets: Sequence[Target],
     index: Sequence[int],
     on_found: Callable[[int, Inverted], None],
     *,
     batch: int | None = None,
     on_loss: OnLoss = lambda losses: None,
-    on_halved: Callable[[int, int], None] = lambda batch, told: None,
+    on_halved: Callable[[int, int], None] = lambda batch, reported: None,
 ) -> None:
     """Invert pictures batch by batch.
 
     Args:
         method: steps, distance and seed.
-        given: the pictures.
+        targets: the pictures.
         index: number of each in its command.
         on_found: called with the position of a picture in `given` and what was found, batch by batch.
         batch: pictures at once; None for `default_batch`, halved when memory runs out.
         on_loss: as in `invert_batch`.
-        on_halved: called with the new size of a batch, and how many losses of pictures were told in vain.
+        on_halved: called with the new size of a batch, and how many losses had been reported in vain.
 
     Raises:
         MemoryExhausted: memory ran out in a batch of one picture, or of the size that was asked for.
         GanstrataError: see `invert_batch`.
     """
     size, start = batch or default_batch(method.generator), 0
-    while start < len(given):
-        rows = _alike(given, start, size)
-        told = _Told(on_loss)
+    while start < len(targets):
+        rows = _alike(targets, start, size)
+        reported = _LossCounter(on_loss)
         try:
-            found = invert_batch(method, [given[i] for i in rows], [index[i] for i in rows], told)
+            found = invert_batch(method, [targets[i] for i in rows], [index[i] for i in rows], reported)
         except Exception as error:
             if not (isinstance(error, MemoryExhausted) or is_out_of_memory(error)):
                 raise
             if batch is not None or len(rows) == 1:
                 raise MemoryExhausted(_advice(error, batch, len(rows))) from error
             size = len(rows) // 2
-            on_halved(size, told.count)
+            on_halved(size, reported.count)
             continue
         for i, one in zip(rows, found, strict=True):
             on_found(i, one)
         start = rows[-1] + 1
 
 
-class _Told:
+class _LossCounter:
     """Pass losses on, and count of how many pictures they were."""
 
     def __init__(self, on_loss: OnLoss) -> None:
@@ -226,12 +228,12 @@ class _Told:
         self._on_loss(losses)
 
 
-def _alike(given: Sequence[Given], start: int, size: int) -> list[int]:
+def _alike(targets: Sequence[Target], start: int, size: int) -> list[int]:
     """Return the next pictures that can be in one batch: those given in the same size."""
-    shape = given[start].observed.shape
+    shape = targets[start].observed.shape
     rows = []
-    for i in range(start, min(start + size, len(given))):
-        if given[i].observed.shape != shape:
+    for i in range(start, min(start + size, len(targets))):
+        if targets[i].observed.shape != shape:
             break
         rows.append(i)
     return rows
@@ -256,31 +258,31 @@ def rendered(method: Method, inversion: Inversion) -> Tensor:
     return torch.cat(parts)
 
 
-def distance_from(rule: DistanceRule, given: Sequence[Given], device: torch.device) -> Distance:
+def distance_from(rule: DistanceRule, targets: Sequence[Target], device: torch.device) -> Distance:
     """Return the distance from given pictures, all of one size."""
-    observed = torch.stack([one.observed for one in given]).to(device)
-    return rule.to(observed, _masks([one.known for one in given], device))
+    observed = torch.stack([one.observed for one in targets]).to(device)
+    return rule.to(observed, _masks([one.known for one in targets], device))
 
 
-def condition_of(generator: Generator, number: int | None, count: int) -> Tensor | None:
+def condition_of(generator: Generator, class_index: int | None, count: int) -> Tensor | None:
     """Return the condition of `count` pictures of one class, as the generator draws it; None without a class.
 
     Raises:
         UserError: the generator has no classes, or the condition is none of a class.
     """
-    if number is None:
+    if class_index is None:
         return None
     drawn = generator.sample(1, 0, 0, Stream.EDITING).condition
     if drawn is None:
         raise UserError(f"{owner_of(generator)} has no classes; leave the class out")
     if drawn.ndim == 1 and not drawn.is_floating_point():
-        return torch.full((count,), number, dtype=drawn.dtype, device=drawn.device)
-    if drawn.ndim == 2 and number < drawn.shape[1]:
+        return torch.full((count,), class_index, dtype=drawn.dtype, device=drawn.device)
+    if drawn.ndim == 2 and class_index < drawn.shape[1]:
         weights = torch.zeros(count, drawn.shape[1], dtype=drawn.dtype, device=drawn.device)
-        weights[:, number] = 1.0
+        weights[:, class_index] = 1.0
         return weights
     raise UserError(
-        f"class {number}: {owner_of(generator)} draws conditions of shape {tuple(drawn.shape[1:])}, "
+        f"class {class_index}: {owner_of(generator)} draws conditions of shape {tuple(drawn.shape[1:])}, "
         "which have no such class"
     )
 

@@ -17,8 +17,8 @@ from ..runs.provenance.files import files_named
 from ..runs.provenance.records import digest
 from ..runs.provenance.sources import class_code
 from ..storage.json_values import JsonObject, JsonValue
-from .given import Given
 from .invert import Method
+from .target import Target
 
 FORMAT = 2  # of what is stored of a picture; a higher one computes all again
 
@@ -64,22 +64,22 @@ def provenance_of(method: Method) -> JsonObject:
         "distance": method.rule.name,
         "perceptual": plugin_facts("scorer", scorer) if isinstance(scorer, Scorer) else None,
         "seed": method.seed,
-        "class": method.condition,
+        "class": method.class_index,
         "device": generator.device.type,
         "packages": {name: version_of(name) for name in NUMERIC},
     }
 
 
-def key_of(provenance: JsonObject, given: Given, number: int) -> str:
+def key_of(provenance: JsonObject, target: Target, number: int) -> str:
     """Return the key of a picture: a digest of all that its result depends on.
 
     Args:
         provenance: see `provenance_of`.
-        given: the picture, of which bytes, fitted pixels, mask and truth count.
+        target: the picture, of which bytes, fitted pixels, mask and truth count.
         number: its number in the command, which decides fresh noise and what steps draw.
     """
-    tensors = [given.picture, given.observed, given.known, given.truth]
+    tensors = [target.picture, target.observed, target.known, target.truth]
     pixels = [
         None if x is None else digest([list(x.shape), x.float().numpy().tobytes().hex()]) for x in tensors
     ]
-    return digest([provenance, given.sha256, pixels, number])
+    return digest([provenance, target.sha256, pixels, number])

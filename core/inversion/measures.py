@@ -9,14 +9,14 @@ from torch import Tensor
 
 from ..plugins.records import Rendering
 from .distance import DistanceRule
-from .given import Given
 from .similarity import composited, ms_ssim, psnr
+from .target import Target
 
 Measures = dict[str, float]
 HIGHEST = 120.0  # dB: about as near as single precision gets; equal pictures would be infinitely near
 
 
-def measured(rule: DistanceRule, rendering: Rendering, given: Sequence[Given]) -> list[Measures]:
+def measured(rule: DistanceRule, rendering: Rendering, targets: Sequence[Target]) -> list[Measures]:
     """Return the measures of each picture.
 
     `psnr`, `ms_ssim` and, with a network, `perceptual` compare what the degradation makes of the generator's
@@ -26,12 +26,12 @@ def measured(rule: DistanceRule, rendering: Rendering, given: Sequence[Given]) -
     Args:
         rule: what was compared in the search.
         rendering: pictures (N, 3, H, W).
-        given: the N given pictures, all of one size.
+        targets: the N given pictures, all of one size.
     """
     images = rendering.images.clamp(0.0, 1.0)
     seen = images if rule.degradation is None else rule.degradation(images)
-    wanted = torch.stack([one.observed for one in given]).to(images)
-    masks = [one.known for one in given]
+    wanted = torch.stack([one.observed for one in targets]).to(images)
+    masks = [one.known for one in targets]
     known = None
     if any(mask is not None for mask in masks):
         ones = torch.ones(1, *wanted.shape[-2:])
@@ -44,9 +44,9 @@ def measured(rule: DistanceRule, rendering: Rendering, given: Sequence[Given]) -
         features = [rule.network.features(Rendering(x, composed=True)) for x in (whole, wanted)]
         columns["perceptual"] = rule.network.compare(features[0], features[1]) / share
     rows: list[Measures] = [
-        {name: float(values[i]) for name, values in columns.items()} for i in range(len(given))
+        {name: float(values[i]) for name, values in columns.items()} for i in range(len(targets))
     ]
-    for row, image, one in zip(rows, images, given, strict=True):
+    for row, image, one in zip(rows, images, targets, strict=True):
         if one.truth is not None:
             row["psnr_to_truth"] = float(_psnr_of(image, one.truth))
     return rows

@@ -21,9 +21,9 @@ from ..messages import quantity
 from ..runs.inversions import CODES, INDEX, WEIGHTS
 from ..storage.disk import read_bytes
 from .curves import loss_chart
-from .given import Given
-from .parts import Part, filled_in, picture_names
-from .work import Task
+from .job import InversionJob
+from .results import PictureResult, filled_in, picture_names
+from .target import Target
 
 PAGE = "inversion.html"
 AMPLIFIED = 4  # how many times the difference of two pictures is shown
@@ -61,25 +61,25 @@ class View:
     notes: tuple[str, ...]
 
 
-def inversion_page(task: Task, parts: Sequence[Part], folder: Path) -> str:
+def inversion_page(job: InversionJob, results: Sequence[PictureResult], folder: Path) -> str:
     """Return the page as HTML, one file that needs no network.
 
     Args:
-        task: what was done.
-        parts: what was found, by picture.
+        job: what was done.
+        results: what was found, by picture.
         folder: where the PNG of the pictures lie.
     """
-    made: list[Pixels] = [read_stored(read_bytes(folder / picture_names(one.name)[1])) for one in task.given]
-    views = [_view(task, i, part, made[i]) for i, part in enumerate(parts)]
-    method, card = task.method, task.method.generator.card
-    heads, rows = _table(task, parts)
+    made: list[Pixels] = [read_stored(read_bytes(folder / picture_names(one.name)[1])) for one in job.targets]
+    views = [_view(job, i, result, made[i]) for i, result in enumerate(results)]
+    method, card = job.method, job.method.generator.card
+    heads, rows = _table(job, results)
     values = {
-        "title": f"{VERBS.get(task.kind, task.kind)}: {card.source}",
-        "verb": VERBS.get(task.kind, task.kind),
-        "is_inversion": task.kind == "inversion",
+        "title": f"{VERBS.get(job.kind, job.kind)}: {card.source}",
+        "verb": VERBS.get(job.kind, job.kind),
+        "is_inversion": job.kind == "inversion",
         "model": card.source,
         "count": quantity(len(views), "picture"),
-        "lead": _lead(task, parts),
+        "lead": _lead(job, results),
         "views": views,
         "heads": heads,
         "rows": rows,
@@ -90,32 +90,32 @@ def inversion_page(task: Task, parts: Sequence[Part], folder: Path) -> str:
         "distance": method.rule.name,
         "network": "" if method.rule.network is None else method.rule.network.name,
         "seed": method.seed,
-        "notes": task.notes,
+        "notes": job.notes,
         "amplified": AMPLIFIED,
         "fingerprint": method.generator.fingerprint,
         "index": INDEX,
         "codes": CODES,
-        "weights": WEIGHTS if any(part.inversion.weights for part in parts) else "",
+        "weights": WEIGHTS if any(result.inversion.weights for result in results) else "",
         "folder": folder.name or str(folder),
-        "floor": task.method.rule.floor,
+        "floor": job.method.rule.floor,
         "shown": {shown.head for view in views for shown in view.pictures},
     }
     return framed(__package__, "inversion.html.j2", values, asset(__package__, "inversion.css"))
 
 
-def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
+def _view(job: InversionJob, i: int, result: PictureResult, made: Pixels) -> View:
     """Return what the page says of picture i."""
-    one = task.given[i]
+    one = job.targets[i]
     wanted = to_pixels(one.picture[None])[0]
-    if task.kind == "inversion":
+    if job.kind == "inversion":
         shown = [
             _shown(wanted, "Target", ""),
-            _shown(made, "Reconstruction", f"PSNR {number(part.measures['psnr'], 1)} dB"),
+            _shown(made, "Reconstruction", f"PSNR {number(result.measures['psnr'], 1)} dB"),
             _shown(difference(made, wanted), "Difference", f"{AMPLIFIED} times"),
         ]
     else:
         shown = [_shown(given_pixels(one.observed, one.known), "Given", _size_in_words(one.observed))]
-        near = part.measures.get("psnr_to_truth")
+        near = result.measures.get("psnr_to_truth")
         words = "" if near is None else f"PSNR to the truth {number(near, 1)} dB"
         shown.append(_shown(made, "Restored", words))
         pixels = torch.from_numpy(opaque(made).copy()).movedim(-1, 0) / 255.0  # a read one is not writable
@@ -127,12 +127,12 @@ def _view(task: Task, i: int, part: Part, made: Pixels) -> View:
             _shown(truth, "Truth", ""),
             _shown(difference(made, truth), "Difference from truth", f"{AMPLIFIED} times"),
         ]
-    measures = tuple((head, _value(name, part)) for name, head in _columns(task, [part]))
-    chart = Markup(loss_chart(part.curves, one.name))
+    measures = tuple((head, _value(name, result)) for name, head in _columns(job, [result]))
+    chart = Markup(loss_chart(result.curves, one.name))
     return View(one.name, one.source, tuple(shown), chart, measures, _crop(one) + one.notes)
 
 
-def _crop(one: Given) -> tuple[str, ...]:
+def _crop(one: Target) -> tuple[str, ...]:
     """Return a sentence on the part of the file's picture that is used; none if it is used as it was."""
     fit = one.facts.get("fit")
     if fit is None or (one.facts["width"], one.facts["height"]) == tuple(fit["placed"][2:]):
@@ -140,7 +140,7 @@ def _crop(one: Given) -> tuple[str, ...]:
     return (f"crop {fit['words']}, of {one.facts['width']} x {one.facts['height']} px",)
 
 
-def _columns(task: Task, parts: Sequence[Part]) -> list[tuple[str, str]]:
+def _columns(job: InversionJob, results: Sequence[PictureResult]) -> list[tuple[str, str]]:
     """Return names and heads of the measures that there are."""
     heads = {
         "psnr": "PSNR, dB",
@@ -148,48 +148,48 @@ def _columns(task: Task, parts: Sequence[Part]) -> list[tuple[str, str]]:
         "perceptual": "perceptual distance",
         "psnr_to_truth": "PSNR to the truth, dB",
     }
-    there = {name for part in parts for name in part.measures}
+    there = {name for result in results for name in result.measures}
     return [(name, head) for name, head in heads.items() if name in there]
 
 
-def _value(name: str, part: Part) -> str:
-    value = part.measures.get(name)
+def _value(name: str, result: PictureResult) -> str:
+    value = result.measures.get(name)
     if value is None or name == "perceptual":
         return significant(value, 3)
     return number(value, 3 if name == "ms_ssim" else 1)
 
 
-def _table(task: Task, parts: Sequence[Part]) -> tuple[list[str], list[list[str]]]:
+def _table(job: InversionJob, results: Sequence[PictureResult]) -> tuple[list[str], list[list[str]]]:
     """Return heads and rows of the table of numbers."""
-    columns = _columns(task, parts)
+    columns = _columns(job, results)
     heads = ["picture", *(head for _, head in columns), "distance at first", "at last", "s per picture"]
     rows = []
-    for one, part in zip(task.given, parts, strict=True):
-        ends = [float(losses[k]) for k in (0, -1) for _, losses in [*part.curves[:1], *part.curves[-1:]]]
+    for one, result in zip(job.targets, results, strict=True):
+        ends = [float(losses[k]) for k in (0, -1) for _, losses in [*result.curves[:1], *result.curves[-1:]]]
         first, last = (ends[0], ends[-1]) if ends else (None, None)
         rows.append(
             [
                 one.name,
-                *(_value(name, part) for name, _ in columns),
+                *(_value(name, result) for name, _ in columns),
                 significant(first, 3),
                 significant(last, 3),
-                number(part.seconds, 1),
+                number(result.seconds, 1),
             ]
         )
     return heads, rows
 
 
-def _lead(task: Task, parts: Sequence[Part]) -> str:
+def _lead(job: InversionJob, results: Sequence[PictureResult]) -> str:
     """Return the sentence under the heading."""
     name, words = "psnr", "PSNR"
-    if task.kind != "inversion":
+    if job.kind != "inversion":
         words = "PSNR to what was given"
-    if all("psnr_to_truth" in part.measures for part in parts):
+    if all("psnr_to_truth" in result.measures for result in results):
         name, words = "psnr_to_truth", "PSNR to the truth"
-    values = [part.measures[name] for part in parts]
+    values = [result.measures[name] for result in results]
     mean = math.fsum(values) / len(values)
     spread = f", {number(min(values), 1)} to {number(max(values), 1)}" if len(values) > 1 else ""
-    steps = ", then ".join(step.name for step in task.method.steps)
+    steps = ", then ".join(step.name for step in job.method.steps)
     return f"By {steps}. {words} {number(mean, 1)} dB{' in the mean' if spread else ''}{spread}."
 
 

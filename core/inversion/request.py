@@ -27,7 +27,7 @@ class InvertRequest:
         masks: PNG of known pixels (white): none, one for all pictures, or one for each.
         resize_mask: whether a mask of another size than its picture is resized.
         seed: of all that is drawn; None for that of the run, or 0.
-        number: class of all pictures, for generators that know classes.
+        class_index: class of all pictures, for generators that know classes.
         batch: pictures at once; None to find it.
         out: folder to write; None for a name made of the pictures.
     """
@@ -41,7 +41,7 @@ class InvertRequest:
     masks: tuple[Path, ...] = ()
     resize_mask: bool = False
     seed: int | None = None
-    number: int | None = None
+    class_index: int | None = None
     batch: int | None = None
     out: Path | None = None
 
@@ -54,8 +54,8 @@ class InvertRequest:
             raise UserError(f"--seed {self.seed}: a whole number from 0 to {LARGEST_SEED} is needed")
         if self.batch is not None and self.batch < 1:
             raise UserError(f"--batch {self.batch}: a whole number from 1 on is needed")
-        if self.number is not None and self.number < 0:
-            raise UserError(f"--class {self.number}: classes are counted from 0")
+        if self.class_index is not None and self.class_index < 0:
+            raise UserError(f"--class {self.class_index}: classes are counted from 0")
 
     def place(self, kind: str) -> Path:
         """Return the folder to write: the given one, or one in the working directory.

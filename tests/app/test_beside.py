@@ -74,7 +74,7 @@ def test_work_that_nobody_wants_any_more_ends_before_other_work_begins() -> None
     assert order == ["first", "second"]
 
 
-@pytest.mark.parametrize(("name", "decoder"), [("look", "decode"), ("invert", "taken_content")])
+@pytest.mark.parametrize(("name", "decoder"), [("look", "decode"), ("invert", "target_from_bytes")])
 def test_frames_are_served_while_a_picture_is_decoded(
     ask: Callable[..., Any],
     workspace: Workspace,

@@ -245,7 +245,7 @@ def test_warnings_are_those_of_trust_once_all_samples_are_inverted(
     kept = session.kept[answer["kept"]]
     cloud, method = workspace.memory["cloud"], kept.beside.method
     expected = calibrated(method, cloud, samples=21, batch=3, done=lambda count: None)
-    found = kept.beside.watched.found
+    found = kept.beside.outcome.found
     trust = code_trust(cloud, found.inversion.codes)
     code, error = expected.warnings(trust, [found.measures["psnr"]]).raised[0]
     assert kept.facts["trust"]["warning"]["code"] == bool(code)

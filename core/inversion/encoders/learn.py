@@ -29,7 +29,7 @@ from .training import Taken, Trainer
 ROWS = 25  # of the log
 CURVE = 64  # held-out pictures of each kind in a row of the log
 CLASSES = 8192  # samples whose classes say which ones the generator has
-PARTS = ("latent", "pixel", "perceptual", "deltas", "reciprocity", "joint", "classes", "judge")
+PARTS = ("latent", "pixel", "perceptual", "deltas", "reciprocity", "joint", "classes", "discriminator")
 """Parts of the loss that the log shows, of samples and real pictures together."""
 COLUMNS = (
     "pictures",

@@ -17,7 +17,7 @@ from ...device import autocast
 from ...errors import DataError
 from ...plugins.records import Rendering
 from ..perceptual import Perceptual
-from .judge import Judge, deceit, judge_loss
+from .discriminator import Discriminator, adversarial_loss, discriminator_loss
 from .losses import active_rows, class_loss, deltas_loss, latent_loss, rate
 from .network import Architecture, Encoded
 from .pairs import Pairs, PairSource, rendered
@@ -74,8 +74,10 @@ class Trainer:
         device = source.generator.device
         with seeded(settings.seed):
             self.network = architecture.build().to(device)
-            self.judge = Judge(architecture).to(device) if settings.weights.joint > 0.0 else None
-        modules = [self.network, *([] if self.judge is None else [self.judge])]
+            self.discriminator = (
+                Discriminator(architecture).to(device) if settings.weights.joint > 0.0 else None
+            )
+        modules = [self.network, *([] if self.discriminator is None else [self.discriminator])]
         self._optimisers = [torch.optim.Adam(m.parameters(), settings.learning_rate, BETAS) for m in modules]
         self.position, self.seconds = 0, 0.0
 
@@ -135,12 +137,12 @@ class Trainer:
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self._optimisers[0].step()
-        if self.judge is not None:
+        if self.discriminator is not None:
             self._optimisers[1].zero_grad(set_to_none=True)
-            loss = judge_loss(self.judge, (pairs.pictures, pairs.variables), judged)
+            loss = discriminator_loss(self.discriminator, (pairs.pictures, pairs.variables), judged)
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimisers[1].step()
-            parts["judge"] = loss
+            parts["discriminator"] = loss
         self.position = stop
         return Taken(stop, {"total": value} | {name: float(part.detach()) for name, part in parts.items()})
 
@@ -188,8 +190,8 @@ class Trainer:
                 parts["perceptual"] = self._compared(self._perceptual, made, pictures).mean()
             if weights.reciprocity:
                 parts["reciprocity"] = latent_loss(self._encode(made).variables(self.active), variables)
-        if self.judge is not None:
-            parts["joint"] = deceit(self.judge, pictures, variables)
+        if self.discriminator is not None:
+            parts["joint"] = adversarial_loss(self.discriminator, pictures, variables)
         return parts
 
     def _compared(self, network: Perceptual, made: Tensor, wanted: Tensor) -> Tensor:
@@ -241,7 +243,7 @@ class Trainer:
         self.position, self.seconds = position, seconds
 
     def _trained(self) -> list[tuple[str, torch.nn.Module, torch.optim.Optimizer]]:
-        named = [("network", self.network), ("judge", self.judge)]
+        named = [("network", self.network), ("discriminator", self.discriminator)]
         return [
             (who, module, optimiser)
             for (who, module), optimiser in zip(

@@ -110,7 +110,7 @@ def _diffused(source: Source, request: DiffuseRequest, progress: Progress) -> Wr
         request.settings,
         perceptual=request.perceptual,
         seed=seed,
-        number=None,
+        class_index=None,
         scorers=source.scorers,
     )
     target = read_pictures(request.target, generator, crop=request.crop)

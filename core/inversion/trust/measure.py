@@ -23,9 +23,9 @@ from ...runs.inversions import StoredInversion
 from ...runs.progress import Progress, Step
 from ...strata.composition import Pass
 from ...strata.moves import move
-from ..given import Given
 from ..invert import Inverted, Method, OnLoss, invert_batch
 from ..rendering import Renderer
+from ..target import Target
 from .alarm import RATE, Alarm, alarm_of, fewest
 from .code_distance import CodeCloud, tail, whole
 from .consistency import Consistency, apart, consistency
@@ -199,11 +199,11 @@ def inverted(
     method: Method, images: Tensor, index: Sequence[int], on_loss: OnLoss = lambda losses: None
 ) -> list[Inverted]:
     """Invert pictures (N, 3, H, W) as the method says; `index` decides their fresh noise."""
-    given = [
-        Given(str(i), "made by the generator", "", image.cpu(), image.cpu())
+    targets = [
+        Target(str(i), "made by the generator", "", image.cpu(), image.cpu())
         for i, image in zip(index, images, strict=True)
     ]
-    return invert_batch(method, given, index, on_loss)
+    return invert_batch(method, targets, index, on_loss)
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def method_used(
         {**used.options, DISTANCE: options_of((), request.settings)[DISTANCE]},
         perceptual=request.perceptual,
         seed=used.seed,
-        number=used.number,
+        class_index=used.number,
         scorers=scorers,
         origin=str(index),
     )

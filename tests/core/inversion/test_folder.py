@@ -46,7 +46,9 @@ def test_a_folder_holds_what_was_found(tmp_path):
     low, high = first["losses"]["walk"]
     assert high < low
     # The measures are of the codes that are stored.
-    error = (rendered(stored.inversion.codes).clamp(0, 1) - torch.stack([g.picture for g in made.given])) ** 2
+    error = (
+        rendered(stored.inversion.codes).clamp(0, 1) - torch.stack([g.picture for g in made.targets])
+    ) ** 2
     psnr = -10.0 * error.flatten(1).mean(1).log10()
     assert torch.allclose(psnr, torch.tensor([part.measures["psnr"] for part in parts]), atol=1e-3)
 
@@ -113,12 +115,12 @@ def test_a_picture_that_changed_is_done_again_alone(tmp_path, computed):
     invert_into(task(3), out)
     computed.clear()
     made = task(3)
-    changed = replace(made.given[1], sha256="f" * 64)
-    invert_into(replace(made, given=(made.given[0], changed, made.given[2])), out)
+    changed = replace(made.targets[1], sha256="f" * 64)
+    invert_into(replace(made, targets=(made.targets[0], changed, made.targets[2])), out)
     assert computed == [[1]]
     computed.clear()
-    brighter = replace(made.given[2], observed=made.given[2].observed * 0.9)
-    invert_into(replace(made, given=(made.given[0], changed, brighter)), out)
+    brighter = replace(made.targets[2], observed=made.targets[2].observed * 0.9)
+    invert_into(replace(made, targets=(made.targets[0], changed, brighter)), out)
     assert computed == [[2]]
 
 

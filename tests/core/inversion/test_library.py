@@ -6,7 +6,7 @@ import pytest
 import torch
 from fakes import Layered
 from ganstrata import ConfigError, PluginNotFound, UserError
-from ganstrata.core.inversion.taking import taken, taken_content
+from ganstrata.core.inversion.target_reading import read_targets, target_from_bytes
 from ganstrata.core.runs.inversions import read_inversion
 from inverted_fakes import layered
 from PIL import Image
@@ -70,14 +70,14 @@ def test_files_arrays_and_tensors_are_the_same_pictures(tmp_path):
         wanted[None],
         read,
     ):
-        (one,) = taken(what, generator).given
+        (one,) = read_targets(what, generator).targets
         assert torch.allclose(one.picture, wanted, atol=1e-6)
         assert one.known is None
-    (one,) = taken(tmp_path, generator).given
+    (one,) = read_targets(tmp_path, generator).targets
     assert one.name == "some-picture"
     assert one.source == str(tmp_path / "some picture.png")
     assert one.facts["fit"]["words"].startswith("centre: 8 x 8 px")
-    (grey,) = taken(pixels[..., 0], generator).given
+    (grey,) = read_targets(pixels[..., 0], generator).targets
     assert torch.equal(grey.picture[0], grey.picture[2])
     assert "grey" in grey.notes
 
@@ -87,8 +87,8 @@ def test_content_that_was_sent_is_taken_as_its_file_would_be(tmp_path, crop):
     array = np.random.default_rng(0).integers(0, 256, (20, 12, 3), dtype=np.uint8)
     file = tmp_path / "living room.png"
     Image.fromarray(array).save(file)
-    (read,) = taken(file, layered(), crop=crop).given
-    sent = taken_content(file.read_bytes(), "living room.png", layered(), crop=crop)
+    (read,) = read_targets(file, layered(), crop=crop).targets
+    sent = target_from_bytes(file.read_bytes(), "living room.png", layered(), crop=crop)
     assert (sent.name, sent.sha256, sent.facts, sent.notes) == (
         read.name,
         read.sha256,
@@ -107,23 +107,23 @@ def test_masks_follow_their_pictures(tmp_path):
     mask[:, 4:8] = 255  # the left half of what is cropped from the middle
     Image.fromarray(mask).save(tmp_path / "mask.png")
     for given in (mask, [mask, mask], tmp_path / "mask.png", mask > 0):
-        both = taken([pixels, pixels], generator, masks=given).given
+        both = read_targets([pixels, pixels], generator, masks=given).targets
         assert all(one.known[0, :, :4].min() == 1.0 and one.known[0, :, 4:].max() == 0.0 for one in both)
     with pytest.raises(
         UserError, match=r"mask .* has 8 x 8 px \(width x height\), and its picture 16 x 8 px"
     ):
-        taken(pixels, generator, masks=mask[:, :8])
-    (resized,) = taken(pixels, generator, masks=mask[:, :8], resize_mask=True).given
+        read_targets(pixels, generator, masks=mask[:, :8])
+    (resized,) = read_targets(pixels, generator, masks=mask[:, :8], resize_mask=True).targets
     assert resized.notes == both[0].notes
     for odd, words in ((np.full_like(mask, 255), "all pixels are known"), (mask // 2 + 40, "count in part")):
-        (noted,) = taken(pixels, generator, masks=odd).given
+        (noted,) = read_targets(pixels, generator, masks=odd).targets
         assert noted.notes[-1].endswith(words)
     assert resized.known[0, 0].tolist() == [0.0] * 4 + [1.0] * 4
     with pytest.raises(UserError, match="leaves no pixel of its picture known"):
-        taken(pixels, generator, masks=np.zeros((8, 16), dtype=np.uint8))
+        read_targets(pixels, generator, masks=np.zeros((8, 16), dtype=np.uint8))
     with pytest.raises(UserError, match="3 masks for 2 pictures: give one mask for all"):
-        taken([pixels, pixels], generator, masks=[mask] * 3)
-    (padded,) = taken(pixels, generator, crop="pad", masks=mask).given
+        read_targets([pixels, pixels], generator, masks=[mask] * 3)
+    (padded,) = read_targets(pixels, generator, crop="pad", masks=mask).targets
     assert padded.known[0, 0].sum() == 0.0
     assert padded.known[0, 4].tolist() == [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     assert torch.allclose(padded.picture, torch.full_like(padded.picture, 200 / 255), atol=1e-4)
@@ -141,7 +141,7 @@ def test_masks_follow_their_pictures(tmp_path):
 )
 def test_arrays_that_are_no_pictures_are_refused(picture, message):
     with pytest.raises(UserError, match=message):
-        taken(picture, layered())
+        read_targets(picture, layered())
 
 
 def test_wrong_steps_and_fields_are_refused(rooms, pictures):
@@ -166,7 +166,7 @@ def test_wrong_steps_and_fields_are_refused(rooms, pictures):
     with pytest.raises(UserError, match=r"no step z is used; the names here are mean, w\+, distance"):
         ganstrata.invert(pictures, rooms, embed="mean", options={"z": {}})
     with pytest.raises(UserError, match="has no classes"):
-        ganstrata.invert(pictures, rooms, embed="mean", number=3)
+        ganstrata.invert(pictures, rooms, embed="mean", class_index=3)
 
 
 class Stopped(Layered):

@@ -11,10 +11,10 @@ from fakes import Classes, Layered
 from ganstrata import UserError
 from ganstrata.core.inversion.curves import loss_chart
 from ganstrata.core.inversion.folder import invert_into
-from ganstrata.core.inversion.given import names_of
 from ganstrata.core.inversion.invert import condition_of, invert_batch
 from ganstrata.core.inversion.page import AMPLIFIED, PAGE, difference
-from ganstrata.core.inversion.parts import filled_in, read_part, write_part
+from ganstrata.core.inversion.results import filled_in, read_result, write_result
+from ganstrata.core.inversion.target import file_stems
 from ganstrata.core.runs.inversion_file import codes_bytes
 from ganstrata.core.runs.inversions import CODES, INDEX, read_inversion
 from ganstrata.core.storage.filenames import is_safe_stem
@@ -27,8 +27,10 @@ from PIL import Image
 
 def test_the_page_shows_every_picture_and_escapes_what_people_wrote(tmp_path):
     made = task(2)
-    odd = replace(made.given[1], source="<script>.png", notes=("EXIF <turned> it",))
-    parts = invert_into(replace(made, given=(made.given[0], odd), notes=("left out: <a>",)), tmp_path / "out")
+    odd = replace(made.targets[1], source="<script>.png", notes=("EXIF <turned> it",))
+    parts = invert_into(
+        replace(made, targets=(made.targets[0], odd), notes=("left out: <a>",)), tmp_path / "out"
+    )
     page = (tmp_path / "out" / PAGE).read_text(encoding="utf-8")
     assert "<script>.png" not in page
     assert "&lt;script&gt;.png" in page
@@ -71,7 +73,7 @@ def test_a_chart_draws_the_steps_that_searched():
 @settings(max_examples=30, deadline=None)
 @with_any(strategies.lists(strategies.text(max_size=80), max_size=6))
 def test_names_of_files_are_safe_and_different(stems):
-    names = names_of(stems)
+    names = file_stems(stems)
     assert all(map(is_safe_stem, names))
     assert len({name.casefold() for name in names}) == len(stems)
 
@@ -79,19 +81,19 @@ def test_names_of_files_are_safe_and_different(stems):
 def test_weights_of_a_picture_are_kept_beside_its_codes(tmp_path, monkeypatch):
     monkeypatch.setattr(Layered, "tunable", property(lambda self: {"a.weight": torch.zeros(2, 3)}))
     made = task(1)
-    (found,) = invert_batch(made.method, made.given, [0])
+    (found,) = invert_batch(made.method, made.targets, [0])
     weights = {"a.weight": torch.arange(6.0).view(2, 3)}
     tuned = replace(found, inversion=replace(found.inversion, weights=(weights,)))
-    generator, name = made.method.generator, made.given[0].name
-    write_part(tmp_path, "key", made.given[0], 0, tuned, generator)
-    part = read_part(tmp_path, "key", name, generator)
+    generator, name = made.method.generator, made.targets[0].name
+    write_result(tmp_path, "key", made.targets[0], 0, tuned, generator)
+    part = read_result(tmp_path, "key", name, generator)
     assert part is not None
     assert part.inversion.weights == ({},)
     assert torch.equal(part.inversion.codes, found.inversion.codes)
     assert part.curves[0][0] == "walk"
     assert part.curves[0][1].tolist() == found.curves[0].losses.tolist()
-    assert read_part(tmp_path, "another", name, generator) is None
-    assert read_part(tmp_path, "key", name, layered(0.06)) is not None  # the key is what tells generators
+    assert read_result(tmp_path, "another", name, generator) is None
+    assert read_result(tmp_path, "key", name, layered(0.06)) is not None  # the key is what tells generators
     content = codes_bytes(part.inversion, torch.tensor([0]), [name], generator=generator.fingerprint, seed=0)
     (tmp_path / CODES).write_bytes(content)
     record = {"finished": True, "pictures": [{"name": name}]}
@@ -100,7 +102,7 @@ def test_weights_of_a_picture_are_kept_beside_its_codes(tmp_path, monkeypatch):
     assert torch.equal(stored["a.weight"], weights["a.weight"])
     file = tmp_path / "weights" / f"{name}.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
-    assert read_part(tmp_path, "key", name, generator) is None
+    assert read_result(tmp_path, "key", name, generator) is None
 
 
 def test_pictures_with_and_without_masks_are_in_one_batch():

@@ -1,191 +1,166 @@
-"""What is done to given pictures, undone as far as it can be, and named."""
+"""Pictures that lost something are taken as such, and restored."""
 
-from __future__ import annotations
+from dataclasses import replace
 
+import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata import DataError, Rendering
+from ganstrata import DataError, UserError
+from ganstrata.core.inversion.commands import method_of
+from ganstrata.core.inversion.degradation import Downsample, Grey, Mask, Noise
 from ganstrata.core.inversion.distance import DistanceRule
-from ganstrata.core.inversion.filling import filled
-from ganstrata.core.inversion.restoration import (
-    Composed,
-    Downsample,
-    Grey,
-    Mask,
-    Noise,
-    degradation_named,
-)
-from PIL import Image
-from torch import Tensor
+from ganstrata.core.inversion.invert import invert_batch
+from ganstrata.core.inversion.measures import measured
+from ganstrata.core.inversion.restoration import Restoration, degraded_targets
+from ganstrata.core.inversion.similarity import ms_ssim
+from ganstrata.core.plugins.records import Rendering
+from inverted_fakes import RULE, given, layered, task
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+WHOLE = torch.from_numpy(PIXELS).permute(2, 0, 1) / 255.0
 
 
-def pictures(n: int = 2, side: int = 16, seed: int = 0) -> Tensor:
-    return torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(seed))
+def degraded(loss: Restoration, pictures=PIXELS, **more):
+    return degraded_targets(pictures, layered(), loss, crop="centre", **more).targets
 
 
-def smooth(n: int = 2, side: int = 32) -> Tensor:
-    return torch.nn.functional.interpolate(pictures(n, 4), size=(side, side), mode="bilinear")
+def test_colours_are_not_looked_at():
+    (one,) = degraded(Restoration(Grey(), truths=(PIXELS,)))
+    grey = (WHOLE * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0).expand(3, -1, -1)
+    assert torch.allclose(one.observed, grey, atol=1e-6)
+    assert torch.allclose(one.picture, grey, atol=1e-6)
+    assert torch.allclose(one.truth, WHOLE, atol=1e-6)
+    (alone,) = degraded(Restoration(Grey()))
+    assert alone.truth is None
 
 
-def test_grey_is_that_of_pillow():
-    values = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    images = torch.from_numpy(values).permute(2, 0, 1)[None].float() / 255.0
-    grey = Grey()(images)
-    assert np.abs(grey[0, 0].numpy() * 255.0 - np.asarray(Image.fromarray(values).convert("L"))).max() <= 0.51
-    assert torch.equal(grey[:, 0], grey[:, 1])
-    assert torch.equal(grey[:, 0], grey[:, 2])
-    blue = torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1)
-    assert Grey("BT.709")(blue)[0, 0].item() == pytest.approx(0.0722)
+def test_small_pictures_are_fitted_to_the_small_size():
+    small = PIXELS[:4, :4]
+    (one,) = degraded(Restoration(Downsample(2)), small)
+    assert torch.allclose(one.observed, WHOLE[:, :4, :4], atol=1e-6)
+    assert one.picture.shape == (3, 8, 8)
+    assert "resized" not in one.facts.get("fit", {}).get("words", "")
+    with pytest.raises(DataError, match="3 does not divide the generator's 8 x 8 px"):
+        degraded(Restoration(Downsample(3)), small)
 
 
-@pytest.mark.parametrize("degradation", [Grey(), Downsample(4), Mask(), Noise(0.1)])
-def test_pictures_are_degraded_with_gradients_and_a_size(degradation):
-    x = pictures().requires_grad_(True)
-    got = degradation(x)
-    assert tuple(got.shape[-2:]) == degradation.size(16, 16)
-    got.sum().backward()
-    assert bool((x.grad != 0.0).all())
+def test_whole_pictures_are_spoilt_to_try_it():
+    (small,) = degraded(Restoration(Downsample(2, "area"), spoil=True))
+    assert torch.allclose(small.observed, torch.nn.functional.avg_pool2d(WHOLE, 2), atol=1e-6)
+    assert torch.allclose(small.truth, WHOLE, atol=1e-6)
+    (noisy,) = degraded(Restoration(Noise(0.2), spoil=True), seed=3)
+    assert 0.1 < float((noisy.observed - WHOLE).std()) < 0.3
+    (other,) = degraded(Restoration(Noise(0.2), spoil=True), seed=4)
+    assert not torch.allclose(other.observed, noisy.observed)
+    with pytest.raises(UserError, match="with --spoil they are that themselves"):
+        Restoration(Noise(0.2), (PIXELS,), spoil=True)
 
 
-@pytest.mark.parametrize("name", ["area", "bilinear", "bicubic"])
-def test_downsampling_averages(name):
-    checks = ((torch.arange(16)[:, None] + torch.arange(16)) % 2).float().expand(1, 3, 16, 16)
-    assert (Downsample(4, name)(checks) - 0.5).abs().max().item() < 0.06
-    assert Downsample(4, name)(torch.full((1, 3, 16, 8), 0.3)).shape == (1, 3, 4, 2)
+def test_what_is_behind_the_mask_is_the_truth_alone():
+    mask = np.full((8, 8), 255, dtype=np.uint8)
+    mask[2:5, 2:5] = 0
+    (one,) = degraded(Restoration(Mask(), spoil=True), masks=mask)
+    assert one.known[0, 2:5, 2:5].max() == 0.0
+    assert one.known.sum() == 64 - 9
+    hole = PIXELS.copy()
+    hole[2:5, 2:5] = 7
+    (same,) = degraded(Restoration(Mask()), hole, masks=mask)
+    assert torch.allclose(one.picture, same.picture)  # nothing of what is hidden
+    assert torch.allclose(one.truth, WHOLE, atol=1e-6)
+    with pytest.raises(UserError, match="Give a --mask: white is known"):
+        degraded(Restoration(Mask()))
 
 
-def test_area_is_the_mean_of_blocks():
-    x = pictures()
-    assert torch.allclose(Downsample(8, "area")(x)[..., 0, 1], x[..., :8, 8:].mean(dim=(2, 3)), atol=1e-6)
+def test_a_mask_of_a_picture_that_is_averaged_down_goes_along():
+    mask = np.full((8, 8), 255, dtype=np.uint8)
+    mask[0, 5] = 0
+    (one,) = degraded(Restoration(Downsample(2, "area"), spoil=True), masks=mask)
+    assert one.known[0, 0].tolist() == [1.0, 1.0, 0.0, 1.0]  # of four pixels that are averaged one is unknown
+    assert one.known.sum() == 15.0
+    wide = np.repeat(PIXELS, 2, axis=1)
+    loss = Restoration(Downsample(2, "area"), spoil=True)
+    (padded,) = degraded_targets(wide, layered(), loss, crop="pad").targets
+    assert padded.known[0, :, 0].tolist() == [0.0, 1.0, 1.0, 0.0]  # the margin
 
 
-def test_bicubic_is_that_of_pillow():
-    values = np.random.default_rng(0).random((32, 32), dtype=np.float32)
-    expected = np.asarray(Image.fromarray(values).resize((8, 8), Image.Resampling.BICUBIC))
-    got = Downsample(4)(torch.from_numpy(values).expand(1, 3, -1, -1))[0, 1].numpy()
-    assert np.abs(got - expected).max() < 1e-5
+def test_measures_of_a_masked_picture_are_those_of_its_known_part():
+    class Gap:
+        """Mean absolute difference."""
+
+        name = "gap"
+
+        def features(self, rendering):
+            return [rendering.images]
+
+        def compare(self, a, b):
+            return (a[0] - b[0]).abs().mean(dim=(1, 2, 3))
+
+    rule = DistanceRule(network=Gap())
+    (one,) = given(1)
+    known = torch.zeros(1, 8, 8)
+    known[:, :, :2] = 1.0
+    images = (one.observed[None] + 0.1).clamp(0.0, 1.0)
+    gap = (images[0] - one.observed)[:, :, :2].abs().mean()
+    (row,) = measured(rule, Rendering(images), [replace(one, known=known)])
+    assert row["perceptual"] == pytest.approx(float(gap), abs=1e-6)
+    partly = one.observed[None] + known * (images - one.observed)
+    structure = 1.0 - 4.0 * (1.0 - float(ms_ssim(partly, one.observed[None])))
+    assert row["ms_ssim"] == pytest.approx(max(structure, 0.0), abs=1e-5)
+    assert 0.0 < row["ms_ssim"] < 1.0
+    terms = rule.to(one.observed[None], known[None]).terms(Rendering(images))
+    assert row["perceptual"] == pytest.approx(float(terms["perceptual"]), abs=1e-6)
 
 
-@pytest.mark.parametrize("degradation", [Grey(), Mask(), Downsample(2), Composed((Grey(), Downsample(4)))])
-def test_a_whole_picture_agrees_with_what_was_given(degradation):
-    given = degradation(smooth())
-    whole = degradation.whole(given, None, 32, 32)
-    assert whole.shape == (2, 3, 32, 32)
-    assert (degradation(whole) - given).abs().max().item() < 0.1
-    assert whole.min().item() >= 0.0
-    assert whole.max().item() <= 1.0
+def test_truths_are_one_for_each():
+    with pytest.raises(UserError, match="1 truth for 2 pictures: give one for each"):
+        degraded(Restoration(Grey(), truths=(PIXELS,)), [PIXELS, PIXELS])
 
 
-def test_a_whole_picture_does_not_show_unknown_pixels():
-    given = torch.full((1, 3, 8, 8), 0.25)
-    known = torch.ones(1, 1, 8, 8)
-    given[..., 2:5, 2:5], known[..., 2:5, 2:5] = 9.0, 0.0
-    for degradation, side in ((Mask(), 8), (Downsample(2), 16), (Composed((Grey(), Downsample(4))), 32)):
-        whole = degradation.whole(given, known, side, side)
-        assert whole.shape == (1, 3, side, side)
-        assert torch.allclose(whole, torch.tensor(0.25), atol=1e-6)
+def test_measures_are_of_what_was_given_and_of_the_truth():
+    made = task(2, steps=4)
+    rule = replace(RULE, degradation=Downsample(2, "area"))
+    method = replace(made.method, rule=rule)
+    wholes = [one.picture for one in given(2)]
+    small = [
+        replace(one, observed=torch.nn.functional.avg_pool2d(one.picture, 2), truth=one.picture)
+        for one in given(2)
+    ]
+    found = invert_batch(method, small, [0, 1])
+    for one, whole in zip(found, wholes, strict=True):
+        picture = one.picture.clamp(0, 1)
+        to_truth = -10 * (picture - whole).square().mean().log10()
+        shrunk = torch.nn.functional.avg_pool2d(picture - whole, 2)
+        assert one.measures["psnr_to_truth"] == pytest.approx(float(to_truth), abs=1e-3)
+        assert one.measures["psnr"] == pytest.approx(float(-10 * shrunk.square().mean().log10()), abs=1e-3)
+        assert one.curves[0].losses[-1] < one.curves[0].losses[0]
 
 
-def test_filling_keeps_known_pixels_and_stays_between_them():
-    x = smooth(1, 17)
-    known = (torch.rand(1, 1, 17, 17, generator=torch.Generator().manual_seed(1)) < 0.3).float()
-    got = filled(torch.where(known > 0.0, x, 99.0), known)
-    assert torch.equal(torch.where(known > 0.0, got, 0.0), torch.where(known > 0.0, x, 0.0))
-    assert got.min() >= x.min()
-    assert got.max() <= x.max()
-    assert (got - x).abs().mean() < 0.1
-    assert torch.allclose(filled(x, torch.zeros(1, 1, 17, 17)), torch.tensor(0.5))
+def test_noise_is_not_fitted_and_features_of_it_are_not_compared():
+    generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
+
+    def chosen(degradation):
+        return method_of(
+            generator,
+            "mean",
+            ("none",),
+            {},
+            perceptual="auto",
+            seed=0,
+            class_index=None,
+            degradation=degradation,
+        )
+
+    method = chosen(Noise(0.1))
+    assert method.rule.name == "1 MSE above 0.01 after noise (0.1)"
+    assert method.rule.network is None
+    assert chosen(Grey()).rule.network is not None
 
 
-def test_noise_has_its_deviation_and_depends_on_the_picture_alone():
-    clean = torch.full((3, 3, 64, 64), 0.5)
-    spoilt = Noise(0.2).spoilt(clean, [0, 5, 9], seed=3)
-    assert (spoilt - clean).std().item() == pytest.approx(0.2, rel=0.03)
-    assert torch.equal(Noise(0.2).spoilt(clean[:1], [5], seed=3)[0], spoilt[1])
-    assert not torch.equal(Noise(0.2).spoilt(clean[:1], [5], seed=4)[0], spoilt[1])
-    assert Noise(0.2).floor == pytest.approx(0.04)
-    assert not Noise(0.2).compares_features
-    assert Grey().spoilt(clean, [0, 1, 2]).shape == clean.shape
-
-
-def test_compositions_apply_all_parts_in_order():
-    whole = Composed((Grey(), Downsample(4, "area"), Noise(0.1)))
-    x = pictures()
-    assert torch.allclose(whole(x), Downsample(4, "area")(Grey()(x)))
-    assert whole.size(16, 8) == (4, 2)
-    assert whole.floor == pytest.approx(0.01)
-    assert not whole.compares_features
-    assert Composed((Grey(), Downsample(4))).compares_features
-    assert whole.name == "grey (BT.601), then downsampling 4 times (area), then noise (0.1)"
-    assert (whole.spoilt(x, [0, 1]) - whole(x)).std().item() == pytest.approx(0.1, rel=0.3)
-
-
-def test_below_the_noise_nothing_is_fitted_and_the_picture_is_cleaner():
-    """A model of 100 numbers for 192 pixels fits a part of the noise, unless it stops at its variance."""
-    generator = torch.Generator().manual_seed(0)
-    basis = torch.randn(100, 192, generator=generator) / 192**0.5
-    truth = basis[:3].sum(dim=0)  # most of its numbers are 0, where a search starts
-    noise = Noise(0.3)
-    given = noise.spoilt(truth.view(1, 3, 8, 8), [0])
-
-    def error(floor: float) -> float:
-        code = torch.zeros(100, requires_grad=True)
-        optimiser = torch.optim.Adam([code], lr=0.02)
-        distance = DistanceRule(1.0, degradation=noise, floor=floor).to(given)
-        for _ in range(400):
-            optimiser.zero_grad()
-            distance(Rendering((code @ basis).view(1, 3, 8, 8))).sum().backward()
-            optimiser.step()
-        return float(((code @ basis).detach() - truth).square().mean())
-
-    assert error(noise.floor) < 0.7 * error(0.0)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("grey", Grey()),
-        ("grey:BT.709", Grey("BT.709")),
-        ("mask", Mask()),
-        ("downsample:4", Downsample(4)),
-        ("downsample:2:area", Downsample(2, "area")),
-        ("noise:0.1", Noise(0.1)),
-        ("grey + downsample:4 + noise:0.1", Composed((Grey(), Downsample(4), Noise(0.1)))),
-    ],
-)
-def test_texts_name_degradations(text, expected):
-    assert degradation_named(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("gray", "Did you mean 'grey'"),
-        ("", "is unknown"),
-        ("grey:BT.2020", "is unknown"),
-        ("mask:x", "is unknown"),
-        ("downsample", "is unknown"),
-        ("downsample:1", "factor is 1"),
-        ("downsample:0", "factor is 0"),
-        ("downsample:2.5", "is unknown"),
-        ("downsample:4:lanczos", "is unknown"),
-        ("downsample:" + "9" * 99, "is unknown"),
-        ("noise:0", "standard deviation is 0"),
-        ("noise:25", "0.1 is 25 of 255 levels"),
-        ("noise:nan", "standard deviation is nan"),
-        ("noise:much", "is unknown"),
-        ("noise:0.1+grey", "noise must come once and last"),
-        ("grey++mask", "is unknown"),
-    ],
-)
-def test_wrong_texts_are_refused(text, message):
-    with pytest.raises(DataError, match=message):
-        degradation_named(text)
-
-
-def test_a_factor_that_does_not_divide_is_refused():
-    with pytest.raises(DataError, match=r"3 does not divide the generator's 16 x 18 px"):
-        Downsample(3).size(16, 18)
-    with pytest.raises(DataError, match="at least one"):
-        Composed(())
+def test_from_python():
+    generator = layered()
+    found = ganstrata.invert(
+        PIXELS[:4, :4], generator, embed="mean", refine="none", perceptual="none", degradation="downsample:2"
+    )
+    assert found.pictures.shape == (1, 3, 8, 8)
+    assert found.distance == "1 MSE after downsampling 2 times (bicubic)"

@@ -7,7 +7,12 @@ import math
 import pytest
 import torch
 from ganstrata.core.errors import UserError
-from ganstrata.core.inversion.encoders.judge import GAMMA, Judge, deceit, judge_loss
+from ganstrata.core.inversion.encoders.discriminator import (
+    GAMMA,
+    Discriminator,
+    adversarial_loss,
+    discriminator_loss,
+)
 from ganstrata.core.inversion.encoders.losses import active_rows, class_loss, deltas_loss, latent_loss, rate
 from ganstrata.core.inversion.encoders.network import Architecture
 from ganstrata.core.inversion.encoders.request import EncoderRequest, LossWeights
@@ -54,9 +59,9 @@ def test_the_rate_rises_and_falls() -> None:
 
 
 @pytest.fixture
-def judge() -> Judge:
+def discriminator() -> Discriminator:
     torch.manual_seed(0)
-    return Judge(Architecture("small", "w+", 8, 8, 2, 3))
+    return Discriminator(Architecture("small", "w+", 8, 8, 2, 3))
 
 
 def pairs(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,31 +69,39 @@ def pairs(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(4, 3, 8, 8, generator=generator), torch.randn(4, 2, 3, generator=generator)
 
 
-def test_the_discriminators_loss_is_logistic_with_a_penalty_of_the_gradient(judge: Judge) -> None:
+def test_the_discriminators_loss_is_logistic_with_a_penalty_of_the_gradient(
+    discriminator: Discriminator,
+) -> None:
     true, made = pairs(1), pairs(2)
     x, c = (part.clone().requires_grad_(True) for part in true)
-    logits = judge(x, c)
+    logits = discriminator(x, c)
     gx, gc = torch.autograd.grad(logits.sum(), (x, c))
     penalty = gx.square().sum() / 4 + gc.square().sum() / 4
-    plain = (1 + (-logits).exp()).log().mean() + (1 + judge(*made).exp()).log().mean() + GAMMA / 2 * penalty
-    assert judge_loss(judge, true, made).item() == pytest.approx(plain.item(), rel=1e-4)
+    plain = (
+        (1 + (-logits).exp()).log().mean()
+        + (1 + discriminator(*made).exp()).log().mean()
+        + GAMMA / 2 * penalty
+    )
+    assert discriminator_loss(discriminator, true, made).item() == pytest.approx(plain.item(), rel=1e-4)
     assert penalty.item() > 1e-6
 
 
-def test_the_discriminator_sends_no_gradient_to_the_encoder_but_deceit_does(judge: Judge) -> None:
+def test_the_discriminator_sends_no_gradient_to_the_encoder_but_deceit_does(
+    discriminator: Discriminator,
+) -> None:
     x, c = pairs(3)
     c.requires_grad_(True)
-    judge_loss(judge, pairs(1), (x, c)).backward()
+    discriminator_loss(discriminator, pairs(1), (x, c)).backward()
     assert c.grad is None
-    deceit(judge, x, c).backward()
+    adversarial_loss(discriminator, x, c).backward()
     assert c.grad is not None
     assert c.grad.abs().sum() > 0
 
 
-def test_the_discriminator_looks_at_both_picture_and_code(judge: Judge) -> None:
+def test_the_discriminator_looks_at_both_picture_and_code(discriminator: Discriminator) -> None:
     (x, c), (other, code) = pairs(1), pairs(2)
-    assert not torch.allclose(judge(x, c), judge(other, c))
-    assert not torch.allclose(judge(x, c), judge(x, code))
+    assert not torch.allclose(discriminator(x, c), discriminator(other, c))
+    assert not torch.allclose(discriminator(x, c), discriminator(x, code))
 
 
 @pytest.mark.parametrize(

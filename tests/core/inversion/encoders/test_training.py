@@ -178,7 +178,7 @@ def test_each_part_of_the_loss_is_there_if_it_has_a_weight() -> None:
     weights = LossWeights(perceptual=1.0, reciprocity=0.5, joint=0.1)
     found = next(trainer(replace(SMALL, weights=weights), perceptual=Squares()).steps()).losses
     assert set(found) == {
-        "total", "latent", "pixel", "perceptual", "deltas", "reciprocity", "joint", "judge",
+        "total", "latent", "pixel", "perceptual", "deltas", "reciprocity", "joint", "discriminator",
     }  # fmt: skip
     total = (
         found["latent"]
@@ -235,11 +235,11 @@ def test_real_pictures_are_learnt_without_their_codes() -> None:
 def test_reciprocity_and_the_discriminator_train_too() -> None:
     request = replace(SMALL, real_from=0.0, weights=LossWeights(reciprocity=1.0, joint=0.1))
     t = trainer(request, real=bright())
-    assert t.judge is not None
-    before = t.judge.verdict.weight.clone()
+    assert t.discriminator is not None
+    before = t.discriminator.verdict.weight.clone()
     losses = [taken.losses for taken in t.steps()]
-    assert {"real reciprocity", "real joint", "judge"} <= losses[0].keys()
-    assert not torch.allclose(t.judge.verdict.weight, before)
+    assert {"real reciprocity", "real joint", "discriminator"} <= losses[0].keys()
+    assert not torch.allclose(t.discriminator.verdict.weight, before)
 
 
 def test_time_ends_a_training_early() -> None:

@@ -13,12 +13,12 @@ from ..errors import GanstrataError, UserError
 from ..plugins.inverter import Inversion, InversionTask
 from ..plugins.records import Rendering
 from ..runs.inversion_rows import rows_of
-from .given import Given
 from .invert import Inverted, Method, finished, task_for
+from .target import Target
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """Hold how far an inversion is.
 
     Attributes:
@@ -35,7 +35,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Watched:
+class StoppableResult:
     """Hold what an inversion found, whole or until it was stopped.
 
     Attributes:
@@ -47,16 +47,18 @@ class Watched:
     stopped: bool
 
 
-class _Enough(GanstrataError):
+class _StoppedByUser(GanstrataError):
     """Raised within a step once the user has stopped it: errors of ours pass through plugins as they are."""
 
 
-def invert_watched(method: Method, given: Given, number: int, goes_on: Callable[[Look], bool]) -> Watched:
+def invert_until_stopped(
+    method: Method, target: Target, number: int, goes_on: Callable[[Snapshot], bool]
+) -> StoppableResult:
     """Invert one picture, which gives the same as `invert_batch` unless it is stopped.
 
     Args:
         method: steps, distance and seed.
-        given: the picture.
+        target: the picture.
         number: its number, which decides fresh noise and what steps draw.
         goes_on: called after each step of a search; returns whether to go on.
 
@@ -67,37 +69,37 @@ def invert_watched(method: Method, given: Given, number: int, goes_on: Callable[
     """
     began = time.monotonic()
     with torch.inference_mode(mode=False), torch.enable_grad():
-        plain = task_for(method, [given], [number], lambda losses: None)
-        watch = _Watch(plain, method.total_steps, goes_on)
-        task = replace(plain, render=watch.render, distance=watch.distance, on_step=watch.on_step)
+        plain = task_for(method, [target], [number], lambda losses: None)
+        recorder = _Recorder(plain, method.total_steps, goes_on)
+        task = replace(plain, render=recorder.render, distance=recorder.distance, on_step=recorder.on_step)
         found: Inversion | None = None
         curves: list[tuple[str, Tensor]] = []
         stopped = False
         for step in method.steps:
-            watch.losses = []
+            recorder.losses = []
             try:
                 found = step.inverter.invert(task, found)
-            except _Enough:
-                found, stopped = watch.nearest or found, True
-                if watch.losses:
-                    curves.append((step.name, torch.stack(watch.losses).cpu()))
+            except _StoppedByUser:
+                found, stopped = recorder.nearest or found, True
+                if recorder.losses:
+                    curves.append((step.name, torch.stack(recorder.losses).cpu()))
                 break
             if found.losses is not None:
                 curves.append((step.name, found.losses.detach().cpu()))
         if found is None:
             raise UserError("it was stopped before there was a picture")
-        (one,) = finished(method, plain, [given], found, curves, began)
-        return Watched(one, stopped)
+        (one,) = finished(method, plain, [target], found, curves, began)
+        return StoppableResult(one, stopped)
 
 
-class _Watch:
+class _Recorder:
     """Stand between a step and its task, and remember the nearest picture that was judged.
 
     What was found so far is the rendering with the least distance: of a search usually the last one, of
     samples that are tried the best.
     """
 
-    def __init__(self, task: InversionTask, total: int, goes_on: Callable[[Look], bool]) -> None:
+    def __init__(self, task: InversionTask, total: int, goes_on: Callable[[Snapshot], bool]) -> None:
         self.nearest: Inversion | None = None
         self.losses: list[Tensor] = []  # (1,) each, of the step that is under way
         self._task, self._total, self._goes_on = task, total, goes_on
@@ -131,5 +133,5 @@ class _Watch:
         self._step += 1
         self.losses.append(losses.detach().clone())
         picture = None if self.nearest is None else self._picture
-        if not self._goes_on(Look(self._step, self._total, float(losses[0]), picture)):
-            raise _Enough("the user stopped it")
+        if not self._goes_on(Snapshot(self._step, self._total, float(losses[0]), picture)):
+            raise _StoppedByUser("the user stopped it")

@@ -1,4 +1,4 @@
-"""Take pictures from files, folders and arrays, with their masks, as what is to be inverted."""
+"""Read pictures from files, folders and arrays, with their masks, as targets of an inversion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from ..storage.paths import user_path
 from .decoding import MOST
 from .filling import filled
 from .fit import Fit, fitted
-from .given import Given, names_of
 from .masks import Size, fitted_mask, read_mask, remarks_on
 from .photographs import (
     Frame,
@@ -35,11 +34,12 @@ from .photographs import (
     read_content,
     read_file,
 )
+from .target import Target, file_stems
 
 Picture: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor"
 
 
-class _Taken(NamedTuple):
+class _FittedPicture(NamedTuple):
     """Hold one picture before it gets its name and its mask."""
 
     stem: str
@@ -53,14 +53,14 @@ class _Taken(NamedTuple):
     notes: tuple[str, ...]
 
 
-class Taken(NamedTuple):
-    """Hold what is to be inverted, and notes on the whole."""
+class Targets(NamedTuple):
+    """Hold the targets of an inversion, and notes on the whole."""
 
-    given: tuple[Given, ...]
+    targets: tuple[Target, ...]
     notes: tuple[str, ...]
 
 
-def taken(
+def read_targets(
     pictures: Picture | Sequence[Picture] | Pictures,
     generator: Generator,
     *,
@@ -68,8 +68,8 @@ def taken(
     masks: Picture | Sequence[Picture] | None = None,
     resize_mask: bool = False,
     size: tuple[int, int] | None = None,
-) -> Taken:
-    """Take pictures, fitted to the generator; unknown pixels are filled smoothly.
+) -> Targets:
+    """Read pictures, fitted to the generator; unknown pixels are filled smoothly.
 
     Args:
         pictures: files, folders, arrays (H, W) or (H, W, C) of uint8, or arrays and tensors of floats in
@@ -98,20 +98,22 @@ def taken(
             f"{quantity(len(chosen), 'mask')} for {quantity(len(every), 'picture')}: give one mask for all, "
             "or one for each, in their order"
         )
-    given = []
-    for i, (one, name) in enumerate(zip(every, names_of([one.stem for one in every]), strict=True)):
+    targets = []
+    for i, (one, name) in enumerate(zip(every, file_stems([one.stem for one in every]), strict=True)):
         known = one.known
         if chosen:
             mask, words = chosen[i if len(chosen) > 1 else 0]
             fitting = fitted_mask(mask, words, one.size, one.fit, resize=resize_mask)
             known = fitting if known is None else known * fitting
             one = one._replace(notes=(*one.notes, *remarks_on(mask, words)))
-        given.append(_given(one, name, known))
-    return Taken(tuple(given), notes)
+        targets.append(_target(one, name, known))
+    return Targets(tuple(targets), notes)
 
 
-def taken_content(content: bytes, name: str, generator: Generator, *, crop: str, most: int = MOST) -> Given:
-    """Take the content of a picture file that lies nowhere, such as one that was sent.
+def target_from_bytes(
+    content: bytes, name: str, generator: Generator, *, crop: str, most: int = MOST
+) -> Target:
+    """Read the content of a picture file that lies nowhere, such as one that was sent.
 
     Args:
         content: of the file.
@@ -127,13 +129,13 @@ def taken_content(content: bytes, name: str, generator: Generator, *, crop: str,
     pixels, known, record = read_content(content, PictureFile(path, path.stem), frame, most)
     mask = torch.from_numpy(known.astype(np.float32))[None] if frame.rule.pads else None
     one = _of_file(torch.from_numpy(pixels).movedim(-1, 0).contiguous(), mask, record)
-    return _given(one, names_of([one.stem])[0], one.known)
+    return _target(one, file_stems([one.stem])[0], one.known)
 
 
-def _given(one: _Taken, name: str, known: Tensor | None) -> Given:
+def _target(one: _FittedPicture, name: str, known: Tensor | None) -> Target:
     """Return a picture with its name and its mask (1, H, W), where it has one; unknown pixels are filled."""
     picture = one.picture if known is None else filled(one.picture[None], known[None])[0]
-    return Given(name, one.source, one.sha256, picture, picture, known, facts=one.facts, notes=one.notes)
+    return Target(name, one.source, one.sha256, picture, picture, known, facts=one.facts, notes=one.notes)
 
 
 def _as_list(pictures: Picture | Sequence[Picture]) -> list[Picture]:
@@ -145,9 +147,9 @@ def _as_list(pictures: Picture | Sequence[Picture]) -> list[Picture]:
     return [one for several in pictures for one in _as_list(several)]
 
 
-def _all(pictures: Sequence[Picture], frame: Frame) -> tuple[list[_Taken], tuple[str, ...]]:
+def _all(pictures: Sequence[Picture], frame: Frame) -> tuple[list[_FittedPicture], tuple[str, ...]]:
     """Return all pictures; neighbouring paths are looked up together, so that none is taken twice."""
-    every: list[_Taken] = []
+    every: list[_FittedPicture] = []
     notes: list[str] = []
     paths = [one for one in pictures if isinstance(one, str | os.PathLike)]
     if len(paths) == len(pictures):
@@ -163,7 +165,7 @@ def _all(pictures: Sequence[Picture], frame: Frame) -> tuple[list[_Taken], tuple
     return [_of_array(one, i, frame) for i, one in enumerate(pictures, start=1)], ()
 
 
-def _read_before(pictures: Pictures, frame: Frame) -> list[_Taken]:
+def _read_before(pictures: Pictures, frame: Frame) -> list[_FittedPicture]:
     """Return what `read_pictures` returned, one by one.
 
     Raises:
@@ -182,13 +184,13 @@ def _read_before(pictures: Pictures, frame: Frame) -> list[_Taken]:
     ]
 
 
-def _of_file(picture: Tensor, known: Tensor | None, record: PictureRecord) -> _Taken:
+def _of_file(picture: Tensor, known: Tensor | None, record: PictureRecord) -> _FittedPicture:
     facts = {
         key: value
         for key, value in record.as_data().items()
         if key not in ("name", "file", "sha256", "notes")
     }
-    return _Taken(
+    return _FittedPicture(
         record.name,
         record.file,
         record.sha256,
@@ -201,7 +203,7 @@ def _of_file(picture: Tensor, known: Tensor | None, record: PictureRecord) -> _T
     )
 
 
-def _of_array(array: Picture, number: int, frame: Frame) -> _Taken:
+def _of_array(array: Picture, number: int, frame: Frame) -> _FittedPicture:
     """Return an array or a tensor as a picture.
 
     Raises:
@@ -222,7 +224,9 @@ def _of_array(array: Picture, number: int, frame: Frame) -> _Taken:
         tensor = torch.from_numpy(picture).movedim(-1, 0).contiguous()
         mask = torch.from_numpy(known.astype(np.float32))[None] if frame.rule.pads else None
         facts = {"width": image.width, "height": image.height, "format": "array", "mode": image.mode}
-        return _Taken(f"picture-{number}", source, digest, tensor, mask, image.size, fit, facts, notes)
+        return _FittedPicture(
+            f"picture-{number}", source, digest, tensor, mask, image.size, fit, facts, notes
+        )
     wanted = (3, frame.height, frame.width)
     if array.shape != wanted or array.dtype.kind != "f":
         raise UserError(
@@ -235,7 +239,7 @@ def _of_array(array: Picture, number: int, frame: Frame) -> _Taken:
     size = (frame.width, frame.height)
     fit = fitted(*size, frame.rule, *size)
     facts = {"width": size[0], "height": size[1], "format": "array", "mode": "floats"}
-    return _Taken(f"picture-{number}", source, digest, tensor, None, size, fit, facts, ())
+    return _FittedPicture(f"picture-{number}", source, digest, tensor, None, size, fit, facts, ())
 
 
 def _image(array: NDArray[np.uint8], where: str) -> Image.Image:

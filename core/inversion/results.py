@@ -27,15 +27,15 @@ from ..runs.inversion_file import CodesHeader, inversion_of, tensors_of, weights
 from ..runs.inversions import WEIGHTS
 from ..storage.disk import content_hash, make_folder, remove, write_bytes
 from ..storage.kept_results import Store
-from .given import Given
 from .invert import Inverted
+from .target import Target
 
 PARTS, PICTURES = "parts", "pictures"
 CURVE = "curve."
 
 
 @dataclass(frozen=True)
-class Part:
+class PictureResult:
     """Hold what is kept of one picture.
 
     Attributes:
@@ -58,29 +58,29 @@ def picture_names(name: str) -> tuple[str, str]:
     return f"{PICTURES}/{name}.target.png", f"{PICTURES}/{name}.png"
 
 
-def filled_in(given: Given, made: Tensor) -> Tensor | None:
+def filled_in(target: Target, made: Tensor) -> Tensor | None:
     """Return a picture whose known pixels are the given ones, and the others made, (3, H, W).
 
     None if all pixels are known, or the given picture has another size than the made one.
 
     Args:
-        given: the picture with its mask.
+        target: the picture with its mask.
         made: what the generator makes (3, H, W).
     """
-    if given.known is None or given.known.shape[1:] != made.shape[1:]:
+    if target.known is None or target.known.shape[1:] != made.shape[1:]:
         return None
-    return given.known * given.picture + (1.0 - given.known) * made
+    return target.known * target.picture + (1.0 - target.known) * made
 
 
-def write_part(
-    folder: Path, key: str, given: Given, number: int, found: Inverted, generator: Generator
+def write_result(
+    folder: Path, key: str, target: Target, number: int, found: Inverted, generator: Generator
 ) -> None:
     """Write all files of one picture.
 
     Args:
         folder: folder of the command.
         key: all that the result depends on; see `keys`.
-        given: the picture.
+        target: the picture.
         number: its number in the command.
         found: what was found.
         generator: generator of the codes.
@@ -88,16 +88,16 @@ def write_part(
     Raises:
         GanstrataError: the disk is full or the folder cannot be written.
     """
-    target, made = picture_names(given.name)
+    target_file, made_file = picture_names(target.name)
     files = {
-        target: png(to_pixels(given.picture[None])[0]),
-        made: png(to_pixels(found.picture[None])[0]),
+        target_file: png(to_pixels(target.picture[None])[0]),
+        made_file: png(to_pixels(found.picture[None])[0]),
     }
-    if (filled := filled_in(given, found.picture)) is not None:
-        files[f"{PICTURES}/{given.name}.filled.png"] = png(to_pixels(filled[None])[0])
+    if (filled := filled_in(target, found.picture)) is not None:
+        files[f"{PICTURES}/{target.name}.filled.png"] = png(to_pixels(filled[None])[0])
     if any(found.inversion.weights):
-        files[f"{WEIGHTS}/{given.name}.safetensors"] = weights_bytes(
-            found.inversion.weights[0], generator=generator.fingerprint, picture=given.name
+        files[f"{WEIGHTS}/{target.name}.safetensors"] = weights_bytes(
+            found.inversion.weights[0], generator=generator.fingerprint, picture=target.name
         )
     hashes = {}
     for file, content in files.items():
@@ -118,10 +118,10 @@ def write_part(
         "seconds": found.seconds,
         "files": hashes,
     }
-    Store(folder / PARTS).put(given.name, key, arrays, facts)
+    Store(folder / PARTS).put(target.name, key, arrays, facts)
 
 
-def read_part(folder: Path, key: str, name: str, generator: Generator) -> Part | None:
+def read_result(folder: Path, key: str, name: str, generator: Generator) -> PictureResult | None:
     """Return what is kept of a picture; None if it is not there, damaged, or of something else."""
     stored = Store(folder / PARTS).get(name, key)
     if stored is None:
@@ -134,7 +134,7 @@ def read_part(folder: Path, key: str, name: str, generator: Generator) -> Part |
 
 def _part(
     arrays: dict[str, NDArray[Any]], facts: Mapping[str, Any], folder: Path, name: str, generator: Generator
-) -> Part | None:
+) -> PictureResult | None:
     files = dict(facts["files"])
     if any(content_hash(folder / file) != digest for file, digest in files.items()):
         return None
@@ -153,7 +153,7 @@ def _part(
     )
     inversion, _ = inversion_of(Values(folder, {**arrays, OWN: {}}, "", ""), header, generator)
     measures = {str(key): float(value) for key, value in facts["measures"].items()}
-    return Part(
+    return PictureResult(
         replace(inversion, weights=({},) if has_weights else ()),
         curves,
         measures,
@@ -162,7 +162,7 @@ def _part(
     )
 
 
-def discard_part(folder: Path, name: str) -> None:
+def discard_result(folder: Path, name: str) -> None:
     """Remove what is kept of a picture, so that nothing of it is taken for finished."""
     for suffix in ("json", "safetensors"):
         remove(folder / PARTS / f"{name}.{suffix}")

@@ -11,19 +11,19 @@ from torch import Tensor
 from ..messages import quantity
 from ..runs.progress import Progress, Step
 from ..storage.json_values import JsonObject
-from .given import Given
 from .invert import Inverted, Method, invert_all
+from .target import Target
 
 EVERY = 0.5  # seconds between two looks at the loss, for which an accelerator must be waited for
 
 
 @dataclass(frozen=True)
-class Task:
+class InversionJob:
     """Hold a command: what is to be inverted, how, and what the user asked for.
 
     Attributes:
         method: generator, steps, distance, seed.
-        given: the pictures.
+        targets: the pictures.
         kind: `inversion`, or the restoration: `colourise` and so on.
         command: what the user asked for, as plain data: a folder is continued by the same alone.
         batch: pictures at once; None to find it.
@@ -31,66 +31,66 @@ class Task:
     """
 
     method: Method
-    given: tuple[Given, ...]
+    targets: tuple[Target, ...]
     kind: str = "inversion"
     command: JsonObject = field(default_factory=dict)
     batch: int | None = None
     notes: tuple[str, ...] = ()
 
 
-def compute(
-    task: Task, todo: Sequence[int], keep: Callable[[int, Inverted], None], progress: Progress
+def run_job(
+    job: InversionJob, todo: Sequence[int], keep: Callable[[int, Inverted], None], progress: Progress
 ) -> None:
-    """Invert some pictures of a task, with a progress bar that shows the loss.
+    """Invert some pictures of a job, with a progress bar that shows the loss.
 
     Args:
-        task: the task.
+        job: the job.
         todo: numbers of the pictures.
         keep: called with a position in `todo`, and what was found.
         progress: where progress is shown.
     """
     if not todo:
         return
-    each = task.method.total_steps or 1
-    before = len(task.given) - len(todo)
+    each = job.method.total_steps or 1
+    before = len(job.targets) - len(todo)
     if before:
-        progress.say(f"{before} of {quantity(len(task.given), 'picture')} were done before")
-    name = "invert" if task.kind == "inversion" else "restore"
-    with progress.stage(name, total=len(task.given) * each, done=before * each) as step:
-        shown = _Shown(step, told=task.method.total_steps > 0)
+        progress.say(f"{before} of {quantity(len(job.targets), 'picture')} were done before")
+    name = "invert" if job.kind == "inversion" else "restore"
+    with progress.stage(name, total=len(job.targets) * each, done=before * each) as step:
+        shown = _Shown(step, reported=job.method.total_steps > 0)
 
         def on_found(position: int, found: Inverted) -> None:
             keep(position, found)
-            if not task.method.total_steps:
+            if not job.method.total_steps:
                 step(1)
 
         invert_all(
-            task.method,
-            [task.given[i] for i in todo],
+            job.method,
+            [job.targets[i] for i in todo],
             list(todo),
             on_found,
-            batch=task.batch,
+            batch=job.batch,
             on_loss=shown,
-            on_halved=lambda size, told: shown.halved(size, told, progress),
+            on_halved=lambda size, reported: shown.halved(size, reported, progress),
         )
 
 
 class _Shown:
     """Advance the progress bar, and show the mean loss of a batch from time to time."""
 
-    def __init__(self, step: Step, *, told: bool) -> None:
-        self._step, self._told, self._looked = step, told, 0.0
+    def __init__(self, step: Step, *, reported: bool) -> None:
+        self._step, self._reported, self._looked = step, reported, 0.0
 
     def __call__(self, losses: Tensor) -> None:
-        if self._told:
+        if self._reported:
             self._step(len(losses))
         now = time.monotonic()
         if now - self._looked >= EVERY:
             self._looked = now
             self._step.note(f"loss {float(losses.mean()):.4f}")
 
-    def halved(self, size: int, told: int, progress: Progress) -> None:
+    def halved(self, size: int, reported: int, progress: Progress) -> None:
         """Take back what was counted in vain, and say so."""
-        if self._told:
-            self._step(-told)
+        if self._reported:
+            self._step(-reported)
         progress.say(f"Memory ran out: going on with {quantity(size, 'picture')} at once")

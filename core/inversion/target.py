@@ -1,4 +1,4 @@
-"""Hold a picture that is to be inverted, as every step, measure and page needs it."""
+"""Define the target of an inversion: one given picture, as every step, measure and page needs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = 60  # characters of a picture's own name in those of its files
 
 
 @dataclass(frozen=True)
-class Given:
+class Target:
     """Hold one picture of the user, fitted to the generator.
 
     Attributes:
@@ -43,7 +43,7 @@ class Given:
     notes: tuple[str, ...] = ()
 
 
-def names_of(stems: Sequence[str]) -> tuple[str, ...]:
+def file_stems(stems: Sequence[str]) -> tuple[str, ...]:
     """Return a stem of file names for each picture, different also where case does not count.
 
     >>> names_of(["living room", "Ätna.2", "...", "Living.Room", "con"])

@@ -22,8 +22,8 @@ GAMMA = 1.0  # weight of R1
 WIDTH = 128
 
 
-class Judge(nn.Module):
-    """Judge pairs of pictures and codes: high for those of the generator."""
+class Discriminator(nn.Module):
+    """Tell pairs of the generator from pairs of the encoder: high for those of the generator."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -40,22 +40,24 @@ class Judge(nn.Module):
         return logits
 
 
-def judge_loss(judge: Judge, true: tuple[Tensor, Tensor], made: tuple[Tensor, Tensor]) -> Tensor:
+def discriminator_loss(
+    discriminator: Discriminator, true: tuple[Tensor, Tensor], made: tuple[Tensor, Tensor]
+) -> Tensor:
     """Return the loss of the discriminator, with R1 on the generator's pairs.
 
     Args:
-        judge: the discriminator.
+        discriminator: the discriminator.
         true: pictures (N, 3, H, W) and codes (N, R, V) of the generator.
         made: pictures and the encoder's codes of them, which get no gradients.
     """
     inputs = [part.detach().requires_grad_(True) for part in true]
-    of_true = judge(*inputs)
+    of_true = discriminator(*inputs)
     gradients = torch.autograd.grad(of_true.sum(), inputs, create_graph=True)
     penalty = sum((g.float().square().flatten(1).sum(1).mean() for g in gradients), torch.zeros(()))
-    of_made = judge(*(part.detach() for part in made))
+    of_made = discriminator(*(part.detach() for part in made))
     return F.softplus(-of_true).mean() + F.softplus(of_made).mean() + 0.5 * GAMMA * penalty
 
 
-def deceit(judge: Judge, pictures: Tensor, variables: Tensor) -> Tensor:
+def adversarial_loss(discriminator: Discriminator, pictures: Tensor, variables: Tensor) -> Tensor:
     """Return the encoder's part softplus(-D(x, E(x))); the discriminator must not learn from it."""
-    return F.softplus(-judge(pictures, variables)).mean()
+    return F.softplus(-discriminator(pictures, variables)).mean()
