@@ -14,7 +14,7 @@ from ..core.plugins.registry import registry
 from .computing import computing
 from .effect_analyses import COMMANDS
 from .errors import clean, reported
-from .options import LENGTH, Commands, device_option, number_from, quiet_option, run_dir_argument
+from .options import LENGTH, Commands, device_option, number_from, quiet_option, run_argument
 from .plugin_commands import analysis_of_plugin
 from .streams import say
 
@@ -64,7 +64,7 @@ def _summary(infos: Sequence[PluginInfo]) -> str:
 def analysis() -> None:
     """Analyse a finished run: ranking, hierarchy, side effects, objects.
 
-    Each analysis writes a folder in RUN_DIR/analysis. Two of them, `layers` and `objects`, also add a chapter
+    Each analysis writes a folder in RUN/analysis. Two of them, `layers` and `objects`, also add a chapter
     to the report. Plugins may add analyses of their own.
 
     \b
@@ -75,7 +75,7 @@ def analysis() -> None:
 
 
 @analysis.command("objects")
-@run_dir_argument
+@run_argument
 @click.option(
     "--along",
     multiple=True,
@@ -126,7 +126,7 @@ def objects_command(
     """Count which objects become which others while pictures move along boundaries.
 
     A segmenter labels every pixel before and after each move, as in figure 5 of the paper. Writes
-    transitions.csv, flow.svg, flow.csv, masks.png and objects.json to RUN_DIR/analysis/objects, and updates
+    transitions.csv, flow.svg, flow.csv, masks.png and objects.json to RUN/analysis/objects, and updates
     the report.
 
     A boundary between two categories, such as category/bedroom-vs-living_room, needs a category scorer with

@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from .errors import clean, reported
-from .options import PATH, device_option, number_from, run_dir_argument
+from .options import PATH, device_option, number_from, run_argument
 from .streams import say, tell
 
 INSTALL = "pip install 'ganstrata[app]'"
 
 
 @click.command()
-@run_dir_argument
+@run_argument
 @click.option(
     "--codes",
     multiple=True,

@@ -12,7 +12,7 @@ import click
 
 from ..core.messages import quantity
 from .errors import clean, reported
-from .options import PATH, Commands, run_dir_argument
+from .options import PATH, Commands, run_argument
 from .streams import say, tell
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def import_boundaries(
 
 
 @boundaries.command("export")
-@run_dir_argument
+@run_argument
 @click.option(
     "--out",
     required=True,
@@ -191,7 +191,7 @@ def import_boundaries(
 def export_boundaries(
     run_dir: Path, out: Path, form: str, only: tuple[str, ...], absolute: bool, samples: bool
 ) -> None:
-    """Write the boundaries of RUN_DIR, or of a folder, in HiGAN's format, or as one file for any program.
+    """Write the boundaries of RUN, or of a folder, in HiGAN's format, or as one file for any program.
 
     What is written can be imported again.
 

@@ -10,7 +10,7 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, number_from, run_dir_argument
+from .options import PATH, number_from, run_argument
 from .streams import say
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 AFTER_INTERRUPTION = "Earlier results are kept; run the same command again."
 
-directories = click.argument("run_dirs", type=PATH, nargs=-1, required=True)
+directories = click.argument("run_dirs", metavar="RUN...", type=PATH, nargs=-1, required=True)
 
 
 class Options(TypedDict):
@@ -153,7 +153,7 @@ def hierarchy_command(run_dirs: tuple[Path, ...], **options: Unpack[Options]) ->
 
 
 @click.command("entanglement")
-@run_dir_argument
+@run_argument
 @shared_options("entanglement", top="Only the N strongest concepts.  [default: all]", layers=SETS)
 @click.option(
     "--cluster",
@@ -174,7 +174,7 @@ def entanglement_command(run_dir: Path, **options: Unpack[Options]) -> None:
 
 
 @click.command("ablation")
-@run_dir_argument
+@run_argument
 @shared_options("ablation", top="Number of ranks to show.  [default: all]", layers=SETS)
 def ablation_command(run_dir: Path, **options: Unpack[Options]) -> None:
     """Rank concepts by their share of samples, by held-out accuracy and by re-scoring, and compare.
@@ -189,7 +189,7 @@ def ablation_command(run_dir: Path, **options: Unpack[Options]) -> None:
 
 
 @click.command("layers")
-@run_dir_argument
+@run_argument
 @shared_options(
     "layers",
     top="The N strongest variation factors of each level.  [default: 1; with --concepts, all that fit]",

@@ -162,7 +162,7 @@ def encoder() -> None:
     default=0,
     show_default=True,
     metavar="N",
-    help="Of all that is drawn.",
+    help="Seed of everything random.",
 )
 @click.option(
     "--precision",

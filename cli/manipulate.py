@@ -17,13 +17,13 @@ from .options import (
     fps_option,
     number_from,
     quiet_option,
-    run_dir_argument,
+    run_argument,
 )
 from .streams import say, tell
 
 
 @click.command()
-@run_dir_argument
+@run_argument
 @click.option(
     "--along",
     multiple=True,
@@ -120,8 +120,8 @@ from .streams import say, tell
     "--out",
     type=PATH,
     metavar="FOLDER",
-    help="Folder to write.  [default: RUN_DIR/manipulations/NAMES.MODE, and the options that differ from "
-    "their defaults; RUN_DIR/manipulations/recipe-DIGEST of a recipe]",
+    help="Folder to write.  [default: RUN/manipulations/NAMES.MODE, and the options that differ from "
+    "their defaults; RUN/manipulations/recipe-DIGEST of a recipe]",
 )
 @device_option
 @quiet_option
@@ -149,7 +149,7 @@ def manipulate(
     device: str | None,
     quiet: bool,
 ) -> None:
-    """Move pictures along boundaries of RUN_DIR, and write them as strips, grids, films or a page.
+    """Move pictures along boundaries of RUN, and write them as strips, grids, films or a page.
 
     LAYERS are numbers such as 6-11, or a group; the default is the boundary's own layers, or all. Others are
     moved too, with a note that re-scoring says nothing of them. AMOUNT

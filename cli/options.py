@@ -1,4 +1,4 @@
-"""Define what several commands share: types of options, and RUN_DIR, --set, --device and --quiet."""
+"""Define what several commands share: types of options, and RUN, --set, --device and --quiet."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def number_from(least: int, most: int) -> Limited:
     return Limited(int, least, most)
 
 
-run_dir_argument = click.argument("run_dir", type=PATH)
+run_argument = click.argument("run_dir", metavar="RUN", type=PATH)
 device_option = click.option(
     "--device", metavar=DEVICES, help="Where to compute.  [default: as in the run's config]"
 )

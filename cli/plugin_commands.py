@@ -14,7 +14,7 @@ from ..core.plugins.plugin_info import Kind, PluginInfo
 from ..core.plugins.registry import registry
 from .computing import computing
 from .errors import reported
-from .options import DEVICES, PATH, run_dir_argument
+from .options import DEVICES, PATH, run_argument
 
 PASSING = (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit)
 OUTPUT = (errno.EPIPE, errno.ENOSPC)  # the output has no reader, or no room
@@ -96,7 +96,7 @@ def analysis_of_plugin(info: PluginInfo) -> click.Command:
     from .effect_analyses import show
 
     parameters = [
-        run_dir_argument,
+        run_argument,
         click.option(
             "--set",
             "overrides",

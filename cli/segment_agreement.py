@@ -42,6 +42,7 @@ from .streams import say
 )
 @click.option(
     "-n",
+    "--pictures",
     "pictures",
     type=number_from(1, 1000),
     default=PICTURES,

@@ -10,7 +10,7 @@ import click
 from ..core.messages import quantity
 from .computing import computing
 from .errors import clean
-from .options import PATH, number_from, quiet_option, set_option
+from .options import PATH, config_device_option, number_from, quiet_option, set_option
 from .segment_options import device_option, resize_option, with_device
 from .streams import say
 
@@ -19,7 +19,14 @@ from .streams import say
 @click.argument("config", type=PATH)
 @click.option("--out", required=True, type=PATH, metavar="FOLDER", help="A new folder.")
 @click.option(
-    "-n", "count", type=number_from(1, 1000), default=8, show_default=True, metavar="N", help="Pictures."
+    "-n",
+    "--pictures",
+    "count",
+    type=number_from(1, 1000),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Pictures.",
 )
 @click.option(
     "--classes",
@@ -33,7 +40,7 @@ from .streams import say
     help="An extractor, whose labels are written beside the pictures.",
 )
 @set_option
-@device_option
+@config_device_option
 @quiet_option
 def annotate_command(
     config: Path,
@@ -129,6 +136,7 @@ def learn_command(
 )
 @click.option(
     "-n",
+    "--pictures",
     "count",
     type=number_from(1, 1000),
     default=8,

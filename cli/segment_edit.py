@@ -154,7 +154,14 @@ def edit_command(
 @folder_argument
 @click.option("--mask", required=True, type=PATH, metavar="FILE", help="PNG of classes.")
 @click.option(
-    "-n", "count", type=number_from(1, 10_000), default=10, show_default=True, metavar="N", help="Pictures."
+    "-n",
+    "--pictures",
+    "count",
+    type=number_from(1, 10_000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Pictures.",
 )
 @candidates_option
 @space_option

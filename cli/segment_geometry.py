@@ -29,7 +29,7 @@ from .streams import say
     help="Pixels of a class from one picture, which must cover at least so many.",
 )
 @click.option(
-    "--in-all",
+    "--per-class",
     type=number_from(1, 100_000_000),
     default=4000,
     show_default=True,
@@ -37,7 +37,7 @@ from .streams import say
     help="Pixels of a class in all, a multiple of --per-image.",
 )
 @click.option(
-    "--most",
+    "--max-images",
     type=number_from(1, 1_000_000),
     default=2000,
     show_default=True,
@@ -66,8 +66,8 @@ def geometry_command(
     folder: Path,
     out: Path,
     per_image: int,
-    in_all: int,
-    most: int,
+    per_class: int,
+    max_images: int,
     centres: int,
     images: int,
     device: str | None,
@@ -90,7 +90,7 @@ def geometry_command(
             sentences,
         )
 
-        request = GeometryRequest(per_image, in_all, most, centres, images)
+        request = GeometryRequest(per_image, per_class, max_images, centres, images)
         found = measure_geometry(folder, out, request, device=device, progress=progress)
     for sentence in sentences(found):
         say(clean(sentence))

@@ -20,7 +20,7 @@ from .streams import say
     "run_dir",
     required=True,
     type=PATH,
-    metavar="RUN_DIR",
+    metavar="RUN",
     help="Re-scored run of the same generator.",
 )
 @click.option(

@@ -11,7 +11,7 @@ from .options import DEVICES, PATH, Limited, number_from
 folder_argument = click.argument("folder", metavar="FOLDER", type=PATH)
 out_option = click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Folder to write.")
 device_option = click.option(
-    "--device", metavar=DEVICES, help="Where to compute.  [default: as in the config, or in that of FOLDER]"
+    "--device", metavar=DEVICES, help="Where to compute.  [default: as in the config of FOLDER]"
 )
 resize_option = click.option(
     "--resize", is_flag=True, help="Accept a PNG of another size; each pixel takes the nearest."

@@ -8,8 +8,8 @@ import click
 
 from .computing import computing
 from .errors import clean
-from .options import PATH, Counts, number_from, quiet_option, set_option
-from .segment_options import device_option, with_device
+from .options import PATH, Counts, config_device_option, number_from, quiet_option, set_option
+from .segment_options import with_device
 from .streams import say
 
 SHOTS = "1,4,8,16"
@@ -50,7 +50,7 @@ MOST_SHOTS = 1000
     help="Folder of `ganstrata segment train`, whose extractor counts as 100 %.",
 )
 @set_option
-@device_option
+@config_device_option
 @quiet_option
 def shots_command(
     config: Path,

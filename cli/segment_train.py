@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from .computing import computing
-from .options import PATH, quiet_option, set_option
-from .segment_options import device_option, with_device
+from .options import PATH, config_device_option, quiet_option, set_option
+from .segment_options import with_device
 from .streams import say
 
 
@@ -22,7 +22,7 @@ from .streams import say
     help="The segmentation folder, new or unfinished.",
 )
 @set_option
-@device_option
+@config_device_option
 @quiet_option
 def train_command(
     config: Path, out: Path, overrides: tuple[str, ...], device: str | None, quiet: bool

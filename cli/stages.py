@@ -9,7 +9,7 @@ import click
 
 from .computing import computing
 from .meanings import say_meanings
-from .options import PATH, quiet_option, run_dir_argument
+from .options import PATH, quiet_option, run_argument
 from .streams import say
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def _run_stage(run_dir: Path, stage: Stage, quiet: bool) -> None:
 
 
 @click.command()
-@run_dir_argument
-@click.option("--config", type=PATH, help="Start a new run of this config in RUN_DIR.")
+@run_argument
+@click.option("--config", type=PATH, help="Start a new run of this config in RUN.")
 @click.option(
     "--set",
     "overrides",
@@ -58,7 +58,7 @@ def synthesize(run_dir: Path, config: Path | None, overrides: tuple[str, ...], q
 
 
 @click.command()
-@run_dir_argument
+@run_argument
 @quiet_option
 def learn(run_dir: Path, quiet: bool) -> None:
     """Stage 2: learn a boundary for every concept that varies.
@@ -71,7 +71,7 @@ def learn(run_dir: Path, quiet: bool) -> None:
 
 
 @click.command()
-@run_dir_argument
+@run_argument
 @quiet_option
 def rescore(run_dir: Path, quiet: bool) -> None:
     """Stage 3: move fresh samples along every boundary at every layer set, and score again.
@@ -85,7 +85,7 @@ def rescore(run_dir: Path, quiet: bool) -> None:
 
 
 @click.command()
-@run_dir_argument
+@run_argument
 @quiet_option
 def edit(run_dir: Path, quiet: bool) -> None:
     """Stage 4: draw strips of edited images for every boundary and layer group.
@@ -98,7 +98,7 @@ def edit(run_dir: Path, quiet: bool) -> None:
 
 
 @click.command()
-@run_dir_argument
+@run_argument
 @quiet_option
 def report(run_dir: Path, quiet: bool) -> None:
     """Stage 5: draw the figures, write their numbers, and assemble report.html.

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from .errors import reported
-from .options import run_dir_argument
+from .options import run_argument
 from .streams import say
 
 
 @click.command()
-@run_dir_argument
+@run_argument
 @click.option("--watch", is_flag=True, help="Go on until the run is complete, or nothing drives it any more.")
 @click.option(
     "--every",
@@ -25,7 +25,7 @@ from .streams import say
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with --watch an object per line.")
 def status(run_dir: Path, watch: bool, every: float, as_json: bool) -> None:
-    """Say how far the run in RUN_DIR is: stage, rate, time left, workers, the last failure.
+    """Say how far the run in RUN is: stage, rate, time left, workers, the last failure.
 
     It may run elsewhere: a file in its directory is read, which the process that drives it writes every few
     seconds. Nothing is locked or changed.

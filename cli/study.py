@@ -9,7 +9,7 @@ import click
 from ..core.messages import quantity
 from .computing import computing
 from .errors import clean, reported
-from .options import PATH, Commands, device_option, number_from, quiet_option, run_dir_argument
+from .options import PATH, Commands, device_option, number_from, quiet_option, run_argument
 from .streams import say, tell
 
 
@@ -25,7 +25,7 @@ def study() -> None:
 
 
 @study.command("make")
-@run_dir_argument
+@run_argument
 @click.option(
     "--out", required=True, type=PATH, metavar="FOLDER", help="A new folder, for study.html and key.json."
 )
@@ -102,7 +102,7 @@ def make_command(
 
 
 @study.command("read")
-@click.argument("study_dir", type=PATH)
+@click.argument("study_dir", metavar="STUDY", type=PATH)
 @click.argument("votes", nargs=-1, required=True, type=PATH)
 @click.option(
     "--out", required=True, type=PATH, metavar="FOLDER", help="A folder for the figure and the tables."
@@ -110,8 +110,9 @@ def make_command(
 def read_command(study_dir: Path, votes: tuple[Path, ...], out: Path) -> None:
     """Compute the share of VOTES for each layer group, and how far people agree.
 
-    As in figure 3b of the paper; agreement is Fleiss' kappa. STUDY_DIR contains key.json. If a file is
-    damaged or belongs to another study, an error names it and nothing is written.
+    As in figure 3b of the paper; agreement is Fleiss' kappa. STUDY is the folder that `make` wrote, with its
+    key.json; VOTES are the files that people sent back. If a file is damaged or belongs to another study, an
+    error names it and nothing is written.
 
     \b
     Example:

@@ -85,7 +85,7 @@ def _of_segmentations(folder: Path) -> None:
     few = ("--permutations", 199, "--counts", "2,1", "--curve-samples", 16, "--random-sets", 4)
     call("dissect", config, "--stratum", "s1", "--samples", 48, *few, "--out", folder / "dissection")
     call("segment", "eval", seg, "--images", 40, "--out", folder / "evaluated")
-    few = ("--in-all", 16, "--most", 24, "--centres", 24, "--images", 24, "--per-image", 8)
+    few = ("--per-class", 16, "--max-images", 24, "--centres", 24, "--images", 24, "--per-image", 8)
     call("segment", "geometry", seg, *few, "--out", folder / "geometry")
     few = ("--shots", "1,2", "--repeats", 2, "--images", 10)
     call("segment", "shots", config, "--set", "training.images=null", *few, "--out", folder / "shots")

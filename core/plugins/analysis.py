@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Analysis(Plugin[ConfigT]):
-    """Compute something from a finished run, for `ganstrata analysis NAME RUN_DIR`.
+    """Compute something from a finished run, for `ganstrata analysis NAME RUN`.
 
     It is built as every plugin is, with a config and a device. The config comes from `--set`.
     """

@@ -14,7 +14,7 @@ training: {images: 200, batch_size: 16, learning_rate: 0.05}
 checks: false
 device: cpu
 """
-FEW = ("--in-all", 16, "--most", 24, "--centres", 24, "--images", 24, "--quiet")
+FEW = ("--per-class", 16, "--max-images", 24, "--centres", 24, "--images", 24, "--quiet")
 
 
 def test_cosines_and_class_centres_are_written_and_mistakes_are_not(invoke, tmp_path):

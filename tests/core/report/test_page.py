@@ -208,7 +208,7 @@ def test_a_chapter_that_is_out_of_date_says_so_and_shows_no_number(invoke, refur
     page = Page(refurnished / "report.html")
     text = re.sub(r"\s+", " ", " ".join(page.words))
     assert "The boundaries of this run were learnt again since, or its segmenter has changed." in text
-    assert "ganstrata analysis objects RUN_DIR --along 'seen/red'" in text
+    assert "ganstrata analysis objects RUN --along 'seen/red'" in text
     assert "sofa" not in text.split("Objects")[-1].split("Entanglement")[0]
 
 
