@@ -6,9 +6,7 @@ The header of the new file describes the network, so that nothing has to be infe
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,11 +14,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import CheckpointError, GanstrataError, PluginBroken, UserError
 from ..storage.json_values import JsonObject, JsonValue
+from ..storage.partial import partial_file
 from . import SETTINGS, Checkpoint, locate, read_checkpoint
 from .assumptions import FIELDS, SETTING
 from .detect import Candidate, Examined, choose
@@ -67,16 +66,13 @@ def convert(source: str, out: Path, *, force: bool = False) -> Converted:
     claim = choose(checkpoint)
     examined = _examine_whole(claim, checkpoint)
     header = _header(claim, examined, checkpoint)
-    temporary = out.with_name(f".{out.name}.part")  # a fixed name, so that the next try overwrites leftovers
     try:
-        _write(temporary, examined.tensors, _header_json(header, claim.plugin))
-        sha256 = _verify(temporary, claim, examined)
-        temporary.replace(out)
-    except (OSError, SafetensorError) as error:
-        raise GanstrataError(f"cannot write {out}: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        with partial_file(out) as file:
+            file.write(_content(examined.tensors, _header_json(header, claim.plugin)))
+            file.flush()
+            sha256 = _verify(Path(file.name), claim, examined)
+    except OSError as error:
+        raise GanstrataError(f"cannot write {out}: {error.strerror or error}") from error
     return Converted(out, sha256, out.stat().st_size, header, len(examined.tensors))
 
 
@@ -163,15 +159,14 @@ def _header_json(header: Mapping[str, Any], plugin: str) -> str:
         ) from None
 
 
-def _write(path: Path, tensors: Mapping[str, Tensor], header: str) -> None:
-    """Write tensors and header to a file, and wait until they are on the disk."""
+def _content(tensors: Mapping[str, Tensor], header: str) -> bytes:
+    """Return tensors and header as a safetensors file has them."""
     try:
         # One metadata entry only: safetensors writes several in any order, and the hash would vary.
-        save_file(_separate(tensors), path, metadata={SETTINGS: header})
-    except (LookupError, ValueError, RuntimeError) as error:
+        # Its save_file() would write to a temporary file of its own, which stays if the process is killed.
+        return save(_separate(tensors), metadata={SETTINGS: header})
+    except (SafetensorError, LookupError, ValueError, RuntimeError) as error:
         raise GanstrataError(f"safetensors cannot hold one of the tensors: {error}") from error
-    with path.open("r+b") as file:  # on Windows, fsync needs a file that is open for writing
-        os.fsync(file.fileno())
 
 
 def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import GanstrataError, RunError
 from ..storage.disk import NO_LOCKS, DiskError, disk_error, make_folder, write_bytes
+from ..storage.partial import is_partial
 from ..storage.result_folder import LOCK as BESIDE
 from ..storage.result_folder import check_free, check_outside_arrays
 from .holder import STALE, Holder, beating
@@ -46,9 +47,7 @@ def locked(
     """
     check_outside_arrays(path)
     note = path / NOTE
-    # All that a process leaves which is killed while it begins a run.
-    begun = (LOCK, f"{index}.part", NOTE, f"{NOTE}.part")
-    lock, created = _taken(path, index, what, name or path, begun)
+    lock, created = _taken(path, index, what, name or path)
     me = Holder.me()
     try:
         with suppress(GanstrataError):  # on a full disk, where what is there may still be read
@@ -61,7 +60,7 @@ def locked(
         # The lock is still held, so no other process can have begun a run.
         empty = not (path / index).exists()
         if empty:
-            for left in begun[1:]:
+            for left in filter(is_partial, os.listdir(path) if path.is_dir() else ()):
                 (path / left).unlink(missing_ok=True)
         if empty and os.name != "nt":
             (path / LOCK).unlink(missing_ok=True)
@@ -73,9 +72,7 @@ def locked(
             _remove_empty(created)
 
 
-def _taken(
-    path: Path, index: str, what: str, name: Path, begun: Sequence[str]
-) -> tuple[FileLock, list[Path]]:
+def _taken(path: Path, index: str, what: str, name: Path) -> tuple[FileLock, list[Path]]:
     """Take the lock of a directory; return it with the directories that were created for it.
 
     Whoever holds it may remove it, and the directory too, at any moment before it is taken here: then this
@@ -88,7 +85,7 @@ def _taken(
     created: list[Path] = []
     for attempt in range(ATTEMPTS):
         try:
-            _check_kind(path, index, what, begun)
+            _check_kind(path, index, what)
             created = [folder for folder in (path, *path.parents) if folder in created or not folder.exists()]
             make_folder(path)
             lock = FileLock(path / LOCK)
@@ -132,15 +129,15 @@ def _acquire(lock: FileLock) -> None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), lock.lock_file) from None
 
 
-def _check_kind(path: Path, index: str, what: str, begun: Sequence[str]) -> None:
-    """Refuse a directory that holds something else.
+def _check_kind(path: Path, index: str, what: str) -> None:
+    """Refuse a directory that holds more than a process leaves which is killed while it begins a run.
 
     Raises:
         RunError: it does.
     """
     if (path / index).is_file() or not path.exists():
         return
-    if path.is_dir() and all(file.name in begun for file in path.iterdir()):
+    if path.is_dir() and all(file.name in (LOCK, NOTE) or is_partial(file.name) for file in path.iterdir()):
         return
     lost = path.is_dir() and any((path / name).exists() for name in WRITTEN)
     cure = (

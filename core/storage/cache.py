@@ -69,12 +69,9 @@ def write_cached(kind: str, key: str, arrays: Arrays) -> Path | None:
     path = _path(kind, key)
     if path is None:
         return None
-    # Two processes may compute the same: each writes a file of its own, and the last one takes the name.
-    own = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         make_folder(path.parent)
-        write_bytes(own, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-        own.replace(path)
+        write_bytes(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
     except (DiskError, OSError):
         return None
     return path

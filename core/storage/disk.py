@@ -8,11 +8,13 @@ import io
 import os
 import shutil
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import GanstrataError, UserError
+from .partial import partial_file
 from .paths import type_in_words, why_no_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC, errno.EFBIG)
@@ -106,22 +108,25 @@ def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     Raises:
         GanstrataError: the disk is full or the directory cannot be written.
     """
-    if path.is_dir() and not path.is_symlink():  # `.` and `/` too, which have no name
-        raise disk_error(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), path)
-    temporary = path.with_name(path.name + ".part")
+    with written(path) as file:
+        for part in parts:
+            file.write(part)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write into, which takes its name in one step when the block ends without an error.
+
+    Raises:
+        GanstrataError: the disk is full or the directory cannot be written.
+    """
     try:
-        with temporary.open("wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:  # whatever made the parts may fail too, or be interrupted
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise disk_error(error, path) from error
-        raise
+        if path.is_dir() and not path.is_symlink():  # `.` and `/` too, which have no name
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with partial_file(path) as file:
+            yield file
+    except OSError as error:
+        raise disk_error(error, path) from error
 
 
 def make_folder(path: Path) -> None:

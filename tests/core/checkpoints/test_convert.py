@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -170,7 +171,7 @@ def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ganstrata.core.checkpoints.convert.os.fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(GanstrataError, match=r"cannot write .*No space left"):
         convert("bundled:rooms", out, force=True)
     assert out.read_bytes() == b"mine"
@@ -284,7 +285,7 @@ def test_a_tensor_type_without_a_place_in_safetensors(
     def save(*_: object, **__: object) -> None:
         raise KeyError("quint8")
 
-    monkeypatch.setattr("ganstrata.core.checkpoints.convert.save_file", save)
+    monkeypatch.setattr("ganstrata.core.checkpoints.convert.save", save)
     with pytest.raises(GanstrataError, match=r"cannot hold one of the tensors: .*quint8"):
         convert(str(DATA / f"{NAMES[0]}.safetensors"), tmp_path / "out.safetensors")
     assert list(tmp_path.iterdir()) == []

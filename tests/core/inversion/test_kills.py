@@ -86,8 +86,9 @@ def test_whatever_write_was_the_last_the_same_command_goes_on(tmp_path, whole, m
             return real(path, parts)
         left[0] -= 1
         if left[0] < 0:
-            path.with_name(path.name + ".part").write_bytes(b"half")
-            raise KeyboardInterrupt
+            with disk.written(path) as file:
+                file.write(b"half")
+                raise KeyboardInterrupt
         return real(path, parts)
 
     monkeypatch.setattr(disk, "write_parts", stopping)

@@ -18,6 +18,7 @@ from ganstrata.core.runs.prepare import prepare
 from ganstrata.core.runs.run import Run
 from ganstrata.core.runs.stages import STAGES
 from ganstrata.core.storage.disk import write_bytes, write_text
+from ganstrata.core.storage.partial import _machine
 
 STATS = {
     "id": "seen/left",
@@ -166,10 +167,10 @@ def test_a_run_whose_very_first_write_was_killed_can_begin(begins: bool, tmp_pat
     path = tmp_path / "run"
     path.mkdir()
     (path / LOCK).touch()
-    (path / "run.json.part").write_text('{"format"', encoding="utf-8")
+    (path / f".ganstrata-{_machine()}-0123456789abcdef.part").write_text('{"format"', encoding="utf-8")
     with locked(path):
         if begins:
-            (path / "run.json.part").replace(path / "run.json")
+            (path / "run.json").touch()
     assert [file.name for file in path.iterdir() if file.name != LOCK] == ["run.json"] * begins
 
 

@@ -179,7 +179,7 @@ def test_a_file_that_is_not_whole_is_not_used(painted, samples, cached: Path, da
     elif damage == "empty":
         path.write_bytes(b"")
     elif damage == "only a part":  # as a process leaves it that is killed while it writes
-        path.rename(path.with_name(f"{path.name}.1234.part"))
+        path.rename(path.with_name(".ganstrata-0123abcd-0123456789abcdef.part"))
     else:
         shape = (6, 5) if damage == "nan" else (6, 4)
         arrays = {"directions": np.full(shape, np.nan, np.float32), "sigma": np.ones(6, np.float32)}
