@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..checkpoints import Inert
 from ..messages import shown
-from ..storage.disk import write_bytes
+from ..storage.disk import write_parts
 
 LISTED = 4  # levels of lists that are taken as one array, at most
 
@@ -59,15 +60,63 @@ def times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) or "of one number"
 
 
-def write_array(path: Path, values: NDArray[Any]) -> None:
+class Streamed(NamedTuple):
+    """Represent an array of which only a block of rows is in memory at a time.
+
+    Attributes:
+        shape: its shape, (N, ...).
+        dtype: type of its numbers.
+        blocks: returns its rows, in arrays of as many as are read together.
+
+    >>> [len(part) for part in Streamed.of(np.zeros((2, 3), np.float32)).parts()]
+    [128, 24]
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    blocks: Callable[[], Iterator[NDArray[Any]]]
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> Streamed:
+        """Return an array that is in memory."""
+        return cls(array.shape, array.dtype, lambda: iter([array]))
+
+    def header(self) -> bytes:
+        """Return the header of a .npy file.
+
+        Raises:
+            ValueError: the numbers are objects, which only a pickle could hold.
+        """
+        if self.dtype.hasobject:
+            raise ValueError("Object arrays cannot be saved when allow_pickle=False")
+        content = io.BytesIO()
+        described = {
+            "descr": np.lib.format.dtype_to_descr(self.dtype),
+            "fortran_order": False,
+            "shape": self.shape,
+        }
+        np.lib.format.write_array_header_1_0(content, described)
+        return content.getvalue()
+
+    def parts(self) -> Iterator[bytes]:
+        """Yield the content of a .npy file: its header, then its rows in C order."""
+        yield self.header()
+        for block in self.blocks():
+            yield block.tobytes()
+
+    @property
+    def bytes(self) -> int:
+        """Size of the content of a .npy file."""
+        return len(self.header()) + math.prod(self.shape) * self.dtype.itemsize
+
+
+def write_array(path: Path, values: NDArray[Any] | Streamed) -> None:
     """Write an array as .npy, atomically and without a pickle.
 
     Raises:
         GanstrataError: the disk is full, or the folder is not writable.
     """
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(values), allow_pickle=False)
-    write_bytes(path, buffer.getvalue())
+    write_parts(path, (values if isinstance(values, Streamed) else Streamed.of(values)).parts())
 
 
 def describe(content: Any) -> str:

@@ -26,8 +26,8 @@ from ..storage.filenames import file_stem
 from ..storage.result_folder import recover, staged
 from .arrays import write_array
 from .lists import SPACES, list_text
-from .own_codes import write_codes
 from .own_format import write_own
+from .sample_files import SampleFiles
 
 LIST = "boundary_list.txt"
 ONE = "directions"  # stem of the file that holds all boundaries
@@ -84,9 +84,8 @@ def export_boundaries(
             f"--absolute: the path {visible(str(out.resolve()))} cannot be written in a line of a list; "
             "give another --out"
         )
-    if samples is not None:
-        arrays |= _arrays_of(samples)
-    written = _write(out, arrays, {LIST: list_text(rows).encode()} if form == "list" else {})
+    others = {LIST: list_text(rows).encode()} if form == "list" else {}
+    written = _write(out, arrays, others, None if samples is None else _files_of(samples))
     remarks = ["these files name no generator; --as npz writes one that does, with space, layers and offset"]
     if any(np.any(np.asarray(b.offset) != 0.0) for b in boundaries):
         remarks.append("offsets are left out: HiGAN's boundaries go through the origin")
@@ -108,14 +107,11 @@ def _export_one(
 ) -> Exported:
     """Write boundaries, and samples if wanted, in files that state what they hold."""
     content, short = write_own(boundaries, form)
-    files = {f"{ONE}.{form}": content}
-    arrays: dict[str, NDArray[Any]] = {}
-    if samples is not None:
-        arrays = _arrays_of(samples)
-        codes = {name: arrays.pop(f"{name}.npy") for name in ("z", "w", "wp") if f"{name}.npy" in arrays}
-        files["codes.npz"] = write_codes(codes, samples.record.generator.fingerprint)
-    remarks = ("the facts of the boundaries are left out: there are too many",) if short else ()
-    return Exported(_write(out, arrays, files), remarks)
+    files = None if samples is None else _files_of(samples)
+    written = _write(out, {}, {f"{ONE}.{form}": content}, files, archive=True)
+    return Exported(
+        written, ("the facts of the boundaries are left out: there are too many",) if short else ()
+    )
 
 
 def export_samples(run: Run, out: Path) -> Exported:
@@ -127,41 +123,38 @@ def export_samples(run: Run, out: Path) -> Exported:
     Raises:
         UserError: the run has no samples, or a file exists already.
     """
-    return Exported(_write(out, _arrays_of(run), {}), ())
+    return Exported(_write(out, {}, {}, _files_of(run)), ())
 
 
-def _arrays_of(run: Run) -> dict[str, NDArray[Any]]:
-    """Return the codes and scores of the samples, by file name."""
-    run.require("synthesize")
-    samples = run.arrays("samples.zarr")
-    arrays = {"z" if run.record.generator.space == "z" else "w": samples.read("w")}
-    if run.config.synthesis.mixing > 0.0:
-        arrays["wp"] = samples.read("codes")
+def _files_of(run: Run) -> SampleFiles:
+    """Return the samples of a run as files."""
     ids = [concept.id for concept in run.concepts]
-    stems = dict(zip(ids, _plain(ids), strict=True))
-    for scorer in run.config.scorers:
-        table = samples.read(f"scores/{scorer.alias}")  # (N, C)
-        own = [name for name in ids if name.split("/", 1)[0] == scorer.alias]
-        arrays |= {f"{stems[name]}_scores": table[:, [column]] for column, name in enumerate(own)}
-    if run.config.synthesis.allow_nonfinite > 0.0:
-        finite = samples.read("finite").astype(bool)
-        arrays = {name: values[finite] for name, values in arrays.items()}
-    return {f"{name}.npy": values for name, values in arrays.items()}
+    return SampleFiles.of(run, dict(zip(ids, _plain(ids), strict=True)))
 
 
-def _write(out: Path, arrays: Mapping[str, NDArray[Any]], others: Mapping[str, bytes]) -> tuple[Path, ...]:
-    """Write all files at once, by name.
+def _write(
+    out: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    others: Mapping[str, bytes],
+    samples: SampleFiles | None = None,
+    *,
+    archive: bool = False,
+) -> tuple[Path, ...]:
+    """Write all files at once: arrays and other contents by name, and the files of samples.
 
     Raises:
         RunError: a file exists already.
     """
-    files = tuple(out / name for name in (*arrays, *others))
+    of_samples = () if samples is None else samples.names(archive=archive)
+    files = tuple(out / name for name in (*arrays, *of_samples, *others))
     with locked_results(out):
         recover(out, files[-1].name)  # what a killed process left
         _check_new(out, files)
         with staged(out, files[-1].name) as folder:
             for name, values in arrays.items():
                 write_array(folder / name, values)
+            if samples is not None:
+                samples.write(folder, archive=archive)
             for name, content in others.items():
                 write_bytes(folder / name, content)
     return files

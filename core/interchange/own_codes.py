@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
-
-from numpy.typing import NDArray
+from pathlib import Path
 
 from ..checkpoints import Values
 from ..errors import DataError
-from .own_format import description_of, own_bytes
+from ..storage.disk import written
+from .arrays import Streamed
+from .own_format import description_of, write_archive
 
 SPACES = {"z": "z", "w": "w", "wp": "w+"}  # keys of the arrays, and the spaces of their codes
 
 
-def write_codes(arrays: Mapping[str, NDArray[Any]], generator: str) -> bytes:
-    """Return the content of an archive of codes.
+def write_codes(path: Path, arrays: Mapping[str, Streamed], generator: str) -> None:
+    """Write an archive of codes.
 
     Args:
+        path: path of the file.
         arrays: z (N, Z), w (N, D) or wp (N, L, D), by these keys.
         generator: fingerprint of the generator.
+
+    Raises:
+        GanstrataError: the disk is full, or the folder is not writable.
     """
-    text = json.dumps({"holds": "codes", "format": 1, "generator": generator})
-    return own_bytes(arrays, text, "npz")
+    with written(path) as file:
+        write_archive(file, arrays, json.dumps({"holds": "codes", "format": 1, "generator": generator}))
 
 
 def stated_generator(values: Values) -> str | None:

@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from ..config.faults import describe as faults_of
 from ..errors import DataError, UserError
 from ..messages import quantity, shown, visible
 from ..plugins.boundary import Boundaries
-from .arrays import as_array, describe
+from .arrays import Streamed, as_array, describe
 from .foreign import LONGEST, MOST, ForeignBoundary, normalised
 
 TEXT = 900_000  # characters of the description, at most: readers allow a million
@@ -87,12 +87,19 @@ def own_bytes(arrays: Mapping[str, NDArray[Any]], text: str, form: OwnForm) -> b
     if form == "safetensors":
         return save(dict(arrays), metadata={OWN: text})
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:  # np.savez takes names as keywords, and some for itself
-        for name, array in {OWN: np.array(text), **arrays}.items():
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-            file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())  # a fixed date: same bytes
+    write_archive(archive, {name: Streamed.of(np.asanyarray(array)) for name, array in arrays.items()}, text)
     return archive.getvalue()
+
+
+def write_archive(file: IO[bytes], arrays: Mapping[str, Streamed], text: str) -> None:
+    """Write arrays by name, with a description in JSON, to a file as .npz."""
+    with zipfile.ZipFile(file, "w") as archive:  # np.savez takes names as keywords, and some for itself
+        for name, array in {OWN: Streamed.of(np.array(text)), **arrays}.items():
+            info = zipfile.ZipInfo(f"{name}.npy")  # a fixed date: same bytes
+            info.file_size = array.bytes
+            with archive.open(info, "w") as member:
+                for part in array.parts():
+                    member.write(part)
 
 
 def _slope_key(name: str, names: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from ganstrata.core.editing.directions import conditional
 from ganstrata.core.editing.request import EditRequest
 from ganstrata.core.editing.sources import find_source
 from ganstrata.core.errors import DataError, GanstrataError, LayerError, MismatchError, UserError
+from ganstrata.core.interchange.arrays import Streamed
 from ganstrata.core.interchange.exporting import export_boundaries
 from ganstrata.core.interchange.own_codes import write_codes
 from ganstrata.core.runs.prepare import prepare
@@ -143,7 +144,7 @@ def test_exported_codes_say_what_they_are(manipulate, copied: Path, tmp_path: Pa
     edited = manipulate("seen/red", codes=tmp_path / "shared" / "codes.npz", steps=1, scores=False)
     assert len(edited.names) == 640
     assert json.loads((edited.path / "manipulate.json").read_text(encoding="utf-8"))["codes"]["kind"] == "w"
-    (tmp_path / "theirs.npz").write_bytes(write_codes({"w": np.zeros((2, 16), np.float32)}, "0" * 16))
+    write_codes(tmp_path / "theirs.npz", {"w": Streamed.of(np.zeros((2, 16), np.float32))}, "0" * 16)
     with pytest.raises(MismatchError, match=r"its codes are of generator 0{16}; this one is "):
         manipulate("seen/red", codes=tmp_path / "theirs.npz")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from ganstrata.core.errors import DataError, UserError
+from ganstrata.core.interchange.arrays import Streamed
 from ganstrata.core.interchange.code_shapes import CodeSizes
 from ganstrata.core.interchange.codes import find_codes, read_codes
 from ganstrata.core.interchange.own_codes import write_codes
@@ -150,13 +151,13 @@ def test_tensors_and_archives(tmp_path: Path) -> None:
 
 def test_files_of_ganstrata_state_what_they_hold(tmp_path: Path) -> None:
     w, wp = codes(L, D), codes(L, L, D)
-    (tmp_path / "codes.npz").write_bytes(write_codes({"w": w, "wp": wp}, "f" * 16))
+    write_codes(tmp_path / "codes.npz", {"w": Streamed.of(w), "wp": Streamed.of(wp)}, "f" * 16)
     found = find_codes(tmp_path / "codes.npz", MAPPED)
     np.testing.assert_array_equal(found.values, wp)
     assert (found.space, found.generator) == ("w+", "f" * 16)
     found = find_codes(tmp_path / "codes.npz", MAPPED, space="w")
     np.testing.assert_array_equal(found.values, w)
-    (tmp_path / "codes.npz").write_bytes(write_codes({"w": w}, "f" * 16))
+    write_codes(tmp_path / "codes.npz", {"w": Streamed.of(w)}, "f" * 16)
     found = find_codes(tmp_path / "codes.npz", MAPPED)  # L of them, and no question
     assert (found.space, found.values.shape) == ("w", (L, D))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
 import ganstrata
@@ -14,6 +12,7 @@ from ganstrata.core.probing.concept_stats import spread_of
 from ganstrata.core.probing.order_statistics import quantiles
 from ganstrata.core.storage import rows as tables
 from ganstrata.core.storage.rows import Rows, blocks
+from tables import Lazy, of_array, peak_of
 
 N, D, C = 600, 6, 3
 CONCEPTS = [Concept(f"c/{j}", "attribute", may_be_undefined=True) for j in range(C)]
@@ -27,21 +26,6 @@ LEARNERS: list[tuple[str, dict[str, Any]]] = [
     ("logistic", EXTREMES),
     ("sklearn", {"estimator": "sklearn.linear_model:Ridge", "target": "scores", **EXTREMES}),
 ]
-
-
-class Lazy:
-    """A table that is computed when its rows are read, as one on disk is."""
-
-    def __init__(self, shape: tuple[int, ...], rows: Callable[[int, int], np.ndarray]) -> None:
-        self.shape, self._rows = shape, rows
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        start, stop, _ = rows.indices(self.shape[0])
-        return self._rows(start, stop)
-
-
-def of_array(array: np.ndarray) -> Rows:
-    return Lazy(array.shape, lambda start, stop: array[start:stop].copy())
 
 
 def samples(layers: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,16 +71,6 @@ def test_codes_that_are_not_finite_are_refused_in_any_block(monkeypatch: pytest.
         learner = ganstrata.load_learner(name, device="cpu", **options)
         with pytest.raises(ganstrata.DataError, match="NaN or infinity"):
             learner.learn(of_array(codes), of_array(scores), CONCEPTS)
-
-
-def peak_of(work: Callable[[], object]) -> int:
-    """Return the most bytes that were allocated at a time."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def drawn_tables(n: int) -> tuple[Rows, Rows]:
