@@ -72,7 +72,7 @@ def write_cached(kind: str, key: str, arrays: Arrays) -> Path | None:
     try:
         make_folder(path.parent)
         write_bytes(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-    except (DiskError, OSError):
+    except DiskError:
         return None
     return path
 
