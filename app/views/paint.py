@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -37,6 +36,7 @@ from .pictures import live_picture, parts_of, pixels_of, rendered, send_picture
 from .segmenting import NONE_HERE, Reader, learn, reader_of, readers
 from .strokes import EncodedMask, read_strokes
 
+PAINTED = "painted in the app"
 PREVIEW = 0.5  # seconds between two pictures of a search
 CANDIDATES_AT_ONCE = 4  # few, so that frames that somebody drags do not wait long
 By = Annotated[str, Field(min_length=1, max_length=80)]
@@ -253,8 +253,7 @@ def paint(workspace: Workspace, session: Session, request: Paint, answer: Answer
         change = label_change(before, after, matched.painted, matched.target)
     name = f"{_plain_name(canvas.source)}, painted"
     facts = {"name": name, "words": change.in_words(), "steps": steps, "stopped": watcher.stopped}
-    codes = best.codes.clone()
-    source = replace(canvas.source, codes=codes, names=(name,), origin=_origin(codes), remarks=())
+    source = canvas.source.with_codes(best.codes.clone(), name, PAINTED)
     kept = session.keep(name, source, made="painted", words=facts["words"])
     _shown(workspace, answer)(best)
     return {"kept": kept, **facts}
@@ -331,17 +330,14 @@ def _keep_sample(
     share = float((labels == target)[known].double().mean())
     name = f"Like a mask, from sample {int(latents.index[0])}"
     codes, condition = best.codes.clone(), latents.condition
-    source = Source(codes, condition, latents.index, Stream.EDITING, (name,), _origin(codes))
+    drawn = Source(
+        codes, condition, latents.index, Stream.EDITING, (name,), CodesFile(PAINTED, "", "codes", 1)
+    )
+    source = drawn.with_codes(codes, name, PAINTED)
     words = f"{percent(share)} of the painted pixels have their class"
     kept = session.keep(name, source, made="sampled like a mask", words=words)
     send_picture(answer, pixels_of(workspace, best.rendering), lossless=False, kept=kept)
     return {"kept": kept, "name": name, "words": words}
-
-
-def _origin(codes: Tensor) -> CodesFile:
-    """Say where codes (1, L, D) that were found here come from."""
-    digest = hashlib.sha256(codes.cpu().float().numpy().tobytes()).hexdigest()
-    return CodesFile("painted in the app", digest, "codes", 1)
 
 
 def _plain_name(source: Source) -> str:

@@ -15,10 +15,11 @@ from pydantic import Field, ValidationError
 from ...core.editing import films
 from ...core.editing.compose import check_run, compose
 from ...core.editing.live import LivePicture
-from ...core.editing.recipe import BYTES, Recipe, RecipeMove, RecipePicture, parse_recipe
-from ...core.editing.recipe_making import TOO_LARGE, picture_of, recipe_of
+from ...core.editing.recipe import BYTES, Recipe, RecipeMove, parse_recipe
+from ...core.editing.recipe_making import picture_of, recipe_of
+from ...core.editing.recipe_picture import RecipePicture
 from ...core.editing.recipe_pixels import difference
-from ...core.editing.sources import InvertedPictures, Source
+from ...core.editing.sources import Source
 from ...core.editing.steps import signed
 from ...core.errors import ConfigError, DataError, UserError
 from ...core.figures.pictures import Pixels, png, reduced, to_pixels
@@ -199,7 +200,8 @@ def _opened(workspace: Workspace, session: Session, recipe: Recipe) -> dict[str,
     if recipe.picture.seed is None and recipe.picture.sample is None:
         name = _name_of(recipe)
         session.require_room()
-        key = session.keep(name, replace(source, names=(name,)), words="From a recipe")
+        named = source if source.inverted else replace(source, names=(name,))
+        key = session.keep(name, named, words="From a recipe")
         facts = {"kept": key, "name": name}
         edit = edit.model_copy(update={"picture": PictureRef(kept=key)})
     return {
@@ -231,7 +233,7 @@ def _name_of(recipe: Recipe) -> str:
     """Return the name of a picture that a recipe brings along."""
     picture = recipe.picture
     if picture.inverted is not None:
-        return picture.inverted.name[:80]
+        return (picture.inverted.origin or picture.inverted.name)[:80]
     return (picture.codes.origin if picture.codes is not None else "")[:80] or "From a recipe"
 
 
@@ -256,7 +258,7 @@ def _folder_of(workspace: Workspace, recipe: Recipe) -> Source | None:
 
 def _digest_of(source: Source) -> str | None:
     """Return the digest of the codes of an inverted picture; None for another."""
-    return source.origin.sha256 if isinstance(source.origin, InvertedPictures) else None
+    return None if source.folder is None else source.folder.sha256
 
 
 def pixels_of_edit(workspace: Workspace, session: Session, edit: Edit) -> Pixels:
@@ -272,17 +274,16 @@ def recipe_of_edit(workspace: Workspace, session: Session, edit: Edit) -> Recipe
     """Return the recipe of an edit.
 
     Raises:
-        UserError: the picture has noise maps or weights of its own, and is of no folder.
+        UserError: the picture has weights or large noise maps of its own, and is of no folder.
     """
     pixels, ref = pixels_of_edit(workspace, session, edit), edit.picture  # also checks the edit
     if ref.kept is None:
         picture = RecipePicture(seed=ref.seed, sample=ref.sample)
     else:
         source = live_picture(workspace, session, ref).source
-        is_of_folder = _digest_of(source) in {_digest_of(kept.source) for kept in workspace.begun}
-        if (source.noise or any(source.weights)) and not is_of_folder:
-            raise UserError(TOO_LARGE)
-        picture = picture_of(source, session.kept[ref.kept].name)
+        folders = [kept.source.folder for kept in workspace.begun]
+        named = {folder.sha256 for folder in folders if folder is not None}
+        picture = picture_of(source, session.kept[ref.kept].name, named)
     moves = [RecipeMove(**move.model_dump()) for move in edit.moves]
     return recipe_of(
         workspace.run,

@@ -7,24 +7,21 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..config.schema import RunConfig
-from ..errors import ConfigError, DataError, Fault, MismatchError, UserError, nearest
+from ..errors import ConfigError, Fault, MismatchError, UserError, nearest
 from ..messages import listed, shown, visible
 from ..plugins.boundary import Boundaries
 from ..plugins.compatibility import lie_in_styles
-from ..randomness import Stream
 from ..runs.prepare import Prepared
 from ..runs.run import Run
 from .directions import EditPart, find_parts
-from .recipe import CodesPicture, InvertedPicture, Recipe, RecipeMove, RecipePicture
+from .recipe import Recipe, RecipeMove
+from .recipe_sources import picture_source
 from .request import EditRequest
-from .sources import CodesFile, InvertedPictures, Source, find_source
+from .sources import Source
 
 CLOSE = 1e-6  # relative difference of the length of a step, which decimals round
-STREAMS = {"editing": Stream.EDITING, "probing": Stream.PROBING}
 
 
 class Composed(NamedTuple):
@@ -187,73 +184,3 @@ def digest_of(known: Boundaries, name: str) -> str:
     """Return the SHA-256 of the normal of a boundary, as it was learnt."""
     normal = np.ascontiguousarray(known.of(name).normal, dtype=np.float32)
     return hashlib.sha256(normal.tobytes()).hexdigest()
-
-
-def picture_source(prepared: Prepared, picture: RecipePicture, inverted: Source | None) -> Source:
-    """Return the picture of a recipe.
-
-    Args:
-        prepared: plugins of the run.
-        picture: what the recipe says of it.
-        inverted: inverted pictures among which it is, if it is one of a folder.
-
-    Raises:
-        UserError: the run or the folder has no such picture, or codes do not fit the generator.
-    """
-    if picture.inverted is not None:
-        return _of_folder(picture.inverted, inverted)
-    if inverted is not None:
-        raise UserError("it names no picture of a folder of inverted ones; leave out --codes")
-    if picture.codes is not None:
-        return _of_codes(prepared, picture.codes)
-    request = EditRequest(
-        along=(),
-        seeds=None if picture.seed is None else str(picture.seed),
-        samples=None if picture.sample is None else str(picture.sample),
-    )
-    return find_source(prepared, request)
-
-
-def _of_folder(picture: InvertedPicture, inverted: Source | None) -> Source:
-    """Return a picture of a folder of inverted ones."""
-    called = f"the picture {shown(picture.name)} of the folder {shown(picture.folder)}"
-    if inverted is None or not isinstance(inverted.origin, InvertedPictures):
-        raise UserError(f"it is {called} of inverted pictures; name that folder with --codes")
-    if inverted.origin.sha256 != picture.sha256:
-        raise UserError(f"it is {called}, whose codes were others than those in {inverted.origin.file}")
-    if picture.name not in inverted.names:
-        raise UserError(f"it is {called}, and {inverted.origin.file} has {listed(inverted.names, 8)}")
-    return inverted.rows([inverted.names.index(picture.name)])
-
-
-def _of_codes(prepared: Prepared, picture: CodesPicture) -> Source:
-    """Return a picture whose codes a recipe holds."""
-    card = prepared.generator.card
-    if picture.shape != (card.layers, card.code_size):
-        raise DataError(
-            f"its codes have the shape {picture.shape}; those of this generator have "
-            f"{(card.layers, card.code_size)}"
-        )
-    codes = torch.from_numpy(picture.values())[None].to(prepared.device)
-    drawn = prepared.generator.sample(1, 0, 0, Stream.EDITING).condition
-    condition: Tensor | None = None
-    if drawn is None:
-        if picture.condition is not None:
-            raise DataError("it has a condition, but this generator takes none")
-    else:
-        given = np.asarray([] if picture.condition is None else picture.condition)
-        if given.shape != tuple(drawn.shape[1:]):
-            raise DataError(
-                f"this generator draws classes: a condition of shape {tuple(drawn.shape[1:])} is needed "
-                f"(got {shown(picture.condition, 60)})"
-            )
-        condition = torch.from_numpy(given)[None].to(drawn)
-    return Source(
-        codes,
-        condition,
-        torch.tensor([picture.index]),
-        STREAMS[picture.stream],
-        (visible(picture.origin) or "code 0",),
-        CodesFile("recipe", hashlib.sha256(picture.values().tobytes()).hexdigest(), "codes", 1),
-        noise_seed=picture.noise_seed,
-    )

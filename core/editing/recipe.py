@@ -2,51 +2,33 @@
 
 It names the picture, the moves and what they stand on, and holds no network and no boundary. Reading one runs
 nothing, and takes little time and memory whatever the file holds.
-
-Shapes: L layers, D code size, Y classes.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from ..config.faults import describe
 from ..config.limits import plain
 from ..config.parsing import parse_json
-from ..config.section import Section
 from ..errors import ConfigError, Fault, UserError
 from ..messages import UPGRADE, shown
 from ..storage.disk import read_bytes
 from ..storage.paths import user_path, why_no_file
+from .recipe_picture import RecipePicture
+from .recipe_values import SEEDS, Digest, Encoded, Index, Name, Number, RecipePart
 
 FORMAT: Literal[1] = 1
-BYTES = 2**21  # of a file: codes of 64 layers and a picture take half of it
+BYTES = 3 * 2**20  # of a file: codes of 64 layers, noise maps and a picture take 2.6 MiB at most
 MOVES = 64
-SEEDS = 2**63
-
-Name = Annotated[str, Field(min_length=1, max_length=400)]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16,64}$")]
-Number = Annotated[float, Field(ge=-1e6, le=1e6)]
-Index = Annotated[int, Field(ge=0, lt=10**15)]
-Encoded = Annotated[str, Field(max_length=2**20, pattern=r"^[A-Za-z0-9+/]*={0,2}$")]  # base64
 
 
-class _Part(Section):
-    """Base of the parts of a recipe: what it does not know is refused, and text is no number."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class StandsOn(_Part):
+class StandsOn(RecipePart):
     """Say which run a recipe is for."""
 
     name: Annotated[str, Field(max_length=400)] = Field(description="name of the run's folder, for people")
@@ -59,7 +41,7 @@ class StandsOn(_Part):
     seed: Annotated[int, Field(ge=0, lt=SEEDS)] = Field(description="seed of the run")
 
 
-class Unit(_Part):
+class Unit(RecipePart):
     """Say how long a step is."""
 
     name: Literal["sd", "raw"] = Field(description="rescoring.distance_unit of the run")
@@ -68,81 +50,7 @@ class Unit(_Part):
     scaled: bool = Field(description="whether steps shrink with truncation, editing.scale of the run")
 
 
-class CodesPicture(_Part):
-    """Hold a picture that no seed gives, such as a painted or an inverted one."""
-
-    codes: Encoded = Field(description="float32, little-endian, (L, D), as base64")
-    shape: tuple[Annotated[int, Field(ge=1, le=1000)], Annotated[int, Field(ge=1, le=100_000)]] = Field(
-        description="L and D", strict=False
-    )
-    condition: (
-        Annotated[int, Field(ge=0, lt=10**9)] | Annotated[list[Number], Field(max_length=10_000)] | None
-    ) = Field(default=None, description="class, or weights of classes (Y,)")
-    index: Index = Field(default=0, description="index of the picture, which decides its fresh noise")
-    stream: Literal["editing", "probing"] = Field(default="editing", description="stream of fresh noise")
-    noise_seed: Annotated[int, Field(ge=0, lt=SEEDS)] | None = Field(
-        default=None, description="seed of fresh noise; null for that of the run"
-    )
-    origin: Annotated[str, Field(max_length=400)] = Field(
-        default="", description="where the codes come from, for people"
-    )
-
-    def values(self) -> NDArray[np.float32]:
-        """Return the codes (L, D).
-
-        Raises:
-            ValueError: there are more or fewer than the shape says, or one is not finite.
-        """
-        content, needed = decoded(self.codes), 4 * self.shape[0] * self.shape[1]
-        if len(content) != needed:
-            raise ValueError(f"codes of shape {self.shape} have {needed} bytes; these have {len(content)}")
-        values = np.frombuffer(content, dtype="<f4").reshape(self.shape).astype(np.float32)
-        if not np.isfinite(values).all():
-            raise ValueError("the codes are not all finite numbers")
-        return values
-
-    @model_validator(mode="after")
-    def _holds_codes(self) -> CodesPicture:
-        self.values()
-        return self
-
-
-class InvertedPicture(_Part):
-    """Name a picture of a folder of inverted ones, whose noise maps or weights are too large for a recipe."""
-
-    folder: Name = Field(description="name of the folder that `ganstrata invert` wrote")
-    name: Name = Field(description="of the picture in it")
-    sha256: Digest = Field(description="SHA-256 of its file of codes")
-
-
-class RecipePicture(_Part):
-    """Say which picture is edited: one of the four."""
-
-    seed: Index | None = Field(default=None, description="a fresh picture, as --seeds draws it")
-    sample: Index | None = Field(default=None, description="a picture of the run, as --samples names it")
-    codes: CodesPicture | None = Field(default=None, description="a picture that no seed gives")
-    inverted: InvertedPicture | None = Field(default=None, description="a picture of a folder")
-
-    @model_validator(mode="after")
-    def _is_one(self) -> RecipePicture:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"give one of seed, sample, codes and inverted (there are {' and '.join(given) or 'none'})"
-            )
-        return self
-
-    @property
-    def in_words(self) -> str:
-        """The picture in a few words: a seed, a sample, given codes, or the name of an inverted one."""
-        if self.inverted is not None:
-            return f"{self.inverted.name} of {self.inverted.folder}"
-        if self.codes is not None:
-            return "given codes"
-        return f"seed {self.seed}" if self.seed is not None else f"sample {self.sample}"
-
-
-class RecipeMove(_Part):
+class RecipeMove(RecipePart):
     """Say how far the picture is moved along a boundary."""
 
     along: Name = Field(description="name of the boundary")
@@ -160,7 +68,7 @@ class RecipeMove(_Part):
         return f"{self.along}:{self.by:g}{'' if self.layers is None else f'@{self.layers}'}"
 
 
-class ExpectedPixels(_Part):
+class ExpectedPixels(RecipePart):
     """Hold the picture that comes out, to hold a replay against it."""
 
     sha256: Digest = Field(description="SHA-256 of its 8-bit values (H, W, C)")
@@ -170,7 +78,7 @@ class ExpectedPixels(_Part):
     )
 
 
-class MadeWith(_Part):
+class MadeWith(RecipePart):
     """Say where the picture was made."""
 
     versions: Annotated[dict[Name, Annotated[str, Field(max_length=400)]], Field(max_length=100)] = Field(
@@ -180,7 +88,7 @@ class MadeWith(_Part):
     precision: Annotated[str, Field(max_length=100)] = Field(description="fp32, bf16 or fp16")
 
 
-class Recipe(_Part):
+class Recipe(RecipePart):
     """Hold all of which a run makes an edited picture again."""
 
     format: Literal[1] = Field(default=FORMAT, description="version of this description")
@@ -202,23 +110,6 @@ class Recipe(_Part):
     def text(self) -> str:
         """Return the content of the file."""
         return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=2) + "\n"
-
-
-def encoded(content: bytes) -> str:
-    """Return bytes as base64."""
-    return base64.b64encode(content).decode("ascii")
-
-
-def decoded(text: str) -> bytes:
-    """Return what base64 holds.
-
-    Raises:
-        ValueError: it is not valid.
-    """
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"it is not valid base64: {error}") from None
 
 
 def read_recipe(path: Path | str) -> Recipe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ..errors import UserError
 from ..figures.pictures import Pixels
@@ -10,58 +10,82 @@ from ..plugins.boundary import STYLES, Boundaries
 from ..randomness import Stream
 from ..runs.prepare import Prepared
 from ..runs.run import Run, versions
-from .compose import STREAMS, digest_of
-from .recipe import (
-    CodesPicture,
-    InvertedPicture,
-    MadeWith,
-    Recipe,
-    RecipeMove,
-    RecipePicture,
-    StandsOn,
-    Unit,
-    encoded,
-)
+from .compose import digest_of
+from .recipe import MadeWith, Recipe, RecipeMove, StandsOn, Unit
+from .recipe_picture import Codes, CodesPicture, InvertedPicture, RecipePicture
 from .recipe_pixels import pixels_of
-from .sources import InvertedPictures, Source
+from .recipe_sources import STREAMS, digest_of_weights
+from .recipe_values import encoded_floats
+from .sources import PaintedPicture, Source
 
-TOO_LARGE = (
-    "this picture has noise maps or weights of its own, which are too large for a recipe; invert it with "
-    "`ganstrata invert`, and open its folder with --codes"
+NOISE_BYTES = 2**20  # of all noise maps that a recipe holds itself
+MAP_BYTES = 3 * 2**18  # of one of them
+OF_NO_FOLDER = (
+    "so that a recipe would have to name the folder of the picture, and it is of none; invert the photograph "
+    "with `ganstrata invert`, and open that folder with --codes"
 )
 
 
-def picture_of(source: Source, origin: str = "") -> RecipePicture:
+def picture_of(source: Source, origin: str = "", folders: Container[str] | None = None) -> RecipePicture:
     """Return what a recipe says of a picture that no seed gives.
+
+    Small noise maps stand in the recipe itself. Weights never do: then it names the folder of the picture,
+    and holds its codes if it was painted on.
 
     Args:
         source: one picture.
         origin: where its codes come from, for people, such as `painted`.
+        folders: digests of the codes of folders that can be named; None for any that the picture is of.
 
     Raises:
-        UserError: it has noise maps or weights of its own, and is of no folder.
+        UserError: it has weights or large noise maps of its own, and is of no folder.
     """
-    if source.noise or any(source.weights):
-        made = source.origin
-        if not isinstance(made, InvertedPictures):
-            raise UserError(TOO_LARGE)
-        return RecipePicture(
-            inverted=InvertedPicture(folder=made.file, name=source.names[0], sha256=made.sha256)
+    weighs = any(source.weights)
+    sizes = [4 * maps.numel() for maps in source.noise.values()]
+    if not weighs and sum(sizes) <= NOISE_BYTES and max(sizes, default=0) <= MAP_BYTES:
+        return RecipePicture(codes=_codes_of(source, origin))
+    folder = source.folder
+    if folder is None or (folders is not None and folder.sha256 not in folders):
+        what = (
+            "weights of its own, which no recipe holds" if weighs
+            else f"noise maps of {sum(sizes) >> 10} KiB, and a recipe holds {NOISE_BYTES >> 10}"
+        )  # fmt: skip
+        raise UserError(f"this picture has {what}, {OF_NO_FOLDER}")
+    painted = isinstance(source.origin, PaintedPicture)
+    return RecipePicture(
+        inverted=InvertedPicture(
+            folder=folder.file,
+            name=source.origin.name if isinstance(source.origin, PaintedPicture) else source.names[0],
+            sha256=folder.sha256,
+            weights=digest_of_weights(source),
+            painted=_held(source) if painted else None,
+            origin=origin or None if painted else None,
         )
-    codes = source.codes[0].detach().cpu().numpy().astype("<f4")
-    condition = None if source.condition is None else source.condition[0].tolist()
+    )
+
+
+def _held(source: Source) -> Codes:
+    values = source.codes[0].detach().cpu().float().numpy()
+    return Codes(codes=encoded_floats(values), shape=(values.shape[0], values.shape[1]))
+
+
+def _codes_of(source: Source, origin: str) -> CodesPicture:
+    """Return a picture with its codes, its class and its noise maps.
+
+    Raises:
+        UserError: its fresh noise is of a stream that no recipe knows.
+    """
     if source.stream not in STREAMS.values():
         raise UserError(f"pictures of the stream {source.stream.name.lower()} have no recipe")
-    return RecipePicture(
-        codes=CodesPicture(
-            codes=encoded(codes.tobytes()),
-            shape=(codes.shape[0], codes.shape[1]),
-            condition=condition,
-            index=int(source.index[0]),
-            stream="probing" if source.stream == Stream.PROBING else "editing",
-            noise_seed=source.noise_seed,
-            origin=origin,
-        )
+    noise = {s: maps[0].detach().cpu().float().numpy() for s, maps in source.noise.items()}
+    return CodesPicture(
+        **dict(_held(source)),
+        condition=None if source.condition is None else source.condition[0].tolist(),
+        index=int(source.index[0]),
+        stream="probing" if source.stream == Stream.PROBING else "editing",
+        noise_seed=source.noise_seed,
+        noise={str(s): encoded_floats(values) for s, values in noise.items()} or None,
+        origin=origin,
     )
 
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from ..figures.pictures import Pixels, from_image, png
 from ..messages import quantity
-from .recipe import ExpectedPixels, decoded, encoded
+from .recipe import ExpectedPixels
+from .recipe_values import decoded, encoded
 
 LARGEST_PNG = 3 * 2**18  # bytes of a picture that a recipe holds itself; a larger one has its digest there
 

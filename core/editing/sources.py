@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
@@ -75,6 +76,25 @@ class InvertedPictures:
 
 
 @dataclass(frozen=True)
+class PaintedPicture:
+    """Hold which inverted picture was painted on: it has other codes, and its own noise maps and weights.
+
+    Attributes:
+        on: the folder that it is from.
+        name: of the picture there.
+        sha256: digest of its codes now.
+    """
+
+    on: InvertedPictures
+    name: str
+    sha256: str
+
+    def as_data(self) -> JsonObject:
+        """Return the entry of manipulate.json."""
+        return {"from": "painting", "name": self.name, "sha256": self.sha256, "on": self.on.as_data()}
+
+
+@dataclass(frozen=True)
 class SourceBatch:
     """Hold a batch of pictures to edit, filled up to its size with the last of them.
 
@@ -117,7 +137,7 @@ class Source:
     index: Tensor
     stream: Stream
     names: tuple[str, ...]
-    origin: DrawnSamples | CodesFile | InvertedPictures
+    origin: DrawnSamples | CodesFile | InvertedPictures | PaintedPicture
     remarks: tuple[str, ...] = ()
     noise: Mapping[int, Tensor] = field(default_factory=dict)
     weights: tuple[Mapping[str, Tensor], ...] = ()
@@ -126,7 +146,32 @@ class Source:
     @property
     def inverted(self) -> bool:
         """Whether they are pictures of the user, so that it matters where they lie themselves."""
-        return isinstance(self.origin, InvertedPictures)
+        return isinstance(self.origin, InvertedPictures | PaintedPicture)
+
+    @property
+    def folder(self) -> InvertedPictures | None:
+        """The inverted pictures that they are of, with or without codes of their own; None for others."""
+        return (
+            self.origin.on
+            if isinstance(self.origin, PaintedPicture)
+            else (self.origin if isinstance(self.origin, InvertedPictures) else None)
+        )
+
+    def with_codes(self, codes: Tensor, name: str, where: str) -> Source:
+        """Return one picture with other codes; its noise maps, weights and class stay.
+
+        Args:
+            codes: (1, L, D).
+            name: what it is called now.
+            where: where the codes come from, if it is no inverted picture.
+        """
+        digest = hashlib.sha256(codes.detach().cpu().float().numpy().astype("<f4").tobytes()).hexdigest()
+        origin: CodesFile | PaintedPicture = CodesFile(where, digest, "codes", 1)
+        if isinstance(self.origin, PaintedPicture):
+            origin = replace(self.origin, sha256=digest)
+        elif isinstance(self.origin, InvertedPictures):
+            origin = PaintedPicture(self.origin, self.names[0], digest)
+        return replace(self, codes=codes, names=(name,), origin=origin, remarks=())
 
     def rows(self, rows: Sequence[int]) -> Source:
         """Return some of the pictures, in the order of `rows`."""

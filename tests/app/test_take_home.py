@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from fakes import LAYERS, WIDTH
-from ganstrata.app.inverted import from_folders
 from ganstrata.app.sessions import MOST_KEPT, Session
 from ganstrata.core.editing.sources import source_of
 from ganstrata.core.errors import MismatchError, UserError
@@ -120,23 +119,10 @@ def test_a_picture_of_this_tab_comes_back_in_another(
     assert ganstrata.replay(copied, json.loads(text)).same_pixels is True
 
 
-def test_noise_maps_come_from_a_folder_that_was_opened_or_are_refused(
-    ask, fetched, asking, session, workspace, folder
-) -> None:
-    noise = {3: torch.zeros(1, 1, 8, 8)}
-    edit = kept(workspace, session, folder, noise=noise)
-    with pytest.raises(UserError, match="too large for a recipe; invert it with"):
-        ask("export", edit=edit, kind="recipe")
-    opened = replace(workspace, begun=from_folders(workspace.prepared, [folder])[0], memory={})
-    answer, _ = asking(opened)("export", edit=edit, kind="recipe")
-    text = session.downloads[answer["file"]].content.decode()
-    assert json.loads(text)["picture"]["inverted"]["name"] == "cat"
-    answer, _ = asking(opened)("open_recipe", text=text)
-    assert answer["name"] == "cat"
-    with pytest.raises(UserError, match="of inverted pictures; name that folder with --codes"):
-        ask("open_recipe", text=text)
+def test_a_file_of_codes_holds_no_weights(ask, session, workspace, folder) -> None:
+    edit = kept(workspace, session, folder, weights=({"a": torch.ones(1)},))
     with pytest.raises(UserError, match="has weights of its own, which a file of codes does not hold"):
-        ask("export", edit=kept(workspace, session, folder, weights=({"a": torch.ones(1)},)), kind="codes")
+        ask("export", edit=edit, kind="codes")
 
 
 @pytest.mark.parametrize(

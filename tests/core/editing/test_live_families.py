@@ -94,6 +94,18 @@ def test_codes_in_a_recipe_keep_class_stream_and_noise(
     assert torch.equal(pictures[0], expected) == (name != "StyleGAN2")  # which alone has fresh noise
 
 
+def test_weights_of_classes_come_back(config: dict[str, Any], tmp_path: Path) -> None:
+    """The inversion step `classes` finds such, in place of one class."""
+    prepared = prepared_for(config, tmp_path, "BigGAN")
+    weights = torch.rand(1, prepared.generator.classes, generator=torch.Generator().manual_seed(3))
+    source = replace(find_source(prepared, EditRequest((), seeds="5")), condition=weights)
+    again = picture_source(prepared, picture_of(source), None)
+    assert torch.equal(
+        LivePicture(prepared, again).render((), ()).pictures,
+        LivePicture(prepared, source).render((), ()).pictures,
+    )
+
+
 def test_classes_that_do_not_fit_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
     prepared = prepared_for(config, tmp_path, "BigGAN")
     picture = picture_of(find_source(prepared, EditRequest((), seeds="5")))
@@ -102,7 +114,8 @@ def test_classes_that_do_not_fit_are_refused(config: dict[str, Any], tmp_path: P
     for condition in (None, [0.5, 0.5]):
         codes = picture.codes.model_copy(update={"condition": condition})
         with pytest.raises(
-            DataError, match=r"this generator draws classes: a condition of shape \(\) is needed"
+            DataError,
+            match=r"shape \(\), or weights of its \d+ classes, is needed \(got (None|\[0\.5, 0\.5\])",
         ):
             picture_source(prepared, RecipePicture(codes=codes), None)
     codes = picture.codes.model_copy(update={"condition": 10**8})

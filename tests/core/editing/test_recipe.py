@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ganstrata.core.editing.recipe import BYTES, Recipe, parse_recipe, read_recipe, recipe_of_data
+from ganstrata.core.editing.recipe_making import MAP_BYTES, NOISE_BYTES
+from ganstrata.core.editing.recipe_values import encoded
 from ganstrata.core.errors import ConfigError, UserError
 
 DATA: dict[str, Any] = {
@@ -46,8 +48,15 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         {"sample": 0},
         codes(condition=3, index=9, stream="probing", noise_seed=2**62, origin="painted"),
         codes(condition=[0.25, 0.75]),
+        codes(noise={"0": "AACAPw==", "12": ""}),
         {"inverted": {"folder": "photographs", "name": "sofa", "sha256": "f" * 64}},
-    ):
+        {
+            "inverted": {
+                "folder": "photographs", "name": "sofa", "sha256": "f" * 64, "weights": "a" * 64,
+                "painted": {"codes": "AACAPw==", "shape": [1, 1]}, "origin": "Sofa, painted",
+            }
+        },
+    ):  # fmt: skip
         recipe = recipe_of_data({**DATA, "picture": picture})
         (tmp_path / "edit.json").write_text(recipe.text(), encoding="utf-8")
         assert read_recipe(tmp_path / "edit.json") == recipe
@@ -109,6 +118,14 @@ MISTAKES: list[tuple[tuple[str | int, ...], object, str]] = [
     (("picture",), codes(codes="A A="), "picture -> codes -> codes: must have the form"),
     (("picture",), codes(index=-1), "picture -> codes -> index: must be greater than or equal to 0"),
     (("picture",), codes(stream="training"), "stream: must be 'editing' or 'probing' (got 'training')"),
+    (("picture",), codes(noise={"-1": ""}), "picture -> codes -> noise"),
+    (("picture",), codes(noise={"0": "AACAfw=="}), "the numbers of the noise map 0 are not all finite"),
+    (("picture",), codes(noise={"0": "AAA="}), "numbers of the noise map 0 have 4 bytes each; these have 2"),
+    (
+        ("picture",),
+        codes(noise={str(s): "" for s in range(201)}),
+        "noise: must have at most 200 items",
+    ),
     (("picture",), codes(path="/etc/passwd"), "picture -> codes -> path: is not an option"),
     (("boundaries",), {"x": "short"}, "boundaries -> x: must have the form"),
     (("pixels", "shape"), [8, 8], "pixels -> shape"),
@@ -176,12 +193,12 @@ def test_a_huge_file_is_refused_without_being_read(tmp_path: Path) -> None:
         sparse.truncate(10**11)
     tracemalloc.start()
     began = time.process_time()
-    with pytest.raises(UserError, match="has more than 2 MiB, so it is no recipe"):
+    with pytest.raises(UserError, match="has more than 3 MiB, so it is no recipe"):
         read_recipe(file)
     assert time.process_time() - began < 1.0
     assert tracemalloc.get_traced_memory()[1] < 4 * BYTES
     tracemalloc.stop()
-    with pytest.raises(UserError, match="the recipe has more than 2 MiB"):
+    with pytest.raises(UserError, match="the recipe has more than 3 MiB"):
         parse_recipe(" " * (BYTES + 1))
 
 
@@ -196,6 +213,9 @@ def test_a_recipe_of_the_largest_generators_fits_into_a_file() -> None:
     values = np.random.default_rng(0).standard_normal(18 * 512).astype(np.float32)
     picture = codes(values)
     picture["codes"]["shape"] = [18, 512]
+    # Each of them as large as a recipe may hold it (recipe_making).
+    sizes = {"16": MAP_BYTES, "14": NOISE_BYTES - MAP_BYTES}
+    picture["codes"]["noise"] = {s: encoded(bytes(size)) for s, size in sizes.items()}
     recipe = recipe_of_data({**DATA, "picture": picture, "pixels": {**DATA["pixels"], "png": "A" * 2**20}})
     assert isinstance(recipe, Recipe)
     assert len(recipe.text()) < BYTES

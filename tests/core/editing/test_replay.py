@@ -18,6 +18,7 @@ import pytest
 import torch
 from fakes import LAYERS, WIDTH
 from ganstrata.core.boundaries.files import load_boundaries, save_boundaries
+from ganstrata.core.editing import recipe_making
 from ganstrata.core.editing.recipe_making import picture_of
 from ganstrata.core.editing.recipe_pixels import difference, pixels_of
 from ganstrata.core.editing.replay import Replayed, perform
@@ -143,7 +144,10 @@ def test_pictures_that_no_seed_gives_are_replayed_from_their_codes(
     assert other.same_pixels is False
 
 
-def test_pictures_with_noise_maps_come_from_their_folder(fakes, copied: Path, tmp_path: Path) -> None:
+def test_pictures_with_large_noise_maps_come_from_their_folder(
+    fakes, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_making, "NOISE_BYTES", 255)  # and the map below has 256
     generator = ganstrata.load_generator("fake_layers", device="cpu")
     folder = inverted(tmp_path / "photographs")
     source = replace(
@@ -172,11 +176,10 @@ def test_pictures_with_noise_maps_come_from_their_folder(fakes, copied: Path, tm
         ganstrata.replay(copied, renamed, codes=folder)
     with pytest.raises(ConfigError, match="leave out --codes"):
         ganstrata.replay(copied, made(copied, 0), codes=folder)
-    weighed = replace(
-        source, origin=CodesFile("codes.npy", "a" * 64, "codes", 1), noise={3: torch.zeros(1, 1, 8, 8)}
-    )
-    with pytest.raises(UserError, match="too large for a recipe; invert it with"):
-        picture_of(weighed)
+    of_no_folder = replace(source, origin=CodesFile("codes.npy", "a" * 64, "codes", 1))
+    with pytest.raises(UserError, match=r"noise maps of 0 KiB, and a recipe holds 0, .* it is of none"):
+        picture_of(of_no_folder)
+    assert picture_of(replace(source, noise={3: torch.zeros(1, 1, 7, 9)})).codes is not None
 
 
 def test_the_folder_holds_both_pictures_their_scores_and_a_page(fakes, copied: Path, tmp_path: Path) -> None:
