@@ -320,6 +320,25 @@ def test_a_preview_is_the_picture_of_the_layers_so_far(tiny) -> None:
     assert live.preview(parts, [0.0, 0.0, 1.0], None, most=8) is not None
 
 
+def test_a_dragged_preview_runs_only_the_strata_from_the_first_that_reads_its_layers(
+    tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = tiny()
+    begin = [stratum.reads for stratum in prepared.generator.strata].index(2)
+    end = [stratum.name for stratum in prepared.generator.strata].index("b8.torgb") + 1
+    ran, live = counted(prepared, monkeypatch), LivePicture(prepared, picture(prepared))
+    parts = parts_of(prepared, "a/b@2", "c/d@0")
+    for amounts, strata in (
+        ([1.0, 0.0], range(end)),
+        ([2.0, 0.0], range(begin, end)),
+        ([2.0, 1.0], range(end)),  # the other part moved, before what is kept
+        ([3.0, 1.0], range(begin, end)),
+    ):
+        ran.clear()
+        assert live.preview(parts, amounts, 0, most=8) is not None
+        assert ran == list(strata), amounts
+
+
 @pytest.mark.parametrize("kind", ["resnet", "orig"])
 def test_networks_that_make_rgb_at_the_end_alone_have_no_preview(tiny, kind: str) -> None:
     prepared = tiny({"kind": kind})

@@ -73,6 +73,18 @@ def test_every_generator_is_dragged_truncated_and_previewed(
         torch.testing.assert_close(other.render((), (), truncation=0.0).pictures, at_mean)
 
 
+def test_truncation_goes_to_the_mean_of_the_class(config: dict[str, Any], tmp_path: Path) -> None:
+    prepared = prepared_for(config, tmp_path, "StyleGAN-XL", truncation_psi=0.5)
+    means, classes = prepared.generator.network.mapping.w_avg, set()  # (Y, D)
+    for seed in range(4):
+        source = find_source(prepared, EditRequest((), seeds=str(seed)))
+        (number,) = source.condition.tolist()
+        codes = LivePicture(prepared, source).codes((), (), truncation=0.0)  # (1, L, D)
+        torch.testing.assert_close(codes, means[number].expand_as(codes))
+        classes.add(number)
+    assert len(classes) > 1
+
+
 @pytest.mark.parametrize(
     ("name", "options"), [("BigGAN", {}), ("StyleGAN-T", {}), ("StyleGAN2", {"noise": "fresh"})]
 )

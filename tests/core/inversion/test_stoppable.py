@@ -66,6 +66,7 @@ def test_of_samples_that_are_tried_the_best_is_kept() -> None:
     (expected,) = invert_batch(shorter, [one], [0])
     assert watched.stopped
     assert torch.allclose(watched.found.inversion.codes, expected.inversion.codes, atol=1e-6)
+    torch.testing.assert_close(looks[-1].picture, watched.found.picture)  # of many that were rendered at once
     whole = invert_until_stopped(chosen, one, 0, lambda look: True)
     assert torch.equal(whole.found.inversion.codes, invert_batch(chosen, [one], [0])[0].inversion.codes)
 
