@@ -98,7 +98,6 @@ def frame(workspace: Workspace, session: Session, request: Frame, answer: Answer
     picture = pixels_of(workspace, rendering)
     tempo.note(key, time.perf_counter() - begin)
     send_picture(answer, picture, lossless=request.final, frame=True, final=request.final)
-    session.memory["last frame"] = (edit, rendering)
     return {}
 
 
@@ -126,15 +125,14 @@ def scores(workspace: Workspace, session: Session, request: Scores, answer: Answ
     """Return the scores of an edit and those without it, of all concepts; None where one is undefined."""
     plain = Edit(picture=request.edit.picture)
     known: dict[Edit, list[float | None]] = session.memory.setdefault("base scores", {})
+    # The edit before its base: after its frame, it is rendered already.
+    edited = _scores(workspace, rendered(workspace, session, request.edit))
     if plain not in known:
+        answer.breathe()
         if len(known) > 64:
             known.clear()
         known[plain] = _scores(workspace, rendered(workspace, session, plain))
-    answer.breathe()
-    last, rendering = session.memory.get("last frame", (None, None))
-    if last != request.edit or rendering is None:
-        rendering = rendered(workspace, session, request.edit)
-    return {"scores": _scores(workspace, rendering), "base": known[plain]}
+    return {"scores": edited, "base": known[plain]}
 
 
 def _scores(workspace: Workspace, rendering: Any) -> list[float | None]:

@@ -190,12 +190,10 @@ def test_moves_become_part_of_the_painted_picture(
 ):
     _, strokes = other_class(labels(ask, MOVED, learnt)[1])
     still, _ = ask("paint", edit=MOVED, strokes=encoded(strokes), by=learnt, steps=1)
-    ask("frame", edit=MOVED, final=True)
-    moved = session.memory["last frame"][1].pictures
-    ask("frame", edit={"picture": {"kept": still["kept"]}}, final=True)
-    painted = session.memory["last frame"][1].pictures
-    ask("frame", edit={"picture": {"seed": 3}}, final=True)
-    plain = session.memory["last frame"][1].pictures
+    edits = (MOVED, {"picture": {"kept": still["kept"]}}, {"picture": {"seed": 3}})
+    moved, painted, plain = (
+        rendered(workspace, session, Edit.model_validate(edit)).pictures for edit in edits
+    )
     assert (painted - moved).abs().max() < 0.3 * (plain - moved).abs().max()
     assert not torch.equal(painted, moved)
 
