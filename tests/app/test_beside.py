@@ -47,6 +47,23 @@ def test_what_the_work_raises_is_raised_and_leaves_the_place_free() -> None:
     assert place.run(lambda: 3, lambda: None) == 3
 
 
+def test_where_the_system_has_no_thread_left_the_place_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    place, breaths = Beside(), []
+
+    def breathe() -> None:
+        breaths.append(1)
+        assert len(breaths) < 1000, "nobody lets go of the place"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="new thread"):
+            place.run(lambda: 3, breathe)
+    assert place.run(lambda: 3, breathe) == 3
+
+
 def test_work_that_nobody_wants_any_more_ends_before_other_work_begins() -> None:
     place, goes, order = Beside(), threading.Event(), []
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from ganstrata.app.compute import Compute, Pace, Priority, Work
+from ganstrata.app.compute import MOST_TURNS, Compute, Pace, Priority, Work
 
 PATIENCE = 20.0
 
@@ -176,6 +176,23 @@ def test_stopping_a_request_leaves_the_others_of_its_session(compute: Compute, l
     assert (log.done, log.dropped) == (["request 2"], ["request 1"])
 
 
+def test_what_is_stopped_stays_so_whatever_else_is_stopped_before_its_next_breath(
+    compute: Compute, log: Log
+) -> None:
+    def job(breathe: Callable[[], None]) -> None:
+        log.entered.set()
+        assert log.gate.wait(PATIENCE)
+        breathe()
+        log.done.append("job")
+
+    compute.submit(log.work("job", Priority.JOB, perform=job))
+    assert log.entered.wait(PATIENCE)
+    compute.stop("s")
+    compute.stop("another tab")
+    log.release(compute)
+    assert (log.done, log.dropped) == ([], ["job"])
+
+
 def test_a_fault_is_told_and_ends_nothing(compute: Compute, log: Log) -> None:
     def broken(_: Callable[[], None]) -> None:
         raise ZeroDivisionError("broken")
@@ -216,7 +233,13 @@ def test_a_message_is_due_once_in_a_while() -> None:
     assert due == [True, False, True, False, True, True]
 
 
-def test_tabs_take_turns(compute: Compute, log: Log) -> None:
+@pytest.mark.parametrize("remembered", [MOST_TURNS, 1])
+def test_tabs_take_turns(
+    compute: Compute, log: Log, monkeypatch: pytest.MonkeyPatch, remembered: int
+) -> None:
+    monkeypatch.setattr(
+        "ganstrata.app.compute.MOST_TURNS", remembered
+    )  # the turns of longest ago are forgotten
     log.hold(compute)
     for i in range(3):
         compute.submit(log.work(f"busy {i}", session="busy"))

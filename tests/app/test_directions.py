@@ -15,11 +15,17 @@ import numpy as np
 import pytest
 import torch
 from conftest import CONFIG, _on_path
+from fakes import LAYERS, WIDTH
 from ganstrata.app.sessions import Session
+from ganstrata.app.views.comparing import Compare, Side
 from ganstrata.app.workspace import Folders, Workspace
+from ganstrata.core.editing.sources import source_of
 from ganstrata.core.errors import GanstrataError, MismatchError, UserError
 from ganstrata.core.pipeline.results import open_run
+from ganstrata.core.plugins.inverter import Inversion
+from ganstrata.core.runs.inversions import read_inversion
 from ganstrata.core.runs.run import Run
+from inverted_pictures import write_inverted
 from PIL import Image
 from pydantic import ValidationError
 
@@ -100,6 +106,18 @@ def test_boundaries_of_labels_have_effects_and_what_else_they_move(ask: Ask, fin
         }
         assert {move["concept"] for move in row["moves"]} == beside
     json.dumps(answer, allow_nan=False)
+
+
+def test_what_a_boundary_moves_besides_begins_with_the_strongest(
+    asking: Callable[[Workspace], Ask], workspace: Workspace
+) -> None:
+    effects = workspace.effects
+    signs = (-1.0) ** np.arange(len(effects.concepts))
+    mixed = replace(effects, rate=2.0, mean=np.abs(effects.mean) * signs)  # everything is beyond chance
+    answer, _ = asking(replace(workspace, effects=mixed))("directions")
+    values = [[move["value"] for move in row["moves"]] for row in answer["rows"]]
+    assert values == [sorted(row, key=abs, reverse=True) for row in values]
+    assert values != [sorted(row, reverse=True) for row in values]
 
 
 def test_a_strip_has_the_pictures_of_its_distances(ask: Ask) -> None:
@@ -249,6 +267,23 @@ def test_learners_at_the_same_effect_take_their_own_steps(
         board(ask, at="effect", amount=1.1 * max(reached))
 
 
+def test_a_side_takes_the_step_with_an_effect_in_either_direction_and_knows_nothing_beyond() -> None:
+    steps, effects = np.array([-2.0, -1.0, 0.0, 1.0]), np.array([0.9, 0.5, 0.0, -0.25])
+    part: Any = None
+    side = Side("one", part, steps, effects, effects - 0.1, effects + 0.1, "sd")
+    asked = Compare.model_validate(
+        {"picture": SEED, "concept": "seen/red", "sides": ["one", "other"], "of": "learners"}
+        | {"at": "effect", "amount": 0.7}
+    )
+    assert side.step(asked) == pytest.approx(-1.5)
+    assert side.step(asked.model_copy(update={"at": "step"})) == 0.7
+    with pytest.raises(UserError, match=r"one moves red by 0\.90 sd at most"):
+        side.step(asked.model_copy(update={"amount": 1.0}))
+    assert side.at(-1.5) == pytest.approx({"effect": 0.7, "low": 0.6, "high": 0.8})
+    for beyond in (-2.1, 1.1):
+        assert side.at(beyond) == {"effect": None, "low": None, "high": None}
+
+
 def test_the_step_of_a_leaderboard_is_in_its_own_unit(
     fakes: Any, asking: Callable[[Workspace], Ask], compared: Workspace
 ) -> None:
@@ -309,13 +344,19 @@ def test_a_leaderboard_of_another_generator_is_refused(
 
 
 def test_a_picture_lies_where_manipulate_says(
-    ask: Ask, finished: Run, tmp_path: Path, workspace: Workspace
+    ask: Ask, finished: Run, tmp_path: Path, workspace: Workspace, session: Session
 ) -> None:
-    answer, _ = ask("places", picture=SEED)
-    made = ganstrata.manipulate(finished.path, ["seen/red"], seeds=[3], steps=1, end=1.0, out=tmp_path)
-    slider = next(s for s in ask("hello")[0]["sliders"] if s["along"] == "seen/red")
-    if slider["layers"] is None or slider["set"] == "all":
-        assert answer["places"]["seen/red"] == pytest.approx(
-            float(made.before[0].distances[0, 0, 0]), abs=1e-4
-        )
-    assert set(answer["places"]) == {s["along"] for s in ask("hello")[0]["sliders"]}
+    generator = workspace.prepared.generator
+    codes = torch.randn(1, LAYERS, WIDTH, generator=torch.Generator().manual_seed(4))  # others at each layer
+    folder = write_inverted(tmp_path / "photographs", Inversion(codes), ("sofa",), generator)
+    kept = session.keep("sofa", source_of(read_inversion(folder, generator)))
+    answer, _ = ask("places", picture={"kept": kept})
+    sliders = ask("hello")[0]["sliders"]
+    (layers,) = (slider["layers"] for slider in sliders if slider["along"] == "seen/red")
+    assert layers is not None
+    made = ganstrata.manipulate(
+        finished.path, [f"seen/red@{layers}"], codes=folder, steps=1, kinds=(), out=tmp_path / "out"
+    )
+    there = float(made.before[0].distances[0, 0, 0])
+    assert answer["places"]["seen/red"] == pytest.approx(there, abs=1e-4)
+    assert set(answer["places"]) == {slider["along"] for slider in sliders}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from ganstrata.app.sessions import MOST_LIVE, Session
-from ganstrata.app.views.description import described
+from ganstrata.app.views import explore
+from ganstrata.app.views.description import best_set, described
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.pipeline.results import open_run
+from ganstrata.core.plugins.boundary import Boundaries
 from ganstrata.core.runs.run import Run
 from PIL import Image
 from pydantic import ValidationError
@@ -72,6 +75,14 @@ def test_dragging_changes_no_pixel(ask: Ask) -> None:
         assert (frame(ask, {"seed": 3}, MOVES, moving=moving) == still).all()
 
 
+def test_a_move_with_other_layers_or_that_keeps_something_is_another_one(ask: Ask) -> None:
+    red = {"along": "seen/red", "by": 1.5}
+    changes = ({}, {"keep": ["seen/left"]}, {"layers": "4-7"}, {"layers": "4-7", "keep": ["seen/left"]}, {})
+    pictures = [frame(ask, {"seed": 3}, [{**red, **change}]).tobytes() for change in changes]
+    assert pictures[0] == pictures[-1]
+    assert len(set(pictures)) == 4
+
+
 def test_a_frame_while_dragging_is_small_and_the_last_one_without_loss(ask: Ask) -> None:
     _, (moving,) = ask("frame", edit={"picture": {"seed": 1}})
     _, (still,) = ask("frame", edit={"picture": {"seed": 1}}, final=True)
@@ -88,7 +99,10 @@ def test_a_sample_has_the_scores_that_the_run_stored(ask: Ask, finished: Run) ->
 
 
 @pytest.mark.parametrize("order", ["most", "least"])
-def test_a_search_returns_the_samples_with_the_extreme_scores(ask: Ask, finished: Run, order: str) -> None:
+def test_a_search_returns_the_samples_with_the_extreme_scores(
+    ask: Ask, finished: Run, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    monkeypatch.setattr(explore, "BLOCK", 64)  # several of them
     samples = open_run(finished.path).samples
     name = samples.concepts[1].name
     scores = samples.scores[:300, 1]
@@ -108,6 +122,13 @@ def test_a_grid_sends_each_picture_with_its_place(ask: Ask) -> None:
     _, sent = ask("grid", refs=refs, size=32)
     assert [opened(message)[0]["ref"] for message in sent] == [0, 1, 2]
     assert ask("grid", refs=refs, size=32)[1] == sent  # from memory
+
+
+def test_a_grid_is_as_large_as_it_is_asked_for(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explore, "reduced", lambda _, size: np.zeros((2, size, 3), np.uint8))
+    for size in (32, 64, 32):
+        _, (message,) = ask("grid", refs=[{"seed": 5}], size=size)
+        assert opened(message)[1].shape == (2, size, 3)
 
 
 def test_a_grid_lets_others_pass_between_its_pictures(ask: Ask) -> None:
@@ -133,6 +154,19 @@ def test_sliders_say_where_a_boundary_works_and_how_well(workspace: Workspace, f
         assert slider["effect"] == pytest.approx(np.nanmax(effects.in_sd[i, groups, 0, own]))
         assert slider["verified"] == effects.factors[i]
     json.dumps(page, allow_nan=False)
+
+
+def test_a_slider_begins_at_layers_that_its_boundary_moves(workspace: Workspace) -> None:
+    effects = workspace.effects
+    i, (where, layers) = effects.boundaries.names.index("seen/red"), next(iter(effects.groups.items()))
+    boundaries = [
+        replace(one, layers=layers) if one.name == "seen/red" else one for one in effects.boundaries
+    ]
+    mean = effects.mean.copy()
+    mean[i] = 0.0  # as it is where nothing is moved
+    mean[i, list(effects.sets).index(where), 0] = -1.0
+    moved = replace(effects, boundaries=Boundaries(boundaries), mean=mean)
+    assert best_set(moved, i) == (where, tuple(effects.sets[where]))
 
 
 def test_the_page_learns_no_path(workspace: Workspace, finished: Run) -> None:
@@ -183,7 +217,13 @@ def test_a_part_that_does_not_exist_cannot_be_dragged(ask: Ask) -> None:
         ask("frame", edit={"picture": {"seed": 1}, "moves": MOVES}, moving=2)
 
 
-def test_few_pictures_are_kept_ready(ask: Ask, session: Session) -> None:
-    for seed in range(MOST_LIVE + 3):
+def test_the_few_pictures_that_were_shown_last_are_kept_ready(ask: Ask, session: Session) -> None:
+    for seed in (*range(MOST_LIVE), 0, MOST_LIVE):
         ask("frame", edit={"picture": {"seed": seed}})
-    assert len(session.live) == MOST_LIVE
+    assert list(session.live) == [f"seed {seed}" for seed in (*range(2, MOST_LIVE), 0, MOST_LIVE)]
+
+
+def test_a_seed_and_a_sample_of_one_number_are_two_pictures(ask: Ask, finished: Run) -> None:
+    answers = {kind: ask("scores", edit={"picture": {kind: 40}})[0]["scores"] for kind in ("seed", "sample")}
+    assert answers["seed"] != answers["sample"]
+    close(answers["sample"], open_run(finished.path).samples.scores[40])

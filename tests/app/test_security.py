@@ -107,6 +107,8 @@ def test_with_a_token_any_name_will_do_but_the_token_is_needed() -> None:
     assert outcome(access, "/", host=name) == 200  # the page itself, which then shows the token
     assert outcome(access, "/static/main.js", host=name) == 200
     assert outcome(access, "/static/../socket", host=name) == 200  # routes know no such file
+    for path in ("/static", "/static-files", "/tokens", "//"):
+        assert outcome(access, path, host=name) == 403
 
 
 def test_without_a_token_none_is_right() -> None:

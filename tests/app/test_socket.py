@@ -97,7 +97,7 @@ def talk(
         link = Link(socket, session, workspace, compute, handlers)  # type: ignore[arg-type]
         session.send = link.send
         running = asyncio.create_task(link.run())
-        await conversation(socket, session)
+        await asyncio.wait_for(conversation(socket, session), 3 * PATIENCE)
         await socket.incoming.put({"type": "websocket.disconnect"})
         await asyncio.wait_for(running, PATIENCE)
         return socket
@@ -297,6 +297,22 @@ def test_a_page_that_reads_nothing_is_closed_before_it_fills_the_memory(
     assert talk(workspace, compute, {"flood": handler(flood)}, conversation).code == TRY_LATER
 
 
+def test_a_page_that_reads_gets_as_much_as_it_asks_for(workspace: Workspace, compute: Compute) -> None:
+    piece = b"x" * (8 << 20)
+
+    def much(_: Any, __: Any, ___: Any, answer: Any) -> dict[str, Any]:
+        answer.picture(piece, "image/png", (1, 1))
+        return {}
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        for n in range(1, MOST_BYTES // len(piece) + 3):
+            await socket.say({"n": n, "do": "much"})
+            assert len(await socket.hear()) > len(piece)
+            assert await socket.hear() == {"n": n, "ok": {}}
+
+    assert talk(workspace, compute, {"much": handler(much)}, conversation).code == 1000
+
+
 def test_a_job_outlives_the_socket_and_speaks_to_the_next(workspace: Workspace, compute: Compute) -> None:
     begun, go = threading.Event(), threading.Event()
 
@@ -345,6 +361,31 @@ def test_a_job_that_is_stopped_says_so(workspace: Workspace, compute: Compute) -
 
     talk(workspace, compute, {"endless": handler(endless, priority=JOB)}, conversation)
     assert issubclass(Stopped, Exception)
+
+
+def test_a_stop_is_of_one_job_alone(workspace: Workspace, compute: Compute) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def job(_: Any, __: Any, ___: Any, answer: Any) -> dict[str, Any]:
+        begun.set()
+        assert go.wait(PATIENCE)
+        answer.breathe()
+        return {"done": answer.n}
+
+    async def conversation(socket: Socket, _: Session) -> None:
+        await socket.say({"n": 1, "do": "job"})
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        await socket.say({"n": 2, "do": "job"})
+        await socket.say({"n": 3, "do": "stop", "job": 2})
+        heard = [await socket.hear() for _ in range(2)]
+        assert sorted(heard, key=lambda one: one["n"]) == [{"n": 2, "dropped": True}, {"n": 3, "ok": {}}]
+        for fields in ({}, {"job": "1"}, {"job": True}, {"job": 1, "more": 1}):
+            await socket.say({"n": 4, "do": "stop", **fields})
+            assert "stop has a field job" in (await socket.hear())["error"]
+        go.set()
+        assert await socket.hear() == {"n": 1, "ok": {"done": 1}}
+
+    talk(workspace, compute, {"job": handler(job, priority=JOB)}, conversation)
 
 
 def test_a_tab_that_asks_without_end_is_told_to_wait(workspace: Workspace, compute: Compute) -> None:

@@ -47,6 +47,15 @@ def coloured() -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
+def transparent() -> str:
+    colours = np.repeat(painted()[..., None], 4, axis=2)
+    colours[..., 3] = 255
+    colours[0, 0, 3] = 254
+    buffer = io.BytesIO()
+    Image.fromarray(colours).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
 def palette() -> str:
     buffer = io.BytesIO()
     Image.fromarray(painted()).convert("P").save(buffer, "PNG")
@@ -66,6 +75,7 @@ def palette() -> str:
         (encoded(np.full((8, 8), 2, np.uint8)), "has class 2; the classes are 0 to 1"),
         (encoded(blank()), "nothing is painted yet"),
         (coloured(), "has colours"),
+        (transparent(), "transparent pixels"),
         (palette(), "grey with 8 bits is needed"),
     ],
 )

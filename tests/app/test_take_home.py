@@ -15,6 +15,7 @@ import pytest
 import torch
 from fakes import LAYERS, WIDTH
 from ganstrata.app.sessions import MOST_KEPT, Session
+from ganstrata.app.views import take_home
 from ganstrata.core.editing.sources import source_of
 from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.figures.pictures import read_stored
@@ -32,6 +33,13 @@ EDIT: dict[str, Any] = {
     ],
 }
 
+MEDIA = {
+    "png": "image/png",
+    "gif": "image/gif",
+    "json": "application/json",
+    "safetensors": "application/octet-stream",
+}
+
 
 @pytest.fixture
 def fetched(ask, session: Session):
@@ -41,6 +49,7 @@ def fetched(ask, session: Session):
         answer, _ = ask(name, **fields)
         file = session.downloads[answer["file"]]
         assert (answer["name"], answer["bytes"]) == (file.name, len(file.content))
+        assert file.type == MEDIA[file.name.rpartition(".")[2]]
         return answer, file.content
 
     return of
@@ -84,6 +93,15 @@ def test_codes_are_read_by_the_command_line(fetched, copied: Path, tmp_path: Pat
     assert np.abs(edited.before[0].pictures[0, 0].astype(int) - read_stored(picture)).max() <= 1
     answer, _ = fetched("export", edit={**EDIT, "picture": {"sample": 5}}, kind="codes")
     assert answer["remarks"] == ["Where the generator draws fresh noise, these codes get other noise."]
+
+
+def test_codes_have_the_seed_of_the_noise_of_their_picture(
+    fetched, workspace, session: Session, folder: Path, tmp_path: Path
+) -> None:
+    for given, seed in ((None, workspace.prepared.seed), (77, 77)):
+        edit = kept(workspace, session, folder, noise_seed=given)
+        (tmp_path / "codes.safetensors").write_bytes(fetched("export", edit=edit, kind="codes")[1])
+        assert read_inversion(tmp_path / "codes.safetensors", workspace.prepared.generator).seed == seed
 
 
 def test_a_recipe_is_opened_as_the_edit_that_it_was(ask, fetched, session: Session) -> None:
@@ -199,6 +217,22 @@ def test_the_whole_edit_goes_from_nothing_to_all_of_it(fetched) -> None:
         np.testing.assert_array_equal(
             sheet[18:146, left : left + 128], picture.repeat(16, axis=0).repeat(16, axis=1)
         )
+
+
+def test_a_film_of_large_pictures_is_smaller(fetched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(take_home, "FILM_SIDE", 4)
+    _, gif = fetched("export_series", edit=EDIT, kind="gif", steps=2)
+    with Image.open(io.BytesIO(gif)) as film:
+        blocks = np.asarray(film.convert("RGB")).reshape(4, 64, 4, 64, 3)  # small films are enlarged to 256
+    assert (blocks == blocks[:, :1, :, :1]).all()
+
+
+def test_a_strip_that_would_be_too_large_is_refused(ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(take_home, "STRIP_PIXELS", 3 * 8 * 8)
+    with pytest.raises(UserError, match="a strip of 4 pictures would be too large; ask for at most 3 steps"):
+        ask("export_series", edit=EDIT, kind="strip", steps=4)
+    for kind, steps in (("strip", 3), ("gif", 4)):
+        assert "file" in ask("export_series", edit=EDIT, kind=kind, steps=steps)[0]
 
 
 @pytest.mark.parametrize("kind", ["picture", "recipe", "codes"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -133,6 +134,19 @@ def test_a_part_that_does_not_exist_cannot_be_dragged_in_small(
     session.memory["tempo"] = Slow()
     with pytest.raises(UserError, match="moving 1: the edit has 1 move"):
         ask("frame", edit=EDIT, moving=1)
+
+
+def test_a_slider_has_one_tempo_wherever_it_stands(
+    ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = itertools.count(0.0, 2 * VERY_SLOW)
+    monkeypatch.setattr(explore.time, "perf_counter", lambda: next(now))
+    monkeypatch.setattr(LivePicture, "preview", lambda *_, **__: torch.full((1, 3, 2, 3), 0.5))
+    widths = []
+    for by in (0.5, 1.0, 1.5):  # the first counts for nothing
+        _, (message,) = ask("frame", edit={**EDIT, "moves": [{"along": "seen/red", "by": by}]}, moving=0)
+        widths.append(header(message)["width"])
+    assert widths == [8, 8, 3]
 
 
 @pytest.mark.parametrize(("seconds", "sizes"), [(explore.LONG, [3, 8]), (explore.LONG * 0.99, [8])])
