@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import warnings
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image
 from pydantic import Field
 
 from ...core.errors import UserError
+from ...core.figures.pictures import strictly_decoded
 from ...core.semantics.annotation.legend import UNKNOWN_INDEX
 from ...core.semantics.annotation.masks import SIGNATURE, Labels
 from ...core.semantics.heads import Size
@@ -56,7 +56,7 @@ def _decoded(content: bytes, size: Size, where: str) -> NDArray[np.uint8]:
     if not content.startswith(SIGNATURE):
         raise UserError(f"{where}: this is no PNG")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what is odd in the file
+        with strictly_decoded():
             image = Image.open(io.BytesIO(content), formats=("PNG",))
             found = (image.height, image.width)
             if found == size and image.mode in ("L", "RGB", "RGBA"):

@@ -6,10 +6,13 @@ Pictures keep their channels C: 1 (grey), 3 (RGB) or 4 (RGB with alpha).
 from __future__ import annotations
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 from torch import Tensor
 
 from ..plugins.colours import over, values_of
@@ -107,3 +110,18 @@ def read_stored(content: bytes) -> Pixels:
     """Decode PNG or JPEG to a picture (H, W, C), C as stored; other modes than L and RGBA become RGB."""
     image = Image.open(io.BytesIO(content))
     return from_image(image if image.mode in MODES.values() else image.convert("RGB"))
+
+
+@contextmanager
+def strictly_decoded() -> Iterator[None]:
+    """Let Pillow refuse files that end too early in the block, and say nothing of what is merely odd in them.
+
+    A plugin may have told it to fill such pictures with grey, as its own files need it.
+    """
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before

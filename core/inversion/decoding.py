@@ -6,7 +6,6 @@ Formats that Pillow opens by other programs, such as EPS, are never tried.
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
+from ..figures.pictures import strictly_decoded
 from ..messages import visible
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
@@ -97,8 +97,7 @@ def decode(content: bytes, path: Path, most: int = MOST) -> Decoded:
     if path.suffix.lower() in RAW:
         raise DataError(f"{name} is a camera's raw file; develop it and export it as JPEG, PNG or TIFF")
     Image.init()  # all of Pillow's formats, so that those not built in are known to be missing
-    with _reported(content, name, most), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of size, which is checked here, and of damaged metadata
+    with _reported(content, name, most), strictly_decoded():
         image = Image.open(io.BytesIO(content), formats=_formats())
         _check_size(image.size, name, most)
         stored, notes = (str(image.format), image.mode), []

@@ -9,6 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+_SWITCHES: tuple[tuple[Any, str], ...] = (
+    (torch.backends.cudnn, "enabled"),
+    (torch.backends.cudnn, "benchmark"),
+    (torch.backends.cudnn, "deterministic"),
+    (torch.backends.cudnn, "allow_tf32"),
+    (torch.backends.mkldnn, "enabled"),
+)
+
 
 class ProcessSettings(NamedTuple):
     """Settings of the process.
@@ -19,7 +27,10 @@ class ProcessSettings(NamedTuple):
         threads: number of threads of torch.
         grad: whether torch records gradients.
         matmul: precision of float32 matrix products in torch.
-        deterministic: whether torch uses deterministic algorithms only.
+        deterministic: whether torch uses deterministic algorithms only, and whether it only warns of others.
+        libraries: switches of the libraries that convolve for torch; `benchmark`, which many set, lets cuDNN
+            choose by speed, and so other numbers each time.
+        anomaly: whether torch looks for the place of gradients that are not finite, which takes long.
         errors: numpy's handling of floating-point errors.
         folder: working directory; empty if it was removed.
     """
@@ -29,7 +40,9 @@ class ProcessSettings(NamedTuple):
     threads: int
     grad: bool
     matmul: str
-    deterministic: bool
+    deterministic: tuple[bool, bool]
+    libraries: tuple[bool, ...]
+    anomaly: bool
     errors: dict[str, Any]
     folder: str
 
@@ -42,7 +55,12 @@ class ProcessSettings(NamedTuple):
             torch.get_num_threads(),
             torch.is_grad_enabled(),
             torch.get_float32_matmul_precision(),
-            torch.are_deterministic_algorithms_enabled(),
+            (
+                torch.are_deterministic_algorithms_enabled(),
+                torch.is_deterministic_algorithms_warn_only_enabled(),
+            ),
+            tuple(getattr(library, name) for library, name in _SWITCHES),
+            torch.is_anomaly_enabled(),
             dict(np.geterr()),
             _folder(),
         )
@@ -63,7 +81,13 @@ class ProcessSettings(NamedTuple):
         if now.matmul != self.matmul:
             torch.set_float32_matmul_precision(self.matmul)
         if now.deterministic != self.deterministic:
-            torch.use_deterministic_algorithms(self.deterministic)
+            enabled, warn_only = self.deterministic
+            torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        for (library, name), value, changed in zip(_SWITCHES, self.libraries, now.libraries, strict=True):
+            if value != changed:
+                setattr(library, name, value)
+        if now.anomaly != self.anomaly:
+            torch.autograd.set_detect_anomaly(self.anomaly)
         np.seterr(**self.errors)
         if now.folder != self.folder:
             with suppress(OSError):

@@ -11,7 +11,6 @@ Shapes: H x W pixels, labels int64 from 0 to M - 1, UNKNOWN where nothing is sai
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import UserError
 from ...figures.masks import hexadecimal, lab
+from ...figures.pictures import strictly_decoded
 from ...messages import listed, quantity, visible
 from ...storage.disk import read_bytes
 from ..heads import Size
@@ -125,7 +125,7 @@ def _opened(path: Path, content: bytes, size: Size, resize: bool) -> Image.Image
     if height * width > MOST_PIXELS:
         raise UserError(f"{path} is {_in_words((height, width))}, which is too large to be reduced here")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what is odd in the file
+        with strictly_decoded():
             image = Image.open(io.BytesIO(content), formats=("PNG",))
             image.load()
     except Exception as error:  # Pillow raises many kinds for damaged files

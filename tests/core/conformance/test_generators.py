@@ -303,6 +303,10 @@ class Meddling(Sound):
         torch.set_num_threads(torch.get_num_threads() + 1)
         torch.set_grad_enabled(not torch.is_grad_enabled())
         torch.set_float32_matmul_precision("medium")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = not torch.backends.cudnn.benchmark
+        torch.backends.mkldnn.enabled = not torch.backends.mkldnn.enabled
+        torch.autograd.set_detect_anomaly(True)
         np.seterr(all="raise")
         os.chdir(os.path.dirname(os.getcwd()))
 

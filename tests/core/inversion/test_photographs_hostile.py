@@ -13,6 +13,7 @@ import pytest
 from ganstrata import DataError, UserError, read_pictures
 from ganstrata.core.inversion.decoding import decode
 from hostile_pictures import FORMATS, colours, damaged, encoded, png
+from PIL import ImageFile
 
 
 @pytest.mark.parametrize(
@@ -50,12 +51,17 @@ def test_what_is_no_picture_is_named_with_a_way_out(name: str, content: bytes, m
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("share", [0.02, 0.7])
-def test_a_truncated_file_is_refused(kind: str, share: float, tmp_path: Path):
+def test_a_truncated_file_is_refused(
+    kind: str, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where a plugin has told Pillow to fill what is missing, as many do for their own files."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     content = encoded(kind)
     path = tmp_path / "cut.bin"
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(DataError, match=r"cut\.bin (is incomplete|is damaged|begins as|is not a picture)"):
         read_pictures(path, size=8)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
 def test_damaged_metadata_do_not_lose_the_picture(tmp_path: Path):
