@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from ..core.messages import message, visible
+from ..core.shortage import shortage
 from . import streams
 from .errors import INTERRUPTED, OUTPUT_CLOSED, TRACEBACK, BrokenPipe, show_traceback
 
@@ -48,12 +49,10 @@ def exit_code(perform: Callable[[], int | None], *, own_process: bool, quiet: bo
         return _failed_by(error.error)
     except OSError as error:
         return _failed_by(error)
-    except MemoryError:
-        streams.tell("Error: there is not enough memory. Earlier results are kept.")
-        return 1
     except Exception as error:
         show_traceback(error)
-        streams.tell(internal_error(error))
+        lacking = shortage(error)
+        streams.tell(f"Error: {lacking}. Earlier results are kept." if lacking else internal_error(error))
         return 1
     finally:
         if not quiet:
@@ -99,7 +98,7 @@ def _failed_by(error: OSError) -> int:
 
 
 def _system_error(error: OSError) -> str:
-    reason = error.strerror or visible(str(error), 500)
+    reason = shortage(error) or error.strerror or visible(str(error), 500)
     if error.filename is not None:
         return f"{visible(str(error.filename))}: {reason}"
     where = "the output" if error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EPIPE) else "a file"

@@ -26,12 +26,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import backend_registration
 
 from ..core.messages import listed, visible
-from ..core.plugins.failures import location, one_line, text_of
+from ..core.plugins.failures import location, one_line
 from ..core.plugins.generator import Generator
 from ..core.plugins.records import Rendering
 from ..core.plugins.scorer import Scorer
 from ..core.plugins.scoring import begin_scores
 from ..core.randomness import Stream
+from ..core.shortage import text_of
 from ..core.strata.displacements import displacement, edited
 from ..core.strata.scored_generator import ScoredGenerator
 from .host_apart import HostApart

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ...core.errors import GanstrataError
 from ...core.messages import visible
-from ...core.plugins.failures import is_out_of_memory
+from ...core.shortage import shortage
 from ..compute import Compute, Stopped, Work
 from ..handlers import Answer, Handler, Handlers
 from ..sessions import Session
@@ -250,10 +250,8 @@ def work_of(
 
 def _circumstance(error: Exception) -> str:
     """Return what is wrong with the machine of the app; empty if an error is a fault of the program."""
-    if is_out_of_memory(error):
-        return (
-            "the memory of the machine on which the app runs does not suffice for this; choose less at once"
-        )
+    if lacking := shortage(error):
+        return f"on the machine on which the app runs, {lacking}"
     if isinstance(error, OSError) and error.strerror:
         where = f"{visible(str(error.filename))}: " if error.filename is not None else ""
         return f"the machine on which the app runs cannot do this: {where}{error.strerror}"

@@ -18,7 +18,7 @@ from ..runs.inversions import check_inversion
 from ..runs.lock import results_of
 from ..runs.progress import Progress
 from ..runs.run import Run
-from ..runs.session import Finished, open_finished_run
+from ..runs.session import Finished, check_takes_results, open_finished_run
 from ..runs.stages import Stage
 from ..storage.filenames import file_stem
 from ..storage.result_folder import index_text, replace_folder
@@ -187,6 +187,8 @@ def perform(path: Path, request: EditRequest, *, progress: Progress) -> Manipula
         check_inversion(request.codes, Run.open(path).record.generator.fingerprint)
     stages: tuple[Stage, ...] = ("synthesize", "learn") if request.boundaries is None else ("synthesize",)
     out = request.out
+    if out is None:
+        check_takes_results(path)
     with (
         nullcontext() if out is None else results_of(out, INDEX, "manipulate"),  # else the run is locked
         open_finished_run(path, request.device, stages, writes=out is None, progress=progress) as finished,

@@ -20,7 +20,7 @@ from ..runs.inversions import check_inversion, read_inversion
 from ..runs.lock import results_of
 from ..runs.progress import Progress
 from ..runs.run import Run, versions
-from ..runs.session import Finished, open_finished_run
+from ..runs.session import Finished, check_takes_results, open_finished_run
 from ..storage.json_values import JsonObject
 from ..storage.paths import user_path
 from ..storage.result_folder import index_text, replace_folder
@@ -167,6 +167,8 @@ def perform(
     elif not isinstance(recipe, Recipe):
         recipe = recipe_of_data(recipe, name)
     in_run = writes and out is None
+    if in_run:
+        check_takes_results(path)
     with ExitStack() as stack:
         if writes and out is not None:
             stack.enter_context(results_of(out, INDEX, "manipulate"))

@@ -15,11 +15,12 @@ from torch import Tensor
 from ..device import auto_batch
 from ..errors import GanstrataError, MemoryExhausted, UserError
 from ..plugins.base import owner_of
-from ..plugins.failures import is_out_of_memory, one_line
+from ..plugins.failures import one_line
 from ..plugins.generator import Generator
 from ..plugins.inverter import Inversion, InversionTask
 from ..randomness import Stream, noise_seed
 from ..runs.inversion_rows import rows_of
+from ..shortage import is_out_of_memory
 from .distance import Distance, DistanceRule
 from .measures import measured
 from .rendering import Renderer

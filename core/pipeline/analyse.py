@@ -27,7 +27,7 @@ from ..runs.loading import build
 from ..runs.lock import locked, results_of
 from ..runs.progress import Progress
 from ..runs.run import Run
-from ..runs.session import open_finished_run
+from ..runs.session import check_takes_results, open_finished_run
 from ..runs.stages import Stage
 from ..storage.result_folder import replace_folder
 from .results import open_run
@@ -89,6 +89,7 @@ def analyse_runs(
         with results_of(target, f"{name}.json", f"analysis {name}"):
             return _analyse(paths, request, analyse, target)
     Run.open(paths[0])  # checks that it is a run: `locked` would create the directory
+    check_takes_results(paths[0])
     with locked(paths[0]):
         return _analyse(paths, request, analyse, target)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from ..errors import GanstrataError, MemoryExhausted
-from ..plugins.failures import is_out_of_memory, one_line
+from ..plugins.failures import one_line
 from ..probing.stage import is_untouched
 from ..runs.prepare import Prepared
 from ..runs.run import Run
 from ..runs.stages import Stage
+from ..shortage import is_out_of_memory
 
 
 def with_half_the_batch(prepared: Prepared, out: Path, error: Exception, stage: Stage | None) -> Prepared:

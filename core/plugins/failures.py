@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import sys
@@ -17,6 +16,7 @@ import pluggy
 
 from ..errors import GanstrataError, MemoryExhausted, PluginBroken
 from ..messages import visible
+from ..shortage import is_out_of_memory, text_of
 from .activity import noted
 
 LONGEST = 400
@@ -24,14 +24,6 @@ LONGEST = 400
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _OURS = tuple(os.path.join(_PACKAGE, folder) for folder in ("core", "cli", "testing"))
-_NO_MEMORY = (
-    "out of memory",
-    "can't allocate memory",
-    "cannot allocate memory",
-    "not enough memory",
-    "alloc_failed",
-    "failed to allocate",
-)
 
 
 @contextmanager
@@ -95,18 +87,6 @@ def one_line(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def text_of(error: BaseException) -> str:
-    """Return an exception's text; empty if its `__str__` fails, as that of a third-party class may.
-
-    >>> text_of(ValueError("too wide"))
-    'too wide'
-    """
-    try:
-        return str(error)
-    except Exception:
-        return ""
-
-
 def location(error: BaseException, home: str = "") -> str:
     """Return " (FILE:LINE)" of the innermost frame in the plugin's or the user's code, or nothing."""
     return _innermost(error.__traceback__, _root(home))
@@ -119,18 +99,6 @@ def reason_of_import(error: BaseException) -> str:
     ]
     place = f"   ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     return f"{one_line(error)}{place}"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an exception means that memory ran out, on any device."""
-    torch = sys.modules.get("torch")
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return True
-    if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        sign in text_of(error)[:10_000].lower() for sign in _NO_MEMORY
-    )
 
 
 def _is_machinery(file: str) -> bool:

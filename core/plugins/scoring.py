@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import PluginBroken, ScoreError
+from ..shortage import is_out_of_memory
 from .base import owner_of
-from .failures import is_out_of_memory, one_line
+from .failures import one_line
 from .pending import Fetch, Pending
 from .records import Rendering
 from .scorer import Scorer

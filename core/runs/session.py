@@ -50,6 +50,19 @@ class Finished(NamedTuple):
         }
 
 
+def check_takes_results(path: Path) -> None:
+    """Refuse a run into which a command is to write its result, if nothing can be written there.
+
+    Raises:
+        RunError: it lies on a read-only disk, or belongs to somebody else.
+    """
+    if path.is_dir() and not os.access(path, os.W_OK):
+        raise RunError(
+            f"{path} cannot be written, and the result would go into it: it lies on a read-only disk or "
+            "belongs to somebody else. Name another folder with --out"
+        )
+
+
 @contextmanager
 def open_finished_run(
     path: Path,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import GanstrataError, UserError
+from ..shortage import shortage
 from .partial import partial_file
 from .paths import type_in_words, why_no_file
 
@@ -41,6 +42,12 @@ _CURES = (
     ),
 )
 """Error numbers, with advice for each group."""
+PASSING = tuple(
+    getattr(errno, name)
+    for name in ("EMFILE", "ENFILE", "ENOMEM", "ESTALE", "ETIMEDOUT")
+    if hasattr(errno, name)
+)
+"""Error numbers of a file that cannot be read now, and later can: it is neither missing nor damaged."""
 LARGEST = 2**30  # maximum size in bytes of a file that is read as a whole
 SHELL_PIPES = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")  # paths of pipes that a shell passes
 
@@ -164,11 +171,30 @@ def content_hash(path: Path) -> str | None:
 
     The hash of a folder covers the names of all its files, and the content of all but the chunks of arrays,
     which have checksums of their own. Partial files of a killed process and hidden files are ignored.
+
+    Raises:
+        GanstrataError: it cannot be read now, and later can.
     """
     try:
         return _folder_hash(path) if path.is_dir() else file_hash(path)
-    except (OSError, ValueError):  # a name with NUL, or without an encoding, is a ValueError
+    except (OSError, ValueError) as error:  # a name with NUL, or without an encoding, is a ValueError
+        check_is_there_to_read(error, path)
         return None
+
+
+def check_is_there_to_read(error: Exception, path: Path) -> None:
+    """Refuse to take a file for a missing one that only cannot be read now.
+
+    What is missing is computed again, and what is there is removed for it.
+
+    Raises:
+        GanstrataError: it cannot be read now, and later can.
+    """
+    if isinstance(error, OSError) and error.errno in PASSING:
+        reason = shortage(error) or error.strerror
+        raise GanstrataError(
+            f"cannot read {path}: {reason}. It is kept as it is; run the same command again later"
+        ) from error
 
 
 def _folder_hash(path: Path) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import GanstrataError, RunError
-from .disk import content_hash, disk_error, make_folder, remove, write_bytes
+from ..shortage import shortage
+from .disk import check_is_there_to_read, content_hash, disk_error, make_folder, remove, write_bytes
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -80,10 +81,15 @@ class Folder:
         return str(self.path)
 
     def get(self, name: str) -> bytes | None:
-        """Return the content of a file, or None if there is none that can be read."""
+        """Return the content of a file, or None if there is none that can be read.
+
+        Raises:
+            GanstrataError: it cannot be read now, and later can.
+        """
         try:
             return (self.path / name).read_bytes()
-        except OSError:
+        except OSError as error:
+            check_is_there_to_read(error, self.path / name)
             return None
 
     def put(self, name: str, content: bytes) -> str:
@@ -151,8 +157,10 @@ class Folder:
         return unreadable(str(self.path / name), error)
 
 
-def unreadable(what: str, error: Exception) -> RunError:
-    """Return the error for an array that is missing or damaged."""
+def unreadable(what: str, error: Exception) -> GanstrataError:
+    """Return the error for an array that is missing or damaged, or that this machine cannot read now."""
+    if lacking := shortage(error):
+        return GanstrataError(f"{what} cannot be read: {lacking}. It is kept as it is")
     return RunError(
         f"{what} cannot be read ({type(error).__name__}: {str(error)[:300]}); "
         "run the stage that writes it again"

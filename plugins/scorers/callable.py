@@ -14,11 +14,11 @@ from ...core.config.schema import Level
 from ...core.errors import ConfigError, Fault, ScoreError, UserError
 from ...core.messages import quantity
 from ...core.plugins.base import PluginConfig
-from ...core.plugins.failures import is_out_of_memory
 from ...core.plugins.imports import PATTERN, check_arguments, find, reason
 from ...core.plugins.records import Concept, Rendering
 from ...core.plugins.scorer import Scorer
 from ...core.plugins.strict_numbers import StrictNumbers
+from ...core.shortage import is_out_of_memory
 from ...core.storage.name_rules import checked, require_unique
 
 

@@ -209,8 +209,12 @@ def test_faults_are_told_apart(workspace: Workspace, compute: Compute, faults: l
     [
         (OSError(errno.ENOSPC, "No space left on device", "/a/b/c"), "cannot do this: c: No space left"),
         (OSError(errno.EIO, "Input/output error"), "cannot do this: Input/output error"),
-        (MemoryError(), "the memory of the machine"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "the memory of the machine"),
+        (MemoryError(), "the app runs, there is not enough memory"),
+        (RuntimeError("can't start new thread"), "no more threads can be started"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            "the app runs, there is not enough memory",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_machine_is_said_and_is_no_fault(

@@ -48,7 +48,9 @@ def test_the_whole_traceback_is_printed_on_request(monkeypatch: pytest.MonkeyPat
     ("error", "code", "words"),
     [
         (KeyboardInterrupt(), 130, "Error: interrupted."),
-        (MemoryError(), 1, "Error: there is not enough memory."),
+        (MemoryError(), 1, "Error: there is not enough memory; "),
+        (RuntimeError("can't start new thread"), 1, "Error: no more threads can be started; "),
+        (OSError(errno.EMFILE, "Too many open files", "/a"), 1, "Error: /a: too many files are open; "),
         (
             PermissionError(errno.EACCES, "Permission denied", "/some/file"),
             1,

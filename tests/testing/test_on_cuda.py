@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 from ganstrata import Stream, load_generator, load_scorer
-from ganstrata.core.plugins.failures import is_out_of_memory
 from ganstrata.core.plugins.pending import one_late
 from ganstrata.core.rescoring.measure import Movement, baseline_of, changes_along
+from ganstrata.core.shortage import is_out_of_memory
 from ganstrata.core.strata.scored_generator import ScoredGenerator
 from numpy.typing import NDArray
 

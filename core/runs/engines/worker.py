@@ -22,7 +22,8 @@ from ...conformance.same_everywhere import Made, check_same_as
 from ...errors import GanstrataError, MemoryExhausted, UserError
 from ...messages import listed, message, visible
 from ...plugins.engine import Job, JobOutcome
-from ...plugins.failures import is_out_of_memory, one_line
+from ...plugins.failures import one_line
+from ...shortage import is_out_of_memory
 from ...storage.json_values import JsonObject
 from ..malloc import keep_freed_memory
 from ..prepare import Prepared, prepare

@@ -317,6 +317,6 @@ def test_a_run_that_cannot_be_written_to_is_edited_elsewhere(
     monkeypatch.setattr(FileLock, "acquire", refuse)
     monkeypatch.setattr("ganstrata.core.runs.session.os.access", lambda *_: False)
     assert manipulate("seen/red", steps=1, out=tmp_path / "elsewhere").frames
-    with pytest.raises(GanstrataError, match=r"Read-only file system.*change the permissions there"):
+    with pytest.raises(GanstrataError, match=r"cannot be written, and the result would go into it.*--out"):
         manipulate("seen/red", steps=1)
     assert contents(copied) == before

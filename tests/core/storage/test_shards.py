@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ganstrata.core.errors import GanstrataError, RunError
+from ganstrata.core.storage import disk
 from ganstrata.core.storage.chunks import ArrayLayout
+from ganstrata.core.storage.disk import PASSING, content_hash
 from ganstrata.core.storage.marks import Written, mark_text, read_mark
 from ganstrata.core.storage.shards import Shards
 
@@ -212,3 +215,35 @@ def test_a_mark_that_has_lost_a_file_is_damaged_though_it_can_be_read() -> None:
     assert read_mark(whole) is not None
     assert read_mark(cut.split(b"\n")[0] + b"\n" + whole.split(b"\n")[1] + b"\n") is None
     assert read_mark(whole.replace(b"8", b"9", 1)) is None
+
+
+@pytest.mark.parametrize("number", PASSING)
+def test_what_cannot_be_read_now_counts_neither_as_missing_nor_as_damaged(
+    number: int, shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else hours of work would be removed, and done again, because too many files are open."""
+
+    def refuse(path: Path) -> bytes:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(GanstrataError, match=r"cannot read .*first\.json: .*It is kept as it is"):
+        shards.whole(["first"])
+    monkeypatch.setattr(disk, "open_file", refuse)
+    file = shards.place.path / "done" / "first.json"
+    with pytest.raises(GanstrataError, match=r"cannot read .*first\.json: .*It is kept as it is"):
+        content_hash(file)
+
+
+def test_a_machine_without_threads_has_damaged_nothing(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("zarr.open_group", refuse)
+    with pytest.raises(
+        GanstrataError, match=r"a\.zarr/w cannot be read: no more threads.*kept as it is"
+    ) as error:
+        shards.read("w")
+    assert "run the stage" not in str(error.value)
