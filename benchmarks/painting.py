@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import ganstrata
@@ -39,6 +40,10 @@ EDITS = (  # what steers, space, learning rate, emphasis
     ("extractor", "w+", 0.03, 0.3),
     ("extractor", "z", 0.03, 1.0),
     ("teacher", "z", 0.03, 0.3),
+    ("teacher", "z", 0.1, 0.3),
+    ("teacher", "w+", 0.03, 0.3),
+    ("teacher", "w+", 0.1, 0.3),
+    ("teacher", "w+", 0.03, 1.0),
     ("colour", "z", 0.03, 0.0),
 )
 SAMPLES = ((1e-3, 0.0), (1e-2, 1e-3), (3e-2, 1e-3))  # learning rate, penalties
@@ -50,6 +55,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=8)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--extractor", type=Path, help="file of an extractor; default: LDA, trained here")
+    parser.add_argument("--by", choices=sorted({by for by, *_ in EDITS}), help="only edits that it steers")
     arguments = parser.parse_args()
     print(machine())
     generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
@@ -64,11 +70,19 @@ def main() -> None:
         "extractor": Predictor.of_extractor(extractor),
         "teacher": Predictor.of_teacher(Teacher.of(segmenter)),
     }
-    edit(generator, steering, arguments.pictures, arguments.figure)
-    sample(generator, steering)
+    ways = [way for way in EDITS if arguments.by in (None, way[0])]
+    edit(generator, steering, ways, arguments.pictures, arguments.figure)
+    if arguments.by is None:
+        sample(generator, steering)
 
 
-def edit(generator: ganstrata.Generator, steering: dict[str, Predictor], n: int, figure: Path | None) -> None:
+def edit(
+    generator: ganstrata.Generator,
+    steering: dict[str, Predictor],
+    ways: Sequence[tuple[str, str, float, float]],
+    n: int,
+    figure: Path | None,
+) -> None:
     """Paint a window onto the walls of n samples, and print a row per way of editing."""
     latents = generator.sample(n, 0, 0, ganstrata.Stream.EDITING)
     plain = Renderer(CodeSpace(generator, "z"), latents, steering["extractor"].strata)
@@ -84,7 +98,7 @@ def edit(generator: ganstrata.Generator, steering: dict[str, Predictor], n: int,
     print(
         "by         space  rate  emph.  paint obeyed: extractor, teacher | elsewhere: colour, labels | s each"
     )
-    for by, space, rate, emphasis in EDITS:
+    for by, space, rate, emphasis in ways:
         objective: Objective
         if by == "colour":
             objective = by_colours(coloured, painted)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 
 from ..core.semantics.painting.defaults import EMPHASIS
+from ..core.strata.search_defaults import LEARNING_RATE_OF_PICTURES
 from .computing import computing
 from .options import PATH, Limited, number_from, quiet_option
 from .segment_options import (
@@ -145,7 +146,8 @@ def edit_command(
     if by in edited.changes and edited.changes[by].reached_nothing:
         say(
             "Nothing was reached. Paint the class where such a thing can be, such as beside one that is "
-            "there, raise --emphasis or --steps, or try --space w+."
+            "there, raise --emphasis or --steps, or try --space w+"
+            + (f" with --learning-rate {LEARNING_RATE_OF_PICTURES}." if by == "teacher" else ".")
         )
     say(f"Page: {out / PAGE}")
 

@@ -45,6 +45,7 @@ function build(app) {
   const count = number(4, 1, 12);
   const candidates = number(10, 1, 100);
   const readers = select([], { id: newId("by"), onchange: () => choose(readers.value) });
+  const hint = h("p", { class: "hint" });
   const go = h("button", { type: "button", class: "primary", onclick: edit }, "Change picture");
   const like = h("button", { type: "button", onclick: sample }, "Sample like this");
   const controls = h(
@@ -85,7 +86,7 @@ function build(app) {
       "section",
       { class: "panel", "aria-labelledby": id },
       h("div", { class: "title" }, h("h2", { id }, "Paint")),
-      h("div", { class: "over" }, h("label", { for: readers.id }, "Segmented by"), readers),
+      h("div", { class: "over" }, h("label", { for: readers.id }, "Segmented by"), readers, hint),
       why,
       controls,
       place,
@@ -133,10 +134,16 @@ function build(app) {
     readers.replaceChildren(
       ...known.map((one) => h("option", { value: one.by, selected: one.by === by }, one.words)),
     );
+    showHint();
+  }
+
+  function showHint() {
+    hint.textContent = known.find((one) => one.by === by)?.hint ?? "";
   }
 
   function choose(name) {
     by = name;
+    showHint();
     try {
       sessionStorage.setItem(READER, by);
     } catch {
@@ -285,10 +292,11 @@ function build(app) {
     };
     const answer = await job.run("Searching", "paint", fields, {
       onPicture: preview,
-      inWords: ({ kept, words, steps: done, stopped }) =>
-        kept
-          ? `${stopped ? "Stopped after" : "After"} ${done} steps: ${words}.`
-          : "Stopped before the first step; nothing was changed.",
+      inWords: ({ kept, words, steps: done, stopped }) => {
+        if (kept) return `${stopped ? "Stopped after" : "After"} ${done} steps: ${words}.`;
+        if (!done) return "Stopped before the first step; nothing was changed.";
+        return `None of the ${done} steps came nearer to what is painted; nothing was changed. Paint the class where such a thing can be, or give more steps.`;
+      },
     });
     if (!answer?.kept) return (bare(false), look(by));
     app.keep({ kept: answer.kept, name: answer.name, words: answer.words });

@@ -239,7 +239,7 @@ def paint(workspace: Workspace, session: Session, request: Paint, answer: Answer
         reader.predictor,
         strokes,
         size,
-        search=Search(request.steps),
+        search=Search(request.steps, reader.predictor.learning_rate),
         emphasis=request.emphasis,
         where="the strokes",
         watch=watcher,

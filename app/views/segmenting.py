@@ -38,6 +38,9 @@ IMAGES = 128  # from which an extractor is learnt, nearly as good as from 768; 9
 BATCH = 8  # small, so that frames that somebody drags do not wait long between two
 BUNDLED = "bundled:rooms"
 MOST_OWN = 6  # extractors of one tab
+SEES_PICTURES = (
+    "A network that sees the picture leads with longer steps than an extractor, and changes more of the rest."
+)
 NONE_HERE = (
     "Painting needs something that segments the pictures, and no scorer of this run does. Train an extractor "
     "with `ganstrata segment train`, and start the app with --segmentation and its folder; or paint a few "
@@ -89,7 +92,10 @@ def readers(workspace: Workspace, session: Session) -> list[dict[str, Any]]:
         learnt = workspace.memory.get(LEARNT)
         words = "Extractor, learnt here" if learnt else "Extractor: it is learnt first, in seconds"
         found.append({"by": "learnt", "words": words, "ready": learnt is not None})
-    found += [{"by": by, "words": words, "ready": True} for by, (words, _) in teachers(workspace).items()]
+    found += [
+        {"by": by, "words": words, "ready": True, "hint": "" if segmenter.features else SEES_PICTURES}
+        for by, (words, segmenter) in teachers(workspace).items()
+    ]
     found += [{"by": by, "words": words, "ready": True} for by, (words, _) in own_extractors(session).items()]
     return found
 

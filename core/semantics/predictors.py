@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..plugins.records import Rendering
+from ..strata.search_defaults import LEARNING_RATE, LEARNING_RATE_OF_PICTURES
 from .extractor import Extractor
 from .heads import Size
 from .teacher import Teacher
@@ -30,6 +31,15 @@ class Predictor:
     classes: tuple[str, ...]
     strata: tuple[int, ...]
     read: Callable[[Rendering], Tensor]
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of edits that follow it with a code per layer (measured in docs/segmentation.md).
+
+        A network that sees the picture hardly answers before something of a class is there, so that the steps
+        that are long enough for feature maps may end before.
+        """
+        return LEARNING_RATE if self.strata else LEARNING_RATE_OF_PICTURES
 
     @staticmethod
     def of_extractor(extractor: Extractor) -> Predictor:

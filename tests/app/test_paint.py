@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 import torch
 from conftest import _on_path
-from ganstrata import Inputs, Stream, UserError, load_generator
+from ganstrata import (
+    Concept,
+    Inputs,
+    PluginConfig,
+    Rendering,
+    Segmenter,
+    Stream,
+    UserError,
+    load_generator,
+)
 from ganstrata.app.compute import Stopped
 from ganstrata.app.handlers import Edit, PictureRef
 from ganstrata.app.sessions import MOST_KEPT, Session
@@ -19,7 +28,8 @@ from ganstrata.app.views.paint import canvas_of
 from ganstrata.app.views.pictures import rendered
 from ganstrata.app.views.segmenting import LEARNT, NONE_HERE, Reader, reader_of, readers
 from ganstrata.app.workspace import Workspace, folder_extractor
-from ganstrata.core.editing.sources import CodesFile, Source
+from ganstrata.core.editing.request import EditRequest
+from ganstrata.core.editing.sources import CodesFile, Source, find_source
 from ganstrata.core.runs.run import Run
 from ganstrata.core.semantics.extractor_file import save_extractor
 from ganstrata.core.semantics.predictors import Predictor
@@ -27,6 +37,7 @@ from generators_stylegan2 import small_state
 from masks_of_pages import blank, encoded, received
 from planted_semantics import Linear, Smooth
 from safetensors.torch import save_file
+from torch import Tensor
 
 Ask = Callable[..., Any]
 BED, SOFA = 2, 1
@@ -272,6 +283,51 @@ def test_what_cannot_be_painted_is_refused(ask: Ask, learnt: str, session: Sessi
     _, strokes = other_class(labels(ask, MOVED, learnt)[1])
     with pytest.raises(UserError, match=words):
         ask("paint", **{"edit": MOVED, "strokes": encoded(strokes), "by": learnt, "steps": 2, **fields})
+    assert not session.kept
+
+
+class InColours(Segmenter):
+    """The class of a pixel is its strongest colour, as a network that sees pictures alone would say."""
+
+    concepts = tuple(Concept(name, "object") for name in ("red", "green", "blue"))
+
+    def logits(self, rendering: Rendering) -> Tensor:
+        """(N, 3, 8, 8)."""
+        return 10.0 * rendering.images
+
+
+def test_what_sees_the_picture_leads_with_longer_steps(
+    planted: Workspace, asking: Callable[[Workspace], Ask], session: Session
+):
+    colours = InColours(PluginConfig(), planted.prepared.device)
+    scorers = {**planted.prepared.scorers, "colours": colours}
+    ask = asking(replace(planted, prepared=replace(planted.prepared, scorers=scorers), memory={}))
+    answer, _ = ask("segmenters")
+    hints = {one["by"]: one.get("hint", "") for one in answer["readers"]}
+    assert hints["scorer planted"] == hints["learnt"] == ""
+    assert "sees the picture leads with longer steps" in hints["scorer colours"]
+    edit = {"picture": {"seed": 3}}
+    for by, rate in (("scorer planted", 0.03), ("scorer colours", 0.1)):
+        found = labels(ask, edit, by)[1]
+        strokes = blank()
+        strokes[2:6, 2:6] = (int(found[4, 4]) + 1) % 3
+        before = find_source(planted.prepared, EditRequest((), seeds="3")).codes
+        answer, _ = ask("paint", edit=edit, strokes=encoded(strokes), by=by, steps=1, emphasis=5.0)
+        # The first step of Adam moves each entry by the rate, in standard deviations, which are 1 here.
+        moved = (session.kept[answer["kept"]].source.codes - before).abs()
+        assert moved.median() == pytest.approx(rate, rel=0.05)
+
+
+def test_a_search_that_comes_no_nearer_is_said(
+    ask_planted: Ask, session: Session, monkeypatch: pytest.MonkeyPatch
+):
+    """As the page tells it from a search that was stopped: steps were done, and no picture is kept."""
+    edit, by = {"picture": {"seed": 3}}, "scorer planted"
+    strokes = blank()
+    strokes[2:6, 2:6] = (int(labels(ask_planted, edit, by)[1][4, 4]) + 1) % 3
+    monkeypatch.setattr(Predictor, "learning_rate", 1e4)
+    answer, _ = ask_planted("paint", edit=edit, strokes=encoded(strokes), by=by, steps=3)
+    assert answer == {"kept": None, "steps": 3, "stopped": False}
     assert not session.kept
 
 
