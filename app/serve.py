@@ -12,7 +12,7 @@ import uvicorn
 from ..core.errors import UserError
 from .handlers import Handlers
 from .server.bounds import Bounded
-from .server.patience import Patient
+from .server.idle_timeout import IdleTimeout
 from .server.security import Access
 from .server.web import Site
 from .views import (
@@ -126,7 +126,7 @@ def server_of(workspace: Workspace, address: Address, ready: Callable[[], None])
     site = Site(workspace, HANDLERS, address.access)
     config = uvicorn.Config(
         site.app(),
-        http=Patient,
+        http=IdleTimeout,
         ws=Bounded,
         ws_per_message_deflate=False,  # pictures are packed already, and nobody sends much to unpack
         ws_max_size=MESSAGE_BYTES,

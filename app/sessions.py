@@ -29,13 +29,13 @@ class Kept:
         name: as the page shows it.
         source: its codes with all that is needed to render it.
         facts: what the page shows of it, such as measures; plain data.
-        beside: what the handlers of its view keep with it.
+        view_data: what the handlers of its view keep with it.
     """
 
     name: str
     source: Source
     facts: dict[str, Any]
-    beside: Any = None
+    view_data: Any = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Session:
         self.send = None
         self.used = time.monotonic()
 
-    def keep(self, name: str, source: Source, beside: Any = None, **facts: Any) -> str:
+    def keep(self, name: str, source: Source, view_data: Any = None, **facts: Any) -> str:
         """Keep a picture, and return its id.
 
         Nothing is refused here: who makes a picture calls `require_room` before, and what took minutes is not
@@ -85,7 +85,7 @@ class Session:
         """
         self._made += 1
         key = f"k{self._made}"
-        self.kept[key] = Kept(name, source, facts, beside)
+        self.kept[key] = Kept(name, source, facts, view_data)
         return key
 
     def require_room(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.editing.directions import find_boundaries
-from ..core.editing.followed import Strips, read_followed
+from ..core.editing.strip_ranges import StripRanges, read_strip_ranges
 from ..core.errors import UserError
 from ..core.leaderboard.stored import StoredBoard, read_board
 from ..core.pipeline.results import Results, open_run
@@ -75,7 +75,7 @@ class Workspace:
     effects: Effects
     differences: tuple[str, ...] = ()
     folders: Folders = field(default_factory=Folders)
-    strips: Strips = field(default_factory=dict)
+    strips: StripRanges = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     begun: tuple[Kept, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -108,7 +108,7 @@ class Workspace:
                 run.effects,
                 finished.differences,
                 folders,
-                strips=read_followed(run),
+                strips=read_strip_ranges(run),
                 begun=begun,
                 remarks=remarks,
                 board=_board(folders.leaderboard, finished.engine.prepared),

@@ -19,7 +19,7 @@ from ..compute import Compute, Stopped, Work
 from ..handlers import Answer, Handler, Handlers
 from ..sessions import Session
 from ..workspace import Workspace
-from .discretion import cleared, without_paths
+from .redaction import redacted, without_paths
 
 LOG = logging.getLogger("ganstrata.app")
 MOST_BYTES = 48 << 20  # that wait for a tab that does not take them, until its socket is closed
@@ -230,7 +230,7 @@ def work_of(
     def perform(breathe: Callable[[], None]) -> None:
         try:
             found = handler.perform(workspace, session, request, Answer(n, send, breathe))
-            send({"n": n, "ok": cleared(found, workspace)})
+            send({"n": n, "ok": redacted(found, workspace)})
         except GanstrataError as error:
             send({"n": n, "error": without_paths(str(error), workspace)})
         except Stopped:

@@ -19,7 +19,7 @@ from ..handlers import FRAME, SCORES, THUMBNAIL, Answer, Edit, Handler, Handlers
 from ..sessions import Session
 from ..workspace import Workspace
 from .pictures import pixels_of, rendered, send_picture, smaller
-from .tempo import Tempo
+from .preview_size import PreviewSize
 
 MOST_PICTURES = 120  # of a grid
 CACHED = 96 << 20  # bytes of the small pictures of grids, of all tabs
@@ -77,18 +77,20 @@ def frame(workspace: Workspace, session: Session, request: Frame, answer: Answer
     """Send the picture of an edit; of a slow model smaller ones while a slider moves, and ahead of it."""
     edit, moving = request.edit, request.moving
     workspace.memory[LAST_FRAME] = time.monotonic()
-    tempo: Tempo = session.memory.setdefault("tempo", Tempo(workspace.memory.get(TYPICAL, 0.0)))
+    preview: PreviewSize = session.memory.setdefault(
+        "preview size", PreviewSize(workspace.memory.get(TYPICAL, 0.0))
+    )
     key = (
         None
         if moving is None or moving >= len(edit.moves)
         else edit.moves[moving].model_copy(update={"by": 0.0})
     )
-    if not request.final and (divisor := tempo.divisor(key)) > 1:
+    if not request.final and (divisor := preview.divisor(key)) > 1:
         small = smaller(workspace, session, edit, moving, divisor)
         if small is not None:
             send_picture(answer, small, lossless=False, frame=True, final=False)
             return {}
-    if request.final and tempo.seconds(key) >= LONG:
+    if request.final and preview.seconds(key) >= LONG:
         small = smaller(workspace, session, edit, moving, 4)
         if small is not None:
             send_picture(answer, small, lossless=False, frame=True, final=False)
@@ -96,7 +98,7 @@ def frame(workspace: Workspace, session: Session, request: Frame, answer: Answer
     begin = time.perf_counter()
     rendering = rendered(workspace, session, edit, moving)
     picture = pixels_of(workspace, rendering)
-    tempo.note(key, time.perf_counter() - begin)
+    preview.note(key, time.perf_counter() - begin)
     send_picture(answer, picture, lossless=request.final, frame=True, final=request.final)
     return {}
 

@@ -22,11 +22,11 @@ from ...core.inversion.stoppable import Snapshot, StoppableResult, invert_until_
 from ...core.inversion.target import Target
 from ...core.inversion.target_reading import target_from_bytes
 from ...core.messages import visible
-from ..beside import Beside
 from ..compute import Pace, Stopped
 from ..handlers import JOB, THUMBNAIL, Answer, Edit, Handler, Handlers, Nothing, PictureRef, Request
 from ..inverted import Judgement, facts_of, kept_source, target_of
 from ..sessions import Session
+from ..side_thread import SideThread
 from ..workspace import Workspace
 from .inverting import Way, calibrate, method_for, trust_of, ways_here
 from .pictures import pixels_of, rendered, send_picture
@@ -96,7 +96,7 @@ def look(workspace: Workspace, session: Session, request: LookAt, answer: Answer
             fitted_picture(image, Frame.of(generator, request.crop), name),
         )
 
-    decoded, whole, (picture, known, fit, notes) = beside(workspace, answer, seen)
+    decoded, whole, (picture, known, fit, notes) = on_side_thread(workspace, answer, seen)
     image = decoded.image
     send_picture(answer, _pixels(whole[0]), lossless=False, what="whole")
     answer.breathe()
@@ -119,7 +119,7 @@ def invert(workspace: Workspace, session: Session, request: Invert, answer: Answ
     method = method_for(workspace, request.way)
     name = file_name(request.name)
     content = content_of(session, request.upload)
-    target = beside(
+    target = on_side_thread(
         workspace,
         answer,
         lambda: target_from_bytes(content, name, generator, crop=request.crop, most=MOST_PIXELS),
@@ -163,14 +163,14 @@ def inverted(workspace: Workspace, session: Session, request: KeptPicture, answe
     kept = session.kept.get(request.kept)
     if kept is None or kept.facts.get("kind") != "inverted":
         raise UserError("this picture is not held any more, or is none that was inverted")
-    if isinstance(kept.beside, Judgement):
-        send_pictures(answer, kept.beside.target, kept.beside.outcome)
+    if isinstance(kept.view_data, Judgement):
+        send_pictures(answer, kept.view_data.target, kept.view_data.outcome)
         return described(session, request.kept)
     edit = Edit(picture=PictureRef(kept=request.kept))
     made = pixels_of(workspace, rendered(workspace, session, edit))
     send_picture(answer, made, lossless=True, what="made")
-    if kept.beside is not None:
-        wanted = target_of(kept.beside)
+    if kept.view_data is not None:
+        wanted = target_of(kept.view_data)
         send_picture(answer, wanted, lossless=True, what="target")
         if wanted.shape == made.shape:
             send_picture(answer, difference(made, wanted), lossless=True, what="difference")
@@ -189,9 +189,9 @@ def judgement_of(session: Session, key: str) -> Judgement:
         UserError: it is not held any more, or was inverted elsewhere.
     """
     kept = session.kept.get(key)
-    if kept is None or not isinstance(kept.beside, Judgement):
+    if kept is None or not isinstance(kept.view_data, Judgement):
         raise UserError("this picture was not inverted in this tab, or is not held any more")
-    return kept.beside
+    return kept.view_data
 
 
 def send_pictures(answer: Answer, target: Target, outcome: StoppableResult) -> None:
@@ -214,9 +214,9 @@ def content_of(session: Session, upload: str) -> bytes:
     return content
 
 
-def beside(workspace: Workspace, answer: Answer, perform: Callable[[], Found]) -> Found:
+def on_side_thread(workspace: Workspace, answer: Answer, perform: Callable[[], Found]) -> Found:
     """Decode in a thread of its own, while this one serves others; one picture of all tabs at a time."""
-    place: Beside = workspace.memory.setdefault("decoding", Beside())
+    place: SideThread = workspace.memory.setdefault("decoding", SideThread())
     return place.run(perform, answer.breathe)
 
 

@@ -26,7 +26,7 @@ def hello(workspace: Workspace, session: Session, request: Nothing, answer: Answ
     if not session.memory.setdefault("begun", False):
         session.memory["begun"] = True
         for one in workspace.begun:
-            session.keep(one.name, one.source, one.beside, **one.facts)
+            session.keep(one.name, one.source, one.view_data, **one.facts)
     time_one(workspace, session)
     facts = described(workspace)
     for slider in facts["sliders"]:

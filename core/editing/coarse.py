@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from ..runs.manifest import ConceptStats
 from ..runs.prepare import Prepared
 from ..runs.progress import Step
 from ..statistics import sample_means
-from ..strata.displacements import displacement, edited
+from ..strata.displacements import Displacement, displacement, edited
 from .directions import EditPart
 from .range_search import Coarse
 
@@ -88,6 +88,33 @@ def measure(
     Raises:
         UserError: nothing scores the concept of a boundary.
     """
+    _check_scored(parts)
+    few = _sparse(steps)
+    styles, generator = parts[0].in_styles, prepared.generator
+    random = random_directions(
+        generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False, styles=styles
+    )
+    sets = list(dict.fromkeys(part.layers for part in parts))
+    null = [
+        displacement(generator, normal, layers, prepared.edit_scale, styles=styles, length=unit)
+        for layers in sets
+        for normal in random
+    ]
+    walks = [*((part.displacement, steps) for part in parts), *((one, few) for one in null)]
+    tables = _tables(prepared, walks, done)
+    measured = []
+    for part, table in zip(parts, tables, strict=False):  # those of random directions follow
+        first = len(parts) + DIRECTIONS * sets.index(part.layers)
+        measured.append(_coarse(part, table, tables[first : first + DIRECTIONS], concepts, steps, few))
+    return measured
+
+
+def _check_scored(parts: Sequence[EditPart]) -> None:
+    """Refuse boundaries whose concept nothing scores.
+
+    Raises:
+        UserError: the message names the first of them.
+    """
     for part in parts:
         if part.column is None:
             what = (
@@ -96,67 +123,74 @@ def measure(
                 else f"'{part.boundary.name}' has no target whose score could be followed"
             )
             raise UserError(f"--search: {what}; give --start and --end instead")
-    styles = parts[0].in_styles
-    random = random_directions(
-        prepared.generator, DIRECTIONS, prepared.config.synthesis.seed, layerwise=False, styles=styles
-    )
-    directions = {(i, -1): part.displacement for i, part in enumerate(parts)}
-    for layers in dict.fromkeys(part.layers for part in parts):
-        at = next(i for i, part in enumerate(parts) if part.layers == layers)
-        directions |= {
-            (at, r): displacement(
-                prepared.generator, normal, layers, prepared.edit_scale, styles=styles, length=unit
-            )
-            for r, normal in enumerate(random)
-        }
-    few = _sparse(steps)
-    tables: dict[tuple[int, int], list[tuple[Floats, Floats]]] = {key: [] for key in directions}
+
+
+class _Table(NamedTuple):
+    """Hold what was measured of K samples at T steps along one direction.
+
+    Attributes:
+        scores: of C concepts, (K, T, C).
+        clipped: share of values outside [0, 1], (K, T).
+    """
+
+    scores: Floats
+    clipped: Floats
+
+
+def _tables(prepared: Prepared, walks: Sequence[tuple[Displacement, Floats]], done: Step) -> list[_Table]:
+    """Render fresh samples at the steps of each walk, batch by batch, and return a table per walk.
+
+    Args:
+        prepared: generator and scorers.
+        walks: what one unit adds, and the signed distances to go (T,).
+        done: called with the number of pictures after each column.
+    """
+    layers = {direction.layers for direction, _ in walks}
+    batches: list[list[_Table]] = []
     for b in range(batch_count(prepared)):
         latents, _, codes = prepared.draw(b * prepared.batch, Stream.VERIFICATION)
-        base = prepared.render(
-            codes, latents.condition, latents.index, Stream.VERIFICATION, {part.layers for part in parts}
-        )
-        for key, direction in directions.items():
+        base = prepared.render(codes, latents.condition, latents.index, Stream.VERIFICATION, layers)
+        tables = []
+        for direction, steps in walks:
             columns = []
-            for step in steps if key[1] < 0 else few:
+            for step in steps:
                 columns.append(
                     _column(prepared, edited(base, codes, [direction], [float(step)], direction.layers))
                 )
                 done(prepared.batch)
-            tables[key].append(
-                (np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1))
-            )
-    joined = {
-        key: tuple(np.concatenate([part[i] for part in rows]) for i in (0, 1)) for key, rows in tables.items()
-    }
+            scores, clipped = zip(*columns, strict=True)
+            tables.append(_Table(np.stack(scores, axis=1), np.stack(clipped, axis=1)))
+        batches.append(tables)
+    return [
+        _Table(np.concatenate([t.scores for t in parts]), np.concatenate([t.clipped for t in parts]))
+        for parts in zip(*batches, strict=True)
+    ]
+
+
+def _coarse(
+    part: EditPart,
+    table: _Table,
+    null: Sequence[_Table],
+    concepts: Sequence[ConceptStats],
+    steps: Floats,
+    few: Floats,
+) -> Coarse:
+    """Return what was measured of a part; random directions are interpolated between their few steps."""
+    own = part.column
+    assert own is not None
     zero, few_zero = (int(np.flatnonzero(distances == 0.0)[0]) for distances in (steps, few))
-    measured = []
-    for i, part in enumerate(parts):
-        own = part.column
-        assert own is not None
-        twin = next(j for j, other in enumerate(parts) if other.layers == part.layers)
-        scores, clipped = joined[i, -1]
-        null = [joined[twin, r][0] for r in range(DIRECTIONS)]
-        others = [j for j, concept in enumerate(concepts) if j != own and concept.varies]
-        units = concept_units([concepts[j] for j in others])
-        measured.append(
-            Coarse(
-                steps=steps,
-                scores=scores[:, :, own],
-                clipped=clipped,
-                others=_drift(scores[:, :, others], zero, units),
-                null=np.stack(
-                    [np.interp(steps, few, _drift(table[:, :, others], few_zero, units)) for table in null]
-                ),
-                null_scores=np.stack(
-                    [
-                        np.interp(steps, few, _mean(table[:, :, own] - table[:, [few_zero], own]))
-                        for table in null
-                    ]
-                ),
-            )
-        )
-    return measured
+    others = [j for j, concept in enumerate(concepts) if j != own and concept.varies]
+    units = concept_units([concepts[j] for j in others])
+    drifts = [_drift(t.scores[:, :, others], few_zero, units) for t in null]
+    changes = [_mean(t.scores[:, :, own] - t.scores[:, [few_zero], own]) for t in null]
+    return Coarse(
+        steps=steps,
+        scores=table.scores[:, :, own],
+        clipped=table.clipped,
+        others=_drift(table.scores[:, :, others], zero, units),
+        null=np.stack([np.interp(steps, few, drift) for drift in drifts]),
+        null_scores=np.stack([np.interp(steps, few, change) for change in changes]),
+    )
 
 
 def _sparse(steps: NDArray[Any]) -> NDArray[Any]:

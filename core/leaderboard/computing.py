@@ -13,6 +13,7 @@ from ..runs.progress import Progress
 from ..statistics import bootstrap_weights
 from ..strata.layers import layers_in_words
 from .board import Board, Row
+from .comparison import NullKind
 from .entries import require_known
 from .estimates import estimate, where_above_zero
 from .judging import Judged, judged
@@ -25,7 +26,6 @@ from .of_moves import Paths, numbers_of_moves, q_values
 from .of_projections import Projected, Reading, numbers_of_projections, reading
 from .of_space import path_lengths, separability_of_space
 from .sampled import distances_of
-from .work import NullKind
 
 Floats = NDArray[np.float64]
 PERMUTED = 5  # permutations of the labels of each concept

@@ -21,13 +21,13 @@ from ..runs.provenance.records import digest
 from ..storage.disk import DiskError
 from ..storage.kept_results import Store
 from ..strata.styles import require_styles
+from .comparison import Comparison, NullKind
 from .entries import parse_judges
 from .forecast import Ahead, forecast
 from .learning import Learned, checked_learners
 from .moving import Moved, SpaceLengths
 from .request import BoardRequest
 from .sampled import Sampled, sampled
-from .work import NullKind, Work
 
 
 @dataclass(frozen=True)
@@ -101,33 +101,33 @@ def measure(
         except UserError as error:
             raise ConfigError(source, [Fault(("learning", "space"), str(error))]) from None
     judges = parse_judges(request.judges, [concept.name for concept in scored.concepts])
-    work = Work(config, request, store, scored, device, progress)
+    comparison = Comparison(config, request, store, scored, device, progress)
     left: dict[str, str] = {}
     learners: dict[str, BoundaryLearner] = {}
     for entry in entries:  # before samples are drawn, which takes long
         with _or_left_out(entry.label, left, progress, mistakes=(ConfigError,)):
-            learners[entry.label] = work.built(entry)
+            learners[entry.label] = comparison.built(entry)
     _require_some(learners, left)
     _require_baseline(baseline, left)
-    fresh = not work.has_samples
+    fresh = not comparison.has_samples
     if fresh:  # nothing was kept that stands on them
         ahead = Ahead(len(chosen), len(learners), 1, samples=True, space=True)
         progress.say(forecast(ahead, config, request, scored))
-    shared = sampled(scored, work.drawn(), chosen, judges)
+    shared = sampled(scored, comparison.drawn(), chosen, judges)
     # Columns alone do not tell which of them are learnt, and which only judge.
     learnt = [concept.name for concept in shared.concepts]
-    moves_key = digest([work.key, learnt, shared.columns, config.rescoring.samples, request.path])
+    moves_key = digest([comparison.key, learnt, shared.columns, config.rescoring.samples, request.path])
     if not fresh:
         asked = [(entry, learners[entry.label]) for entry in entries if entry.label in learners]
-        missing = work.missing(asked, moves_key)
-        ahead = Ahead(len(learnt), missing, int(missing > 0), samples=False, space=not work.has_space)
+        missing = comparison.missing(asked, moves_key)
+        ahead = Ahead(len(learnt), missing, int(missing > 0), samples=False, space=not comparison.has_space)
         progress.say(forecast(ahead, config, request, scored))
-    space = work.space()
+    space = comparison.space()
     kept: dict[str, tuple[Learned, Moved]] = {}
     for entry in entries:
         if entry.label in learners:
             with _or_left_out(entry.label, left, progress):
-                kept[entry.label] = work.learner(entry, learners[entry.label], shared, moves_key)
+                kept[entry.label] = comparison.learner(entry, learners[entry.label], shared, moves_key)
             if request.baseline is not None:
                 _require_baseline(request.baseline, left)
     _require_some(kept, left)
@@ -135,7 +135,7 @@ def measure(
         left[baseline] += f". It was to be the baseline: differences are from {next(iter(kept))} instead"
         progress.say(f"{baseline}: {left[baseline]}")
     kinds = {NullKind.of(boundary) for one, _ in kept.values() for boundary in one.boundaries}
-    nulls = {kind: work.null(kind, shared, moves_key) for kind in sorted(kinds, key=repr)}
+    nulls = {kind: comparison.null(kind, shared, moves_key) for kind in sorted(kinds, key=repr)}
     card, count = scored.generator.card, config.rescoring.null_directions * len(shared.concepts)
     normals = {
         layerwise: random_directions(

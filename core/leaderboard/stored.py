@@ -24,7 +24,7 @@ from ..storage.disk import read_bytes
 from ..storage.kept_results import Store
 from ..storage.paths import why_no_file
 from ..storage.result_folder import faults_of, read_index
-from .work import learner_file, learner_from_store
+from .comparison import learner_file, learner_from_store
 
 INDEX, COMPUTED, CONCEPTS = "leaderboard.json", "computed", "concepts.csv"
 AGAIN = "run the command again that wrote the folder, which mends it"

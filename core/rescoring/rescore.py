@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -135,63 +136,35 @@ def rescore(
         raise UserError("layers must contain 'all': variation factors are decided at this layer set")
     backwards = moved_backwards(backward, sets)
     spread, concepts = _statistics(scored, probed, samples, styles=styles)
-    step = distance * (spread if unit == "sd" else 1.0)
-    layerwise = moved[0].normal.ndim == 2
-    random = random_directions(generator, null_directions, seed, layerwise=layerwise, styles=styles)
-    directions = [(b.normal, b.layers) for b in moved]
-    directions += [
-        (normal, layers)
-        for layers in null_layers(moved)[0]
-        for normal in at_layers(generator, random, layers, styles=styles)
-    ]
-    relearnt = boundaries.relearnt if isinstance(boundaries, Learnt) else None
-    total = np.zeros((len(directions), len(sets), 2, len(scored.concepts), len(FIELDS)))
-    changes = np.full((len(moved), len(sets), 2, samples), np.nan)
-    relearnt_changes = (
-        None if relearnt is None else np.full((len(relearnt.spreads), len(moved), samples), np.nan)
+    scale = spread if unit == "sd" else 1.0
+    random = random_directions(
+        generator, null_directions, seed, layerwise=moved[0].normal.ndim == 2, styles=styles
     )
-    for start in range(0, samples, scored.batch):
-        count = min(scored.batch, samples - start)
-        here = slice(start, start + count)
-        baseline = baseline_of(scored, start, Stream.VERIFICATION, list(sets.values()))
-        movements = [
-            Movement(
-                normal,
-                step,
-                [moved_of(own_at, layers) for layers in sets.values()],
-                backwards,
-                columns[d] if d < len(moved) else None,
-            )
-            for d, (normal, own_at) in enumerate(directions)
-        ]
-        changed = changes_along(scored, baseline, movements, count=count, styles=styles)
-        for d, (sums, own) in enumerate(changed):
-            total[d] += sums
-            if d < len(moved):
-                changes[d, :, :, here] = own
-        if (
-            relearnt_changes is not None
-            and relearnt is not None
-            and start < replicate_samples(samples, scored.batch)
-        ):
-            steps = distance * (relearnt.spreads if unit == "sd" else np.ones(len(relearnt.spreads)))
-            relearnt_changes[:, :, here] = _relearnt_changes(
-                scored,
-                baseline,
-                relearnt,
-                columns,
-                [own_layers(b, sets["all"]) for b in moved],
-                steps,
-                styles=styles,
-            )[:, :, :count]
+    own = [(b.normal, b.layers, column) for b, column in zip(moved, columns, strict=True)]
+    null = [
+        (normal, at, None)
+        for at in null_layers(moved)[0]
+        for normal in at_layers(generator, random, at, styles=styles)
+    ]
+    movements = [
+        Movement(
+            normal, distance * scale, [moved_of(at, layers) for layers in sets.values()], backwards, column
+        )
+        for normal, at, column in (*own, *null)
+    ]
+    relearnt = None
+    if isinstance(boundaries, Learnt) and boundaries.relearnt is not None:
+        again = boundaries.relearnt
+        steps = distance * (again.spreads if unit == "sd" else np.ones(len(again.spreads)))
+        relearnt = _Relearnt(again, moved, columns, [own_layers(b, sets["all"]) for b in moved], steps)
     return Effects.of(
-        Sums(total, changes, relearnt_changes, None if relearnt is None else relearnt.dilutions(moved)),
+        _sums(scored, movements, list(sets.values()), samples, relearnt, styles=styles),
         boundaries=moved,
         concepts=concepts,
         sets=sets,
         groups=layer_groups,
         samples=samples,
-        step=step,
+        step=distance * scale,
         rate=rate,
         seed=seed,
         bootstrap=bootstrap,
@@ -315,35 +288,84 @@ def _statistics(
     return spread_of(np.concatenate(points)[:samples]), statistics
 
 
-def _relearnt_changes(
-    scored: ScoredGenerator,
-    baseline: Baseline,
-    relearnt: Resampled,
-    columns: Sequence[int],
-    layers: Sequence[Sequence[int]],
-    steps: Floats,
-    *,
-    styles: bool,
-) -> Floats:
-    """Return how each own concept changes along boundaries learnt from resampled samples, (M, B, N).
+@dataclass(frozen=True)
+class _Relearnt:
+    """Hold boundaries that were learnt again from M resamplings, and how far each is moved.
 
-    Args:
-        scored: the generator with its scorers.
-        baseline: the unedited batch of N samples.
-        relearnt: M relearnt versions of each of B boundaries.
+    Attributes:
+        resampled: M relearnt versions of each of B boundaries.
+        boundaries: the B boundaries.
         columns: column of each boundary's concept, (B,).
         layers: layers to move, for each boundary.
         steps: length of the step for each version, in units of w or s, (M,).
-        styles: whether the boundaries lie in s.
-
-    Returns:
-        Changes (M, B, N); NaN where a boundary could not be learnt again.
     """
-    changes = np.full((len(steps), len(columns), len(baseline.codes)), np.nan)
-    own = (
-        ((m, i), OwnStep(relearnt.normals[m, i], float(steps[m]), layers[i], columns[i]))
-        for m, i in np.argwhere(relearnt.learnt)
-    )
-    for place, change in own_changes(scored, baseline, own, styles=styles):
-        changes[place] = change
-    return changes
+
+    resampled: Resampled
+    boundaries: Boundaries
+    columns: Sequence[int]
+    layers: Sequence[Sequence[int]]
+    steps: Floats
+
+    def changes(self, scored: ScoredGenerator, baseline: Baseline, *, styles: bool) -> Floats:
+        """Return how each own concept changes in a batch of N samples, (M, B, N).
+
+        It is NaN where a boundary could not be learnt again.
+
+        Args:
+            scored: the generator with its scorers.
+            baseline: the unedited batch.
+            styles: whether the boundaries lie in s.
+        """
+        changes = np.full((len(self.steps), len(self.columns), len(baseline.codes)), np.nan)
+        own = (
+            (
+                (m, i),
+                OwnStep(self.resampled.normals[m, i], float(self.steps[m]), self.layers[i], self.columns[i]),
+            )
+            for m, i in np.argwhere(self.resampled.learnt)
+        )
+        for place, change in own_changes(scored, baseline, own, styles=styles):
+            changes[place] = change
+        return changes
+
+
+def _sums(
+    scored: ScoredGenerator,
+    movements: Sequence[Movement],
+    sets: Sequence[Sequence[int]],
+    samples: int,
+    relearnt: _Relearnt | None,
+    *,
+    styles: bool,
+) -> Sums:
+    """Move fresh samples batch by batch, and sum up their changes.
+
+    Args:
+        scored: the generator with its scorers.
+        movements: boundaries first, then null directions.
+        sets: S layer sets.
+        samples: number of samples K.
+        relearnt: boundaries that were learnt again; None if none were.
+        styles: whether directions lie in s.
+    """
+    count = sum(movement.column is not None for movement in movements)  # of boundaries
+    total = np.zeros((len(movements), len(sets), 2, len(scored.concepts), len(FIELDS)))
+    changes = np.full((count, len(sets), 2, samples), np.nan)
+    relearnt_changes = None if relearnt is None else np.full((len(relearnt.steps), count, samples), np.nan)
+    for start in range(0, samples, scored.batch):
+        n = min(scored.batch, samples - start)
+        here = slice(start, start + n)
+        baseline = baseline_of(scored, start, Stream.VERIFICATION, sets)
+        changed = changes_along(scored, baseline, movements, count=n, styles=styles)
+        for d, (sums, own) in enumerate(changed):
+            total[d] += sums
+            if d < count:
+                changes[d, :, :, here] = own
+        if (
+            relearnt is not None
+            and relearnt_changes is not None
+            and start < replicate_samples(samples, scored.batch)
+        ):
+            relearnt_changes[:, :, here] = relearnt.changes(scored, baseline, styles=styles)[:, :, :n]
+    dilutions = None if relearnt is None else relearnt.resampled.dilutions(relearnt.boundaries)
+    return Sums(total, changes, relearnt_changes, dilutions)

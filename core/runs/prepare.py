@@ -5,33 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..config.engine_schema import LOCAL
 from ..config.schema import RunConfig, Use
 from ..conformance.same_everywhere import rendering_to_check
 from ..conformance.scores import check_scorers
 from ..device import auto_batch, resolve_device, resolve_precision
-from ..errors import ConfigError, Fault, UserError, nearest
-from ..messages import listed
+from ..errors import ConfigError, Fault, UserError
 from ..plugins.base import Plugin
 from ..plugins.boundary import STYLES
-from ..plugins.compatibility import refusal_of_space
 from ..plugins.generator import Generator
 from ..plugins.learner import BoundaryLearner
 from ..plugins.own_classes import own_classes
 from ..plugins.plugin_info import Kind
-from ..plugins.records import Concept
 from ..plugins.registry import registry
 from ..plugins.scorer import Scorer
-from ..strata.layers import groups_of, layer_sets, parse_layers
 from ..strata.scored_generator import ScoredGenerator
-from ..strata.styles import require_styles
+from .config_fit import (
+    chosen_columns,
+    faults_of_conditions,
+    faults_of_learner,
+    faults_of_workers,
+    resolved_groups,
+    resolved_sets,
+)
 from .loading import build
 from .spawning import end_if_imported_again
 
@@ -109,51 +110,13 @@ def prepare(
     if faults:
         raise ConfigError(source, faults)
     scored = _scored(config, generator, scorers, batch, builder.device)
-    concepts, chosen = scored.concepts, _fitting(config, scored, faults)
-    groups = _groups(config, generator, faults)
-    named = {concepts[j].name for j in chosen}
-    for i, condition in enumerate(config.conditions):
-        faults.extend(
-            Fault(("conditions", i), f"'{name}' has no boundary.{nearest(name, named)}")
-            for name in (condition.edit, *condition.keep)
-            if name not in named and learner.supervised  # else names are known when directions are found
-        )
-    sets: dict[str, tuple[int, ...]] = {}
-    try:
-        sets = layer_sets(config.rescoring.layers, groups, generator.card.layers)
-    except UserError as error:
-        faults.append(Fault(("rescoring", "layers"), str(error)))
-    try:
-        learner.check(config.synthesis.samples)
-        learner.check_generator(generator)
-    except UserError as error:
-        faults.append(Fault(("boundary", "with"), str(error)))
-    if sets and "all" not in sets:
-        faults.append(
-            Fault(
-                ("rescoring", "layers"),
-                "must contain `all`: whether a concept is a variation factor is decided there",
-            )
-        )
-    if learner.layerwise and config.synthesis.mixing == 0.0:
-        faults.append(
-            Fault(
-                ("synthesis", "mixing"),
-                f"'{config.boundary.use}' learns a boundary per layer, which needs style-mixed codes: "
-                "set it above 0",
-            )
-        )
-    faults += _faults_of_space(config, generator, learner)
-    if config.rescoring.null == "permuted" and not learner.supervised:
-        faults.append(
-            Fault(
-                ("rescoring", "null"),
-                f"'{config.boundary.use}' uses no scores, so permuting them changes nothing; use random",
-            )
-        )
-    own = own_plugins(config)
-    if own:
-        faults += _faults_of_workers(config, own)
+    chosen = chosen_columns(config, scored, faults)
+    groups = resolved_groups(config, generator, faults)
+    faults += faults_of_conditions(config, [scored.concepts[j].name for j in chosen], learner)
+    sets = resolved_sets(config, groups, generator, faults)
+    faults += faults_of_learner(config, learner, generator)
+    if own := own_plugins(config):
+        faults += faults_of_workers(config, own)
     if faults:
         raise ConfigError(source, faults)
     prepared = Prepared(
@@ -168,19 +131,6 @@ def prepare(
     if builder.check:
         _check_scorers(prepared)
     return prepared
-
-
-def _faults_of_workers(config: RunConfig, own: list[str]) -> list[Fault]:
-    """Return a fault if other processes would have to know plugins of this one."""
-    reason = (
-        "because worker processes do not know what `ganstrata.register` made a plugin of this process: "
-        f"{listed(own)}. They know installed distributions; `ganstrata plugins new` begins one"
-    )
-    if config.engine.use != LOCAL:
-        return [Fault(("engine", "use"), f"must be {LOCAL}, {reason}")]
-    if config.engine.workers not in ("auto", 1):
-        return [Fault(("engine", "workers"), f"must be 1 or auto, {reason}")]
-    return []
 
 
 def prepare_scored(
@@ -204,7 +154,7 @@ def prepare_scored(
     if faults:
         raise ConfigError(source, faults)
     scored = _scored(config, *plugins, None, builder.device)
-    chosen = _fitting(config, scored, faults)
+    chosen = chosen_columns(config, scored, faults)
     if faults:
         raise ConfigError(source, faults)
     if builder.check:
@@ -276,22 +226,6 @@ def _fields(scored: ScoredGenerator) -> dict[str, Any]:
     return {field.name: getattr(scored, field.name) for field in fields(scored)}
 
 
-def _fitting(config: RunConfig, scored: ScoredGenerator, faults: list[Fault]) -> tuple[int, ...]:
-    """Return the columns of the selected concepts; add a fault for each scorer that does not fit."""
-    faults.extend(
-        Fault(("scorers",), f"'{alias}' reads features of stratum {s}, which this generator does not have")
-        for alias, s in scored.missing_features
-    )
-    chosen = _choose(config, scored.concepts, faults)
-    for i, (alias, scorer) in enumerate(scored.scorers.items()):
-        try:
-            scorer.check(config.synthesis.samples)
-            scorer.check_generator(scored.generator)
-        except UserError as error:
-            faults.append(Fault(("scorers", i), f"'{alias}': {error}"))
-    return chosen
-
-
 class PluginBuilder(NamedTuple):
     """Build the plugins of one config.
 
@@ -345,55 +279,3 @@ def _check_scorers(prepared: ScoredGenerator) -> None:
         GanstrataError: a scorer breaks the contract.
     """
     check_scorers(list(prepared.scorers.values()), rendering_to_check(prepared))
-
-
-def _groups(config: RunConfig, generator: Generator, faults: list[Fault]) -> dict[str, tuple[int, ...]]:
-    """Return the groups of the config, else those of the generator, else the default ones; add faults."""
-    configured = config.rescoring.groups
-    if configured is None:
-        return groups_of(generator)
-    groups = {}
-    for name, text in configured.items():
-        try:
-            groups[name] = parse_layers(text, generator.card.layers)
-        except UserError as error:
-            faults.append(Fault(("rescoring", "groups", name), str(error)))
-    return groups
-
-
-def _faults_of_space(config: RunConfig, generator: Generator, learner: BoundaryLearner) -> list[Fault]:
-    """Return why boundaries cannot be learnt in the space of the config; empty if they can."""
-    place, faults = ("learning", "space"), []
-    if config.learning.space == STYLES:
-        try:
-            require_styles(generator)
-        except UserError as error:
-            faults.append(Fault(place, f"{error}; only w is possible"))
-    if reason := refusal_of_space(learner, config.learning.space):
-        faults.append(Fault(place, f"'{config.boundary.use}' {reason}"))
-    return faults
-
-
-def _choose(config: RunConfig, concepts: tuple[Concept, ...], faults: list[Fault]) -> tuple[int, ...]:
-    """Return the columns of the concepts that the config selects; a pattern without a match is a fault."""
-    ids = [concept.name for concept in concepts]
-    for key, patterns in (("include", config.concepts.include), ("exclude", config.concepts.exclude)):
-        faults.extend(
-            Fault(
-                ("concepts", key),
-                f"'{pattern}' matches no concept.{nearest(pattern, ids)} "
-                f"Concepts are named alias/name, such as {ids[0]}",
-            )
-            for pattern in patterns
-            if not any(fnmatchcase(name, pattern) for name in ids)
-        )
-    chosen = tuple(
-        j
-        for j, concept in enumerate(concepts)
-        if concept.level in config.concepts.levels
-        and any(fnmatchcase(concept.name, p) for p in config.concepts.include)
-        and not any(fnmatchcase(concept.name, p) for p in config.concepts.exclude)
-    )
-    if not chosen and not faults:
-        faults.append(Fault(("concepts",), "no concept is left by include, exclude and levels"))
-    return chosen

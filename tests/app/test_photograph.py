@@ -14,9 +14,9 @@ import ganstrata
 import numpy as np
 import pytest
 import torch
-from ganstrata.app.beside import Beside
 from ganstrata.app.compute import Stopped
 from ganstrata.app.sessions import MOST_KEPT, Session
+from ganstrata.app.side_thread import SideThread
 from ganstrata.app.views.explore import LAST_FRAME
 from ganstrata.app.views.inverting import SAMPLES, wait_for_quiet
 from ganstrata.app.views.shell import hello
@@ -182,7 +182,8 @@ def test_an_inversion_is_that_of_the_library(
 def test_a_stop_keeps_what_was_found(
     ask: Ask, session: Session, upload: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Beside, "run", lambda self, perform, breathe: perform())  # the search alone breathes
+    # The search alone breathes.
+    monkeypatch.setattr(SideThread, "run", lambda self, perform, breathe: perform())
     breaths = 0
 
     def breathe() -> None:
@@ -243,9 +244,9 @@ def test_warnings_are_those_of_trust_once_all_samples_are_inverted(
             break
     assert asked == 7
     kept = session.kept[answer["kept"]]
-    cloud, method = workspace.memory["cloud"], kept.beside.method
+    cloud, method = workspace.memory["cloud"], kept.view_data.method
     expected = calibrated(method, cloud, samples=21, batch=3, done=lambda count: None)
-    found = kept.beside.outcome.found
+    found = kept.view_data.outcome.found
     trust = code_trust(cloud, found.inversion.codes)
     code, error = expected.warnings(trust, [found.measures["psnr"]]).raised[0]
     assert kept.facts["trust"]["warning"]["code"] == bool(code)

@@ -13,8 +13,8 @@ from ganstrata.app.compute import Stopped
 from ganstrata.app.views import ranges
 from ganstrata.app.views.description import described
 from ganstrata.app.workspace import Workspace
-from ganstrata.core.editing.followed import Followed
 from ganstrata.core.editing.range_search import REACHED, STALLED, NoRangeError
+from ganstrata.core.editing.strip_ranges import StripRange
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.runs.run import Run
 
@@ -29,8 +29,8 @@ def slider_of(workspace: Workspace, along: str) -> dict[str, Any]:
 def test_a_slider_goes_as_far_as_the_strip_at_its_layers_follows(workspace: Workspace) -> None:
     assert workspace.strips
     where = slider_of(workspace, "seen/red")["set"]
-    wide = Followed(-3.0, 2.5, REACHED, STALLED, 2)
-    other = Followed(-1.0, 9.0, STALLED, REACHED, 2)
+    wide = StripRange(-3.0, 2.5, REACHED, STALLED, 2)
+    other = StripRange(-1.0, 9.0, STALLED, REACHED, 2)
     strips = {("seen/red", where): wide, ("seen/red", "all"): other, ("seen/left", where): other}
     slider = slider_of(replace(workspace, strips=strips), "seen/red")
     assert (slider["low"], slider["high"]) == (-3.0, 2.5)
@@ -44,7 +44,7 @@ def test_a_slider_goes_as_far_as_the_strip_at_its_layers_follows(workspace: Work
 def test_the_distance_of_re_scoring_is_always_inside(workspace: Workspace) -> None:
     distance = workspace.run.config.rescoring.distance
     where = slider_of(workspace, "seen/red")["set"]
-    strips = {("seen/red", where): Followed(0.0, 0.0, STALLED, STALLED, 2)}
+    strips = {("seen/red", where): StripRange(0.0, 0.0, STALLED, STALLED, 2)}
     slider = slider_of(replace(workspace, strips=strips), "seen/red")
     assert (slider["low"], slider["high"]) == (-distance, distance)
     assert slider["ranges"][where]["follows"] == [0.0, 0.0]  # nothing is said to follow that does not

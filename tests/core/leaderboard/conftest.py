@@ -7,7 +7,7 @@ from typing import Any
 import board_learners
 import pytest
 from ganstrata.core.config.reading import validate
-from ganstrata.core.leaderboard import of_projections, work
+from ganstrata.core.leaderboard import comparison, of_projections
 from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.measuring import measure
 from ganstrata.core.leaderboard.request import BoardRequest
@@ -43,7 +43,7 @@ def compare(learners, tmp_path):
 def counted(monkeypatch):
     """Names of what was computed, not read."""
     done: list[str] = []
-    for module, name in ((work, "draw"), (work, "learned"), (work, "moved")):
+    for module, name in ((comparison, "draw"), (comparison, "learned"), (comparison, "moved")):
         original = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, _o=original, _n=name: (done.append(_n), _o(*a))[1])
     return done

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from closeness import assert_near
 from ganstrata.core.config.reading import validate
-from ganstrata.core.leaderboard import work
+from ganstrata.core.leaderboard import comparison
 from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.folder import leaderboard_into
 from ganstrata.core.leaderboard.measuring import measure
@@ -99,7 +99,7 @@ def test_a_disk_that_is_full_stops_the_comparison_and_blames_no_learner(learners
 def test_an_interrupted_comparison_goes_on_where_it_stopped(learners, tmp_path, counted, monkeypatch):
     config, out = validate(learners.config(), "test"), tmp_path / "out"
     request = BoardRequest(("ridge", "mean_difference"), (2.0,), fresh=50)
-    learn = work.learned
+    learn = comparison.learned
 
     def stop(learner, *rest):
         if learner.name == "mean_difference":
@@ -107,7 +107,7 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(learners, tmp_path, 
         return learn(learner, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work, "learned", stop)
+        patch.setattr(comparison, "learned", stop)
         with pytest.raises(KeyboardInterrupt):
             leaderboard_into(config, out, request)
     assert not (out / "leaderboard.html").exists()

@@ -12,7 +12,7 @@ import pytest
 from board_learners import values
 from ganstrata.core.config.reading import validate
 from ganstrata.core.errors import ConfigError
-from ganstrata.core.leaderboard import of_projections, work
+from ganstrata.core.leaderboard import comparison, of_projections
 from ganstrata.core.leaderboard.computing import board_of
 from ganstrata.core.leaderboard.measuring import measure
 from ganstrata.core.leaderboard.request import BoardRequest
@@ -47,7 +47,7 @@ def painted(register: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_learners_of_styles_are_moved_in_s_and_held_against_random_styles(
     painted: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moved = work.moved
+    moved = comparison.moved
     asked: dict[tuple[int, ...] | None, np.ndarray] = {}
 
     def seen(scored: Any, shared: Any, directions: Any, *rest: Any) -> Any:
@@ -55,7 +55,7 @@ def test_learners_of_styles_are_moved_in_s_and_held_against_random_styles(
             asked[directions[0].layers] = np.stack([d.normal for d in directions])
         return moved(scored, shared, directions, *rest)
 
-    monkeypatch.setattr(work, "moved", seen)
+    monkeypatch.setattr(comparison, "moved", seen)
     request = BoardRequest(LEARNERS, steps=(2.0,), fresh=100)
     board = board_of(measure(validate(painted, "test"), request, Store(tmp_path)))
     assert [row.label for row in board.rows] == ["ridge", CHANNELS, ATOMS]

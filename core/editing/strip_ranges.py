@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Followed:
+class StripRange:
     """Hold how far the mean score of a strip rises without a stop on both sides of 0.
 
     Attributes:
@@ -36,12 +36,12 @@ class Followed:
     samples: int
 
 
-Strips = Mapping[tuple[str, str], Followed]
+StripRanges = Mapping[tuple[str, str], StripRange]
 """By boundary and layer set."""
 
 
-def followed(steps: Sequence[float], scores: Floats, limits: SearchLimits | None = None) -> Followed:
-    """Walk from 0 to both sides while the mean score rises.
+def strip_range(steps: Sequence[float], scores: Floats, limits: SearchLimits | None = None) -> StripRange:
+    """Find how far the mean score rises: walk from 0 to both sides while it does.
 
     From one step to the next it rises if its slope, the mean of the samples' changes per unit of distance, is
     above 0 and at least `limits.slope` of the steepest slope. Strips have too few samples for an interval.
@@ -52,7 +52,7 @@ def followed(steps: Sequence[float], scores: Floats, limits: SearchLimits | None
         limits: of which `slope` counts.
 
     Example:
-        >>> found = followed([-2.0, -1.0, 0.0, 1.0, 2.0], np.array([[0.0, 0.0, 1.0, 2.0, 3.0]]))
+        >>> found = strip_range([-2.0, -1.0, 0.0, 1.0, 2.0], np.array([[0.0, 0.0, 1.0, 2.0, 3.0]]))
         >>> found.low, found.below, found.high, found.above
         (-1.0, 'the score no longer moves', 2.0, 'the end of what was tried')
     """
@@ -64,7 +64,7 @@ def followed(steps: Sequence[float], scores: Floats, limits: SearchLimits | None
     parts = list(zip(pairwise(steps), rises, strict=True))  # the one around 0 is of both sides
     high, above = _end([(end, bool(on)) for (_, end), on in parts if end > 0.0])
     low, below = _end([(begin, bool(on)) for (begin, _), on in reversed(parts) if begin < 0.0])
-    return Followed(low, high, below, above, len(scores))
+    return StripRange(low, high, below, above, len(scores))
 
 
 def _end(parts: Sequence[tuple[float, bool]]) -> tuple[float, str]:
@@ -77,8 +77,8 @@ def _end(parts: Sequence[tuple[float, bool]]) -> tuple[float, str]:
     return at, REACHED
 
 
-def read_followed(run: Run) -> Strips:
-    """Read how far each score follows at each layer set; empty where the run has no strips, or others now."""
+def read_strip_ranges(run: Run) -> StripRanges:
+    """Read how far each score rises at each layer set; empty where the run has no strips, or others now."""
     if not run.is_done("edit"):
         return {}
     rows: dict[tuple[str, str], dict[str, dict[float, float]]] = {}
@@ -91,7 +91,7 @@ def read_followed(run: Run) -> Strips:
     for key, samples in rows.items():
         steps = sorted(next(iter(samples.values())))
         if len(steps) > 1:
-            found[key] = followed(
+            found[key] = strip_range(
                 steps, np.array([[sample[step] for step in steps] for sample in samples.values()])
             )
     return found

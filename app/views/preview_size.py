@@ -1,4 +1,4 @@
-"""Decide when smaller pictures are shown, from how long whole ones took."""
+"""Decide when previews are smaller than the picture, from how long whole pictures took."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Pace:
     smaller: int = 0
 
 
-class Tempo:
+class PreviewSize:
     """Remember how long whole pictures took, for each slider: those of late layers are quicker.
 
     Args:
@@ -56,10 +56,10 @@ class Tempo:
     def divisor(self, key: Hashable) -> int:
         """Return by what to divide the size of the next picture: 1, 2 or 4.
 
-        >>> tempo = Tempo()
+        >>> preview = PreviewSize()
         >>> for seconds in (0.9, 0.1, 0.12, 0.11):
-        ...     tempo.note("bedroom", seconds)
-        >>> tempo.divisor("bedroom"), tempo.divisor("daylight")
+        ...     preview.note("bedroom", seconds)
+        >>> preview.divisor("bedroom"), preview.divisor("daylight")
         (2, 1)
         """
         seconds = self.seconds(key)

@@ -28,19 +28,19 @@ def without_paths(text: str, workspace: Workspace) -> str:
     return FOLDERS.sub("", _without_folders(text, _known(workspace)))
 
 
-def cleared(value: Any, workspace: Workspace) -> Any:
+def redacted(value: Any, workspace: Workspace) -> Any:
     """Return plain data in which no text names a folder: sentences any, names none of the workspace."""
-    return _cleared(value, _known(workspace))
+    return _redacted(value, _known(workspace))
 
 
-def _cleared(value: Any, known: list[tuple[str, str]]) -> Any:
+def _redacted(value: Any, known: list[tuple[str, str]]) -> Any:
     if isinstance(value, str):
         plain = _without_folders(value, known)
         return FOLDERS.sub("", plain) if " " in plain else plain
     if isinstance(value, dict):
-        return {key: _cleared(one, known) for key, one in value.items()}
+        return {key: _redacted(one, known) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_cleared(one, known) for one in value]
+        return [_redacted(one, known) for one in value]
     return value
 
 

@@ -1,4 +1,4 @@
-"""Hang up on whoever opens a connection and says nothing: else a few hundred of them keep everybody out."""
+"""Close connections on which no request comes in time: a few hundred of them would keep everybody out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 SECONDS = 10.0  # in which the head of a request must have come
 
 
-class Patient(H11Protocol):
+class IdleTimeout(H11Protocol):
     """Represent a connection that is closed unless a whole head of a request comes in time.
 
     Attributes:

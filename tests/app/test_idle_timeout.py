@@ -9,13 +9,13 @@ from contextlib import nullcontext
 
 import pytest
 import uvicorn
-from ganstrata.app.server.patience import Patient
+from ganstrata.app.server.idle_timeout import IdleTimeout
 
 PATIENCE = 20.0
 SECONDS = 0.1
 
 
-class Quick(Patient):
+class Quick(IdleTimeout):
     seconds = SECONDS
 
 

@@ -1,4 +1,4 @@
-"""Do beside the thread that computes what takes seconds and needs no network, such as to decode a picture."""
+"""Run in a thread of its own what takes seconds and needs no network, such as decoding a picture."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ Found = TypeVar("Found")
 EVERY = 0.005  # seconds between two breaths: so long a frame waits at most for its turn
 
 
-class Beside:
-    """Represent a place for one thread, which all tabs share: never is more than one picture being decoded.
+class SideThread:
+    """Run one call at a time in a thread beside the one that computes; all tabs share it.
 
     What is done there must let go of Python's lock for most of its time, as Pillow does, and must not compute
     with a network.
@@ -40,7 +40,7 @@ class Beside:
                 ended.set()
 
         try:
-            threading.Thread(target=work, name="ganstrata-beside", daemon=True).start()
+            threading.Thread(target=work, name="ganstrata-side", daemon=True).start()
         except RuntimeError:  # the system has no thread left
             self._place.release()
             raise

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ganstrata.app.server.discretion import CODE, cleared, without_paths
+from ganstrata.app.server.redaction import CODE, redacted, without_paths
 from ganstrata.app.workspace import Folders, Workspace
 
 
@@ -38,7 +38,7 @@ def at_home(workspace: Workspace) -> Workspace:
 def test_a_path_is_its_last_part(at_home: Workspace, text: str, said: str) -> None:
     text = text.replace("{run}", str(at_home.run.path))
     assert without_paths(text, at_home) == said
-    assert cleared({"words": [f"well, {text}"]}, at_home) == {"words": [f"well, {said}"]}
+    assert redacted({"words": [f"well, {text}"]}, at_home) == {"words": [f"well, {said}"]}
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_a_path_is_its_last_part(at_home: Workspace, text: str, said: str) -> No
 )
 def test_what_is_no_path_stays(at_home: Workspace, text: str) -> None:
     assert without_paths(text, at_home) == text
-    assert cleared(text, at_home) == text
+    assert redacted(text, at_home) == text
 
 
 def test_names_stay_whatever_they_look_like(at_home: Workspace) -> None:
     data = {"name": "/a/b", "values": (1, 2.5, None, True), "more": {"x": ["/c/d/e"]}}
-    assert cleared(data, at_home) == {**data, "values": [1, 2.5, None, True]}
+    assert redacted(data, at_home) == {**data, "values": [1, 2.5, None, True]}
 
 
 def test_a_process_without_home_and_with_no_place_for_files_hides_the_others(

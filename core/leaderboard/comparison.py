@@ -47,7 +47,7 @@ class NullKind:
         return cls(boundary.layers, boundary.normal.ndim == 2)
 
 
-class Work:
+class Comparison:
     """Represent one comparison: what it computes, and where that is kept.
 
     Args:

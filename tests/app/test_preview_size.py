@@ -12,7 +12,7 @@ import torch
 from ganstrata.app.compute import Stopped
 from ganstrata.app.sessions import Session
 from ganstrata.app.views import explore
-from ganstrata.app.views.tempo import AGAIN, FIRST, MOST_KEYS, REMEMBERED, SLOW, VERY_SLOW, Tempo
+from ganstrata.app.views.preview_size import AGAIN, FIRST, MOST_KEYS, REMEMBERED, SLOW, VERY_SLOW, PreviewSize
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.editing.live import LivePicture
 from ganstrata.core.errors import UserError
@@ -20,11 +20,11 @@ from ganstrata.core.errors import UserError
 EDIT = {"picture": {"seed": 3}, "moves": [{"along": "seen/red", "by": 1.5}]}
 
 
-def tempo_of(*seconds: float) -> Tempo:
-    tempo = Tempo()
+def preview_of(*seconds: float) -> PreviewSize:
+    preview = PreviewSize()
     for value in seconds:
-        tempo.note("key", value)
-    return tempo
+        preview.note("key", value)
+    return preview
 
 
 @pytest.mark.parametrize(
@@ -41,49 +41,49 @@ def tempo_of(*seconds: float) -> Tempo:
     ],
 )
 def test_the_median_of_the_last_pictures_decides(seconds: tuple[float, ...], divisor: int) -> None:
-    assert tempo_of(*seconds).divisor("key") == divisor
+    assert preview_of(*seconds).divisor("key") == divisor
 
 
 def test_each_slider_has_its_own_tempo() -> None:
-    assert tempo_of(0.0, 9.0).divisor("other") == 1
+    assert preview_of(0.0, 9.0).divisor("other") == 1
 
 
 def test_whole_pictures_are_tried_again_after_a_while() -> None:
-    tempo = tempo_of(0.0, 9.0)
-    assert [tempo.divisor("key") for _ in range(AGAIN)] == [4] * AGAIN
-    assert tempo.divisor("key") == 1
-    assert tempo.divisor("key") == 1
-    tempo.note("key", 9.0)
-    assert tempo.divisor("key") == 4
+    preview = preview_of(0.0, 9.0)
+    assert [preview.divisor("key") for _ in range(AGAIN)] == [4] * AGAIN
+    assert preview.divisor("key") == 1
+    assert preview.divisor("key") == 1
+    preview.note("key", 9.0)
+    assert preview.divisor("key") == 4
 
 
 def test_before_a_slider_was_timed_the_first_picture_of_the_page_counts() -> None:
-    tempo = Tempo(expected=9.0)
-    assert [tempo.divisor("key") for _ in range(FIRST)] == [4] * FIRST
-    assert tempo.divisor("key") == 1  # a whole one, which computes what others begin with
-    tempo.note("key", 9.0)
-    assert [tempo.divisor("key") for _ in range(FIRST)] == [4] * FIRST
-    assert tempo.divisor("key") == 1
-    tempo.note("key", 0.0)
-    assert tempo.divisor("key") == 1
-    assert tempo.seconds("key") == 0.0
-    assert tempo.seconds("other") == 9.0
-    assert Tempo(expected=SLOW * 0.9).divisor("key") == 1
+    preview = PreviewSize(expected=9.0)
+    assert [preview.divisor("key") for _ in range(FIRST)] == [4] * FIRST
+    assert preview.divisor("key") == 1  # a whole one, which computes what others begin with
+    preview.note("key", 9.0)
+    assert [preview.divisor("key") for _ in range(FIRST)] == [4] * FIRST
+    assert preview.divisor("key") == 1
+    preview.note("key", 0.0)
+    assert preview.divisor("key") == 1
+    assert preview.seconds("key") == 0.0
+    assert preview.seconds("other") == 9.0
+    assert PreviewSize(expected=SLOW * 0.9).divisor("key") == 1
 
 
 def test_the_sliders_moved_last_are_remembered_and_no_more() -> None:
-    tempo = tempo_of(0.0, 9.0)
+    preview = preview_of(0.0, 9.0)
     for other in range(MOST_KEYS - 1):
-        tempo.note(other, 0.0)
-    tempo.note("key", 9.0)  # used again: not the oldest any more
+        preview.note(other, 0.0)
+    preview.note("key", 9.0)  # used again: not the oldest any more
     for other in range(MOST_KEYS - 1):
-        tempo.note(f"more {other}", 0.0)
-    assert tempo.seconds("key") == 9.0
-    tempo.note("the last straw", 0.0)
-    assert tempo.seconds("key") == 0.0
+        preview.note(f"more {other}", 0.0)
+    assert preview.seconds("key") == 9.0
+    preview.note("the last straw", 0.0)
+    assert preview.seconds("key") == 0.0
 
 
-class Slow(Tempo):
+class Slow(PreviewSize):
     def divisor(self, key: Any) -> int:
         return 2
 
@@ -103,7 +103,7 @@ def test_a_slow_model_shows_what_it_has_and_the_last_picture_whole(
         return torch.full((1, 3, 2, 3), 0.5)
 
     monkeypatch.setattr(LivePicture, "preview", preview)
-    session.memory["tempo"] = Slow()
+    session.memory["preview size"] = Slow()
     _, (message,) = ask("frame", edit={**EDIT, "truncation": 0.5}, moving=0, final=final)
     assert header(message)["final"] is final
     assert header(message)["frame"] is True
@@ -123,7 +123,7 @@ def test_a_generator_without_smaller_pictures_sends_whole_ones(
 ) -> None:
     monkeypatch.setattr(LivePicture, "preview", lambda *_, **__: None)
     _, (whole,) = ask("frame", edit=EDIT, final=True)
-    session.memory["tempo"] = Slow()
+    session.memory["preview size"] = Slow()
     _, (message,) = ask("frame", edit=EDIT, moving=0)
     assert header(message)["width"] == header(whole)["width"]
 
@@ -131,7 +131,7 @@ def test_a_generator_without_smaller_pictures_sends_whole_ones(
 def test_a_part_that_does_not_exist_cannot_be_dragged_in_small(
     ask: Callable[..., Any], session: Session
 ) -> None:
-    session.memory["tempo"] = Slow()
+    session.memory["preview size"] = Slow()
     with pytest.raises(UserError, match="moving 1: the edit has 1 move"):
         ask("frame", edit=EDIT, moving=1)
 

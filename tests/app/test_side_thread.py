@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ganstrata.app.beside import Beside
 from ganstrata.app.compute import Stopped
 from ganstrata.app.sessions import Session
+from ganstrata.app.side_thread import SideThread
 from ganstrata.app.views import photograph
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.errors import DataError
@@ -30,13 +30,13 @@ def test_it_breathes_until_the_work_is_done_in_another_thread() -> None:
         assert goes.wait(PATIENCE)
         return threading.current_thread()
 
-    assert Beside().run(work, breathe) is not threading.current_thread()
+    assert SideThread().run(work, breathe) is not threading.current_thread()
     assert len(breaths) >= 3
     assert set(breaths) == {threading.current_thread()}
 
 
 def test_what_the_work_raises_is_raised_and_leaves_the_place_free() -> None:
-    place = Beside()
+    place = SideThread()
 
     def fails() -> None:
         raise DataError("this is no picture")
@@ -65,7 +65,7 @@ def test_where_the_system_has_no_thread_left_the_place_stays_free(monkeypatch: p
 
 
 def test_work_that_nobody_wants_any_more_ends_before_other_work_begins() -> None:
-    place, goes, order = Beside(), threading.Event(), []
+    place, goes, order = SideThread(), threading.Event(), []
 
     def slow() -> None:
         assert goes.wait(PATIENCE)
@@ -77,7 +77,7 @@ def test_work_that_nobody_wants_any_more_ends_before_other_work_begins() -> None
     for _ in range(3):  # of what does not even begin, nothing is done
         with pytest.raises(Stopped):
             place.run(slow, stop)
-    threads = [thread for thread in threading.enumerate() if thread.name == "ganstrata-beside"]
+    threads = [thread for thread in threading.enumerate() if thread.name == "ganstrata-side"]
     assert len(threads) == 1
     breaths: list[int] = []
 
