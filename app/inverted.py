@@ -70,7 +70,7 @@ def kept_source(generator: Generator, inversion: Inversion, name: str, seed: int
         weights=tuple({key: x.to(device) for key, x in one.items()} for one in inversion.weights),
         mixture=inversion.mixture,
     )
-    # Its origin is no folder that a command could have named.
+    # Its origin is not a folder that a command could have named.
     origin = Path(f"inverted in the app: {name}")
     return source_of(StoredInversion(origin, (name,), here, index, seed, (), digest))
 

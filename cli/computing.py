@@ -26,6 +26,6 @@ def computing(after_interruption: str, *, quiet: bool) -> Iterator[Progress]:
         from ..core.runs.progress import Progress
 
         keep_freed_memory()
-        # What a plugin prints is no result of the command.
+        # What a plugin prints is not a result of the command.
         with redirect_stdout(sys.stderr):
             yield Progress(quiet=quiet)

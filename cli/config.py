@@ -90,7 +90,7 @@ def _build(content: RunConfig | SegmentConfig, source: str) -> str:
     from ..core.runs.prepare import prepare
     from ..core.semantics.subject import build_subject
 
-    with redirect_stdout(sys.stderr):  # what a plugin prints is no result of the command
+    with redirect_stdout(sys.stderr):  # what a plugin prints is not a result of the command
         if isinstance(content, SegmentConfig):
             build_subject(content.model_copy(update={"checks": False}), source)
         else:

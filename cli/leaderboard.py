@@ -16,7 +16,7 @@ def _numbers(_: click.Context, parameter: click.Parameter, value: str | None) ->
     """Return numbers that were given as one text, with commas or spaces between them.
 
     Raises:
-        click.BadParameter: one is no number.
+        click.BadParameter: one is not a number.
     """
     if value is None:
         return None
@@ -24,7 +24,7 @@ def _numbers(_: click.Context, parameter: click.Parameter, value: str | None) ->
         return tuple(float(part) for part in value.replace(",", " ").split())
     except ValueError:
         raise click.BadParameter(
-            f"'{value}' is no list of numbers such as -2,-1,1,2", param=parameter
+            f"'{value}' is not a list of numbers such as -2,-1,1,2", param=parameter
         ) from None
 
 

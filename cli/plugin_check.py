@@ -120,7 +120,7 @@ def _read(
         raise UserError(f"{path}: expected options such as `checkpoint: FILE`, or the config of a run")
     if not any(_blocks(data, section) for section in SECTIONS.values()):
         if alias is not None:
-            raise UserError(f"{path} is no config of a run, so it has no scorer for --as to name")
+            raise UserError(f"{path} is not a config of a run, so it has no scorer for --as to name")
         return dict(data), None
     generators = _blocks(data, "generator") if kind in ("scorer", "inverter") else []
     # No section of a run names inverters, so its config gives the generator alone.

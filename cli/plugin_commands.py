@@ -72,7 +72,7 @@ def command_of_plugin(name: str) -> click.Command | None:
         command = info.imported()
         if not isinstance(command, click.Command):
             raise PluginBroken(
-                f"{info.target} from {info.distribution} is registered as a command but is no click command."
+                f"{info.target} from {info.distribution} is registered as a command but is not one of click."
             )
     return PluginCommand(command, info)
 

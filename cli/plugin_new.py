@@ -96,7 +96,7 @@ def new(kind: str, name: str, without_labels: bool, out: Path | None) -> None:
     """
     chosen = cast("Kind", "boundary" if kind == LEARNER else kind)
     if without_labels and chosen != "boundary":
-        raise click.UsageError(f"{UNLABELLED} is for learners, and '{kind}' is none")
+        raise click.UsageError(f"{UNLABELLED} is for learners, and '{kind}' is not one")
     with reported():
         _check_name(chosen, name)
         folder = out or Path(f"ganstrata-{name.replace('_', '-')}")

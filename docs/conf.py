@@ -1,7 +1,8 @@
 """Settings of the documentation site: `make docs` builds it, and tests/test_site.py too, with -W and -n.
 
-The source folder is the root of the repository, so that the links between docs/, README.md, CHANGELOG.md and
-the rest are the same on the site and on a code host. A link to a file that is no page leads to a copy of it.
+The source folder is the root of the repository, so that the links between docs/, README.md, CHANGELOG.md
+and the rest are the same on the site and on a code host. A link to a file that is not a page leads to a copy
+of it.
 """
 
 from __future__ import annotations

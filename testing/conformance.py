@@ -69,7 +69,7 @@ def conformance(
             day, pytest says so.
 
     Raises:
-        UserError: a name among the expected failures is no check, or has no reason.
+        UserError: a name among the expected failures is not a check, or has no reason.
     """
     import pytest
 

@@ -26,7 +26,7 @@ NUMPY = ("default_rng", "Philox", "PCG64")  # what a source of random numbers be
 
 @dataclass
 class Draws:
-    """Count draws of random numbers; `rendering` while a picture is made, whose noise is none of them."""
+    """Count draws of random numbers; `rendering` while a picture is made, whose noise is not one of them."""
 
     count: int = 0
     rendering: bool = False

@@ -202,7 +202,7 @@ def _of_run(workspace: Workspace, session: Session, along: str, concept: str) ->
     effects, run = workspace.effects, workspace.run
     names = [one.id for one in effects.concepts]
     if concept not in names:
-        raise UserError(f"'{concept}' is no concept of this run.{nearest(concept, names)}")
+        raise UserError(f"'{concept}' is not a concept of this run.{nearest(concept, names)}")
     (part,) = parts_of(workspace, (EditMove(along=along, by=0.0),))
     i, j = workspace.known.names.index(along), names.index(concept)
     all_set, unit = effects.all_set, float(effects.units[j])

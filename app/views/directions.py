@@ -257,7 +257,7 @@ def read_names(workspace: Workspace, session: Session, request: NamesFrom, answe
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         is_one = False
     if not is_one:
-        raise UserError("this is no file of names that this page made (names.json)")
+        raise UserError("this is not a file of names that this page made (names.json)")
     if generator != workspace.prepared.generator.fingerprint:
         raise UserError(
             f"these names are for the generator {shown(str(generator))[:80]}; this one is "

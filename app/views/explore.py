@@ -164,7 +164,7 @@ def search(workspace: Workspace, session: Session, request: Search, answer: Answ
     """Return the samples with most or least of a concept, the strongest first."""
     names = [concept.name for concept in workspace.prepared.concepts]
     if request.concept not in names:
-        raise UserError(f"'{request.concept}' is no concept of this run.{nearest(request.concept, names)}")
+        raise UserError(f"'{request.concept}' is not a concept of this run.{nearest(request.concept, names)}")
     sign = 1.0 if request.order == "most" else -1.0
     alias = request.concept.split("/", 1)[0]
     column = names.index(request.concept) - workspace.prepared.columns(alias).start

@@ -143,7 +143,7 @@ def canvas_of(workspace: Workspace, session: Session, edit: Edit, reader: Reader
     """Return the picture of an edit, ready to be segmented and searched.
 
     Raises:
-        GanstrataError: the edit is none of codes.
+        GanstrataError: the edit is not one of codes.
     """
     prepared = workspace.prepared
     picture = live_picture(workspace, session, edit.picture)

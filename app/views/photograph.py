@@ -162,7 +162,7 @@ def inverted(workspace: Workspace, session: Session, request: KeptPicture, answe
     """Send target, reconstruction and difference of an inverted picture again, and return its facts."""
     kept = session.kept.get(request.kept)
     if kept is None or kept.facts.get("kind") != "inverted":
-        raise UserError("this picture is not held any more, or is none that was inverted")
+        raise UserError("this picture is not held any more, or was not inverted")
     if isinstance(kept.view_data, Judgement):
         send_pictures(answer, kept.view_data.target, kept.view_data.outcome)
         return described(session, request.kept)

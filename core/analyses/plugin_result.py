@@ -32,7 +32,7 @@ def check_result(result: object, name: str, owner: str) -> AnalysisResult:
         owner: the plugin with its distribution, for messages.
 
     Raises:
-        PluginBroken: it is no AnalysisResult, a part of it has another type than declared, or two of its
+        PluginBroken: it is not an AnalysisResult, a part of it has another type than declared, or two of its
             files have the same name or one that some file system does not allow.
     """
     fault = _fault(result, name)

@@ -16,8 +16,8 @@ from ..messages import visible
 from .limits import Budget
 from .pickles.modules import as_tensor
 
-# Last components of the names of tensors that are no parameters: statistics and counters of norms, vectors of
-# spectral norms, filters, fixed noise and mean codes.
+# Last components of the names of tensors that are not parameters: statistics and counters of norms, vectors
+# of spectral norms, filters, fixed noise and mean codes.
 _BUFFERS = re.compile(
     r"(^|\.)((running|stored)_(mean|var)|num_batches_tracked|accumulation_counter|weight_[uv]|0\._[uv]"
     r"|s?[uv]\d+|resample_filter|(blur_)?kernel|noise(_const)?|\w*noise_\d+|(\w*latent|w)_avg|lod|truncation)$"
@@ -84,7 +84,7 @@ def with_names(values: Any, state: Mapping[str, Tensor]) -> dict[str, Tensor] | 
 
     Args:
         values: what is stored in place of a state dict.
-        state: the network's own state dict, which gives the names, and the tensors that are no parameters.
+        state: the network's own state dict, which gives the names, and the tensors that are not parameters.
 
     Returns:
         None if the values are no list of tensors with exactly the shapes of the state dict's parameters.

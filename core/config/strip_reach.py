@@ -10,7 +10,7 @@ REACH = 1.5  # in steps of re-scoring
 def with_strip_reach(data: Any, farthest: float) -> Any:
     """Return the data of a config with ends of its strips that follow from `rescoring.distance`.
 
-    Ends that the config gives stay. What is no config, or no distance, is returned as it is.
+    Ends that the config gives stay. What is not a config, or has no distance, is returned as it is.
 
     Args:
         data: of a config.

@@ -128,7 +128,7 @@ def find_boundaries(run: Run, folder: Path | None) -> tuple[Boundaries, Boundary
         return load_boundaries(run.path)[0], BoundarySource("run", _digest(run.path))
     place = folder.parent if folder.name in FILES else folder
     if place.exists() and not place.is_dir():
-        raise UserError(f"--boundaries {folder}: it is no folder; name the folder that holds {FILES[0]}")
+        raise UserError(f"--boundaries {folder}: it is not a folder; name the folder that holds {FILES[0]}")
     missing = [name for name in FILES if not (place / name).is_file()]
     if missing:
         raise UserError(f"--boundaries {folder}: there is no {' and no '.join(missing)} in {place}")

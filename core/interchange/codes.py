@@ -185,7 +185,7 @@ def _numbers(value: Any, key: str, path: Path) -> NDArray[Any]:
     """Return an array of a dictionary.
 
     Raises:
-        DataError: it is none.
+        DataError: it is not one.
     """
     array = as_array(value)
     if array is None:

@@ -269,7 +269,7 @@ def condition_of(generator: Generator, class_index: int | None, count: int) -> T
     """Return the condition of `count` pictures of one class, as the generator draws it; None without a class.
 
     Raises:
-        UserError: the generator has no classes, or the condition is none of a class.
+        UserError: the generator has no classes, or its conditions have no such class.
     """
     if class_index is None:
         return None

@@ -26,7 +26,7 @@ def read_mask(path: Path) -> Image.Image:
     """Read a mask as an image of mode L: white is known, black and transparent pixels are not.
 
     Raises:
-        DataError: it is no picture, or damaged.
+        DataError: it is not a picture, or damaged.
         UserError: it cannot be read.
     """
     try:

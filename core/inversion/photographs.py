@@ -166,7 +166,7 @@ def read_pictures(
         background: colour "#rrggbb" behind transparent pixels; default: that of the generator, or white.
 
     Raises:
-        DataError: a file is missing, is no picture, or is damaged; a folder has no pictures; the rule does
+        DataError: a file is missing, is not a picture, or is damaged; a folder has no pictures; the rule does
             not exist or does not fit a picture.
         UserError: neither a generator nor a size was given, or both.
     """
@@ -218,7 +218,7 @@ def read_files(files: Sequence[PictureFile], frame: Frame, *, notes: tuple[str, 
     """Read picture files that were found, fitted to a frame.
 
     Raises:
-        DataError: a file cannot be read, is no picture, is damaged, or the rule does not fit it.
+        DataError: a file cannot be read, is not a picture, is damaged, or the rule does not fit it.
     """
     images, masks, records = [], [], []
     for file in files:
@@ -243,7 +243,7 @@ def read_file(
         The picture (H, W, 3) in [0, 1], which pixels show something of it (H, W), and its record.
 
     Raises:
-        DataError: it cannot be read, is no picture, is damaged, or the rule does not fit it.
+        DataError: it cannot be read, is not a picture, is damaged, or the rule does not fit it.
     """
     return read_content(_content(file.path), file, frame)
 
@@ -306,7 +306,7 @@ def _content(path: Path) -> bytes:
         raise DataError(f"{name} cannot be read: {error.strerror or error}") from None
     except UserError:
         raise DataError(
-            f"{name} is larger than 1 GiB, which is no picture to invert; scale it down"
+            f"{name} is larger than 1 GiB, which is too large for a picture; scale it down"
         ) from None
 
 

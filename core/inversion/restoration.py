@@ -69,7 +69,7 @@ def degraded_targets(
         seed: of the noise that spoils pictures.
 
     Raises:
-        DataError: the generator's pictures cannot be degraded so, or a file is no picture.
+        DataError: the generator's pictures cannot be degraded so, or a file is not a picture.
         UserError: a mask is missing, or the number of truths is another one.
     """
     height, width = generator.card.height, generator.card.width

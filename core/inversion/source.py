@@ -47,7 +47,7 @@ def open_source(run: Path | None, generator: str | None, device: str | None = No
         device: device to compute on; None for that of the run, or auto.
 
     Raises:
-        UserError: both or neither are given, or an option is none.
+        UserError: both or neither are given, or an option is not one.
         GanstrataError: the run, the checkpoint or the plugin cannot be used.
     """
     if (run is None) == (generator is None):

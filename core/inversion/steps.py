@@ -139,7 +139,7 @@ def check_options(names: Sequence[str], options: Options, source: str) -> Distan
         source: where they are from, for messages.
 
     Raises:
-        UserError: a name is none of a step that is used.
+        UserError: a name is not that of a step that is used.
         ConfigError: fields have faults; the error lists all of them.
     """
     known = (*names, DISTANCE)

@@ -82,8 +82,8 @@ def read_targets(
         size: height and width to which they are fitted in place of the generator's.
 
     Raises:
-        DataError: a file is no picture, or damaged, or the rule does not fit it.
-        UserError: an array is no picture, or a mask does not fit.
+        DataError: a file is not a picture, or damaged, or the rule does not fit it.
+        UserError: an array is not a picture, or a mask does not fit.
     """
     frame = Frame.of(generator, crop)
     if size is not None:
@@ -123,7 +123,7 @@ def target_from_bytes(
         most: pixels that are decoded, at most MOST.
 
     Raises:
-        DataError: it is no picture, or damaged, or has too many pixels, or the rule does not fit it.
+        DataError: it is not a picture, or damaged, or has too many pixels, or the rule does not fit it.
     """
     frame, path = Frame.of(generator, crop), Path(name)
     pixels, known, record = read_content(content, PictureFile(path, path.stem), frame, most)
@@ -262,7 +262,7 @@ def _mask(mask: Picture) -> tuple[Image.Image, str]:
     """Return a mask as an image of mode L, and its name.
 
     Raises:
-        DataError, UserError: it cannot be read, or is no mask.
+        DataError, UserError: it cannot be read, or is not a mask.
     """
     if isinstance(mask, str | os.PathLike):
         path = user_path(os.fspath(mask))

@@ -39,7 +39,7 @@ def board_of(measured: Measured, progress: Progress | None = None) -> Board:
         progress: where progress is shown; nowhere by default.
 
     Raises:
-        UserError: the baseline is none of the learners.
+        UserError: the baseline is not one of the learners.
     """
     config, sampled, request = measured.config, measured.sampled, measured.request
     labels, names = list(measured.learned), [concept.name for concept in sampled.concepts]

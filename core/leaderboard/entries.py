@@ -72,7 +72,7 @@ def require_known(baseline: str | None, labels: Sequence[str]) -> None:
     """
     if baseline is not None and baseline not in labels:
         raise UserError(
-            f"baseline '{visible(baseline)}' is none of the learners that are compared."
+            f"baseline '{visible(baseline)}' is not one of the learners that are compared."
             f"{nearest(baseline, labels)} They are {', '.join(labels)}"
         )
 

@@ -20,6 +20,7 @@ from ..runs.progress import Progress
 from ..runs.provenance.records import digest
 from ..storage.disk import DiskError
 from ..storage.kept_results import Store
+from ..strata.scored_generator import ScoredGenerator
 from ..strata.styles import require_styles
 from .comparison import Comparison, NullKind
 from .entries import parse_judges
@@ -86,20 +87,11 @@ def measure(
         GanstrataError: a generator or a scorer fails.
     """
     progress = Progress(quiet=True) if progress is None else progress
-    if config.rescoring.null_directions == 0:
-        reason = (
-            "a leaderboard holds every learner against random directions, so 0 of them are not enough; "
-            f"give it at least {FEWEST_NULL} (--null)"
-        )
-        raise ConfigError(source, [Fault(("rescoring", "null_directions"), reason)])
+    _require_null(config, source)
     entries = checked_learners(request)
     baseline = entries[0].label if request.baseline is None else request.baseline
     scored, chosen, device = prepare_scored(config, source=source)
-    if config.learning.space == STYLES:
-        try:
-            require_styles(scored.generator)
-        except UserError as error:
-            raise ConfigError(source, [Fault(("learning", "space"), str(error))]) from None
+    _require_space(config, source, scored)
     judges = parse_judges(request.judges, [concept.name for concept in scored.concepts])
     comparison = Comparison(config, request, store, scored, device, progress)
     left: dict[str, str] = {}
@@ -136,13 +128,7 @@ def measure(
         progress.say(f"{baseline}: {left[baseline]}")
     kinds = {NullKind.of(boundary) for one, _ in kept.values() for boundary in one.boundaries}
     nulls = {kind: comparison.null(kind, shared, moves_key) for kind in sorted(kinds, key=repr)}
-    card, count = scored.generator.card, config.rescoring.null_directions * len(shared.concepts)
-    normals = {
-        layerwise: random_directions(
-            scored.generator, count, config.synthesis.seed, layerwise=layerwise, styles=shared.styles
-        )
-        for layerwise in sorted({kind.layerwise for kind in kinds})
-    }
+    card = scored.generator.card
     return Measured(
         config=config,
         request=request,
@@ -151,11 +137,51 @@ def measure(
         learned={label: one for label, (one, _) in kept.items()},
         moved={label: change for label, (_, change) in kept.items()},
         nulls=nulls,
-        random_normals=normals,
+        random_normals=_random_normals(config, scored, shared, {kind.layerwise for kind in kinds}),
         space=space,
         judges=judges,
         left={entry.label: left[entry.label] for entry in entries if entry.label in left},
     )
+
+
+def _require_null(config: RunConfig, source: str) -> None:
+    """Require random directions to compare with.
+
+    Raises:
+        ConfigError: the config has none.
+    """
+    if config.rescoring.null_directions == 0:
+        reason = (
+            "a leaderboard holds every learner against random directions, so 0 of them are not enough; "
+            f"give it at least {FEWEST_NULL} (--null)"
+        )
+        raise ConfigError(source, [Fault(("rescoring", "null_directions"), reason)])
+
+
+def _require_space(config: RunConfig, source: str, scored: ScoredGenerator) -> None:
+    """Require a generator with styles where boundaries are learnt in s.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if config.learning.space == STYLES:
+        try:
+            require_styles(scored.generator)
+        except UserError as error:
+            raise ConfigError(source, [Fault(("learning", "space"), str(error))]) from None
+
+
+def _random_normals(
+    config: RunConfig, scored: ScoredGenerator, shared: Sampled, kinds: Collection[bool]
+) -> dict[bool, NDArray[np.float32]]:
+    """Return M times B random normals of each kind: with one per layer (True), or one for all (False)."""
+    count = config.rescoring.null_directions * len(shared.concepts)
+    return {
+        layerwise: random_directions(
+            scored.generator, count, config.synthesis.seed, layerwise=layerwise, styles=shared.styles
+        )
+        for layerwise in sorted(kinds)
+    }
 
 
 @contextmanager

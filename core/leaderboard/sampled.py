@@ -127,7 +127,7 @@ def sampled(
 ) -> Sampled:
     """Select what is compared: the chosen concepts that vary.
 
-    A further judge of a concept is learnt by nobody and is no side effect: it only judges.
+    A further judge of a concept is learnt by nobody and is not a side effect: it only judges.
 
     Args:
         scored: gives the concepts of all columns.

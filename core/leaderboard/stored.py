@@ -94,7 +94,7 @@ def read_board(folder: Path) -> StoredBoard:
     """
     file = folder / INDEX
     if not file.is_file():
-        raise UserError(f"{folder} is no folder of a leaderboard: {INDEX}: {why_no_file(file)}")
+        raise UserError(f"{folder} is not a folder of a leaderboard: {INDEX}: {why_no_file(file)}")
     try:
         index = read_index(file)
     except (OSError, ValueError) as error:

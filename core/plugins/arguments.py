@@ -63,7 +63,7 @@ def require_number(
         optional: whether None stands for a default.
 
     Raises:
-        UserError: it is no number, or is out of range.
+        UserError: it is not a number, or is out of range.
 
     >>> require_number("f()", "seed", -1, 0)
     Traceback (most recent call last):
@@ -90,7 +90,7 @@ def whole_numbers(
         most: largest value that is allowed.
 
     Raises:
-        UserError: they are no sequence, there is none, or one is no whole number or out of range.
+        UserError: they are not a sequence, there are none, or one is not a whole number or out of range.
 
     >>> whole_numbers("f()", "shots", [1, 4], 1)
     (1, 4)

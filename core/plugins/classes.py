@@ -20,7 +20,7 @@ WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 def checked_logits(method: Callable[[Any, Rendering], Tensor]) -> Callable[[Any, Rendering], Tensor]:
     """Return a segmenter's method that refuses logits which are not (N, M, height, width).
 
-    It raises ScoreError if they are no tensor or have another shape. M is the number of its concepts.
+    It raises ScoreError if they are not a tensor or have another shape. M is the number of its concepts.
     """
 
     @wraps(method)

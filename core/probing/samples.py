@@ -140,7 +140,7 @@ def scorers_by_alias(scorers: Scorers) -> dict[str, Scorer]:
             the plugin, or the name of its class.
 
     Raises:
-        UserError: there are no scorers, one of them is none, or two have the same name.
+        UserError: there are no scorers, one of them is not one, or two have the same name.
     """
     if isinstance(scorers, Mapping):
         named = dict(scorers)

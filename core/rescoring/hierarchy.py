@@ -169,7 +169,7 @@ def hierarchy(effects: Effects) -> Hierarchy:
         effects: with all single layers among their layer sets (`layers=["all", "each"]`).
 
     Raises:
-        UserError: these are no effects, single layers were not moved, or no boundary is a variation factor.
+        UserError: these are not effects, single layers were not moved, or no boundary is a variation factor.
     """
     from .results import Effects  # which imports this module
 

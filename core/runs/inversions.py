@@ -106,7 +106,7 @@ def read_inversion(path: Path | str, generator: Generator) -> StoredInversion:
         UserError: there is no such folder or file.
         MismatchError: the codes are of another generator.
         DataError: a file is damaged, missing, or does not fit its header or the generator.
-        CheckpointError: a file is none of safetensors.
+        CheckpointError: a file is not a safetensors file.
     """
     words = f"{generator.fingerprint} ({generator.card.family}, {generator.card.source})"
     file, records, values, header = _opened(path, generator.fingerprint, words)

@@ -139,7 +139,7 @@ def layer_sets(
         Name -> layers, in the order of `names`.
 
     Raises:
-        LayerError: a name is none of these, or there are no names.
+        LayerError: a name is not one of these, or there are no names.
 
     Example:
         >>> layer_sets(["all", "each", "groups"], {"low": (0, 1), "high": (2,)}, 3)

@@ -68,7 +68,7 @@ class _Content(BaseModel):
     def _fits(self) -> _Content:
         for question in self.questions:
             if question.level not in LEVELS:
-                raise ValueError(f"question {question.id} has a level that is none of {', '.join(LEVELS)}")
+                raise ValueError(f"question {question.id} has a level that is not one of {', '.join(LEVELS)}")
             if sorted(question.order) != sorted(self.groups):
                 raise ValueError(f"question {question.id} does not show every layer group once")
         if len({question.id for question in self.questions}) < len(self.questions):

@@ -114,7 +114,7 @@ def read_page(folder: Path) -> StudyPage:
         ) from None
     found = DATA.search(content)
     if found is None:
-        raise UserError(f"{path} is no page of a study; make it again with `ganstrata study make`")
+        raise UserError(f"{path} is not a page of a study; make it again with `ganstrata study make`")
     data: object = None
     try:
         data = json.loads(found.group(1))

@@ -87,7 +87,7 @@ def ballot_text(study: str, rater: str, votes: Mapping[str, int | str], saved: d
         saved: time of saving.
 
     Raises:
-        UserError: a name or a vote is none.
+        UserError: a name or a vote is not one.
     """
     content = {
         "format": FORMAT,
@@ -99,7 +99,7 @@ def ballot_text(study: str, rater: str, votes: Mapping[str, int | str], saved: d
     try:
         _Ballot.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"these are no votes: {describe(error, _Ballot, content)[0]}") from None
+        raise UserError(f"these are not votes: {describe(error, _Ballot, content)[0]}") from None
     return json.dumps(content, indent=1)
 
 

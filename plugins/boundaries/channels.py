@@ -193,7 +193,7 @@ class ChannelLearner(LearnerWithoutLabels):
         """Return the directions in the styles of the samples.
 
         Raises:
-            DataError: there are fewer than two samples, the latents are no styles, or nothing is found.
+            DataError: there are fewer than two samples, the latents are not styles, or nothing is found.
         """
         latents, channels = asked.latents, style_channels(asked.generator)
         if len(latents.shape) != 2 or latents.shape[1] != channels:

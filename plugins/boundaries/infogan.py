@@ -45,8 +45,8 @@ class InfoGan(UnlabelledLearner):
             )
         if generator.space != "z":
             raise DataError(
-                f"this generator ({family}) maps z to {generator.space}, where a code of z is no direction; "
-                "infogan needs a generator whose codes are z"
+                f"this generator ({family}) maps z to {generator.space}, where a code of z is not a "
+                "direction; infogan needs a generator whose codes are z"
             )
 
     def find(self, generator: Generator, latents: Rows, seed: int) -> Iterator[Direction]:

@@ -98,7 +98,7 @@ class LinearSVM(ExtremesLearner):
 
         @property
         def iteration_limit(self) -> int:
-            """Limit on iterations that the solver is called with; -1 is none."""
+            """Limit on iterations that the solver is called with; -1 is not one."""
             return MAX_ITERATIONS[self.solver] if self.max_iterations is None else self.max_iterations
 
         @property

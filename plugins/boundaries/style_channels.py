@@ -41,7 +41,7 @@ class StyleChannels(ChannelLearner):
     over the exemplars, with mean mu_u and standard deviation sigma_u over all samples. The concept is the
     target of its first `channels` channels, and the exemplars give their sense. With one, see `localised`.
 
-    It is no supervised learner: there, each concept has one boundary, which is judged by how well it
+    It is not a supervised learner: there, each concept has one boundary, which is judged by how well it
     separates high from low scores. A single channel does not; several channels of one concept move it in
     different ways, and re-scoring tells which of them do.
 

@@ -71,7 +71,7 @@ class DirectionLearner(LearnerWithoutLabels):
         """Return the layers of the config.
 
         Raises:
-            LayerError: the text is no set of layers of this generator.
+            LayerError: the text is not a set of layers of this generator.
         """
         count = generator.card.layers
         return tuple(range(count)) if self.config.layers == ALL else parse_layers(self.config.layers, count)

@@ -43,12 +43,12 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Given:
-    """Hold what an actor is doing: building its worker if `job` is None.
+class Assignment:
+    """Hold what an actor was asked for: to build its worker, or to do a job.
 
     Attributes:
         actor: its handle.
-        job: the job.
+        job: the job; None to build the worker.
         losses: how many workers were lost with this job.
         lost: why the last of them was.
     """
@@ -136,16 +136,16 @@ class Ray(Engine["Ray.Config"]):
         """
         ray = self._ray
         # An actor that is not known to be idle is asked; it may still do a job of a map that was given up.
-        waiting = deque(Given(None, job) for job in jobs)
-        doing = {actor.ready.remote(): Given(actor) for actor in self._actors if actor not in self._idle}
+        waiting = deque(Assignment(None, job) for job in jobs)
+        doing = {actor.ready.remote(): Assignment(actor) for actor in self._actors if actor not in self._idle}
         idle, left = list(self._idle), len(jobs)
         self._idle = []
         losses, deadline = 0, time.monotonic() + self.config.longest_start
         has_begun = bool(idle)
         while left:
             while idle and waiting:
-                given = replace(waiting.popleft(), actor=idle.pop())
-                doing[given.actor.run.remote(given.job)] = given
+                assigned = replace(waiting.popleft(), actor=idle.pop())
+                doing[assigned.actor.run.remote(assigned.job)] = assigned
             done, _ = ray.wait(list(doing), num_returns=1, timeout=1.0)
             if not done and not has_begun and time.monotonic() > deadline:
                 raise GanstrataError(
@@ -153,23 +153,23 @@ class Ray(Engine["Ray.Config"]):
                     "perhaps others use its processors (`ray status`). What was finished is kept"
                 )
             for reference in done:
-                given = doing.pop(reference)
+                assigned = doing.pop(reference)
                 try:
                     outcome = ray.get(reference)
                 except ray.exceptions.RayError as error:
                     reason = _reason(error)
-                    losses += given.job is None
-                    self._check_losses(given.losses + 1 if given.job else losses, reason)
-                    if given.job is not None:
-                        waiting.append(replace(given, losses=given.losses + 1, lost=reason))
-                    actor = self._replaced(given.actor)
-                    doing[actor.ready.remote()] = Given(actor)
+                    losses += assigned.job is None
+                    self._check_losses(assigned.losses + 1 if assigned.job else losses, reason)
+                    if assigned.job is not None:
+                        waiting.append(replace(assigned, losses=assigned.losses + 1, lost=reason))
+                    actor = self._replaced(assigned.actor)
+                    doing[actor.ready.remote()] = Assignment(actor)
                     continue
                 has_begun = True
-                idle.append(given.actor)
-                if given.job is not None:
+                idle.append(assigned.actor)
+                if assigned.job is not None:
                     left -= 1
-                    yield replace(outcome, lost=given.lost)
+                    yield replace(outcome, lost=assigned.lost)
         self._idle = idle
 
     def end(self, *, failed: bool) -> None:

@@ -39,10 +39,10 @@ def test_what_the_work_raises_is_raised_and_leaves_the_place_free() -> None:
     place = SideThread()
 
     def fails() -> None:
-        raise DataError("this is no picture")
+        raise DataError("this is not a picture")
 
     for _ in range(2):
-        with pytest.raises(DataError, match="this is no picture"):
+        with pytest.raises(DataError, match="this is not a picture"):
             place.run(fails, lambda: None)
     assert place.run(lambda: 3, lambda: None) == 3
 

@@ -59,7 +59,7 @@ def test_a_foreign_folder_is_listed(invoke, tmp_path: Path) -> None:
 def test_a_file_is_listed_by_itself_and_its_directions_are_named_in_faults(invoke, tmp_path: Path) -> None:
     np.savez(tmp_path / "two.npz", old=np.eye(16)[0], smile=np.zeros(16))
     rows = json.loads(invoke("boundaries", "list", tmp_path / "two.npz", "--json").stdout)
-    assert [row["kind"] for row in rows] == ["dictionary"]  # one of them is no direction
+    assert [row["kind"] for row in rows] == ["dictionary"]  # one of them is not a direction
     np.savez(tmp_path / "two.npz", old=np.eye(16)[0], smile=np.eye(16)[1])
     rows = json.loads(invoke("boundaries", "list", tmp_path / "two.npz", "--json").stdout)
     assert [row["name"] for row in rows] == ["two.npz: old", "two.npz: smile"]

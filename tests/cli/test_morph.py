@@ -86,7 +86,7 @@ def test_mistakes_are_told_before_anything_is_computed(invoke, inverted: Path, t
             ("interpolate", *GENERATOR, *out),
             "--seeds samples of the generator, such as 0-3; give one of them",
         ),
-        (("interpolate", *GENERATOR, "--seeds", "0-1", "--as", "film", *out), "'film' is no output"),
+        (("interpolate", *GENERATOR, "--seeds", "0-1", "--as", "film", *out), "'film' is not an output"),
         (("interpolate", "--seeds", "0-1", *out), "give either --run RUN"),
         (("mix", *GENERATOR, "--seeds", "0-1", "--layers", "all", *out), "these are all layers"),
     ):

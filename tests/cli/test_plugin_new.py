@@ -184,7 +184,7 @@ def test_nothing_is_overwritten(invoke, tmp_path: Path) -> None:
 
 def test_only_learners_are_without_labels(invoke, tmp_path: Path) -> None:
     result = invoke("plugins", "new", "scorer", "x", "--without-labels", "--out", str(tmp_path / "x"))
-    assert (result.exit_code, "is for learners, and 'scorer' is none" in result.stderr) == (2, True)
+    assert (result.exit_code, "is for learners, and 'scorer' is not one" in result.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 

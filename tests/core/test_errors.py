@@ -42,13 +42,13 @@ def test_a_config_error_lists_every_fault() -> None:
 
 
 def test_three_or_more_equal_faults_share_a_line() -> None:
-    two = [Fault((name,), "is no number") for name in "ab"]
-    assert str(ConfigError("f", two)).endswith("written.\n  a: is no number\n  b: is no number")
-    many = [*two, Fault(("x",), "is empty"), *(Fault((f"c{i}",), "is no number") for i in range(900))]
+    two = [Fault((name,), "is not a number") for name in "ab"]
+    assert str(ConfigError("f", two)).endswith("written.\n  a: is not a number\n  b: is not a number")
+    many = [*two, Fault(("x",), "is empty"), *(Fault((f"c{i}",), "is not a number") for i in range(900))]
     lines = str(ConfigError("f", many)).splitlines()
     assert lines == [
         "f: 903 faults, nothing was written.",
-        "  a, b, c0 and 899 more: is no number",
+        "  a, b, c0 and 899 more: is not a number",
         "  x: is empty",
     ]
     others = [Fault((f"d{i}",), f"is wrong by {i}") for i in range(900)]

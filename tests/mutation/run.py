@@ -212,7 +212,7 @@ def main() -> None:
     options = parser.parse_args()
     unknown = [file for file in options.files if file not in known]
     if unknown:
-        parser.error(f"{unknown[0]} is none of {', '.join(known)}")
+        parser.error(f"{unknown[0]} is not one of {', '.join(known)}")
     files, board, began = options.files or known, Board(RESULTS), time.monotonic()
     board.forget_others(known)
     for file in known:

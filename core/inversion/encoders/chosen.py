@@ -33,7 +33,7 @@ class ChosenEncoder:
 
         Raises:
             UserError: none is bundled for it, or the encoder is of another generator.
-            CheckpointError: the file is none, or damaged.
+            CheckpointError: the file is not one, or damaged.
         """
         if self._loaded is None or self._loaded[0] is not generator:
             name = self._checkpoint or bundled_encoder(generator)

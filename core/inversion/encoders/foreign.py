@@ -110,7 +110,7 @@ def _pyramid(checkpoint: Checkpoint, part: Part, generator: Generator) -> Foreig
     try:
         shape = shape_of(part.shapes, deltas=PYRAMIDS[kind])
     except ValueError as error:
-        raise CheckpointError(f"{path}: its encoder is none of {kind}: {error}") from None
+        raise CheckpointError(f"{path}: its encoder is not one of {kind}: {error}") from None
     _check_codes(checkpoint, len(shape.steps), shape.code_size, generator)
     _check_decoder(checkpoint, generator)
     mean = next((p.tensors[MEAN] for p in checkpoint.parts if MEAN in p.tensors), None)
@@ -139,7 +139,7 @@ def _in_domain(checkpoint: Checkpoint, part: Part, generator: Generator) -> Fore
     try:
         shape = in_domain_shape(part.shapes)
     except ValueError as error:
-        raise CheckpointError(f"{path}: its encoder is none of in-domain inversion: {error}") from None
+        raise CheckpointError(f"{path}: its encoder is not one of in-domain inversion: {error}") from None
     layers, rest = divmod(shape.outputs, card.code_size)
     _check_codes(checkpoint, layers, card.code_size if not rest else 0, generator, shape.outputs)
     if (card.height, card.width) != (shape.size, shape.size):

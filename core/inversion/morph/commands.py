@@ -58,7 +58,7 @@ def check_request(request: MorphRequest, index: str, run: Path | None = None) ->
     """
     check_kinds(request.kinds)
     if index == MIXED and {"gif", "mp4"} & set(request.kinds):
-        raise UserError("a grid of mixed pictures is no film; give --as strip,html")
+        raise UserError("mixed pictures make a grid, which is not a film; give --as strip,html")
     with _held(request, index):
         check_points(request.codes, request.seeds)
         if request.codes is not None:

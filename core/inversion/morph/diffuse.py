@@ -44,7 +44,7 @@ class Box:
         """Read `LEFT,TOP,WIDTH,HEIGHT`.
 
         Raises:
-            UserError: it is none, or lies beyond pictures of this height and width, or covers them.
+            UserError: it is not one, or lies beyond pictures of this height and width, or covers them.
 
         Example:
             >>> Box.parse("8,16,24,32", 64, 64)

@@ -66,7 +66,7 @@ def check_diffuse(request: DiffuseRequest) -> None:
     """Refuse what can be refused before the generator is loaded.
 
     Raises:
-        UserError: the box is none.
+        UserError: the box is not one.
         DataError: there are no such pictures.
         RunError: the folder holds files that this command did not write.
     """
@@ -91,7 +91,7 @@ def perform_diffuse(source: Source, request: DiffuseRequest, *, progress: Progre
 
     Raises:
         UserError: the box, a step or a field does not fit; nothing was written.
-        DataError: a file is no picture.
+        DataError: a file is not a picture.
         RunError: the folder holds files that this command did not write.
     """
     check_diffuse(request)

@@ -70,7 +70,7 @@ def check_kinds(kinds: Sequence[str]) -> None:
     """
     for kind in kinds:
         if kind not in KINDS:
-            raise UserError(f"'{kind}' is no output.{nearest(kind, KINDS)} There are {', '.join(KINDS)}")
+            raise UserError(f"'{kind}' is not an output.{nearest(kind, KINDS)} There are {', '.join(KINDS)}")
     if "mp4" in kinds:
         films.video_library()
 

@@ -109,7 +109,7 @@ class BuiltWorker:
 
 
 def _settle() -> None:
-    """Make this process one of a worker: what it prints is no result, and the first one handles Ctrl-C."""
+    """Make this process one of a worker: what it prints is not a result, and the first one handles Ctrl-C."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError, ValueError):  # standard error may be closed

@@ -68,7 +68,7 @@ class Annotations:
         """Open a folder.
 
         Raises:
-            RunError: it is none, or annotations.json is damaged.
+            RunError: it is not one, or annotations.json is damaged.
             UserError: classes.json is damaged.
         """
         file = path / INDEX

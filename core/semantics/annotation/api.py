@@ -318,7 +318,7 @@ def painted_samples(
     require_number(call, "batch", batch, 1, optional=True)
     names = class_names(classes)
     if not isinstance(masks, Mapping):
-        raise UserError(f"{call}: `masks` is no dict; give it the masks by the numbers of samples")
+        raise UserError(f"{call}: `masks` is not a dict; give it the masks by the numbers of samples")
     whole_numbers(call, "list(masks)", list(masks), 0, LAST_SAMPLE)
     size = (generator.card.height, generator.card.width)
     painted = {

@@ -26,7 +26,7 @@ def painted_classes(
         same_as: what has this size, such as `the pictures`.
 
     Raises:
-        UserError: they are no whole numbers, of another size, of no class, or nothing is painted.
+        UserError: they are not whole numbers, of another size, of no class, or nothing is painted.
 
     >>> painted_classes("f()", "mask", [[0, -1]], 2, (1, 2), "the pictures").tolist()
     [[0, -1]]

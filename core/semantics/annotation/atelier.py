@@ -52,7 +52,7 @@ class Atelier:
         """Open a folder, and build the generator of its pictures.
 
         Raises:
-            RunError: it is none, is damaged, or its generator has changed.
+            RunError: it is not one, is damaged, or its generator has changed.
         """
         folder = Annotations.open(path)
         data = dict(folder.config) | ({} if device is None else {"device": device})

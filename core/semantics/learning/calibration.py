@@ -30,7 +30,7 @@ def best_scale(logits: Tensor, labels: Tensor, weight: Tensor) -> float:
     machines", 1999.
 
     Args:
-        logits: (P, M); -inf where a class cannot be, which is no label.
+        logits: (P, M); -inf where a class cannot be, which is not a label.
         labels: class of each pixel (P,).
         weight: weight of each pixel (P,), 0 or more.
 

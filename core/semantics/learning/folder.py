@@ -229,7 +229,7 @@ def open_another(
         The subject, to whose differences those of this folder are added, and the extractor.
 
     Raises:
-        RunError: it is none, is not finished, or has another generator, another teacher or other classes.
+        RunError: it is not one, is not finished, or has another generator, another teacher or other classes.
     """
     own, extractor = open_segmentation(path, str(subject.device), progress)
     for who in ("generator", "teacher"):

@@ -83,7 +83,7 @@ def compare(
         progress: where progress is shown; nowhere by default.
 
     Raises:
-        UserError: a folder is none, or does not fit the others.
+        UserError: a folder is not one, or does not fit the others.
         GanstrataError: a plugin fails.
     """
     progress = progress or Progress(quiet=True)

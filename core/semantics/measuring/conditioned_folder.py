@@ -61,7 +61,8 @@ def agreement_into(
         progress: where progress is shown; nowhere by default.
 
     Raises:
-        RunError: `out` holds files that this command did not write, or a folder is no finished segmentation.
+        RunError: `out` holds files that this command did not write, or a folder is not a finished
+            segmentation.
         UserError: an extractor does not fit, or the teacher gives no gradients, and so no baseline.
         DataError: a loss is not finite.
     """

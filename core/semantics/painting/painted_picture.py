@@ -73,8 +73,8 @@ class Picture:
             start = start_of_codes(space, self.codes)  # (1, L, D)
             if start is None:
                 raise DataError(
-                    f"{owner_of(self.generator)}: its broadcast() is no truncation towards a point, so that "
-                    f"no w+ is known for '{self.name}'; give --space {found.space}"
+                    f"{owner_of(self.generator)}: its broadcast() is not a truncation towards a point, so "
+                    f"that no w+ is known for '{self.name}'; give --space {found.space}"
                 )
             return start
         if found.latent is None or (space.name != "w" and found.space != "z"):

@@ -182,7 +182,7 @@ def _infer(shapes: Shapes, settings: Mapping[str, Any], studio: bool) -> Archite
     if bottom**2 * widths[0][0] != linear_outputs:
         raise CheckpointError(
             f"the first linear map of this BigGAN has {quantity(linear_outputs, 'output')}, "
-            f"which is no square feature map of {widths[0][0]} channels"
+            f"which is not a square feature map of {widths[0][0]} channels"
         )
     needed = (first, architecture.statistics, bottom, *(() if unconditional else (classes, embedding)))
     if min(needed) < 1 or chunk < 0:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise
 from ..shared.checkpoints import open_checkpoint
@@ -19,7 +19,6 @@ from ..shared.classes import Classes
 from ..shared.config import ClassConfig, NoiseConfig
 from ..shared.mapping import normalise_second_moment
 from ..shared.published import PublishedGenerator
-from ..shared.state_dicts import load
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
@@ -53,9 +52,7 @@ class FastGAN(PublishedGenerator):
         unstored = Unstored.of(config)
         opened = open_checkpoint(type(self), config, lambda part: examine(part, unstored))
         self.architecture = Architecture.from_plain(opened.description.architecture)
-        self.network = for_inference(
-            load(self.architecture.build, opened.description, opened.checkpoint.path), device
-        )
+        self.network = opened.network(self.architecture.build, device)
         self.network.fold()
         noisy = any(self.architecture.doubled)
         self.card: ModelCard = opened.card(assumptions=(noise.UNSTORED[config.noise],) if noisy else ())

@@ -9,14 +9,13 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import CheckpointConfig, NoiseConfig
 from ..shared.published import PublishedGenerator
-from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 from .network import Layer
@@ -41,9 +40,7 @@ class LightweightGAN(PublishedGenerator):
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
         self.architecture = Architecture.from_plain(opened.description.architecture)
-        self.network = for_inference(
-            load(self.architecture.build, opened.description, opened.checkpoint.path), device
-        )
+        self.network = opened.network(self.architecture.build, device)
         self._classes = Classes(self.family, 0, "sampled")
         noisy = self.architecture.noisy
         self.card: ModelCard = opened.card(assumptions=(noise.UNSTORED[config.noise],) if noisy else ())

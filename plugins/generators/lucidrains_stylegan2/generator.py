@@ -12,13 +12,12 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference, sent
+from ....core.device import compute_dtype, sent
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import TruncationConfig
-from ..shared.state_dicts import load
 from ..shared.truncated import TruncatedGenerator
 from .architecture import FAMILY, Architecture, examine
 from .attention import Attention
@@ -78,9 +77,7 @@ class LucidrainsStyleGAN2(TruncatedGenerator):
         opened = open_checkpoint(type(self), config)
         self.architecture = Architecture.from_plain(opened.description.architecture)
         self._classes = Classes(self.family, 0, config.classes)
-        self.network = for_inference(
-            load(self.architecture.build, opened.description, opened.checkpoint.path), device
-        )
+        self.network = opened.network(self.architecture.build, device)
         self.network.mapping.lr_multiplier = config.lr_mlp
         self._scale = truncation.scale(
             self.architecture.layers, config.truncation_psi, config.truncation_layers

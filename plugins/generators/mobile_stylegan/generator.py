@@ -9,14 +9,13 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import MappingConfig, NoiseConfig, TruncationConfig
-from ..shared.state_dicts import load
 from ..shared.truncated import TruncatedGenerator
 from ..shared.unstored import Unstored
 from .architecture import FAMILY, Architecture, examine
@@ -46,9 +45,7 @@ class MobileStyleGAN(TruncatedGenerator):
         unstored = Unstored.of(config)
         opened = open_checkpoint(type(self), config, lambda part: examine(part, unstored))
         self.architecture = Architecture.from_plain(opened.description.architecture)
-        self.network = for_inference(
-            load(self.architecture.build, opened.description, opened.checkpoint.path), device
-        )
+        self.network = opened.network(self.architecture.build, device)
         self._classes = Classes(self.family, 0, config.classes)
         self._scale = truncation.scale(
             self.architecture.layers, config.truncation_psi, config.truncation_layers

@@ -8,13 +8,12 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig
 from ..shared.published import PublishedGenerator
-from ..shared.state_dicts import load
 from .architecture import Architecture, examine
 from .layouts import LAYOUTS
 
@@ -36,9 +35,7 @@ class R3GAN(PublishedGenerator):
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
         self.architecture = Architecture.from_plain(opened.description.architecture)
-        self.network = for_inference(
-            load(self.architecture.build, opened.description, opened.checkpoint.path), device
-        )
+        self.network = opened.network(self.architecture.build, device)
         self.card: ModelCard = opened.card()
         self._classes = Classes(self.family, self.architecture.classes, config.classes)
         self._modules: list[torch.nn.Module] = [self.network.basis]

@@ -181,7 +181,7 @@ def _converted(values: object, channels: int) -> Encoding:
     """Return the encoding in a file that `model convert` wrote.
 
     Raises:
-        CheckpointError: it is none, or not one of so many channels.
+        CheckpointError: it is not one, or not one of so many channels.
     """
     try:
         encoding: Encoding = TypeAdapter(Encoding).validate_python(values)

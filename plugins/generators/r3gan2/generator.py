@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype
 from ....core.errors import CheckpointError
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ..shared import noise
@@ -19,7 +19,6 @@ from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import ClassConfig, NoiseConfig
 from ..shared.published import PublishedGenerator
-from ..shared.state_dicts import load
 from .architecture import FAMILY, Architecture, examine
 from .decoding import LIBRARY, Decoder, download, latent_stats, load_decoder
 from .layers import Attention, FeedForward, Up
@@ -57,9 +56,7 @@ class R3GAN2(PublishedGenerator):
         opened = open_checkpoint(type(self), config)
         self.architecture = Architecture.from_plain(opened.description.architecture)
         self._decoder = self._decoder_of(config)
-        self.network = for_inference(
-            load(self.architecture.build, opened.description, opened.checkpoint.path), device
-        )
+        self.network = opened.network(self.architecture.build, device)
         self.network.fold()
         self._classes = Classes(self.family, self.architecture.classes, config.classes)
         self._modules: list[torch.nn.Module] = [self.network.head]

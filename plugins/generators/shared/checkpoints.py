@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import nn
 
 from ....core.checkpoints import Checkpoint, Part, digest, is_remote, locate, origin, read_checkpoint
 from ....core.checkpoints.assumptions import with_assumptions
 from ....core.checkpoints.detect import Examined, own_part
+from ....core.device import for_inference
 from ....core.errors import CheckpointError
 from ....core.plugins.generator import Generator
 from ....core.plugins.records import ModelCard
 from .config import CheckpointConfig
+from .state_dicts import load
 
+N = TypeVar("N", bound=nn.Module)
 Examine = Callable[[Part], Examined | None]
 
 
@@ -55,6 +62,14 @@ class OpenedCheckpoint:
             background=self.background,
             assumptions=(*description.assumptions, *assumptions),
         )
+
+    def network(self, build: Callable[[], N], device: torch.device) -> N:
+        """Build a network with the tensors of the checkpoint, on a device and ready for inference.
+
+        Raises:
+            CheckpointError: the tensors do not fit the network.
+        """
+        return for_inference(load(build, self.description, self.checkpoint.path), device)
 
     def _source(self) -> str:
         """Return the source that the file states, and the place from where it was fetched, if it was."""

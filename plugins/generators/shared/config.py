@@ -15,7 +15,7 @@ def _colour(value: Any) -> str:
     """Return a colour, given by name or as "#rrggbb", as "#rrggbb".
 
     Raises:
-        ValueError: it is no opaque colour.
+        ValueError: it is not an opaque colour.
     """
     try:
         values = ImageColor.getrgb(value)

@@ -31,7 +31,7 @@ class PublishedGenerator(Generator):
 
     @classmethod
     def layout_of(cls, names_and_shapes: Shapes) -> Layout | None:
-        """Return the layout of tensors with these names and shapes, or None if it is none of the family's."""
+        """Return the layout of tensors with these names and shapes, or None if the family has none."""
         return find(cls.layouts, names_and_shapes)
 
     @classmethod

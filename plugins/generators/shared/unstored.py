@@ -38,7 +38,7 @@ class Unstored:
         output_scale: factor of the output of a StyleGAN3's last layer.
         conv_clamp: limit of the absolute output of a StyleGAN3's layers, or "none".
         earlier: fields that were assumed when the file was converted, with the sentence on each. What the
-            file says of them is no statement.
+            file says of them is not a statement.
     """
 
     final_tanh: bool | None = None

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ....core.strata.layers import resolution_groups
 from ..shared import noise, truncation
@@ -18,7 +18,6 @@ from ..shared.checkpoints import open_checkpoint
 from ..shared.classes import Classes
 from ..shared.config import MappingConfig, StyleConfig, UnstoredConfig
 from ..shared.modulated import upsample_rgb
-from ..shared.state_dicts import load
 from ..shared.truncated import TruncatedGenerator
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
@@ -56,9 +55,7 @@ class StyleGAN2(TruncatedGenerator):
         unstored = Unstored.of(config)
         opened = open_checkpoint(type(self), config, lambda part: examine(part, unstored))
         self.architecture = Architecture.from_plain(opened.description.architecture)
-        self.network = for_inference(
-            load(self.architecture.build, opened.description, opened.checkpoint.path), device
-        )
+        self.network = opened.network(self.architecture.build, device)
         self.network.precompute()
         self._scale = truncation.scale(
             self.architecture.layers, config.truncation_psi, config.truncation_layers

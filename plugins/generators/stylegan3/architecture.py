@@ -225,7 +225,7 @@ def _stated(settings: MappingType[str, Any]) -> dict[str, float | str | None]:
     """Return what NVIDIA's constructor arguments state of the fields of the config; None for nothing.
 
     Raises:
-        CheckpointError: an argument is no number above 0.
+        CheckpointError: an argument is not a number above 0.
     """
     inner = settings.get("mapping_kwargs")
     mapping = inner if isinstance(inner, MappingType) else {}
@@ -255,7 +255,7 @@ def _converted(stored: MappingType[str, Any], unstored: Unstored) -> Architectur
     """Return the architecture in a file that `model convert` wrote.
 
     Raises:
-        CheckpointError: it is none of a StyleGAN3, or contradicts the config.
+        CheckpointError: it is not one of a StyleGAN3, or contradicts the config.
     """
     architecture = Architecture.from_plain(stored)
     return replace(architecture, **_settled(_in_header(architecture), unstored))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype
 from ....core.plugins.records import ModelCard, State, Stratum
 from ..shared import truncation
 from ..shared.checkpoints import open_checkpoint
@@ -19,7 +19,6 @@ from ..shared.classes import Classes
 from ..shared.config import MappingConfig, TruncationConfig
 from ..shared.groups import groups_by_size
 from ..shared.mapping import FullyConnected
-from ..shared.state_dicts import load
 from ..shared.truncated import TruncatedGenerator
 from ..shared.unstored import Unstored
 from .architecture import Architecture, examine
@@ -75,9 +74,7 @@ class StyleGAN3(TruncatedGenerator):
         unstored = Unstored.of(config)
         opened = open_checkpoint(type(self), config, lambda part: examine(part, unstored))
         self.architecture = Architecture.from_plain(opened.description.architecture)
-        self.network = for_inference(
-            load(self.architecture.build, opened.description, opened.checkpoint.path), device
-        )
+        self.network = opened.network(self.architecture.build, device)
         self.network.precompute()
         self._scale = truncation.scale(
             self.architecture.codes, config.truncation_psi, config.truncation_layers

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ....core.checkpoints import Part
 from ....core.checkpoints.detect import Examined
-from ....core.device import compute_dtype, for_inference
+from ....core.device import compute_dtype
 from ....core.errors import CheckpointError
 from ....core.plugins.records import Inputs, ModelCard, State, Stratum
 from ....core.storage.paths import user_path
@@ -22,7 +22,6 @@ from ..shared.config import StyleConfig
 from ..shared.fourier import FourierInput
 from ..shared.groups import groups_by_size
 from ..shared.modulated import upsample_rgb
-from ..shared.state_dicts import load
 from ..shared.truncated import TruncatedGenerator
 from .architecture import FAMILY, Architecture, examine
 from .layouts import LAYOUTS
@@ -71,9 +70,7 @@ class StyleGANT(TruncatedGenerator):
         super().__init__(config, device)
         opened = open_checkpoint(type(self), config)
         self.architecture = Architecture.from_plain(opened.description.architecture)
-        self.network = for_inference(
-            load(self.architecture.build, opened.description, opened.checkpoint.path), device
-        )
+        self.network = opened.network(self.architecture.build, device)
         self.network.precompute()
         width = self.architecture.text
         if config.text is not None and not width:

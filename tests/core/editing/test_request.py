@@ -58,7 +58,7 @@ def test_numbers_keep_their_order_and_come_once() -> None:
     [
         ({"along": ()}, "name at least one boundary"),
         ({"mode": "jont"}, "'jont' is no mode. Did you mean 'joint'?"),
-        ({"kinds": ("strip", "mp5")}, "'mp5' is no output. Did you mean 'mp4'?"),
+        ({"kinds": ("strip", "mp5")}, "'mp5' is not an output. Did you mean 'mp4'?"),
         ({"seeds": "0", "samples": "0"}, "give one of them"),
         ({"search": True, "mode": "absolute"}, "mode absolute does not step that way"),
         ({"search": True, "scores": False}, "--search looks at scores"),

@@ -90,14 +90,14 @@ def test_what_the_user_should_know(size, rule, notes):
     ("text", "message"),
     [
         ("center", "Did you mean 'centre'"),
-        ("", "is no rule"),
+        ("", "is not a rule"),
         ("1,2,3", "LEFT,TOP,WIDTH,HEIGHT"),
-        ("1,2,3,4,5", "is no rule"),
-        ("1.5,2,3,4", "is no rule"),
+        ("1,2,3,4,5", "is not a rule"),
+        ("1.5,2,3,4", "is not a rule"),
         ("-1,0,5,5", "negative corner"),
         ("0,0,0,5", "no area"),
         ("0,0,5,-5", "no area"),
-        ("0,0,5," + "9" * 50, "is no rule"),
+        ("0,0,5," + "9" * 50, "is not a rule"),
     ],
 )
 def test_wrong_rules_are_refused(text: str, message: str):

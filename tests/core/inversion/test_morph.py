@@ -248,7 +248,7 @@ def test_a_folder_of_a_path_holds_codes_that_give_the_same_pictures(tmp_path: Pa
     )  # fmt: skip
     assert set(grid.files) == {"grid.png", "mix.html", "codes.safetensors", "mix.json"}
     assert len(read_inversion(tmp_path / "mix/codes.safetensors", generator).names) == 2
-    with pytest.raises(UserError, match="is no film"):
+    with pytest.raises(UserError, match="is not a film"):
         perform_mix(generator, request, rows=None, columns=None, layers="4-7", seed=0, progress=quiet)
 
 

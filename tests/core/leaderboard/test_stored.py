@@ -57,7 +57,7 @@ def test_a_learner_is_found_by_its_label(made: tuple[Path, Board]) -> None:
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no folder of a leaderboard"):
+    with pytest.raises(UserError, match="is not a folder of a leaderboard"):
         read_board(tmp_path)
 
 

@@ -2,69 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Iterator
-from importlib.metadata import distributions
-from pathlib import Path
-
 import pytest
-from ganstrata.core.errors import PluginBroken, PluginConflict, PluginNotFound
+from ganstrata.core.errors import PluginBroken, PluginNotFound
 from ganstrata.core.plugins.entry_points import Listener
-from ganstrata.core.plugins.plugin_info import KINDS, PluginInfo
+from ganstrata.core.plugins.plugin_info import PluginInfo
 from ganstrata.core.plugins.registry import Registry, registry
-
-GOOD = """
-from ganstrata import hookimpl
-
-@hookimpl
-def ganstrata_register_scorers(register):
-    register("{name}", "{module}:{target}", "one line")
-"""
-SCORER = """
-import ganstrata
-
-class Mine(ganstrata.Scorer):
-    concepts = (ganstrata.Concept("x", "object"),)
-
-    def score(self, rendering):
-        return rendering.images.mean(dim=(2, 3))[:, :1]
-"""
-
-
-class Folder:
-    """Distributions in a folder that is on sys.path."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def install(self, distribution: str, module: str, source: str, *, entry: str | None = None) -> Path:
-        """Install a distribution with one entry point; `entry` may hold more, as further lines."""
-        file = self.path / f"{module}.py"
-        file.write_text(source)
-        info = self.path / f"{distribution.replace('-', '_')}-1.2.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[ganstrata]\n{entry or module} = {module}\n")
-        return file
-
-    def registry(self) -> Registry:
-        return Registry([point for d in distributions(path=[str(self.path)]) for point in d.entry_points])
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delenv("GANSTRATA_PLUGINS", raising=False)
-    before = set(sys.modules)
-    yield Folder(tmp_path)
-    for name in set(sys.modules) - before:
-        if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(sys.modules[name].__file__):
-            del sys.modules[name]
-
-
-def good(name: str, module: str, target: str = "Mine") -> str:
-    return GOOD.format(name=name, module=module, target=target)
+from plugin_folder import SCORER, Folder, good
 
 
 def test_built_ins_come_in_by_the_same_door() -> None:
@@ -252,88 +195,6 @@ def test_a_registered_class_that_is_not_there_or_is_something_else(
     assert "their-scorer 1.2" in str(caught.value)
 
 
-def test_a_clash_names_both_distributions_and_spares_the_others(folder: Folder) -> None:
-    folder.install(
-        "first",
-        "first",
-        good("same", "first") + SCORER + good("lone", "first").replace("scorers", "generators"),
-    )
-    folder.install("second", "second", good("same", "second") + SCORER)
-    plugins = folder.registry()
-    with pytest.raises(PluginConflict) as caught:
-        plugins.info("scorer", "same")
-    message = str(caught.value)
-    assert "first 1.2 (first:Mine)" in message
-    assert "second 1.2 (second:Mine)" in message
-    assert message.endswith(
-        "Uninstall one, or leave one out: GANSTRATA_PLUGINS=-first or GANSTRATA_PLUGINS=-second."
-    )
-    assert [[info.distribution for info in clash] for clash in plugins.clashes()] == [
-        ["first 1.2", "second 1.2"]
-    ]
-    assert plugins.info("generator", "lone").distribution == "first 1.2"
-    assert len(plugins.infos("scorer")) == 2
-
-
-@pytest.mark.parametrize(
-    ("entry", "way_out"),
-    [
-        ("two = sibling\none", "Leave one out: GANSTRATA_PLUGINS=-one or GANSTRATA_PLUGINS=-two."),
-        ("two = sibling\ntwins", "Leave one out: GANSTRATA_PLUGINS=-two."),
-        ("one", "Only the author of twins can rename one: its entry points have one name."),
-    ],
-)
-def test_a_clash_within_a_distribution_is_decided_by_entry_points(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, entry: str, way_out: str
-) -> None:
-    source = good("same", "twins") + SCORER
-    if entry == "one":
-        line = '    register("same", "twins:Mine", "one line")\n'
-        assert line in source
-        source = source.replace(line, 2 * line)
-    (folder.path / "sibling.py").write_text(source)
-    folder.install("twins", "twins", source, entry=entry)
-    with pytest.raises(PluginConflict, match="Two scorers are called 'same'") as caught:
-        folder.registry().info("scorer", "same")
-    assert str(caught.value).endswith(way_out)
-    setting = re.search(r"GANSTRATA_PLUGINS=([-\w]+)", way_out)
-    if setting is not None:
-        monkeypatch.setenv("GANSTRATA_PLUGINS", setting[1])
-        assert folder.registry().info("scorer", "same").distribution == "twins 1.2"
-
-
-def test_one_name_in_two_kinds_is_not_a_clash(folder: Folder) -> None:
-    folder.install(
-        "first", "first", good("same", "first") + good("same", "first").replace("scorers", "boundaries")
-    )
-    plugins = folder.registry()
-    assert not plugins.clashes()
-    assert plugins.info("scorer", "same").kind == "scorer"
-    assert plugins.info("boundary", "same").kind == "boundary"
-
-
-def test_a_clash_can_be_decided_with_ganstrata_plugins(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder.install("first-dist", "first", good("same", "first") + SCORER)
-    folder.install("second-dist", "second", good("same", "second") + SCORER)
-    monkeypatch.setenv("GANSTRATA_PLUGINS", "first-dist")
-    assert folder.registry().info("scorer", "same").distribution == "first-dist 1.2"
-    monkeypatch.setenv("GANSTRATA_PLUGINS", "second, ")
-    assert folder.registry().info("scorer", "same").distribution == "second-dist 1.2"
-    monkeypatch.setenv("GANSTRATA_PLUGINS", "")
-    assert folder.registry().infos() == []
-
-
-def test_what_is_not_wanted_is_not_even_imported(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder.install("first", "first", "raise SystemExit('imported')")
-    folder.install("second", "second", "")
-    monkeypatch.setenv("GANSTRATA_PLUGINS", "second")
-    plugins = folder.registry()
-    assert not plugins.broken
-    assert "first" not in sys.modules
-
-
 def test_an_unknown_name_gets_the_nearest_the_known_and_how_to_install() -> None:
     with pytest.raises(PluginNotFound) as caught:
         registry().info("boundary", "linear_smv")
@@ -393,31 +254,6 @@ def test_hooks_that_would_never_be_called_stop_every_run(folder: Folder, source:
     assert "gone" not in str(caught.value), "what does not import stops only those who ask for it"
 
 
-def test_an_unknown_name_in_ganstrata_plugins_is_an_error_with_the_nearest(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder.install("first-dist", "first", good("mine", "first"))
-    monkeypatch.setenv("GANSTRATA_PLUGINS", "first, first-dits")
-    with pytest.raises(
-        PluginNotFound, match=r"'first-dits'.* Did you mean 'first-dist'\? Installed: first, first-dist"
-    ):
-        folder.registry()
-    monkeypatch.setenv("GANSTRATA_PLUGINS", "First_Dist")
-    assert [info.name for info in folder.registry().infos()] == ["mine"], "as package indexes compare names"
-
-
-@pytest.mark.parametrize("name", ["second_point", "second-point", "Second.Point", "second-dist"])
-def test_a_name_selects_in_every_spelling_that_is_accepted(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    folder.install("first-dist", "first", good("one", "first"))
-    folder.install("second-dist", "second", good("two", "second"), entry="second_point")
-    monkeypatch.setenv("GANSTRATA_PLUGINS", name)
-    assert [info.name for info in folder.registry().infos()] == ["two"]
-    monkeypatch.setenv("GANSTRATA_PLUGINS", f"-{name}")
-    assert [info.name for info in folder.registry().infos()] == ["one"]
-
-
 def test_output_of_a_plugin_on_import_goes_to_standard_error(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -450,12 +286,3 @@ def test_trace_prints_every_hook_call(
     assert "hook ganstrata_register_scorers(register=<scorers of first 1.2>)" in capsys.readouterr().err
     plugins.hooks.hook.ganstrata_stage_started(stage="learn", run=None)
     assert capsys.readouterr().err == "hook ganstrata_stage_started(stage='learn', run=None)\n"
-
-
-def test_the_order_of_installation_does_not_matter(folder: Folder) -> None:
-    for module in ("zeta", "alpha", "mid"):
-        folder.install(module, module, good(f"p_{module}", module))
-    points = [point for d in distributions(path=[str(folder.path)]) for point in d.entry_points]
-    orders = [[i.name for i in Registry(order).infos()] for order in (points, points[::-1])]
-    assert orders[0] == orders[1] == ["p_alpha", "p_mid", "p_zeta"]
-    assert KINDS == ("generator", "scorer", "boundary")

@@ -97,7 +97,7 @@ def test_a_pool_is_of_pictures_that_are_not_painted_yet(generator):
         ({}, {}, r"`list\(masks\)` is .*whole numbers from 0"),
         ({-1: SIDES}, {}, "must be whole numbers from 0"),
         ({"first": SIDES}, {}, "must be whole numbers from 0"),
-        ([SIDES], {}, "`masks` is no dict"),
+        ([SIDES], {}, "`masks` is not a dict"),
         ({0: SIDES[:4]}, {}, r"`masks\[0\]` has the shape \(4, 8\).* the size of the pictures"),
         ({0: SIDES / 2}, {}, "the type float64; whole numbers"),
         ({0: SIDES + 1}, {}, "values from 1 to 2; the classes are 0 to 1"),

@@ -34,7 +34,7 @@ def test_questions_and_pictures_come_back(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda text: "<html>", "is no page of a study"),
+        (lambda text: "<html>", "is not a page of a study"),
         (lambda text: text.replace('id="data">{', 'id="data">'), "is damaged"),
         (lambda text: text.replace("image/png", "text/html"), "is damaged: questions"),
         (lambda text: text.replace("base64,", "base64,=="), "is damaged"),
@@ -62,5 +62,5 @@ def test_votes_that_are_written_are_read(tmp_path: Path):
 
 @pytest.mark.parametrize(("rater", "vote"), [("x", 0), (RATER, "some"), (RATER, 1.5)])
 def test_what_are_no_votes_is_not_written(rater: str, vote: object):
-    with pytest.raises(UserError, match="these are no votes"):
+    with pytest.raises(UserError, match="these are not votes"):
         ballot_text(KEY_.study, rater, {"q": vote}, WHEN)  # type: ignore[dict-item]

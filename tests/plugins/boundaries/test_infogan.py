@@ -79,5 +79,5 @@ class Mapped(coded_pictures.Coded):
 
 def test_a_generator_with_a_mapping_network_is_refused(register: Any) -> None:
     register("generator", "mapped", Mapped)
-    with pytest.raises(DataError, match="maps z to w, where a code of z is no direction"):
+    with pytest.raises(DataError, match="maps z to w, where a code of z is not a direction"):
         found(ganstrata.load_generator("mapped", device="cpu"))
