@@ -118,8 +118,8 @@ def parse_rule(text: str) -> CropRule:
     if match is None:
         raise DataError(
             f"crop: {shown(text)} is not a rule.{nearest(text, RULES)} Rules: centre (the largest part in "
-            "the middle with the generator's proportions), whole (all of it, stretched), pad (all of it, in a "
-            "margin), or LEFT,TOP,WIDTH,HEIGHT in pixels of the picture, such as 10,20,300,300"
+            "the middle with the generator's proportions), whole (all of it, stretched), pad (all of it, in "
+            "a margin), or LEFT,TOP,WIDTH,HEIGHT in pixels of the picture, such as 10,20,300,300"
         )
     left, top, width, height = (int(part) for part in match.groups())
     if left < 0 or top < 0 or width < 1 or height < 1:
