@@ -35,8 +35,8 @@ from .streams import say, tell
     "--recipe",
     type=PATH,
     metavar="FILE",
-    help="Make the picture of a recipe again, as the app exports it. It says itself what is edited and "
-    "how: beside it stand only --codes (a folder that it names), --out, --device and --quiet.",
+    help="Make the picture of a recipe again, which the app exports. The recipe says what is edited and "
+    "how, so only --codes (a folder that it names), --out, --device and --quiet may be given with it.",
 )
 @click.option(
     "--keep",

@@ -143,7 +143,7 @@ class Link:
         try:
             data = json.loads(text)
         except (ValueError, RecursionError):
-            self._tell(n=None, error="this message is no JSON")
+            self._tell(n=None, error="this message is not JSON")
             return False
         n = data.pop("n", None) if isinstance(data, dict) else None
         if not isinstance(n, int) or isinstance(n, bool) or not 0 < n < MOST_NUMBER:

@@ -38,7 +38,7 @@ def read_strokes(text: str, classes: int, size: Size, where: str = "the strokes"
     try:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise UserError(f"{where}: this is no PNG in base64") from None
+        raise UserError(f"{where}: this is not a PNG in base64") from None
     values = _decoded(content, size, where)
     beyond = (values >= classes) & (values != UNKNOWN_INDEX)
     if beyond.any():
@@ -54,7 +54,7 @@ def read_strokes(text: str, classes: int, size: Size, where: str = "the strokes"
 def _decoded(content: bytes, size: Size, where: str) -> NDArray[np.uint8]:
     """Return the grey values (H, W) of a PNG, whose size is checked before its pixels are decoded."""
     if not content.startswith(SIGNATURE):
-        raise UserError(f"{where}: this is no PNG")
+        raise UserError(f"{where}: this is not a PNG")
     try:
         with strictly_decoded():
             image = Image.open(io.BytesIO(content), formats=("PNG",))

@@ -263,7 +263,7 @@ def own_part(plugin: type[Generator], checkpoint: Checkpoint) -> Part:
         if plugins
         else describe(checkpoint)
     )
-    raise CheckpointError(f"{checkpoint.path} is no {plugin.__name__} generator: {hint}")
+    raise CheckpointError(f"{checkpoint.path} is not a {plugin.__name__} generator: {hint}")
 
 
 def plugin_for(checkpoint: str) -> str:

@@ -81,7 +81,7 @@ class EditRequest:
         ):
             if value not in known:
                 raise UserError(
-                    f"'{value}' is no {what}.{nearest(value, known)} There are {', '.join(known)}"
+                    f"'{value}' is not a known {what}.{nearest(value, known)} There are {', '.join(known)}"
                 )
         self._check_sources()
         if self.search and self.mode in ("absolute", "jitter"):

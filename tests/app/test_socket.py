@@ -128,8 +128,8 @@ def test_answers_have_the_number_of_their_request(workspace: Workspace, compute:
 @pytest.mark.parametrize(
     ("message", "answer"),
     [
-        ("no json", {"n": None, "error": "this message is no JSON"}),
-        ("[" * 100_000, {"n": None, "error": "this message is no JSON"}),
+        ("no json", {"n": None, "error": "this message is not JSON"}),
+        ("[" * 100_000, {"n": None, "error": "this message is not JSON"}),
         ([], {"n": None}),
         ({"do": "ask"}, {"n": None}),
         ({"n": 0, "do": "ask"}, {"n": None}),

@@ -65,8 +65,8 @@ def palette() -> str:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("no base64!", "no PNG in base64"),
-        (base64.b64encode(b"GIF89a").decode(), "this is no PNG"),
+        ("no base64!", "not a PNG in base64"),
+        (base64.b64encode(b"GIF89a").decode(), "this is not a PNG"),
         (base64.b64encode(base64.b64decode(encoded(painted()))[:40]).decode(), "PNG is damaged"),
         (base64.b64encode(base64.b64decode(encoded(painted()))[:60]).decode(), "PNG is damaged"),
         (png_of_size(50_000, 50_000), r"PNG is damaged|50000 x 50000"),

@@ -82,7 +82,7 @@ def _annotated(
     if read is not None:
         read.check_generator(samples.generator)
         if read.strata != samples.strata or not all(isinstance(head, LSE) for head in read.heads):
-            raise UserError(f"{extractor} is no LSE of the strata in {source}; give another --extractor")
+            raise UserError(f"{extractor} is not an LSE of the strata in {source}; give another --extractor")
         heads = [cast("LSE", head) for head in read.heads]
     card, used = samples.generator.card, config.generator
     taught = classes is None and extractor is None  # else its classes are others than those painted

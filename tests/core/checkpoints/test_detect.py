@@ -121,11 +121,12 @@ def test_a_failing_plugin_chosen_by_name_is_broken(tmp_path: Path) -> None:
 def test_the_wrong_plugin_chosen_by_name_points_to_the_right_one(register: Register) -> None:
     register("generator", "meek", Meek)
     with pytest.raises(
-        CheckpointError, match="is no Layered generator: it belongs to the generator plugin meek or stylegan2"
+        CheckpointError,
+        match="is not a Layered generator: it belongs to the generator plugin meek or stylegan2",
     ):
         own_part(type("Layered", (ganstrata.Generator,), {}), read_checkpoint(UNCOND))
 
 
 def test_an_unknown_file_is_described_if_a_plugin_was_chosen_by_name(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="is no StyleGAN2 generator: its 1 tensor is called alpha"):
+    with pytest.raises(CheckpointError, match="is not a StyleGAN2 generator: its 1 tensor is called alpha"):
         own_part(StyleGAN2, read_checkpoint(strange(tmp_path)))

@@ -115,6 +115,6 @@ def test_a_key_with_a_level_that_does_not_exist_is_damaged(tmp_path: Path) -> No
     assert '"level": "layout"' in text
     (tmp_path / "key.json").write_text(text.replace('"level": "layout"', '"level": "mood"'), encoding="utf-8")
     with pytest.raises(
-        UserError, match=r"key\.json is damaged.* has a level that is none of layout, category"
+        UserError, match=r"key\.json is damaged.* has a level that is not one of layout, category"
     ):
         Key.read(tmp_path)

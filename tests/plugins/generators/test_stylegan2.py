@@ -123,7 +123,7 @@ def test_a_classifier_is_no_stylegan2(tmp_path: Path) -> None:
         tmp_path / "classifier.safetensors",
         {"conv1.weight": torch.zeros(4, 3, 3, 3), "fc.bias": torch.zeros(10)},
     )
-    with pytest.raises(CheckpointError, match=r"classifier\.safetensors is no StyleGAN2 generator: \S.*"):
+    with pytest.raises(CheckpointError, match=r"classifier\.safetensors is not a StyleGAN2 generator: \S.*"):
         load(path)
 
 
