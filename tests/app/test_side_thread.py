@@ -51,7 +51,7 @@ def test_where_the_system_has_no_thread_left_the_place_stays_free(monkeypatch: p
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    place, breaths = Beside(), []
+    place, breaths = SideThread(), []
 
     def breathe() -> None:
         breaths.append(1)
