@@ -38,7 +38,7 @@ def test_the_output_lists_steps_files_and_folder(invoke, copied: Path) -> None:
     ("arguments", "words"),
     [
         (("--along", "seen/rde"), "seen/rde: no boundary has this name. Did you mean 'seen/red'?"),
-        (("--along", "seen/red", "--mode", "jont"), "Did you mean 'joint'?"),
+        (("--along", "seen/red", "--mode", "joimt"), "Did you mean 'joint'?"),
         (("--along", "seen/red", "--as", "strip, flim"), "'flim' is not a known output"),
         (("--along", "seen/red", "--seeds", ""), "'' is neither a number nor a range"),
         (("--along", "seen/red", "--device", "meta"), "run.json with --device meta: one fault"),

@@ -57,7 +57,7 @@ def test_numbers_keep_their_order_and_come_once() -> None:
     ("options", "words"),
     [
         ({"along": ()}, "name at least one boundary"),
-        ({"mode": "jont"}, "'jont' is not a known mode. Did you mean 'joint'?"),
+        ({"mode": "joimt"}, "'joimt' is not a known mode. Did you mean 'joint'?"),
         ({"kinds": ("strip", "mp5")}, "'mp5' is not a known output. Did you mean 'mp4'?"),
         ({"seeds": "0", "samples": "0"}, "give one of them"),
         ({"search": True, "mode": "absolute"}, "mode absolute does not step that way"),
