@@ -178,6 +178,22 @@ def fewer_extremes(boundaries: Iterable[Boundary]) -> list[str]:
     return sentences
 
 
+def limited_samples(boundaries: Iterable[Boundary]) -> list[str]:
+    """Say that boundaries were learnt from some of the samples only, where the learner's config says so.
+
+    The facts `samples` and `samples_of` are what a learner gives then.
+    """
+    facts = [next(iter(each.facts.get("layers", ())), each.facts) for each in boundaries if not each.given]
+    limited = [(one["samples"], one["samples_of"]) for one in facts if "samples_of" in one]
+    if not limited:
+        return []
+    most, whole = max(limited)
+    return [
+        f"Boundaries were learnt from at most {most} of {whole} samples, drawn at random: the learner's "
+        "`samples` allows no more."
+    ]
+
+
 def left_out(nonfinite: Mapping[Stage, int], samples: int) -> list[str]:
     """Say how many samples, pairs and strip pictures were left out because a picture is not finite.
 

@@ -94,6 +94,7 @@ def build_page(
             *sentences.null_gaps(effects.null_gaps(effects.all_set), effects.null.shape[1]),
             *point_sentences(effects, [(row.name, "all") for row in content.concepts]),
             *sentences.fewer_extremes(effects.boundaries),
+            *sentences.limited_samples(effects.boundaries),
             *sentences.not_relearnt(
                 run.record.stages["learn"].not_relearnt, run.config.rescoring.learning_resamples
             ),

@@ -39,6 +39,7 @@ class Facts(TypedDict, total=False):
 
     Attributes:
         samples: number of samples that a regression fitted.
+        samples_of: number of samples from which those were drawn, where a limit left some out.
         positives, negatives: number of samples selected as extremes, for training and held out.
         positives_asked, negatives_asked: number requested.
         held_out: number of held-out extremes.
@@ -48,6 +49,7 @@ class Facts(TypedDict, total=False):
     """
 
     samples: int
+    samples_of: int
     positives: int
     negatives: int
     positives_asked: int

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from pydantic import Field
-from sklearn.decomposition import FastICA
 
 from ...core.plugins.generator import Generator
-from ...core.storage.rows import Rows
-from .common import record_convergence
+from ...core.storage.rows import Rows, blocks
+from .independent import Whitened, separate
 from .pca import check_samples, components
 from .spectrum import Moments
 from .unlabelled import Direction, Settings, UnlabelledLearner, check_dimensions
@@ -27,7 +26,7 @@ class Ica(UnlabelledLearner):
     variations in GAN latent spaces via matrix factorization", 2023 (arXiv 2305.14551).
     It differs in two ways: codes w alone are decomposed, and directions are columns of the mixing matrix
     and not rows of its inverse. They come in the order of their length, the standard deviation of the codes
-    due to their source.
+    due to their source. All samples of the run are used, and read block by block.
     """
 
     class Config(Settings):
@@ -40,7 +39,6 @@ class Ica(UnlabelledLearner):
 
     config: Config
     method = "ica"
-    in_blocks = False
 
     def check(self, samples: int) -> None:
         """Refuse fewer samples than directions.
@@ -66,23 +64,27 @@ class Ica(UnlabelledLearner):
         Raises:
             DataError: codes vary in fewer directions than are asked for.
         """
-        moments = Moments(latents.shape[1])
-        codes = latents[:].astype(np.float64)
-        moments.add(codes)
-        components(moments, self.config.directions)
-        solver = FastICA(
-            n_components=self.config.directions,
-            whiten="unit-variance",
-            max_iter=self.config.max_iterations,
-            tol=self.config.tolerance,
-            random_state=seed % 2**32,
+        moments, count = Moments(latents.shape[1]), self.config.directions
+        for _, (block,) in blocks(latents):
+            moments.add(block)
+        values, vectors = components(moments, count)
+        # Signs as scikit-learn chooses them, so that a seed means the same rotation to begin with.
+        vectors = vectors[:count] * np.where(vectors[:count, :1] < 0.0, -1.0, 1.0)
+        sd = np.sqrt(values[:count] * ((moments.count - 1) / moments.count))  # (K,)
+        found = separate(
+            Whitened(latents, moments.mean, vectors / sd[:, None]),
+            max_iterations=self.config.max_iterations,
+            tolerance=self.config.tolerance,
+            seed=seed,
         )
-        with record_convergence() as facts:
-            sources = solver.fit_transform(codes)  # (N, K)
-        mixing = solver.mixing_  # (D, K)
+        mixing = (vectors.T * sd) @ found.rotation.T  # (D, K)
         lengths = np.linalg.norm(mixing, axis=0)
-        kurtosis = np.mean((sources / sources.std(axis=0)) ** 4, axis=0) - 3.0
         for i, k in enumerate(np.argsort(-lengths)):
             unit = mixing[:, k] / lengths[k]
-            own = {"sd": float(lengths[k]), "kurtosis": float(kurtosis[k]), "iterations": int(solver.n_iter_)}
-            yield Direction(str(i), unit, {**own, **facts}, -float(moments.mean @ unit))
+            facts = {
+                "sd": float(lengths[k]),
+                "kurtosis": float(found.kurtosis[k]),
+                "iterations": found.iterations,
+                "converged": found.converged,
+            }
+            yield Direction(str(i), unit, facts, -float(moments.mean @ unit))

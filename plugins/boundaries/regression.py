@@ -16,7 +16,7 @@ from ...core.messages import quantity
 from ...core.rounding import ceil_share
 from ...core.storage.rows import blocks
 from .accuracies import accuracies, as_fits
-from .common import Hyperplane, LinearFit, Samples
+from .common import Facts, Hyperplane, LinearFit, Samples
 from .score_moments import ClassMeans, ScoreMoments
 
 MEMORY = 2**26  # bytes of sums that are held at a time
@@ -24,8 +24,8 @@ Floats = NDArray[np.float64]
 
 OfMoments = Callable[[ScoreMoments], Iterable[Hyperplane]]
 """Maps moments of codes and K scores to K hyperplanes; coefficients.w + intercept predicts the score."""
-OfArrays = Callable[[Floats, Floats], Iterable[Hyperplane]]
-"""Maps codes (n, D) and scores (n, K) to K such hyperplanes."""
+OfRows = Callable[["FittedRows"], Iterable[Hyperplane]]
+"""Maps codes and K scores themselves to K such hyperplanes."""
 
 
 class FittedPlane(NamedTuple):
@@ -64,7 +64,8 @@ def fit_scores(
     regress: OfMoments | None = None,
     combine: Combination | None = None,
     *,
-    of_arrays: OfArrays | None = None,
+    of_rows: OfRows | None = None,
+    most: int = 0,
 ) -> list[list[LinearFit]]:
     """Regress scores on codes and put each boundary where the predicted score is the mean score.
 
@@ -79,7 +80,8 @@ def fit_scores(
             block by block.
         combine: changes the coefficients of all concepts in view of each other, and the hyperplanes then go
             through the mean of the codes; None leaves them.
-        of_arrays: fits them from all codes and scores in place of `regress`; these are then held in memory.
+        of_rows: fits them from the codes and scores in place of `regress`.
+        most: largest number of samples to fit, chosen at random by the seed; 0 for no limit.
 
     Returns:
         For each concept its fits, one per layer.
@@ -89,22 +91,23 @@ def fit_scores(
     """
     n = len(samples)
     fitted = np.zeros(n, dtype=bool)
-    fitted[
-        np.random.default_rng(samples.seed).permutation(n)[: ceil_share(samples.settings.train_share, n)]
-    ] = True
+    count = ceil_share(samples.settings.train_share, n)
+    chosen = np.random.default_rng(samples.seed).permutation(n)[: min(count, most or count)]
+    fitted[chosen] = True
     groups = _groups(samples, fitted)
     cuts = None
     if samples.measured:
         cuts = cuts_of(samples.scores, samples.settings, samples.names, samples.classes)
+    limited: Facts = {"samples_of": n} if len(chosen) < count else {}
     planes: dict[tuple[int, int], FittedPlane] = {}
     for layer, group, moments in _moments(samples, groups, fitted):
         _check_varies(samples, group, moments)
-        if of_arrays is not None:
-            found = of_arrays(*_arrays(samples, layer, group, fitted))
+        if of_rows is not None:
+            found = of_rows(FittedRows(samples, (layer, group), fitted, moments))
         else:
             assert regress is not None
             found = regress(moments)
-        planes |= {(j, layer): plane for j, plane in _planes(group, moments, found)}
+        planes |= {(j, layer): plane for j, plane in _planes(group, moments, found, limited)}
     hyperplanes: list[list[Hyperplane]] = [[] for _ in samples.names]
     for layer in samples.layers:
         fits = [planes[j, layer] for j in range(len(samples.names))]
@@ -193,15 +196,43 @@ def _fitted(
                 yield i, rows + here.start, x, scores[rows][:, group.columns].astype(np.float64)
 
 
-def _arrays(samples: Samples, layer: int, group: _Group, fitted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Return all codes (n, D) and scores (n, K) that a group fits, without differences between classes."""
-    parts = [(here, x, y) for _, here, x, y in _fitted(samples, [(layer, group)], fitted)]
-    rows, x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
-    if samples.classes is None:
-        return x, y
-    means = ClassMeans(samples.classes, x.shape[1], y.shape[1])
-    means.add(samples.classes[rows], x, y)
-    return means.removed(samples.classes[rows], x, y)
+class FittedRows:
+    """Represent the codes and scores that a group fits at a layer, without differences between classes.
+
+    Attributes:
+        moments: their moments.
+    """
+
+    def __init__(
+        self, samples: Samples, job: tuple[int, _Group], fitted: NDArray[np.bool_], moments: ScoreMoments
+    ) -> None:
+        self.moments = moments
+        self._samples, self._job, self._fitted = samples, job, fitted
+        self._means: ClassMeans | None = None
+        if samples.classes is not None:
+            self._means = ClassMeans(samples.classes, len(moments.mean), len(moments.score_mean))
+            for _, rows, x, y in _fitted(samples, [job], fitted):
+                self._means.add(samples.classes[rows], x, y)
+
+    def blocks(self) -> Iterator[tuple[Floats, Floats]]:
+        """Yield codes (n, D) and scores (n, K) block by block."""
+        classes = self._samples.classes
+        for _, rows, x, y in _fitted(self._samples, [self._job], self._fitted):
+            if self._means is None or classes is None:
+                yield x, y
+            else:
+                yield self._means.removed(classes[rows], x, y)
+
+    def arrays(self) -> tuple[Floats, Floats]:
+        """Return all codes (n, D) and scores (n, K)."""
+        codes = np.empty((self.moments.count, len(self.moments.mean)))
+        scores = np.empty((self.moments.count, len(self.moments.score_mean)))
+        start = 0
+        for x, y in self.blocks():
+            here = slice(start, start + len(x))
+            codes[here], scores[here] = x, y
+            start += len(x)
+        return codes, scores
 
 
 def _check_varies(samples: Samples, group: _Group, moments: ScoreMoments) -> None:
@@ -221,11 +252,10 @@ def _check_varies(samples: Samples, group: _Group, moments: ScoreMoments) -> Non
 
 
 def _planes(
-    group: _Group, moments: ScoreMoments, found: Iterable[Hyperplane]
+    group: _Group, moments: ScoreMoments, found: Iterable[Hyperplane], limited: Facts
 ) -> Iterator[tuple[int, FittedPlane]]:
     """Yield the column and the plane of each concept of a group."""
     for j, plane, mean, sd in zip(group.columns, found, moments.score_mean, moments.sd, strict=True):
-        shifted = Hyperplane(
-            plane.coefficients, plane.intercept - float(mean), {"samples": moments.count, **plane.facts}
-        )
+        facts: Facts = {"samples": moments.count, **limited, **plane.facts}
+        shifted = Hyperplane(plane.coefficients, plane.intercept - float(mean), facts)
         yield j, FittedPlane(shifted, moments.mean, moments.spread, float(sd))

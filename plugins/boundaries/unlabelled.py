@@ -112,7 +112,7 @@ class UnlabelledLearner(DirectionLearner):
 
         Args:
             generator: the generator.
-            latents: codes (N, D), a table of rows; an array, which must not be changed, unless `in_blocks`.
+            latents: codes (N, D), a table of rows.
             seed: seed of what the method draws.
         """
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from ganstrata.core.analyses.sentences import factor_summary, fewer_extremes, null_gaps, order, peaks
+from ganstrata.core.analyses.sentences import (
+    factor_summary,
+    fewer_extremes,
+    limited_samples,
+    null_gaps,
+    order,
+    peaks,
+)
 from ganstrata.core.plugins.boundary import Boundary
 from ganstrata.core.plugins.records import LEVELS
 from ganstrata.core.rescoring.hierarchy import hierarchy_of
@@ -113,19 +120,29 @@ def test_missing_null_directions_are_reported_with_their_consequence() -> None:
     assert none.endswith("so it cannot be a variation factor.")
 
 
-def test_boundaries_learnt_from_fewer_samples_than_requested_are_named() -> None:
-    def boundary(facts: dict, given: tuple[str, ...] = ()) -> Boundary:
-        return Boundary(
-            "a/x",
-            "layout",
-            np.eye(4, dtype=np.float32)[0],
-            np.zeros((), np.float32),
-            "w",
-            "",
-            given=given,
-            facts=facts,
-        )
+def boundary(facts: dict, given: tuple[str, ...] = ()) -> Boundary:
+    return Boundary(
+        "a/x",
+        "layout",
+        np.eye(4, dtype=np.float32)[0],
+        np.zeros((), np.float32),
+        "w",
+        "",
+        given=given,
+        facts=facts,
+    )
 
+
+def test_a_limit_on_the_samples_that_are_fitted_is_named_once() -> None:
+    few, fewer = {"samples": 90, "samples_of": 500}, {"layers": [{"samples": 80, "samples_of": 500}]}
+    assert limited_samples([boundary(few), boundary(fewer), boundary({"samples": 350})]) == [
+        "Boundaries were learnt from at most 90 of 500 samples, drawn at random: "
+        "the learner's `samples` allows no more."
+    ]
+    assert limited_samples([boundary({"samples": 350}), boundary(few, given=("a/y",))]) == []
+
+
+def test_boundaries_learnt_from_fewer_samples_than_requested_are_named() -> None:
     short = {"positives": 80, "positives_asked": 100, "negatives": 80, "negatives_asked": 100}
     words = (
         "a/x: learnt from 80 of 100 positives and 80 of 100 negatives, "

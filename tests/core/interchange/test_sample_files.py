@@ -9,7 +9,7 @@ import pytest
 from ganstrata.core.interchange import sample_files
 from ganstrata.core.interchange.sample_files import SampleFiles, _Scores
 from ganstrata.core.storage import rows as tables
-from tables import Lazy, of_array, peak_of
+from lazy_tables import Lazy, of_array, peak_of
 
 N, D, L, C = 150, 3, 2, 5
 STEMS = [f"c{j}" for j in range(C)]

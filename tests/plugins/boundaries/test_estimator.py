@@ -10,7 +10,9 @@ import pytest
 from ganstrata.core.boundaries.selection import Extremes, select_extremes
 from ganstrata.core.errors import ConfigError, DataError
 from ganstrata.core.plugins.records import Concept
-from sklearn.linear_model import LogisticRegression, Ridge
+from ganstrata.core.storage import rows as tables
+from lazy_tables import of_array
+from sklearn.linear_model import LogisticRegression, Ridge, SGDRegressor
 
 D = 6
 CONCEPTS = [Concept("a/x", "colour"), Concept("a/y", "colour")]
@@ -57,6 +59,49 @@ def test_a_regressor_on_the_scores_is_the_learner_ridge():
         np.testing.assert_allclose(a.normal, b.normal, atol=1e-6)
         np.testing.assert_allclose(a.offset, b.offset, atol=1e-5)
         assert a.facts == {**b.facts, "converged": True}
+
+
+def test_no_more_samples_are_fitted_than_the_config_says():
+    w, scores = world()
+    most = learner("sklearn.linear_model:Ridge", target="scores", samples=120)
+    boundary = most.learn(w, scores[:, :1], CONCEPTS[:1], seed=3)[0]
+    rows = np.random.default_rng(3).permutation(500)[:120]
+    plain = Ridge().fit(w[rows], scores[rows, 0])
+    length = np.linalg.norm(plain.coef_)
+    np.testing.assert_allclose(boundary.normal, plain.coef_ / length, atol=1e-5)
+    middle = (plain.intercept_ - scores[rows, 0].mean()) / length
+    assert float(boundary.offset) == pytest.approx(middle, abs=1e-4)
+    assert (boundary.facts["samples"], boundary.facts["samples_of"]) == (120, 500)
+    for all_of_them in (0, 350):
+        whole = learner("sklearn.linear_model:Ridge", target="scores", samples=all_of_them)
+        facts = whole.learn(w, scores, CONCEPTS)[0].facts
+        assert facts["samples"] == 350
+        assert "samples_of" not in facts
+
+
+@pytest.mark.parametrize("classes", [None, np.arange(500) % 3])
+def test_partial_fit_goes_over_all_samples_in_blocks(classes, monkeypatch):
+    monkeypatch.setattr(tables, "MOST", 64)
+    w, scores = world()
+    given = {} if classes is None else {"classes": classes}
+    chosen = learner("sklearn.linear_model:SGDRegressor", target="scores", passes=4, samples=10)
+    boundaries = chosen.learn(of_array(w), of_array(scores), CONCEPTS, seed=3, **given)
+    exact = learner("sklearn.linear_model:Ridge", {"alpha": 1e-6}, target="scores").learn(
+        w, scores, CONCEPTS, seed=3, **given
+    )
+    for boundary, best in zip(boundaries, exact, strict=True):
+        assert boundary.normal @ best.normal > 0.999
+        assert (boundary.facts["samples"], boundary.facts["iterations"]) == (350, 4)
+        assert not {"samples_of", "converged"} & set(boundary.facts)
+    if classes is None:
+        fitted = np.zeros(500, dtype=bool)
+        fitted[np.random.default_rng(3).permutation(500)[:350]] = True
+        plain, mean = SGDRegressor(random_state=3), w[fitted].astype(np.float64).mean(axis=0)
+        for _ in range(4):
+            for start in range(0, 500, 64):
+                rows = start + np.flatnonzero(fitted[start : start + 64])
+                plain.partial_fit(w[rows].astype(np.float64) - mean, scores[rows, 1].astype(np.float64))
+        np.testing.assert_allclose(boundaries[1].normal, plain.coef_ / np.linalg.norm(plain.coef_), atol=1e-6)
 
 
 def test_a_regressor_on_labels_has_its_hyperplane_midway_between_them():
@@ -184,6 +229,16 @@ def test_an_estimator_that_stops_early_is_recorded_and_other_warnings_pass(own):
             "does not pass a trial",
         ),
         ({"estimator": "sklearn.linear_model:Ridge", "target": "all"}, "target", "labels"),
+        (
+            {"estimator": "sklearn.linear_model:Ridge", "target": "scores", "passes": 2},
+            "passes",
+            r"sklearn.linear_model:Ridge has no partial_fit\(X, y\); leave `passes` out, and set `samples`",
+        ),
+        (
+            {"estimator": "sklearn.linear_model:SGDRegressor", "passes": 2},
+            "with",
+            "the extremes fit into memory: leave out `passes`, or set `target: scores`",
+        ),
         ({}, "estimator", "is missing"),
     ],
 )

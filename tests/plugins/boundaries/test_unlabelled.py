@@ -15,11 +15,16 @@ from ganstrata.core.boundaries.files import load_boundaries
 from ganstrata.core.randomness import Stream
 from ganstrata.core.rescoring.naming import named_directions
 from ganstrata.core.rescoring.stored_effects import read_effects
+from ganstrata.core.storage import rows as tables
+from ganstrata.plugins.boundaries import independent
 from ganstrata.plugins.boundaries.drawn import activations, draw
 from ganstrata.plugins.boundaries.pca import decompose
 from ganstrata.plugins.boundaries.spectrum import Moments, spectrum
+from lazy_tables import Lazy, peak_of
 from numpy.typing import NDArray
 from planted_factors import FACTORS, NAMES, WIDTH
+from scipy.stats import kurtosis
+from sklearn.decomposition import FastICA
 from torch import Tensor
 
 SCALES = (3.0, 2.5, 2.0, 1.5)
@@ -154,6 +159,66 @@ def test_ica_separates_sources_that_pca_mixes(spread: Generator) -> None:
     assert first.facts["converged"]
     assert first.facts["sd"] == pytest.approx(2.0, rel=0.05)
     assert sorted([first.facts["kurtosis"], second.facts["kurtosis"]]) == pytest.approx([-1.2, 3.0], abs=0.8)
+
+
+def mixed(count: int) -> NDArray[np.float32]:
+    """Codes of three Laplacian and three uniform sources of different lengths, with a little noise."""
+    rng = np.random.default_rng(3)
+    sources = np.concatenate([rng.laplace(size=(count, 3)), rng.uniform(-2.0, 2.0, (count, 3))], axis=1)
+    sources = sources * np.array([4.0, 3.4, 2.9, 2.4, 2.0, 1.6])
+    directions = rng.standard_normal((6, WIDTH))
+    rows = sources @ (directions / np.linalg.norm(directions, axis=1, keepdims=True))
+    return (rows + 0.01 * rng.standard_normal(rows.shape) + 5.0).astype(np.float32)
+
+
+@pytest.mark.parametrize("held", [5000, 1000])
+def test_ica_is_that_of_scikit_learn_however_many_samples_are_held(
+    held: int, spread: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, count = mixed(5000), 4
+    theirs = FastICA(count, whiten="unit-variance", tol=1e-6, max_iter=400, random_state=7)
+    sources = theirs.fit_transform(rows.astype(np.float64))
+    lengths = np.linalg.norm(theirs.mixing_, axis=0)
+    order = np.argsort(-lengths)
+    monkeypatch.setattr(independent, "HELD", 8 * count * held)
+    found = learnt("ica", spread, rows, seed=7, directions=count, tolerance=1e-6)
+    for boundary, k in zip(found, order, strict=True):
+        cosine = float(boundary.normal @ (theirs.mixing_[:, k] / lengths[k]))
+        assert abs(cosine) == pytest.approx(1.0, abs=1e-6)
+        assert boundary.facts["sd"] == pytest.approx(lengths[k], rel=1e-4)
+        assert boundary.facts["kurtosis"] == pytest.approx(float(kurtosis(sources[:, k])), abs=1e-3)
+        assert boundary.facts["converged"]
+        if held == 5000:
+            assert cosine > 0.0
+            assert boundary.facts["iterations"] == theirs.n_iter_
+
+
+def test_of_normal_sources_ica_says_that_it_did_not_converge_on_all_samples(
+    spread: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(independent, "HELD", 8 * 3 * 100)
+    rows = np.random.default_rng(0).standard_normal((1000, WIDTH)).astype(np.float32)
+    for boundary in learnt("ica", spread, rows, directions=3, max_iterations=3, tolerance=1e-9):
+        assert not boundary.facts["converged"]
+        assert boundary.facts["iterations"] == 4
+
+
+def test_ica_holds_no_more_than_a_share_of_the_samples(
+    spread: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(independent, "HELD", 8 * 2 * 256)
+    monkeypatch.setattr(tables, "MOST", 128)
+    learner = ganstrata.load_learner("ica", directions=2)
+
+    def work(count: int) -> None:
+        block = mixed(128)
+        codes = Lazy((count, WIDTH), lambda start, stop: block[: stop - start])
+        learner.learn(codes, np.zeros((count, 0), np.float32), [], generator=spread)  # type: ignore[arg-type]
+
+    work(512)  # what is imported or made once does not count
+    few, many = (peak_of(lambda n=n: work(n)) for n in (1024, 32_768))
+    assert learner.in_blocks
+    assert many < few + 256 * 1024  # the codes take 1.5 MiB
 
 
 def test_random_directions_are_uniform_and_seeded(spread: Generator) -> None:
