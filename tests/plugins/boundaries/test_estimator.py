@@ -206,7 +206,7 @@ def test_an_estimator_that_stops_early_is_recorded_and_other_warnings_pass(own):
         ),
         ({"estimator": "own.py:Unfit"}, "estimator", "is not a class with a method fit"),
         (
-            {"estimator": "sklearn.linear_model:Ridge", "arguments": {"alhpa": 1.0}},
+            {"estimator": "sklearn.linear_model:Ridge", "arguments": {"alphas": 1.0}},
             "arguments",
             "Did you mean 'alpha'?",
         ),
