@@ -25,6 +25,11 @@ PIXELS = """() => {
   return [height, width, [...context.getImageData(0, 0, width, height).data]];
 }"""
 
+CANVAS = """(canvas) => {
+  const { width, height } = canvas;
+  return [height, width, [...canvas.getContext("2d").getImageData(0, 0, width, height).data]];
+}"""
+
 
 class ServedApp:
     """A server that listens on a free port of this machine.
@@ -88,6 +93,12 @@ def wait_for_picture(page: Any, words: str) -> None:
 def shown(page: Any) -> np.ndarray:
     """Return the pixels of the large picture, (H, W, 3)."""
     height, width, values = page.evaluate(PIXELS)
+    return np.array(values, np.uint8).reshape(height, width, 4)[:, :, :3]
+
+
+def pixels(page: Any, name: str) -> np.ndarray:
+    """Return the pixels of the picture of this name, (H, W, 3)."""
+    height, width, values = page.get_by_role("img", name=name, exact=True).evaluate(CANVAS)
     return np.array(values, np.uint8).reshape(height, width, 4)[:, :, :3]
 
 

@@ -221,8 +221,7 @@ export function createLink({ address, onStatus, onComplaint }) {
 
     streams.push({
       reset() {
-        waiting = null;
-        asked = 0;
+        waiting = null; // the request that is under way is rejected, which ends it here too
       },
     });
     return {

@@ -17,7 +17,9 @@ import pytest
 from attacked_app import MB, PATIENCE, Served, served
 from conftest import _on_path
 from ganstrata.app.server.security import HEADERS
+from ganstrata.app.server.web import MOST_UPLOADS
 from hostile_messages import WRONG
+from hostile_pictures import encoded
 from websockets.exceptions import InvalidStatus
 
 ROUTES = ("/", "/static/main.js", "/token", "/upload", "/file/abc", "/socket", "/nowhere")
@@ -190,6 +192,21 @@ def test_uploads_of_a_tab_are_few_and_the_oldest_go(app: Served) -> None:
     for _ in range(12):
         assert app.ask("PUT", f"/upload?session={session}", os.urandom(24 * MB))[0] == 200
     assert app.memory() - before < 24 * 4 + 96
+
+
+def test_of_small_uploads_too_the_newest_are_held(app: Served) -> None:
+    tab = app.tab()
+    session = tab.ask("hello")["ok"]["session"]
+    picture = encoded("PNG")
+    keys = [
+        json.loads(app.ask("PUT", f"/upload?session={session}", picture)[2])["upload"]
+        for _ in range(MOST_UPLOADS + 1)
+    ]
+    assert "not held any more" in tab.ask("look", upload=keys[0])["error"]
+    for key in keys[1:]:
+        assert "ok" in tab.ask("look", upload=key)
+    status, _, content = app.ask("PUT", f"/upload?session={session}", b"")
+    assert (status, json.loads(content)) == (400, {"error": "the file is empty"})
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "99999999999999999999", "5, 6"])

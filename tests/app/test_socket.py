@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from ganstrata.app import serve
 from ganstrata.app.compute import Compute, Stopped
 from ganstrata.app.handlers import FRAME, JOB, Handler, Request
 from ganstrata.app.server.socket import (
@@ -26,7 +27,9 @@ from ganstrata.app.server.socket import (
 from ganstrata.app.sessions import Session
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.errors import UserError
+from served_app import served
 from starlette.websockets import WebSocketState
+from websockets.sync.client import connect
 
 PATIENCE = 20.0
 
@@ -475,3 +478,33 @@ def test_a_socket_that_goes_while_something_is_sent_is_no_fault(
     assert done.wait(PATIENCE)
     assert session.heard == [{"n": 1, "ok": {}}]
     assert faults == []
+
+
+def test_a_job_goes_on_while_its_page_is_loaded_again(
+    opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, left, go = threading.Event(), threading.Event(), threading.Event()
+
+    def job(_: Any, session: Session, __: Any, answer: Any) -> dict[str, Any]:
+        begun.set()
+        while not go.wait(0.001):
+            answer.breathe()
+            if session.send is None:
+                left.set()
+        return {"done": True}
+
+    monkeypatch.setitem(serve.HANDLERS, "job", handler(job, priority=JOB, channel="job"))  # type: ignore[arg-type]
+    with served(opened) as app:
+        page = app.address.url.rstrip("/")
+        socket = f"{page.replace('http', 'ws')}/socket?session="
+        with connect(socket, origin=page) as tab:  # type: ignore[arg-type]
+            tab.send(json.dumps({"n": 1, "do": "hello"}))
+            session = json.loads(tab.recv(PATIENCE))["ok"]["session"]
+            tab.send(json.dumps({"n": 2, "do": "job"}))
+            assert begun.wait(PATIENCE)
+        assert left.wait(PATIENCE)
+        with connect(socket + session, origin=page) as tab:  # type: ignore[arg-type]
+            tab.send(json.dumps({"n": 3, "do": "hello"}))
+            assert json.loads(tab.recv(PATIENCE))["ok"]["session"] == session
+            go.set()
+            assert json.loads(tab.recv(PATIENCE)) == {"n": 2, "ok": {"done": True}}

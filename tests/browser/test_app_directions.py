@@ -97,8 +97,10 @@ def test_on_a_narrow_screen_and_in_the_dark(tabs: Tabs, app: ServedApp, dark: bo
 
 
 def test_another_picture_is_moved(tabs: Tabs, app: ServedApp) -> None:
-    page = opened(tabs, app)
-    drawn(page)
+    page = opened(tabs, app, height=3000)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.direction canvas')].every(({ width }) => width === 8)"
+    )
     middle = page.locator(".direction canvas").nth(2)
     before = middle.evaluate("(canvas) => canvas.toDataURL()")
     page.get_by_role("button", name="Next picture").click()

@@ -14,7 +14,7 @@ from ganstrata.app.views import explore
 from ganstrata.app.views.description import described
 from ganstrata.app.views.explore import Scores, scores
 from in_browser import NARROW, Tabs, assert_accessible, overflow
-from served_app import ServedApp, changes, shown, wait_for_picture
+from served_app import ServedApp, changes, pixels, shown, wait_for_picture
 
 pytestmark = pytest.mark.usefixtures("fakes")
 
@@ -57,6 +57,11 @@ def test_a_drag_shows_the_picture_of_the_edit_and_is_one_step_of_undo(tabs: Tabs
     assert page.get_by_role("button", name="Undo").is_disabled()
     page.keyboard.press("Control+Shift+z")
     wait_for_picture(page, f"Seed 0, edited: Red +{value:.2f}")
+    page.keyboard.press("Control+z")
+    assert page.get_by_role("button", name="Redo").is_enabled()
+    slider(page, "Left").fill("1")
+    wait_for_picture(page, "Seed 0, edited: Left +1.00")
+    assert page.get_by_role("button", name="Redo").is_disabled()
 
 
 def test_a_slow_model_shows_a_small_picture_and_then_the_whole_one(
@@ -187,6 +192,10 @@ def test_everything_by_keyboard(tabs: Tabs, app: ServedApp) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     wait_for_picture(page, f"Seed 2, edited: Stripes +{value:.2f}")
+    page.keyboard.down("b")
+    page.get_by_role("img", name="The picture before the edit").wait_for()
+    assert (pixels(page, "The picture before the edit") == app.picture(picture={"seed": 2})).all()
+    page.keyboard.up("b")
     page.keyboard.press("r")
     wait_for_picture(page, "Seed 2, not edited")
     page.keyboard.press("?")
@@ -219,6 +228,7 @@ def test_a_reload_and_a_lost_server_keep_the_edit(tabs: Tabs, app: ServedApp) ->
     slider(page, "Half").fill("2")
     wait_for_picture(page, "Seed 0, edited: Half +2.00")
     before = page.evaluate("sessionStorage.getItem('ganstrata.session')")
+    assert before
     page.reload()
     wait_for_picture(page, "Seed 0, edited: Half +2.00")
     assert page.evaluate("sessionStorage.getItem('ganstrata.session')") == before
@@ -230,6 +240,15 @@ def test_a_reload_and_a_lost_server_keep_the_edit(tabs: Tabs, app: ServedApp) ->
     app.start()
     wait_for_picture(page, "Seed 0, edited: Half \u22121.00")
     assert all("WebSocket" in fault for fault in tabs.told())
+    page.evaluate(
+        """() => {
+          const saved = JSON.parse(sessionStorage.getItem("ganstrata.edit"));
+          sessionStorage.setItem("ganstrata.edit", JSON.stringify({ ...saved, run: "another run" }));
+        }"""
+    )
+    page.reload()
+    wait_for_picture(page, "Seed 0, not edited")
+    assert page.get_by_role("button", name="Undo").is_disabled()
 
 
 def test_a_picture_that_is_gone_is_said_and_others_can_be_chosen(tabs: Tabs, app: ServedApp) -> None:
@@ -307,6 +326,10 @@ def test_in_a_low_window_the_picture_is_larger_than_the_choice(tabs: Tabs, app: 
     inner, last = grid.bounding_box(), grid.locator("[aria-pressed=true]").bounding_box()
     assert inner["y"] <= last["y"]
     assert last["y"] + last["height"] <= inner["y"] + inner["height"]
+    page.keyboard.press("n")
+    page.get_by_title("Seed 47", exact=True).wait_for()
+    page.keyboard.press("p")
+    page.get_by_title("Seed 0", exact=True).wait_for()
 
 
 def test_state_of_the_edit_is_what_the_wire_carries(tabs: Tabs, app: ServedApp) -> None:

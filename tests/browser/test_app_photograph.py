@@ -10,20 +10,9 @@ import pytest
 from hostile_pictures import encoded, png
 from in_browser import NARROW, Tabs, assert_accessible, overflow
 from PIL import Image
-from served_app import ServedApp, shown, wait_for_picture
+from served_app import ServedApp, pixels, shown, wait_for_picture
 
 pytestmark = pytest.mark.usefixtures("fakes")
-
-CANVAS = """(canvas) => {
-  const { width, height } = canvas;
-  return [height, width, [...canvas.getContext("2d").getImageData(0, 0, width, height).data]];
-}"""
-
-
-def pixels(page: Any, name: str) -> np.ndarray:
-    """The pixels of the picture of this name, (H, W, 3)."""
-    height, width, values = page.get_by_role("img", name=name, exact=True).evaluate(CANVAS)
-    return np.array(values, np.uint8).reshape(height, width, 4)[:, :, :3]
 
 
 def give(page: Any, name: str, content: bytes) -> None:
@@ -165,6 +154,10 @@ def test_a_part_is_drawn_on_the_picture(tabs: Tabs, app: ServedApp, photo: bytes
     page.mouse.move(sheet["x"] + 112 * scale, sheet["y"] + 40 * scale, steps=4)
     page.mouse.up()
     page.get_by_text("32 x 32 px from (80, 8)", exact=False).wait_for()
+    for name, value in (("width", "500"), ("height", "500")):  # beyond the edges
+        page.get_by_role("spinbutton", name=f"{name} in pixels").fill(value)
+        page.get_by_role("spinbutton", name=f"{name} in pixels").press("Enter")
+    page.get_by_text("48 x 56 px from (80, 8)", exact=False).wait_for()
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -62,6 +62,8 @@ def test_a_recipe_that_was_saved_makes_the_same_pixels_and_brings_the_edit_back(
     page.get_by_role("link", name="Explore").click()
     page.get_by_role("button", name="Reset all").click()
     wait_for_picture(page, PLAIN)
+    page.get_by_role("slider", name="Checks", exact=True).fill("1")
+    wait_for_picture(page, "Seed 0, edited: Checks +1.00")
     page.get_by_role("link", name="Take home").click()
     page.get_by_label("File of a recipe").set_input_files(file)
     page.get_by_text("is open. The picture has the same pixels", exact=False).wait_for()
@@ -73,7 +75,7 @@ def test_a_recipe_that_was_saved_makes_the_same_pixels_and_brings_the_edit_back(
     wait_for_picture(page, "Seed 0, edited: Red +1.50")
     assert page.get_by_role("slider", name="Checks", exact=True).input_value() == "0"
     page.keyboard.press("Control+z")
-    wait_for_picture(page, PLAIN)
+    wait_for_picture(page, "Seed 0, edited: Checks +1.00")
 
 
 def test_what_is_no_recipe_is_said_beside_the_field(tabs: Tabs, app: ServedApp, tmp_path: Path) -> None:
@@ -92,15 +94,25 @@ def test_what_is_no_recipe_is_said_beside_the_field(tabs: Tabs, app: ServedApp, 
     assert (shown(page) == app.picture(moves=MOVES)).all()
 
 
+def large(picture: np.ndarray) -> np.ndarray:
+    """A picture as a strip enlarges it."""
+    return picture.repeat(16, axis=0).repeat(16, axis=1)
+
+
 def test_steps_are_saved_as_a_strip_and_as_a_film(tabs: Tabs, app: ServedApp, tmp_path: Path) -> None:
     page = at_home(tabs, app)
     page.get_by_label("Steps", exact=True).fill("3")
     strip = read_picture(saved(page, "Make it", tmp_path).read_bytes())
     page.get_by_text("It is ready.").wait_for()
-    large = app.picture(moves=MOVES).repeat(16, axis=0).repeat(16, axis=1)
-    assert (strip[18:146, -128:] == large).all()
+    assert (strip[18:146, -128:] == large(app.picture(moves=MOVES))).all()
     page.get_by_label("What moves").select_option("Red")
     assert page.get_by_label("From").input_value() == "-3"
+    page.get_by_label("From").fill("-2")
+    page.get_by_label("to", exact=True).fill("1")
+    strip = read_picture(saved(page, "Make it", tmp_path).read_bytes())
+    for by, right in ((-2.0, 2 * (128 + 4)), (1.0, 0)):
+        moved = large(app.picture(moves=[{**MOVES[0], "by": by}]))
+        assert (strip[18:146, strip.shape[1] - 128 - right : strip.shape[1] - right] == moved).all()
     page.get_by_label("As").select_option("Film (GIF)")
     assert saved(page, "Make it", tmp_path).read_bytes()[:6] == b"GIF89a"
 

@@ -157,3 +157,32 @@ def test_labels_are_read_off_the_colours_of_a_segmentation(tabs: Tabs, painting)
         [base64.b64encode(buffer.getvalue()).decode(), [colour for _, colour in CLASSES]],
     )
     assert (np.array(read).reshape(HIGH, WIDE) == np.where(labels == 3, UNPAINTED, labels)).all()
+
+
+def test_a_class_that_is_removed_leaves_the_others_painted_as_they_are(tabs: Tabs, app: ServedApp) -> None:
+    page = app.open(tabs)
+    page.evaluate(
+        """async (classes) => {
+          const { createAnnotations } = await import("/static/annotations.js");
+          const { createClasses } = await import("/static/classes.js");
+          window.own = createAnnotations("a run");
+          own.size = { width: 5, height: 1 };
+          own.set({ classes: classes.map(([name, colour]) => ({ name, colour })) });
+          own.keep(0, Uint8Array.of(0, 1, 2, 255, 1));
+          own.keep(1, Uint8Array.of(1, 255, 255, 255, 255));
+          const { element } = createClasses(own.classes, (next, moved) => own.setClasses(next, moved));
+          element.open = true;
+          document.getElementById("view").replaceChildren(element);
+        }""",
+        CLASSES,
+    )
+    name = page.get_by_label("Name of class 1")
+    name.fill("wall paper")
+    name.press("Enter")
+    assert page.evaluate("own.classes.map(({ name }) => name)") == ["wall paper", "floor", "lamp"]
+    assert page.evaluate("[...own.maskOf(0)]") == [0, 1, 2, UNPAINTED, 1]
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Remove floor").click()
+    assert page.evaluate("own.classes.map(({ name }) => name)") == ["wall paper", "lamp"]
+    assert page.evaluate("[...own.maskOf(0)]") == [0, UNPAINTED, 1, UNPAINTED, UNPAINTED]
+    assert page.evaluate("own.painted") == [0]  # nothing of the other mask is left
