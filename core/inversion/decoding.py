@@ -200,7 +200,11 @@ def _deep(image: Image.Image, name: str) -> Image.Image | None:
     white = 1.0
     if image.mode != "F":
         white = 2.0 ** min(_bits(image), 16) - 1.0
-    if not np.isfinite(values).all() or values.min() < 0.0 or values.max() > white:
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"{name} has pixels that are not finite numbers; mend it, or save it with 8 or 16 bits"
+        )
+    if values.min() < 0.0 or values.max() > white:
         raise DataError(
             f"{name} has values from {values.min():.6g} to {values.max():.6g} in mode {image.mode}; "
             f"0 to {white:g} were expected (black to white): scale it, or save it with 8 or 16 bits"

@@ -154,6 +154,10 @@ class Folder:
 
     def unreadable(self, name: str, error: Exception) -> GanstrataError:
         """Return the error to raise for an array that Zarr could not read."""
+        if not self.path.parent.is_dir():
+            return RunError(
+                f"{self.path.parent} is not there any more: it was removed or renamed, or its disk is gone"
+            )
         return unreadable(str(self.path / name), error)
 
 

@@ -17,12 +17,14 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from ...core.device import cores
-from ...core.errors import GanstrataError
+from ...core.errors import GanstrataError, UserError
 from ...core.plugins import activity
 from ...core.plugins.base import PluginConfig
 from ...core.plugins.engine import Engine, Job, JobOutcome, Worker, WorkerSetup
+from ...core.plugins.failures import one_line
 from ...core.runs.spawning import late_message, why_workers_ended
 from ...core.runs.worker_notes import WorkerNotes
+from ...core.shortage import shortage
 from ...core.storage.interrupts import defer_interrupt
 
 PATIENCE = 5.0  # seconds to wait for a worker to end
@@ -90,9 +92,11 @@ class Local(Engine[PluginConfig]):
 
         Raises:
             GanstrataError: a process ended unexpectedly, or none began.
+            UserError: this machine lets no process begin.
         """
         if self._pool is None:
-            self._pool, self._notes = self._start()
+            with _startable():
+                self._pool, self._notes = self._start()
         assert self._notes is not None
         started = time.monotonic()
         waiting: set[Future[JobOutcome]] = set()
@@ -101,7 +105,8 @@ class Local(Engine[PluginConfig]):
         try:
             while True:
                 for job in queue:
-                    with _uninterrupted():  # this may start a worker, which inherits blocked signals
+                    # This may start a worker, which inherits blocked signals.
+                    with _uninterrupted(), _startable():
                         waiting.add(self._pool.submit(_run, job))
                     workers = _processes(self._pool) or workers
                     if len(waiting) >= 2 * self._workers:
@@ -148,6 +153,24 @@ def _end(workers: Sequence[BaseProcess]) -> None:
         if not connection.wait([process.sentinel], PATIENCE):
             process.kill()
         process.join(PATIENCE)
+
+
+@contextmanager
+def _startable() -> Iterator[None]:
+    """Say what is wrong where processes or what they share cannot be made: small containers lack /dev/shm.
+
+    Raises:
+        UserError: the system refuses.
+    """
+    try:
+        yield
+    except (OSError, ImportError) as error:  # a Python without semaphores raises an ImportError
+        reason = shortage(error) or getattr(error, "strerror", None) or one_line(error)
+        raise UserError(
+            f"no worker processes can be started here: {reason}. They need "
+            "semaphores, which lie in /dev/shm, and a folder for temporary files; with engine.workers=1 "
+            "nothing of that is needed"
+        ) from error
 
 
 @contextmanager

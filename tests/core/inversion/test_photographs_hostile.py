@@ -13,7 +13,7 @@ import pytest
 from ganstrata import DataError, UserError, read_pictures
 from ganstrata.core.inversion.decoding import decode
 from hostile_pictures import FORMATS, colours, damaged, encoded, png
-from PIL import ImageFile
+from PIL import Image, ImageFile
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,15 @@ def test_a_truncated_file_is_refused(
     with pytest.raises(DataError, match=r"cut\.bin (is incomplete|is damaged|begins as|is not a picture)"):
         read_pictures(path, size=8)
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_that_are_no_numbers_are_refused(value: float, tmp_path: Path):
+    values = np.full((4, 4), 0.5, np.float32)
+    values[1, 2] = value
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=r"a\.tif has pixels that are not finite numbers"):
+        read_pictures(tmp_path / "a.tif", size=8)
 
 
 def test_damaged_metadata_do_not_lose_the_picture(tmp_path: Path):

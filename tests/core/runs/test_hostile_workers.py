@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 from ganstrata.core.config.reading import validate
 from ganstrata.core.conformance.same_everywhere import Made, check_same_as, make
-from ganstrata.core.errors import GanstrataError, PluginBroken
+from ganstrata.core.errors import GanstrataError, PluginBroken, UserError
 from ganstrata.core.plugins.failures import plugin_call
 from ganstrata.core.plugins.registry import registry
 from ganstrata.core.runs.engines.run_engine import RunEngine
@@ -150,6 +151,28 @@ def test_a_worker_that_does_not_end_is_ended_and_what_it_prints_is_no_result(
 @pytest.fixture
 def prepared(fakes, config) -> Prepared:
     return prepare(validate(config, "test"))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSYS, "Function not implemented"), "Function not implemented"),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found"), "No usable temporary"),
+        (OSError(errno.EMFILE, "Too many open files"), "too many files are open"),
+        (ImportError("This platform lacks a functioning sem_open implementation"), "ImportError: .*sem_open"),
+    ],
+)
+def test_a_machine_that_lets_no_process_begin_is_said_to_be_one(
+    error: Exception, words: str, fakes, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(local, "WorkerNotes", refuse)
+    engine = RunEngine(prepared)
+    engine.workers = 2
+    with pytest.raises(UserError, match=rf"can be started here: {words}.*engine\.workers=1"), engine:
+        list(engine.map(fakes.double, range(4)))
 
 
 def test_workers_make_what_the_first_process_makes(prepared: Prepared) -> None:

@@ -247,3 +247,12 @@ def test_a_machine_without_threads_has_damaged_nothing(
     ) as error:
         shards.read("w")
     assert "run the stage" not in str(error.value)
+
+
+def test_a_folder_that_was_renamed_meanwhile_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    shards = Shards(tmp_path / "run" / "a.zarr")
+    shards.create(LAYOUT, "one")
+    (tmp_path / "run").rename(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match=r"run is not there any more: it was removed or renamed"):
+        shards.read("w")
