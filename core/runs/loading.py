@@ -186,7 +186,7 @@ def _about_file(error: OSError, options: Mapping[str, Any]) -> Fault | None:
     """Return the fault of the option that names the file of this error, or None."""
     named = "" if error.filename is None else str(error.filename)
     for path, value in _texts(options, ("with",)):
-        same = value == named or (named and Path(value).expanduser().name == Path(named).name)
+        same = value == named or (named and Path(value).name == Path(named).name)
         if same or (not named and value and value in str(error)):
             reason = (error.strerror or "cannot be opened").lower()
             place = "" if Path(value).is_absolute() else f" (looked in {Path.cwd()})"

@@ -35,6 +35,11 @@ class Reading(Sound):
             ("with", "checkpoint"),
             "nope.pth: no such file or directory (looked in ",
         ),
+        (
+            {"nested": {"g": "~nobody-of-this-name/x"}, "checkpoint": "nope.pth"},
+            ("with", "checkpoint"),
+            "nope.pth: no such file",
+        ),
         ({"nested": {"g": "gone.pt"}}, ("with", "nested", "g"), "gone.pt: no such file or directory"),
         ({"checkpoint": "."}, ("with", "checkpoint"), ".: is a directory"),
     ],

@@ -39,6 +39,14 @@ def test_other_texts_are_not_taken_for_files(text: str) -> None:
     assert files_named({"text": text}) == {}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_file_counts_whatever_its_name_is(tmp_path: Path) -> None:
+    """Else weights could change without notice."""
+    for name in ("a\nb", "\udcff", " ", "-", "*"):
+        (tmp_path / name).write_bytes(b"weights")
+        assert list(files_named({"checkpoint": str(tmp_path / name)})) == ["checkpoint"]
+
+
 def test_a_bundle_counts_by_its_files() -> None:
     assert list(files_named({"checkpoint": "bundled:rooms"})) == ["checkpoint"]
 
