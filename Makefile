@@ -84,13 +84,15 @@ python:
 $(DEMO)/installed: pyproject.toml constraints.txt | python
 	rm -rf $(DEMO)
 	$(PYTHON) -m venv $(DEMO)
-	$(DEMO)/bin/pip install --quiet -c constraints.txt -e ".[app]"
+	@echo "Installing ganstrata and what it needs into $(DEMO). torch is by far the largest package."
+	$(DEMO)/bin/pip install -c constraints.txt -e ".[app]"
 	@touch $@
 
 $(DOCS)/installed: pyproject.toml constraints.txt | python
 	rm -rf $(DOCS)
 	$(PYTHON) -m venv $(DOCS)
-	$(DOCS)/bin/pip install --quiet -c constraints.txt -e ".[docs]"
+	@echo "Installing ganstrata and what builds its documentation into $(DOCS). torch is by far the largest package."
+	$(DOCS)/bin/pip install -c constraints.txt -e ".[docs]"
 	@touch $@
 
 $(TEST)/made: | python
@@ -113,6 +115,7 @@ $(WORK)/dist/built: $(SOURCES) $(WORK)/sources $(TEST)/made
 	@touch $@
 
 $(TEST)/installed: $(WORK)/dist/built constraints.txt
+	@echo "Installing the wheel and what its tests need into $(TEST): minutes without a word, where torch is fetched."
 	$(TEST)/bin/pip install --quiet --no-compile -c constraints.txt "$$(echo $(WORK)/dist/*.whl)[test]"
 	$(TEST)/bin/pip install --quiet --no-deps --force-reinstall $(WORK)/dist/*.whl
 	@touch $@

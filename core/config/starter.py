@@ -21,7 +21,7 @@ NO_WEIGHTS = """\
   # Room categories and attributes, with the weights of Places365 (docs/scorers.md says where to get them):
   # - {use: category, with: {checkpoint: wideresnet18_places365.pth.tar}}
   # - {use: attribute, with: {checkpoint: wideresnet18_places365.pth.tar}}
-  # Any concept that two sentences can describe (pip install ganstrata[transformers]):
+  # Any concept that two sentences can describe (pip install 'ganstrata[transformers]'):
   # - use: text
   #   with:
   #     model: openai/clip-vit-base-patch32

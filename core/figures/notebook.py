@@ -31,5 +31,5 @@ def data_frame(rows: Sequence[Mapping[str, Any]]) -> DataFrame:
     try:
         from pandas import DataFrame
     except ImportError:
-        raise ImportError("a data frame needs pandas: pip install ganstrata[pandas]") from None
+        raise ImportError("a data frame needs pandas: pip install 'ganstrata[pandas]'") from None
     return DataFrame(rows)
