@@ -89,6 +89,7 @@ def app(
 
         listener, address = bound(host, port)
         with listener:
+            tell(f"Opening {clean(str(run_dir))}: its files are checked, and its networks are loaded.")
             workspace = Workspace.open(run_dir, device, Folders(codes, segmentation, leaderboard, study))
             for line in workspace.remarks:
                 tell(clean(line))

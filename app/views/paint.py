@@ -32,6 +32,7 @@ from ..compute import Pace, Stopped
 from ..handlers import JOB, SCORES, THUMBNAIL, Answer, Edit, Handler, Handlers, Index, Nothing, Request
 from ..sessions import Session
 from ..workspace import Workspace
+from .judging import Judge, judge_of
 from .pictures import live_picture, parts_of, pixels_of, rendered, send_picture
 from .segmenting import NONE_HERE, Reader, learn, reader_of, readers
 from .strokes import EncodedMask, read_strokes
@@ -251,8 +252,13 @@ def paint(workspace: Workspace, session: Session, request: Paint, answer: Answer
     with torch.no_grad():
         before, after = (reader.predictor.labels(x, size) for x in (matched.found.before, best.rendering))
         change = label_change(before, after, matched.painted, matched.target)
+    judge = judge_of(workspace, request.by, reader.predictor.classes)
+    judged = judge and judge.of_edit(
+        canvas.renderer, canvas.codes, best.codes, matched.painted, matched.target
+    )
     name = f"{_plain_name(canvas.source)}, painted"
-    facts = {"name": name, "words": change.in_words(), "steps": steps, "stopped": watcher.stopped}
+    words = ". ".join(filter(None, (change.in_words(), judged)))
+    facts = {"name": name, "words": words, "steps": steps, "stopped": watcher.stopped}
     source = canvas.source.with_codes(best.codes.clone(), name, PAINTED)
     kept = session.keep(name, source, made="painted", words=facts["words"])
     _shown(workspace, answer)(best)
@@ -263,6 +269,7 @@ def like_mask(workspace: Workspace, session: Session, request: SampleLike, answe
     """Sample pictures of a painted segmentation, one after the other, and keep each."""
     prepared, reader = workspace.prepared, reader_of(workspace, session, request.by)
     generator, predictor = prepared.generator, reader.predictor
+    judge = judge_of(workspace, request.by, predictor.classes)
     size = _size_of_samples(workspace, reader)
     mask = read_strokes(request.mask, len(predictor.classes), size, "the mask")
     target = torch.from_numpy(mask).to(generator.device)
@@ -308,7 +315,7 @@ def like_mask(workspace: Workspace, session: Session, request: SampleLike, answe
         )
         stopped, best = watcher.stopped, watcher.best
         assert best is not None
-        kept.append(_keep_sample(workspace, session, answer, starts.latents, best, reader, target))
+        kept.append(_keep_sample(workspace, session, answer, starts.latents, best, reader, judge, target))
         if stopped:
             break
     return {"kept": kept, "stopped": stopped, "next": request.first + request.count * request.candidates}
@@ -322,6 +329,7 @@ def _keep_sample(
     latents: Latents,
     best: Look,
     reader: Reader,
+    judge: Judge | None,
     target: Tensor,
 ) -> dict[str, Any]:
     """Keep a sampled picture, show it, and say how much of the mask it matches."""
@@ -335,6 +343,8 @@ def _keep_sample(
     )
     source = drawn.with_codes(codes, name, PAINTED)
     words = f"{percent(share)} of the painted pixels have their class"
+    if judge is not None and judge.can_read(best.rendering):
+        words += f"; {judge.of_sample(best.rendering, target)}"
     kept = session.keep(name, source, made="sampled like a mask", words=words)
     send_picture(answer, pixels_of(workspace, best.rendering), lossless=False, kept=kept)
     return {"kept": kept, "name": name, "words": words}

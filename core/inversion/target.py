@@ -46,7 +46,7 @@ class Target:
 def file_stems(stems: Sequence[str]) -> tuple[str, ...]:
     """Return a stem of file names for each picture, different also where case does not count.
 
-    >>> names_of(["living room", "Ätna.2", "...", "Living.Room", "con"])
+    >>> file_stems(["living room", "Ätna.2", "...", "Living.Room", "con"])
     ('living-room', 'tna-2', 'picture-3', 'Living-Room-4', 'con-5')
     """
     names: list[str] = []

@@ -30,7 +30,7 @@ def started(
 def test_an_interruption_is_the_end_and_no_error(started: Callable[..., Result]) -> None:
     done = started()
     assert done.exit_code == 0
-    assert "The app is at http://127.0.0.1:" in done.output
+    assert done.output.index("Opening ") < done.output.index("The app is at http://127.0.0.1:")
     assert "Error" not in done.output
     assert "another machine" not in done.output
 

@@ -24,10 +24,12 @@ from ganstrata import (
 from ganstrata.app.compute import Stopped
 from ganstrata.app.handlers import Edit, PictureRef
 from ganstrata.app.sessions import MOST_KEPT, Session
+from ganstrata.app.views.judging import judge_of
 from ganstrata.app.views.paint import canvas_of
 from ganstrata.app.views.pictures import rendered
 from ganstrata.app.views.segmenting import LEARNT, NONE_HERE, Reader, reader_of, readers
 from ganstrata.app.workspace import Workspace, folder_extractor
+from ganstrata.core.decimals import percent
 from ganstrata.core.editing.request import EditRequest
 from ganstrata.core.editing.sources import CodesFile, Source, find_source
 from ganstrata.core.runs.run import Run
@@ -176,6 +178,39 @@ def test_painted_pixels_get_their_class(ask_planted: Ask, by: str):
     assert (after[2:6, 2:6] == wanted).mean() > 0.9
     assert (found[2:6, 2:6] == wanted).mean() < 0.6
     assert "100 %" in answer["words"] or (after[2:6, 2:6] == wanted).mean() < 1.0
+
+
+@pytest.mark.parametrize(
+    ("by", "other", "words"),
+    [("learnt", "scorer planted", "Scorer planted"), ("scorer planted", "learnt", "The extractor")],
+)
+def test_a_segmentation_that_did_not_steer_judges_the_painted_picture(
+    ask_planted: Ask, by: str, other: str, words: str
+):
+    ask_planted("learn")
+    edit = {"picture": {"seed": 3}}
+    before, steering = (labels(ask_planted, edit, one)[1][2:6, 2:6] for one in (other, by))
+    wanted = (int(steering[2, 2]) + 1) % 3
+    strokes = blank()
+    strokes[2:6, 2:6] = wanted
+    painted = {"edit": edit, "strokes": encoded(strokes), "by": by}
+    answer, _ = ask_planted("paint", **painted, steps=8, emphasis=1.0)
+    after = labels(ask_planted, {"picture": {"kept": answer["kept"]}}, other)[1][2:6, 2:6]
+    painted_over = steering != wanted  # what has its class already is not painted
+    had, has = (percent(float((found == wanted)[painted_over].mean())) for found in (before, after))
+    assert answer["words"].endswith(
+        f". {words}, which did not steer the search, sees the wanted class in {has} of the painted pixels "
+        f"(before: {had})"
+    )
+
+
+def test_only_what_knows_the_same_classes_judges(planted: Workspace, ask_planted: Ask, session: Session):
+    ask_planted("learn")
+    classes = reader_of(planted, session, "learnt").predictor.classes
+    assert judge_of(planted, "learnt", classes) is not None
+    assert judge_of(planted, "own 1", ("above", "below")) is None
+    planted.memory.pop(LEARNT)
+    assert judge_of(planted, "scorer planted", classes) is None
 
 
 def test_what_is_shown_is_what_is_kept(ask: Ask, session: Session, workspace: Workspace, learnt: str):
@@ -357,6 +392,17 @@ def test_samples_look_like_the_mask(ask_planted: Ask, session: Session):
     more, _ = ask("sample_like", **fields, first=answer["next"])
     torch.testing.assert_close(session.kept[again["kept"][0]["kept"]].source.codes, sources[0])
     assert not torch.allclose(session.kept[more["kept"][0]["kept"]].source.codes, sources[0], atol=0.1)
+
+
+def test_a_segmenter_judges_samples_that_an_extractor_steers(ask_planted: Ask):
+    ask_planted("learn")
+    mask = blank()
+    mask[2:6, 2:6] = 1
+    fields = {"mask": encoded(mask), "count": 1, "candidates": 2, "steps": 4}
+    answer, _ = ask_planted("sample_like", **fields, by="learnt")
+    (one,) = answer["kept"]
+    seen = labels(ask_planted, {"picture": {"kept": one["kept"]}}, "scorer planted")[1][2:6, 2:6]
+    assert one["words"].endswith(f"; Scorer planted sees it in {percent(float((seen == 1).mean()))}")
 
 
 def test_samples_that_are_there_when_it_is_stopped_are_kept(ask: Ask, session: Session, learnt: str):
