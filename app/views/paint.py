@@ -253,9 +253,9 @@ def paint(workspace: Workspace, session: Session, request: Paint, answer: Answer
         before, after = (reader.predictor.labels(x, size) for x in (matched.found.before, best.rendering))
         change = label_change(before, after, matched.painted, matched.target)
     judge = judge_of(workspace, request.by, reader.predictor.classes)
-    judged = judge and judge.of_edit(
-        canvas.renderer, canvas.codes, best.codes, matched.painted, matched.target
-    )
+    judged = ""
+    if judge is not None:
+        judged = judge.of_edit(canvas.renderer, canvas.codes, best.codes, matched.painted, matched.target)
     name = f"{_plain_name(canvas.source)}, painted"
     words = ". ".join(filter(None, (change.in_words(), judged)))
     facts = {"name": name, "words": words, "steps": steps, "stopped": watcher.stopped}
