@@ -42,8 +42,9 @@ EDITS = (  # what steers, space, learning rate, emphasis
     ("teacher", "z", 0.03, 0.3),
     ("teacher", "z", 0.1, 0.3),
     ("teacher", "w+", 0.03, 0.3),
-    ("teacher", "w+", 0.1, 0.3),
     ("teacher", "w+", 0.03, 1.0),
+    ("teacher", "w+", 0.06, 0.3),
+    ("teacher", "w+", 0.1, 0.3),
     ("colour", "z", 0.03, 0.0),
 )
 SAMPLES = ((1e-3, 0.0), (1e-2, 1e-3), (3e-2, 1e-3))  # learning rate, penalties
