@@ -231,7 +231,7 @@ function createOpener({ link, run, state, keep, report }) {
     said.textContent = fault.textContent = "";
     if (!file) return;
     if (file.size > most)
-      return void (fault.textContent = `${file.name} has ${size(file.size)}, so it is no recipe.`);
+      return void (fault.textContent = `${file.name} has ${size(file.size)}, so it is not a recipe.`);
     said.textContent = `Opening ${file.name}.`;
     try {
       const { edit, kept, name, words } = await link.ask("open_recipe", { text: await file.text() });

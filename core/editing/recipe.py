@@ -124,7 +124,7 @@ def read_recipe(path: Path | str) -> Recipe:
         content = read_bytes(file, BYTES)
     except UserError:
         raise UserError(
-            f"{file} has more than {BYTES >> 20} MiB, so it is no recipe; give a file that the app wrote"
+            f"{file} has more than {BYTES >> 20} MiB, so it is not a recipe; give a file that the app wrote"
         ) from None
     except FileNotFoundError:
         raise UserError(f"{file}: {why_no_file(file)}") from None
@@ -133,7 +133,7 @@ def read_recipe(path: Path | str) -> Recipe:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{file} is no recipe: it is not UTF-8 from byte {error.start} on") from None
+        raise UserError(f"{file} is not a recipe: it is not UTF-8 from byte {error.start} on") from None
     return parse_recipe(text, str(file))
 
 
@@ -149,13 +149,13 @@ def parse_recipe(text: str, source: str = "the recipe") -> Recipe:
         ConfigError: it holds no recipe; the error lists all faults with their places.
     """
     if len(text) > BYTES:
-        raise UserError(f"{source} has more than {BYTES >> 20} MiB, so it is no recipe")
+        raise UserError(f"{source} has more than {BYTES >> 20} MiB, so it is not a recipe")
     try:
         return recipe_of_data(parse_json(text), source)
     except ValueError as error:
-        raise UserError(f"{source} is no recipe: {error}") from None
+        raise UserError(f"{source} is not a recipe: {error}") from None
     except RecursionError:
-        raise UserError(f"{source} is no recipe: it is nested far too deep") from None
+        raise UserError(f"{source} is not a recipe: it is nested far too deep") from None
 
 
 def recipe_of_data(data: object, source: str = "the recipe") -> Recipe:
@@ -166,7 +166,7 @@ def recipe_of_data(data: object, source: str = "the recipe") -> Recipe:
         source: where they come from, for messages.
 
     Raises:
-        ConfigError: they are no recipe; the error lists all faults with their places.
+        ConfigError: they are not a recipe; the error lists all faults with their places.
     """
     if not isinstance(data, Mapping):
         raise ConfigError(source, [Fault((), f"expected the keys of a recipe, got {shown(data, 60)}")])
@@ -193,7 +193,8 @@ def _check_format(value: Any, source: str) -> None:
             source,
             [
                 Fault(
-                    ("format",), f"is missing, so this is no recipe of ganstrata; a recipe has {FORMAT} there"
+                    ("format",),
+                    f"is missing, so this is not a recipe of ganstrata; a recipe has {FORMAT} there",
                 )
             ],
         )

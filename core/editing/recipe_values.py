@@ -24,7 +24,7 @@ Encoded = Annotated[str, Field(max_length=2**20, pattern=r"^[A-Za-z0-9+/]*={0,2}
 
 
 class RecipePart(Section):
-    """Base of the parts of a recipe: what it does not know is refused, and text is no number."""
+    """Base of the parts of a recipe: what it does not know is refused, and text is not a number."""
 
     model_config = ConfigDict(strict=True)
 

@@ -128,7 +128,7 @@ def replay(
         quiet: whether to show no progress.
 
     Raises:
-        ConfigError: it is no recipe, or names what the run does not have. All faults, with their places.
+        ConfigError: it is not a recipe, or names what the run does not have. All faults, with their places.
         MismatchError: it is for another run, other weights, or boundaries that were learnt again.
         GanstrataError: the run is not finished, or the picture cannot be made.
 

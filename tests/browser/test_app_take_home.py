@@ -86,7 +86,7 @@ def test_what_is_no_recipe_is_said_beside_the_field(tabs: Tabs, app: ServedApp, 
     for name, content, words in (
         ("other.json", json.dumps({**data, "run": {**data["run"], "learn": "0" * 64}}), "does not belong to"),
         ("none.json", "[1, 2]", "expected the keys of a recipe"),
-        ("large.json", " " * (2**21 + 1), "large.json has 2.0 MiB, so it is no recipe"),
+        ("large.json", " " * (2**21 + 1), "large.json has 2.0 MiB, so it is not a recipe"),
     ):
         (tmp_path / name).write_text(content, encoding="utf-8")
         field.set_input_files(tmp_path / name)

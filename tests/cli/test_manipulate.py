@@ -104,7 +104,7 @@ def test_a_recipe_stands_alone(invoke, copied: Path, tmp_path: Path, arguments, 
 def test_what_is_no_recipe_is_explained_and_nothing_is_written(invoke, copied: Path, tmp_path: Path) -> None:
     before = contents_of(copied)
     for content, words in (
-        ("{}", "format: is missing, so this is no recipe of ganstrata"),
+        ("{}", "format: is missing, so this is not a recipe of ganstrata"),
         ("[" * 100_000, "is nested far too deep"),
     ):
         (tmp_path / "evening.json").write_text(content)

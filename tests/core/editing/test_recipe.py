@@ -88,7 +88,7 @@ def test_codes_come_back_bit_by_bit() -> None:
 MISTAKES: list[tuple[tuple[str | int, ...], object, str]] = [
     (("format",), 2, "format: is 2, which a newer ganstrata wrote"),
     (("format",), "1", "format: must be 1 (got '1')"),
-    (("format",), None, "format: is missing, so this is no recipe of ganstrata"),
+    (("format",), None, "format: is missing, so this is not a recipe of ganstrata"),
     (("run",), 5, "run: must be a section with keys and values (got 5)"),
     (("run", "learn"), "zz", "run -> learn: must have the form"),
     (("run", "seed"), -1, "run -> seed: must be greater than or equal to 0 (got -1)"),
@@ -165,9 +165,9 @@ def test_all_faults_are_said_at_once() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is no recipe: Expecting value"),
-        (b"[" * 10**6, "is no recipe: it is nested far too deep"),
-        (b'{"a":' * 10**5, "is no recipe: it is nested far too deep"),
+        (b"", "is not a recipe: Expecting value"),
+        (b"[" * 10**6, "is not a recipe: it is nested far too deep"),
+        (b'{"a":' * 10**5, "is not a recipe: it is nested far too deep"),
         (b'{"format": 1, "moves": ' + b"[" * 40 + b"]" * 40 + b"}", "is nested more than 32 deep"),
         (b'{"format": 1, "format": 1}', "'format' is given twice"),
         (b'{"format": ' + b"9" * 10**6 + b"}", "a number has 1000000 digits"),
@@ -193,7 +193,7 @@ def test_a_huge_file_is_refused_without_being_read(tmp_path: Path) -> None:
         sparse.truncate(10**11)
     tracemalloc.start()
     began = time.process_time()
-    with pytest.raises(UserError, match="has more than 3 MiB, so it is no recipe"):
+    with pytest.raises(UserError, match="has more than 3 MiB, so it is not a recipe"):
         read_recipe(file)
     assert time.process_time() - began < 1.0
     assert tracemalloc.get_traced_memory()[1] < 4 * BYTES
