@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from ..boundaries.learning_variance import total_interval
 from ..statistics import mean_interval, skewed_interval
 from .interim import sequential_p, spending
 from .null_comparison import NullComparison, by_layers, compare_with_null, extra_variance, q_values
-from .sums import LookSums, Moments, moments_of, null_means
+from .sums import LookSums, Moments, Sums, moments_of, null_means
 
 Floats = NDArray[np.float64]
 
@@ -286,3 +287,62 @@ def variation_factors(
     with np.errstate(invalid="ignore"):
         above = (effects.low[at] > 0.0) & ~(effects.low_total[at] <= 0.0)
         return np.asarray((effects.q[at] < rate) & above & varies[own])
+
+
+def effects_from(
+    measured: Sums,
+    own: NDArray[np.int64],
+    kinds: int,
+    *,
+    samples: int,
+    unit: Floats,
+    all_set: int,
+    ways: NDArray[np.int64],
+    kind: NDArray[np.int64],
+) -> tuple[EffectArrays, Floats, NDArray[np.int64]]:
+    """Compute effects from sums, with looks or without.
+
+    Args:
+        measured: the sums.
+        own: column of each boundary's concept, (B,).
+        kinds: number G of sets of layers that boundaries have.
+        samples: K, the most samples taken.
+        unit: divisor of each concept's changes, (C,).
+        all_set: position of the layer set `all`.
+        ways: see `ways_of_choice`.
+        kind: which of the G each boundary is compared with, (B,).
+
+    Returns:
+        The effects, the sums over all samples (B + G R, S, 2, C, 5), and the number of samples that each
+        direction was moved on at each layer set, (B + G R, S).
+    """
+    if isinstance(measured.sums, LookSums):
+        arrays = effects_of_looks(
+            measured.sums,
+            own,
+            looks=measured.looks,
+            step=measured.batch,
+            unit=unit,
+            all_set=all_set,
+            ways=ways,
+            kind=kind,
+        )
+        return arrays, measured.sums.total, measured.sums.used(samples, measured.batch)
+    sums, count = measured.sums, len(own)
+    arrays = effects_of(
+        sums[:count],
+        by_kinds(sums[count:, :, 0], kinds),
+        measured.changes,
+        own,
+        samples=samples,
+        unit=unit,
+        all_set=all_set,
+        ways=ways,
+        kind=kind,
+    )
+    return arrays, sums, np.full(sums.shape[:2], samples)
+
+
+def by_kinds(values: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return values of null directions (G R, ...) by the set of layers that they move, (G, R, ...)."""
+    return values.reshape(count, -1, *values.shape[1:])

@@ -32,8 +32,8 @@ from ..strata.scored_generator import ScoredGenerator
 from ..strata.styles import styles_of
 from .effects import BACKWARD, moved_backwards
 from .measure import Baseline, Movement, OwnStep, baseline_of, changes_along, own_changes
-from .results import Effects, Sums
-from .sums import FIELDS
+from .results import Effects
+from .sums import FIELDS, Sums
 
 FEWEST = 8  # samples, for intervals to be of any use
 

@@ -21,11 +21,11 @@ from ..plugins.records import LEVELS
 from ..runs.manifest import ConceptStats
 from ..statistics import null_moments
 from ..strata.moves import own_layers
-from .effects import EffectArrays, effects_of, effects_of_looks, over_learning, variation_factors
+from .effects import EffectArrays, by_kinds, effects_from, over_learning, variation_factors
 from .hierarchy import Hierarchy, hierarchy_of
 from .naming import NamedDirection, named_directions
 from .null_comparison import NO_NULL
-from .sums import LookSums, null_means
+from .sums import Sums, null_means
 from .tables import html_of, ranked, rows_of
 
 if TYPE_CHECKING:
@@ -34,31 +34,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 NO_SINGLE_LAYERS = "single layers were not re-scored, so there is no hierarchy"
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Hold the sums of re-scoring, from which effects are computed.
-
-    Attributes:
-        sums: `sums.FIELDS` of every direction, (B + G R, S, 2, C, 5), or with looks `LookSums`. Boundaries
-            come first, then the R null directions at each of the G sets of layers that boundaries have
-            (`null_layers`).
-        changes: each boundary's changes of its own concept, (B, S, 2, K). Both are NaN where a direction was
-            not moved.
-        relearnt: changes of the own concept at `all` along each boundary learnt again from M resamplings, (M,
-            B, K); None if none was learnt again.
-        dilutions: `boundaries.learning_variance.dilution` of each boundary, (B,); None like `relearnt`.
-        looks: number of samples at each interim analysis; none where all samples were taken.
-        batch: samples in a batch.
-    """
-
-    sums: Floats | LookSums
-    changes: Floats
-    relearnt: Floats | None = None
-    dilutions: Floats | None = None
-    looks: tuple[int, ...] = ()
-    batch: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,40 +124,16 @@ class Effects(EffectArrays):
         ids = [concept.id for concept in concepts]
         own = np.array([ids.index(boundary.concept) for boundary in boundaries])
         unit, ways = concept_units(concepts), ways_of_choice(boundaries)
-        if isinstance(measured.sums, LookSums):
-            arrays = effects_of_looks(
-                measured.sums,
-                own,
-                looks=measured.looks,
-                step=measured.batch,
-                unit=unit,
-                all_set=all_set,
-                ways=ways,
-                kind=kind,
-            )
-            used = measured.sums.used(samples, measured.batch)
-            sums = measured.sums.total
-        else:
-            sums = measured.sums
-            arrays = effects_of(
-                sums[:count],
-                _by_layers(sums[count:, :, 0], len(layers)),
-                measured.changes,
-                own,
-                samples=samples,
-                unit=unit,
-                all_set=all_set,
-                ways=ways,
-                kind=kind,
-            )
-            used = np.full(sums.shape[:2], samples)
+        arrays, sums, used = effects_from(
+            measured, own, len(layers), samples=samples, unit=unit, all_set=all_set, ways=ways, kind=kind
+        )
         learning_error, replicates = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
         if measured.relearnt is not None and measured.dilutions is not None:
             learning_error, freedom = errors_of(measured.relearnt, measured.dilutions)
             arrays = over_learning(arrays, learning_error, freedom, own, all_set=all_set)
             replicates = (~np.isnan(measured.relearnt).all(axis=2)).sum(axis=0)
         varies = np.array([concept.varies for concept in concepts])
-        null = _by_layers(sums[count:, :, 0], len(layers))  # (G, R, S, C, 5)
+        null = by_kinds(sums[count:, :, 0], len(layers))  # (G, R, S, C, 5)
         moments = [null_moments(null_means(each[:, all_set])) for each in null]
         return cls(
             **vars(arrays),
@@ -202,7 +153,7 @@ class Effects(EffectArrays):
             seed=seed,
             bootstrap=bootstrap,
             used=used[:count],
-            null_used=_by_layers(used[count:], len(layers)).max(axis=1, initial=0),
+            null_used=by_kinds(used[count:], len(layers)).max(axis=1, initial=0),
             learning_error=learning_error,
             replicates=replicates,
         )
@@ -376,11 +327,6 @@ class Effects(EffectArrays):
     def _repr_html_(self) -> str:
         """Return the table of boundaries that a notebook shows."""
         return html_of(self)
-
-
-def _by_layers(values: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return values of null directions (G R, ...) as (G, R, ...)."""
-    return values.reshape(count, -1, *values.shape[1:])
 
 
 def concept_units(concepts: Sequence[ConceptStats]) -> Floats:

@@ -21,8 +21,8 @@ from ..storage.shards import Shards
 from .adaptive import DECIDING
 from .found import DIRECTIONS_FILE, directions_table, found_directions
 from .interim import layer_looks, look_sizes
-from .results import Effects, Sums
-from .sums import LookSums
+from .results import Effects
+from .sums import LookSums, Sums
 from .tables import EffectRow, rows_of
 
 Floats = NDArray[np.float64]

@@ -146,3 +146,28 @@ def moments_of(sums: Floats) -> Moments:
         error = np.sqrt(np.maximum(variance, 0.0) / count)
     clipped = np.where(count > 0, clipped / np.maximum(count, 1.0), np.nan)
     return Moments(count, mean, error, clipped, made_undefined)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Hold the sums of re-scoring, from which effects are computed.
+
+    Attributes:
+        sums: FIELDS of every direction, (B + G R, S, 2, C, 5), or with looks `LookSums`. Boundaries
+            come first, then the R null directions at each of the G sets of layers that boundaries have
+            (`null_layers`).
+        changes: each boundary's changes of its own concept, (B, S, 2, K). Both are NaN where a direction was
+            not moved.
+        relearnt: changes of the own concept at `all` along each boundary learnt again from M resamplings, (M,
+            B, K); None if none was learnt again.
+        dilutions: `boundaries.learning_variance.dilution` of each boundary, (B,); None like `relearnt`.
+        looks: number of samples at each interim analysis; none where all samples were taken.
+        batch: samples in a batch.
+    """
+
+    sums: Floats | LookSums
+    changes: Floats
+    relearnt: Floats | None = None
+    dilutions: Floats | None = None
+    looks: tuple[int, ...] = ()
+    batch: int = 0
