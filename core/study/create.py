@@ -70,14 +70,14 @@ class Task:
     Attributes:
         question: random name of the question.
         sample: index of the sample.
-        fields: for each row, the change by one unit.
+        displacements: for each row, what one unit of the edit adds.
         layers: for each row, the edited layers.
         amounts: number of units for each column.
     """
 
     question: str
     sample: int
-    fields: tuple[Displacement, ...]
+    displacements: tuple[Displacement, ...]
     layers: tuple[tuple[int, ...], ...]
     amounts: tuple[float, ...]
 
@@ -320,7 +320,7 @@ def _render(prepared: Prepared, task: Task) -> tuple[str, list[tuple[str, bytes]
     codes = codes[row]  # (1, L, D)
     base = prepared.render(codes, condition, torch.tensor([task.sample]), Stream.EDITING, task.layers)
     rows = []
-    for unit, layers in zip(task.fields, task.layers, strict=True):
+    for unit, layers in zip(task.displacements, task.layers, strict=True):
         frames = [
             (edited(base, codes, [unit], [amount], layers) if amount else base.rendering).images
             for amount in task.amounts
