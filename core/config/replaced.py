@@ -35,7 +35,7 @@ def explained(error: ConfigError, before: Mapping[Place, tuple[Kind, str]]) -> C
         before: plugins of the config before overrides, from `uses_of`.
     """
     faults: list[Fault] = []
-    told: set[Place] = set()
+    hinted: set[Place] = set()
     for fault in error.faults:
         place = fault.path[:-2]
         is_option = fault.path[-2:-1] == ("with",) and NO_OPTION in fault.message and place in before
@@ -45,8 +45,8 @@ def explained(error: ConfigError, before: Mapping[Place, tuple[Kind, str]]) -> C
             continue
         where = ".".join(map(str, place))
         way_out = f". Drop the options of '{name}' with --set '{where}.with={{}}', before other --set of them"
-        more = "" if place in told else way_out
-        told.add(place)
+        more = "" if place in hinted else way_out
+        hinted.add(place)
         reason = f"is an option of '{name}', and --set replaces that by a plugin without such an option"
         faults.append(Fault(fault.path, f"{reason}{more}"))
     return ConfigError(error.source, faults)
