@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ganstrata.app.sessions import MOST_LIVE, Session
+from ganstrata.app.handlers import PictureRef
+from ganstrata.app.sessions import MOST_LIVE, Kept, Session
 from ganstrata.app.views import explore
 from ganstrata.app.views.description import best_set, described
+from ganstrata.app.views.pictures import source_of
 from ganstrata.app.workspace import Workspace
 from ganstrata.core.errors import GanstrataError, UserError
 from ganstrata.core.pipeline.results import open_run
@@ -129,6 +131,17 @@ def test_a_grid_is_as_large_as_it_is_asked_for(ask: Ask, monkeypatch: pytest.Mon
     for size in (32, 64, 32):
         _, (message,) = ask("grid", refs=[{"seed": 5}], size=size)
         assert opened(message)[1].shape == (2, size, 3)
+
+
+def test_small_pictures_of_what_was_made_in_a_tab_are_not_those_of_another(
+    ask: Ask, workspace: Workspace, session: Session
+) -> None:
+    sent = []
+    for seed in (1, 2):  # the first picture of two tabs
+        session.live.clear()
+        session.kept["k1"] = Kept("painted", source_of(workspace, session, PictureRef(seed=seed)), {})
+        sent.append(ask("grid", refs=[{"kept": "k1"}])[1])
+    assert sent[0] != sent[1]
 
 
 def test_a_grid_lets_others_pass_between_its_pictures(ask: Ask) -> None:

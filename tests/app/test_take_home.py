@@ -16,9 +16,12 @@ import torch
 from fakes import LAYERS, WIDTH
 from ganstrata.app.sessions import MOST_KEPT, Session
 from ganstrata.app.views import take_home
+from ganstrata.core.editing.recipe import RecipeMove, RecipePicture
+from ganstrata.core.editing.recipe_making import recipe_of
 from ganstrata.core.editing.sources import source_of
 from ganstrata.core.errors import MismatchError, UserError
 from ganstrata.core.figures.pictures import read_stored
+from ganstrata.core.plugins.boundary import Boundaries
 from ganstrata.core.plugins.inverter import Inversion
 from ganstrata.core.runs.inversions import read_inversion
 from inverted_pictures import write_inverted
@@ -102,6 +105,14 @@ def test_codes_have_the_seed_of_the_noise_of_their_picture(
         edit = kept(workspace, session, folder, noise_seed=given)
         (tmp_path / "codes.safetensors").write_bytes(fetched("export", edit=edit, kind="codes")[1])
         assert read_inversion(tmp_path / "codes.safetensors", workspace.prepared.generator).seed == seed
+
+
+def test_steps_along_styles_are_raw_where_the_run_learns_in_w(workspace) -> None:
+    red = replace(workspace.known.of("seen/red"), space="s")
+    move = RecipeMove(along="seen/red", by=1.0)
+    run, prepared = workspace.run, workspace.prepared
+    unit = recipe_of(run, prepared, Boundaries([red]), RecipePicture(seed=1), [move]).unit
+    assert (unit.name, unit.space, unit.length) == ("raw", "s", 1.0)
 
 
 def test_a_recipe_is_opened_as_the_edit_that_it_was(ask, fetched, session: Session) -> None:
