@@ -7,6 +7,7 @@ import queue
 import secrets
 import socket
 import threading
+import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from ...core.plugins.engine import Job, JobOutcome, WorkerSetup
 from ...core.plugins.failures import one_line
 
 HERE = "127.0.0.1"
+PATIENCE = 120.0  # seconds in which who connects must have shown to know the secret
+PAUSE = 0.2  # seconds until the next try to accept a connection
 SILENCE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
 """After about a minute without an answer of the other machine a connection counts as broken, in seconds."""
 
@@ -60,7 +63,11 @@ class Links:
 
     Attributes:
         events: what happened to workers, in the order in which it was noticed.
+        patience: seconds in which who connects must have shown to know the secret; many strangers that say
+            nothing would else use up the open files of this process.
     """
+
+    patience = PATIENCE
 
     def __init__(self, *, here: bool) -> None:
         """Listen at a port that is free.
@@ -99,21 +106,26 @@ class Links:
 
     def close(self) -> None:
         """End all connections, and listen no more."""
-        _shut(self._server)
-        self._server.close()
         with self._lock:
             clients, self._clients = self._clients, None
-            for client in clients or ():
-                _shut(client)
+        _shut(self._server)
+        self._server.close()
+        for client in clients or ():
+            _shut(client)
 
     def _accept(self) -> None:
         while True:
+            client: socket.socket | None = None
             try:
                 client, _ = self._server.accept()
-            except OSError:  # the end
-                return
-            # A thread each: who connects and says nothing must not keep the others waiting.
-            threading.Thread(target=self._listen, args=(client,), daemon=True, name="link").start()
+                # A thread each: who connects and says nothing must not keep the others waiting.
+                threading.Thread(target=self._listen, args=(client,), daemon=True, name="link").start()
+            except (OSError, RuntimeError):  # too many files are open, or no more threads can be started
+                if client is not None:
+                    client.close()
+                if self._clients is None:
+                    return
+                time.sleep(PAUSE)  # others may end meanwhile; who was not accepted waits or tries again
 
     def _listen(self, client: socket.socket) -> None:
         """Receive from one worker until its connection ends."""
@@ -132,12 +144,17 @@ class Links:
 
     def _talk(self, client: socket.socket, connection: Connection) -> None:
         """Note what a worker says."""
+        impatient = threading.Timer(self.patience, _shut, [client])
+        impatient.daemon = True
         try:
+            impatient.start()
             deliver_challenge(connection, self._secret)
             answer_challenge(connection, self._secret)
             number = int(connection.recv())
-        except (AuthenticationError, OSError, EOFError):  # a stranger
+        except (AuthenticationError, OSError, EOFError, RuntimeError):  # a stranger, or there are no threads
             return
+        finally:
+            impatient.cancel()
         with self._lock:
             if number in self._linked:
                 return

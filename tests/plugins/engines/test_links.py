@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import queue
@@ -102,6 +103,46 @@ def test_who_says_nothing_keeps_nobody_waiting(links: Links) -> None:
     with socket.create_connection((invitation.host, invitation.port)), linked(invitation) as worker:
         worker.send(None)
         assert links.events.get(timeout=60.0) == Event(2)
+
+
+def test_a_stranger_who_says_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Links, "patience", 0.05)
+    links = Links(here=True)
+    invitation = links.invitation(1)
+    with socket.create_connection((invitation.host, invitation.port)) as stranger:
+        until(lambda: stranger.recv(4096) == b"")
+    monkeypatch.setattr(Links, "patience", 60.0)
+    with linked(links.invitation(2)) as worker:
+        worker.send(None)
+        assert links.events.get(timeout=60.0) == Event(2)
+    links.close()
+
+
+class Short:
+    """A listening socket of a process that has no more files or threads for a while."""
+
+    def __init__(self, server: socket.socket) -> None:
+        self.server, self.failures = server, [OSError(errno.EMFILE, "Too many open files"), RuntimeError()]
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.failures:
+            raise self.failures.pop()
+        return self.server.accept()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.server, name)
+
+
+def test_a_lack_that_passes_ends_no_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = socket.create_server
+    monkeypatch.setattr(socket, "create_server", lambda *given: Short(create(*given)))
+    links = Links(here=True)
+    with linked(links.invitation(2)) as worker:
+        worker.send(None)
+        assert links.events.get(timeout=60.0) == Event(2)
+    before = threading.active_count()
+    links.close()
+    until(lambda: threading.active_count() < before)
 
 
 def test_a_number_is_taken_once(links: Links) -> None:
