@@ -18,8 +18,9 @@ from ..config.schema import AUTO, RunConfig
 from ..conformance.batches import check_batch, check_few_scores, check_samples
 from ..device import slow_precision
 from ..editing import stage as edit
-from ..errors import RunError
+from ..errors import GanstrataError, RunError
 from ..messages import listed
+from ..plugins.failures import one_line
 from ..probing import stage as synthesis
 from ..report import stage as report
 from ..rescoring import stage as rescoring
@@ -121,6 +122,8 @@ def perform(
                 current = _attempt(prepared, out, stages, known, progress, reached, source=source, anew=anew)
                 break
             except Exception as error:
+                if reached:
+                    _check_is_there(out, error)
                 smaller = with_half_the_batch(prepared, out, error, reached[-1] if reached else None)
             free_memory()
             progress.say(
@@ -136,6 +139,18 @@ def perform(
             _name_stale(current, progress)
     progress.say(f"{out}: complete in {duration(time.monotonic() - began)}")
     return current
+
+
+def _check_is_there(out: Path, error: Exception) -> None:
+    """Say why a stage has failed whose run directory is gone: files that are missing are not damaged.
+
+    Raises:
+        RunError: it is gone.
+    """
+    if isinstance(error, GanstrataError | OSError) and not (out / "run.json").is_file():
+        raise RunError(
+            f"{out} was removed or renamed while this command worked on it, so it stopped: {one_line(error)}"
+        ) from error
 
 
 def _attempt(

@@ -91,7 +91,7 @@ def beating(beat: Callable[[], object]) -> Iterator[None]:
 
     def go_on() -> None:
         while not ended.wait(BEAT):
-            with suppress(GanstrataError):  # it may be possible again at the next beat
+            with suppress(GanstrataError, OSError):  # it may be possible again at the next beat
                 beat()
 
     thread = threading.Thread(target=go_on, daemon=True)

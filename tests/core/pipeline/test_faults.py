@@ -15,6 +15,7 @@ from typing import Any
 import ganstrata
 import pytest
 from ganstrata.core.errors import DataError, GanstrataError, RunError, ScoreError
+from ganstrata.core.plugins.registry import registry
 from ganstrata.core.runs.lock import locked
 from ganstrata.core.runs.run import Run
 from processes import until
@@ -256,3 +257,22 @@ def test_a_run_that_could_not_begin_leaves_nothing_behind(
     invoke("run", written(broken(compact, key, value)), "--out", out)
     assert list(out.iterdir()) == []
     assert invoke("run", written(compact), "--out", out).exit_code == 0
+
+
+def test_a_run_that_is_renamed_under_the_command_is_said_to_be(
+    invoke, written, compact, tmp_path: Path, contents, compacted: Run
+) -> None:
+    class Mover:
+        @ganstrata.hookimpl
+        def ganstrata_stage_started(self, stage: str) -> None:
+            if stage == "learn":
+                (tmp_path / "run").rename(tmp_path / "elsewhere")
+
+    mover = Mover()
+    registry().hooks.register(mover)
+    result = invoke("run", written(compact), "--out", tmp_path / "run")
+    registry().hooks.unregister(mover)
+    assert result.exit_code == 2
+    assert f"Error: {tmp_path / 'run'} was removed or renamed while this command worked" in result.stderr
+    assert invoke("run", written(compact), "--out", tmp_path / "elsewhere").exit_code == 0
+    assert contents(tmp_path / "elsewhere") == contents(compacted.path)
