@@ -29,6 +29,7 @@ from ganstrata.core.semantics.predictors import Predictor
 from ganstrata.core.semantics.teacher import Teacher
 from ganstrata.core.strata.code_search import Found, Objective, Renderer, Search, search_codes
 from ganstrata.core.strata.code_spaces import CodeSpace
+from ganstrata.core.strata.search_defaults import PENALTY
 from measure import machine
 from torch import Tensor
 
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--extractor", type=Path, help="file of an extractor; default: LDA, trained here")
     parser.add_argument("--by", choices=sorted({by for by, *_ in EDITS}), help="only edits that it steers")
+    parser.add_argument("--stay", type=float, default=PENALTY, help="weight of the distance from the start")
     arguments = parser.parse_args()
     print(machine())
     generator = ganstrata.load_generator("stylegan2", checkpoint="bundled:rooms", device="cpu")
@@ -72,7 +74,7 @@ def main() -> None:
         "teacher": Predictor.of_teacher(Teacher.of(segmenter)),
     }
     ways = [way for way in EDITS if arguments.by in (None, way[0])]
-    edit(generator, steering, ways, arguments.pictures, arguments.figure)
+    edit(generator, steering, ways, arguments.pictures, arguments.stay, arguments.figure)
     if arguments.by is None:
         sample(generator, steering)
 
@@ -82,6 +84,7 @@ def edit(
     steering: dict[str, Predictor],
     ways: Sequence[tuple[str, str, float, float]],
     n: int,
+    stay: float,
     figure: Path | None,
 ) -> None:
     """Paint a window onto the walls of n samples, and print a row per way of editing."""
@@ -106,7 +109,8 @@ def edit(
         else:
             current = torch.where(painted, classes.index("window"), labels[by])
             objective = by_labels(steering[by], current, painted, emphasis)
-        found, seconds = searched(generator, space, latents, steering, objective, Search(learning_rate=rate))
+        settings = Search(learning_rate=rate, stay=stay)
+        found, seconds = searched(generator, space, latents, steering, objective, settings)
         shares = []
         with torch.no_grad():
             for one in steering.values():
