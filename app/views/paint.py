@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from ...core.decimals import percent
 from ...core.editing.sources import CodesFile, Source
 from ...core.errors import DataError
 from ...core.figures.masks import hexadecimal
+from ...core.plugins.pending import OneBehind, Pending, fetched
 from ...core.plugins.records import Latents, Rendering
 from ...core.randomness import Stream
 from ...core.semantics.annotation.legend import Legend
@@ -116,22 +118,42 @@ class Watcher:
         total: steps of the whole job.
 
     Attributes:
-        best: the look with the least loss, of one picture.
         stopped: whether the user ended the search.
     """
 
     def __init__(self, answer: Answer, show: Callable[[Look], None], done: int, total: int) -> None:
         self._answer, self._show, self._done, self._total = answer, show, done, total
         self._pace, self.stopped = Pace(PREVIEW), False
-        self.best: Look | None = None
+        self._best: Look | None = None
+        self._least = self._loss = math.nan
+        self._judged = OneBehind()
+
+    @property
+    def best(self) -> Look | None:
+        """The look with the least loss, of one picture; None before the first."""
+        self._judged.end()
+        return self._best
+
+    def _judge(self, look: Look) -> Pending[None]:
+        """Return the comparison of a look with the best, without waiting for its loss."""
+        value = fetched(look.losses)
+
+        def judge() -> None:
+            self._loss = float(value.result()[0])
+            if self._best is None or self._loss < self._least:
+                self._best, self._least = look, self._loss
+
+        return Pending(judge, at_once=value.at_once)
 
     def __call__(self, look: Look) -> bool:
-        """Take a look, and return whether the search goes on."""
-        loss = float(look.losses[0])
-        if self.best is None or loss < float(self.best.losses[0]):
-            self.best = look
+        """Take a look, and return whether the search goes on.
+
+        On an accelerator the loss of the step before is judged and shown, which has arrived.
+        """
+        self._judged.add(self._judge(look))
+        told = {} if math.isnan(self._loss) else {"loss": self._loss}
         try:
-            self._answer.step(self._done + look.step, self._total, loss=loss)
+            self._answer.step(self._done + look.step, self._total, **told)
         except Stopped:
             self.stopped = True
             return False

@@ -24,6 +24,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..device import sent
+from ..plugins.pending import OneBehind
 from ..randomness import Stream
 from ..semantics.samples import LabelledSamples
 from .counting import batch_at, enlarged, masks_above, split
@@ -71,7 +73,7 @@ def permuted_intersections(
     stream: Stream,
     labels: Sequence[Tensor],
     levels: Tensor,
-    classes: Tensor,
+    classes: NDArray[np.int64],
     count: int,
     progress: Callable[[int], object],
 ) -> NDArray[np.int32]:
@@ -88,29 +90,34 @@ def permuted_intersections(
     """
     widths = [described.channels for described in samples.maps]
     sums = torch.zeros(count, sum(widths), dtype=torch.int32, device=levels.device)
-    pictures = len(labels)
+    members = [  # of each map, the units of each class that has any
+        {m: sent(np.flatnonzero(part == m), levels.device) for m in sorted(set(part.tolist()) - {-1})}
+        for part in np.split(classes, np.cumsum(widths)[:-1])
+    ]
+    pictures, checks = len(labels), OneBehind()
     for block in blocks(pictures, samples.batch):
-        masks = torch.stack([labels[i] for i in block]).flatten(1).to(levels.device)  # (B, P)
-        orders = torch.from_numpy(permutations(block, count, samples.seed)).to(levels.device)
+        masks = sent(torch.stack([labels[i] for i in block]).flatten(1), levels.device)  # (B, P)
+        orders = sent(permutations(block, count, samples.seed), levels.device)
         for start in range(block.start, block.stop, samples.batch):
             drawn = batch_at(samples, start, pictures, stream)
+            checks.add(drawn.check)
             first = start - block.start
             own = orders[:, first : first + len(drawn.images)]
             parts = zip(
                 drawn.maps,
                 split(levels, widths),
-                split(classes, widths),
+                members,
                 torch.split(sums, widths, dim=1),
                 strict=True,
             )
-            for x, level, label, into in parts:
+            for x, level, of_class, into in parts:
                 above = masks_above(enlarged(x, drawn.size), level)
                 overlap = above.new_zeros(*above.shape[:2], len(block))  # (n, c, B)
-                for m in sorted(set(label.tolist()) - {-1}):
-                    units = (label == m).nonzero()[:, 0]
+                for m, units in of_class.items():
                     overlap[:, units] = above[:, units] @ (masks == m).float().T
                 into += permuted_sums(overlap, own).int()
             progress(len(drawn.images))
+    checks.end()
     return np.ascontiguousarray(sums.cpu().numpy().T)
 
 

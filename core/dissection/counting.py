@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..plugins.pending import Pending, all_of
 from ..plugins.records import Latents
 from ..randomness import Stream
-from ..semantics.feature_maps import require_finite
+from ..semantics.feature_maps import begin_require_finite
 from ..semantics.heads import Size, enlarge
 from ..semantics.nearest import nearest_planes
 from ..semantics.samples import LabelledSamples
@@ -45,6 +46,7 @@ class Batch:
         images: pictures (N, 3, H', W').
         maps: feature maps (N, c, h, w), one per stratum.
         labels: class of each pixel of the grid, (N, H, W), int64; below 0 where unknown.
+        check: refuses feature maps and pictures that are not finite. On the CPU it is made already.
     """
 
     start: int
@@ -52,6 +54,7 @@ class Batch:
     images: Tensor
     maps: list[Tensor]
     labels: Tensor
+    check: Pending[None]
 
     @property
     def size(self) -> Size:
@@ -60,12 +63,7 @@ class Batch:
 
 
 def batches(samples: LabelledSamples, count: int, stream: Stream) -> Iterator[Batch]:
-    """Draw `count` samples, batch by batch; the last is cut.
-
-    Raises:
-        DataError: a feature map is not finite.
-        PictureError: a picture is not finite.
-    """
+    """Draw `count` samples, batch by batch; the last is cut. Errors are those of `batch_at`."""
     for start in range(0, count, samples.batch):
         yield batch_at(samples, start, count, stream)
 
@@ -74,17 +72,18 @@ def batch_at(samples: LabelledSamples, start: int, count: int, stream: Stream) -
     """Draw the batch that begins at a multiple of the batch size, without samples from `count` on.
 
     Raises:
-        DataError: a feature map is not finite.
+        DataError: a feature map is not finite. On an accelerator the result of `check` raises both.
         PictureError: a picture is not finite.
     """
-    drawn = samples.draw(start, stream)
+    drawn = samples.draw(start, stream, late=True)
     n = min(samples.batch, count - start)
     maps = [x[:n] for x in drawn.maps]
-    require_finite(samples.maps, maps, drawn.latents.index[:n].tolist())
+    finite = begin_require_finite(samples.maps, maps, drawn.latents.index[:n].tolist())
     labels = drawn.labels[:n]
     size = grid_of((labels.shape[1], labels.shape[2]))
     labels = labels if tuple(labels.shape[1:]) == size else nearest_planes(labels, size)
-    return Batch(start, drawn.latents, drawn.rendering.images[:n], maps, labels)
+    check = all_of([drawn.check, finite])
+    return Batch(start, drawn.latents, drawn.rendering.images[:n], maps, labels, check)
 
 
 def planes_of(labels: Tensor, classes: int) -> Tensor:

@@ -10,7 +10,7 @@ Shapes: N pictures, M classes, H x W pixels of the labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..device import sent
+from ..plugins.pending import DONE, Pending, all_of, fetched, one_late
 from ..plugins.records import Rendering
 from ..randomness import Stream, Use, noise_seed, uniforms
-from ..semantics.agreement import pixels_of_classes
+from ..semantics.agreement import counted
 from ..semantics.feature_maps import FeatureMap
 from ..semantics.nearest import nearest_planes
 from ..semantics.samples import LabelledSamples
@@ -91,18 +93,27 @@ def squares(described: FeatureMap, index: Sequence[int], seed: int) -> Tensor:
     return planes
 
 
-def shares_in(labels: Tensor, classes: int, where: Tensor | None = None) -> Floats:
+def begin_shares(
+    labels: Tensor, classes: int, where: Tensor | None = None, check: Pending[None] = DONE
+) -> Pending[Floats]:
     """Return the share of each class in pixels of labels (N, H, W), all or those of `where`, (N, M).
 
+    The labels are not waited for. The result begins with a check.
+
     >>> labels = torch.tensor([[[0, 1], [1, 1]]])
-    >>> shares_in(labels, 2).tolist()
+    >>> begin_shares(labels, 2).result().tolist()
     [[0.25, 0.75]]
-    >>> shares_in(labels, 2, torch.tensor([[[True, False], [True, False]]])).tolist()
+    >>> begin_shares(labels, 2, torch.tensor([[[True, False], [True, False]]])).result().tolist()
     [[0.5, 0.5]]
     """
-    known = labels if where is None else torch.where(where, labels, -1)
-    counts = pixels_of_classes(known, classes).astype(np.float64)
-    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
+    fetch = fetched(counted(labels if where is None else torch.where(where, labels, -1), classes))
+
+    def shares() -> Floats:
+        check.result()
+        counts = fetch.result().astype(np.float64)
+        return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
+
+    return Pending(shares, at_once=fetch.at_once)
 
 
 @torch.no_grad()
@@ -110,6 +121,8 @@ def measure_sets(
     samples: LabelledSamples, sets: Sequence[UnitSet], count: int, advance: Callable[[int], object]
 ) -> Shares:
     """Set every unit set on `count` new pictures, and count classes before and after.
+
+    On an accelerator the shares of a set are read when the next set was begun.
 
     Args:
         samples: samples; their strata do not matter.
@@ -121,39 +134,52 @@ def measure_sets(
         PictureError: a picture is not finite.
         ScoreError: the segmenter returned something of another shape.
     """
+    shape = len(sets), count, len(samples.teacher.classes)
+    # The square is ablated by the largest sets alone.
+    shares = Shares(
+        np.empty(shape[1:]), np.empty(shape), np.empty(shape[1:]), np.full(shape, np.nan), np.empty(shape)
+    )
+    for rows, found in one_late(_begun_shares(samples, sets, shares, advance)):
+        rows[:] = found
+    return shares
+
+
+def _begun_shares(
+    samples: LabelledSamples, sets: Sequence[UnitSet], shares: Shares, advance: Callable[[int], object]
+) -> Iterator[tuple[Floats, Pending[Floats]]]:
+    """Yield the rows (n, M) of `shares` with what will be written there."""
     (stratum,) = {one.stratum for one in sets}
     (described,) = (m for m in samples.maps if m.stratum == stratum)
-    classes, largest = len(samples.teacher.classes), max(len(one.units) for one in sets)
-    parts: list[tuple[Floats, ...]] = []
+    count, classes = shares.before.shape
+    largest = max(len(one.units) for one in sets)
     for start in range(0, count, samples.batch):
         n = min(samples.batch, count - start)
+        rows = slice(start, start + n)
         kept, index = _baseline(samples, start, stratum)
-        where = squares(described, index, samples.seed).to(samples.generator.device)
-        labels = samples.teacher.labels(kept.rendering)
+        where = sent(squares(described, index, samples.seed), samples.generator.device)
+        labels, check = _begin_labels(samples, kept.rendering)
         inside = nearest_planes(where, (labels.shape[1], labels.shape[2])) > 0.5
 
-        def seen(rendering: Rendering, inside: Tensor | None, n: int = n) -> Floats:
-            found = samples.teacher.labels(rendering)
-            return shares_in(found[:n], classes, None if inside is None else inside[:n])
+        def seen(edit: UnitEdit, inside: Tensor | None, kept: Pass = kept, n: int = n) -> Pending[Floats]:
+            found, check = _begin_labels(samples, kept.with_units([edit]))
+            return begin_shares(found[:n], classes, None if inside is None else inside[:n], check)
 
-        parts.append(
-            (
-                shares_in(labels[:n], classes),
-                np.stack([seen(kept.with_units([one.ablated()]), None) for one in sets]),
-                shares_in(labels[:n], classes, inside[:n]),
-                np.stack(
-                    [
-                        seen(kept.with_units([one.ablated(where)]), inside)
-                        if len(one.units) == largest
-                        else np.full((n, classes), np.nan)
-                        for one in sets
-                    ]
-                ),
-                np.stack([seen(kept.with_units([one.inserted(where)]), inside) for one in sets]),
-            )
-        )
+        yield shares.before[rows], begin_shares(labels[:n], classes, None, check)
+        for s, one in enumerate(sets):
+            yield shares.ablated[s, rows], seen(one.ablated(), None)
+        yield shares.square[rows], begin_shares(labels[:n], classes, inside[:n], check)
+        for s, one in enumerate(sets):
+            if len(one.units) == largest:
+                yield shares.square_ablated[s, rows], seen(one.ablated(where), inside)
+        for s, one in enumerate(sets):
+            yield shares.square_inserted[s, rows], seen(one.inserted(where), inside)
         advance(n)
-    return Shares(*(np.concatenate(part, axis=-2) for part in zip(*parts, strict=True)))
+
+
+def _begin_labels(samples: LabelledSamples, rendering: Rendering) -> tuple[Tensor, Pending[None]]:
+    """Return the labels (N, H, W) of a rendering, and the check of both."""
+    labels, check = samples.teacher.begin_labels(rendering)
+    return labels, all_of([Pending(rendering.settle, at_once=rendering.settled), check])
 
 
 def _baseline(samples: LabelledSamples, start: int, stratum: int) -> tuple[Pass, list[int]]:
@@ -170,6 +196,7 @@ def _baseline(samples: LabelledSamples, start: int, stratum: int) -> tuple[Pass,
         precision=samples.precision,
         features=samples.teacher.segmenter.features,
         restarts=[stratum + 1],
+        late=True,
     )
     return kept, latents.index.tolist()
 

@@ -43,6 +43,7 @@ def strips(
     with progress.stage("pictures", total=len(starts)) as bar:
         for start in starts:
             drawn = batch_at(samples, start, len(units.highest), MEASURING)
+            drawn.check.result()
             for row, tops in wanted.items():
                 here = [i for i in tops if start <= i < start + samples.batch]
                 for i, frame in zip(here, _frames(drawn, units, row, here), strict=True):

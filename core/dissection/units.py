@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..device import sent
+from ..plugins.pending import Pending, all_of, fetched, one_late
 from ..randomness import Stream
 from ..runs.progress import Progress
 from ..semantics.agreement import Measured, Overlaps, iou_pooled
@@ -99,22 +101,26 @@ def measure_units(samples: LabelledSamples, request: DissectRequest, progress: P
         each = -(-VALUES // request.samples)
         parts = sampled_values(samples, request.samples, each, bar)
         # Candidates need not be exact quantiles: everything is counted at whichever level is taken.
-        values = np.concatenate([part.cpu().numpy() for part, _ in parts])
+        begun = ((labels, fetched(part)) for part, labels in parts)
+        values = np.concatenate([part for _, part in one_late(begun)])
     with progress.stage("levels", total=request.samples) as bar:
         level, label = _chosen(samples, values, request, bar)
     with progress.stage("overlaps", total=request.samples) as bar:
         found = _Measuring(samples, level, label, request.samples)
-        for drawn in batches(samples, request.samples, MEASURING):
-            found.add(drawn.start, drawn.maps, drawn.labels)
-            bar(len(drawn.images))
-    on = torch.as_tensor(level, dtype=torch.float32, device=samples.generator.device)
+        measured = (
+            (len(drawn.images), all_of([drawn.check, found.begin(drawn.start, drawn.maps, drawn.labels)]))
+            for drawn in batches(samples, request.samples, MEASURING)
+        )
+        for count, _ in one_late(measured):
+            bar(count)
+    on = sent(level.astype(np.float32), samples.generator.device)
     with progress.stage("chance", total=request.samples) as bar:
         permuted = permuted_intersections(
             samples,
             MEASURING,
             found.labels,
             on,
-            torch.as_tensor(label, device=on.device),
+            label,
             request.permutations,
             bar,
         )
@@ -126,6 +132,8 @@ def sampled_values(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield, batch by batch, the values (K, U) of all units at random pixels, and their labels (K,).
 
+    An accelerator is waited for once in a batch: the host chooses the pixels by the labels.
+
     Args:
         samples: samples with their maps.
         count: number of pictures, those that choose.
@@ -135,6 +143,7 @@ def sampled_values(
     for drawn in batches(samples, count, CHOOSING):
         index = drawn.latents.index[: len(drawn.images)].tolist()
         pixels = choose_pixels(drawn.labels, each, index, samples.seed, CHOOSING)
+        drawn.check.result()  # it has arrived with the labels
         yield pixel_features(drawn.maps, pixels, drawn.size), pixels.labels(drawn.labels)
         advance(len(drawn.images))
 
@@ -149,7 +158,7 @@ def _chosen(
     fixed = isinstance(request.threshold, float)
     shares = (cast("float", request.threshold),) if fixed else SHARES
     levels = candidates(values, shares).astype(np.float32)  # (Q, U)
-    found = Tallies(torch.from_numpy(levels).to(samples.generator.device), len(samples.teacher.classes))
+    found = Tallies(sent(levels, samples.generator.device), len(samples.teacher.classes))
     for at, labels in sampled_values(samples, request.samples, PIXELS, advance):
         found.add(at, labels)
     tally = Tally(
@@ -169,25 +178,23 @@ class _Measuring:
         self.widths = [described.channels for described in samples.maps]
         self.classes, self.background = len(samples.teacher.classes), samples.teacher.background
         self.level, self.label = level, label
-        levels = torch.as_tensor(level, dtype=torch.float32, device=device)
+        levels = sent(level.astype(np.float32), device)
         self.levels = split(levels, self.widths)
         self.counts = [
             torch.zeros(len(part), self.classes + 1, dtype=torch.int64, device=device) for part in self.levels
         ]
-        self.own = split(torch.as_tensor(label, device=device).clamp(min=0), self.widths)
+        self.own = split(sent(np.maximum(label, 0), device), self.widths)
         self.overlaps = Overlaps.empty(count, len(level))
         self.highest = np.zeros((count, len(level)), dtype=np.float32)
         self.pixels = np.zeros((count, self.classes), dtype=np.int64)
         self.labels: list[Tensor] = []
 
-    def add(self, start: int, maps: Sequence[Tensor], labels: Tensor) -> None:
-        """Add pictures from number `start` on."""
+    def begin(self, start: int, maps: Sequence[Tensor], labels: Tensor) -> Pending[None]:
+        """Measure pictures from number `start` on; the result adds them."""
         size = (labels.shape[1], labels.shape[2])
         planes = planes_of(labels, self.classes)  # (N, P, M)
         areas = planes.sum(dim=1)
         rows = slice(start, start + len(labels))
-        self.pixels[rows] = areas.long().cpu().numpy()
-        self.labels += list(labels.to(torch.int16).cpu())
         both, either, highest = [], [], []
         columns = with_ones(planes)
         for x, level, total, own in zip(maps, self.levels, self.counts, self.own, strict=True):
@@ -199,9 +206,18 @@ class _Measuring:
             both.append(mine)
             either.append(on + areas[:, own] - mine)
             highest.append(x.flatten(2).amax(dim=2))
-        self.overlaps.intersections[rows] = torch.cat(both, dim=1).long().cpu().numpy()
-        self.overlaps.unions[rows] = torch.cat(either, dim=1).long().cpu().numpy()
-        self.highest[rows] = torch.cat(highest, dim=1).cpu().numpy()
+        seen = fetched(labels.to(torch.int16))
+        most = fetched(torch.cat(highest, dim=1))
+        counted = fetched(torch.cat([areas, *both, *either], dim=1).long())  # (N, M + 2 U)
+
+        def add() -> None:
+            self.labels += list(torch.from_numpy(seen.result()))
+            self.highest[rows] = most.result()
+            ends = [self.classes, self.classes + len(self.level)]
+            self.pixels[rows], common, any_ = np.split(counted.result(), ends, axis=1)
+            self.overlaps.intersections[rows], self.overlaps.unions[rows] = common, any_
+
+        return Pending(add, at_once=counted.at_once)
 
     def finish(
         self,

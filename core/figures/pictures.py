@@ -16,6 +16,7 @@ from PIL import Image, ImageFile
 from torch import Tensor
 
 from ..plugins.colours import over, values_of
+from ..plugins.pending import Pending, fetched
 
 Pixels = NDArray[np.uint8]
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's modes, by number of channels
@@ -23,8 +24,13 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's modes, by number of channels
 
 def to_pixels(images: Tensor) -> Pixels:
     """Convert images (N, C, H, W) in [0, 1] to 8 bits (N, H, W, C), rounded to the nearest."""
+    return begin_pixels(images).result()
+
+
+def begin_pixels(images: Tensor) -> Pending[Pixels]:
+    """Return what `to_pixels` returns, without waiting for it."""
     scaled = (images.detach().float().clamp(0.0, 1.0) * 255.0 + 0.5).byte()
-    return np.asarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
+    return fetched(scaled.permute(0, 2, 3, 1))
 
 
 def tile(pictures: Pixels, *, gap: int = 2) -> Pixels:

@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..device import sent
 from ..errors import DataError, nearest
 from ..messages import shown
 from ..randomness import Stream, Use, normals
@@ -114,7 +115,7 @@ class Grey(Degradation):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Map pictures (N, 3, H, W) to grey ones (N, 3, H, W)."""
-        weights = images.new_tensor(WEIGHTS[self.luma]).view(1, 3, 1, 1)
+        weights = sent(torch.tensor(WEIGHTS[self.luma], dtype=images.dtype), images.device).view(1, 3, 1, 1)
         return (images * weights).sum(dim=1, keepdim=True).expand(-1, 3, -1, -1)
 
 
@@ -232,7 +233,8 @@ class Noise(Degradation):
         rows = [
             torch.from_numpy(normals(seed, Stream.EDITING, Use.PIXELS, range(i, i + 1), count)) for i in index
         ]
-        return images + self.deviation * torch.cat(rows).view_as(images).to(images)
+        noise = torch.cat(rows).to(images.dtype).view(images.shape)
+        return images + self.deviation * sent(noise, images.device)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..device import sent
+
 WINDOW, SPREAD = 11, 1.5  # pixels and standard deviation of the Gaussian window
 K1, K2 = 0.01, 0.03  # of the constants (K L)^2, with range L = 1
 SCALES = (
@@ -84,7 +86,7 @@ def structure(pictures: Tensor, wanted: Tensor) -> Structure:
     The window has 11 pixels, or the largest odd number that fits a smaller picture.
     """
     side = min(WINDOW, *pictures.shape[-2:])
-    window = _window(side if side % 2 else side - 1).to(pictures.device, pictures.dtype)
+    window = sent(_window(side if side % 2 else side - 1).to(pictures.dtype), pictures.device)
     c1, c2 = K1**2, K2**2
     mean_x, mean_y = _filtered(pictures, window), _filtered(wanted, window)
     xx = _filtered(pictures * pictures, window) - mean_x * mean_x

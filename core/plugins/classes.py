@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import ScoreError
 from ..messages import quantity
 from .base import owner_of
+from .pending import Fetch, Pending
 from .records import Rendering
 
 WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -57,6 +58,15 @@ def check_labels(labels: object, owner: str, pictures: int, classes: int) -> Non
     Raises:
         ScoreError: they have another shape or type, are no tensor, or number no class.
     """
+    begin_check_labels(labels, owner, pictures, classes).result()
+
+
+def begin_check_labels(labels: object, owner: str, pictures: int, classes: int) -> Pending[None]:
+    """Refuse labels of another shape or type, and return the check of their numbers without waiting for it.
+
+    Raises:
+        ScoreError: as of `check_labels`; the result raises it for a number that is no class.
+    """
     if not isinstance(labels, Tensor):
         raise ScoreError(f"{owner} returned labels as {type(labels).__name__}; a torch.Tensor was expected")
     if labels.ndim != 3 or labels.shape[0] != pictures or labels.numel() == 0 or labels.dtype not in WHOLE:
@@ -64,10 +74,15 @@ def check_labels(labels: object, owner: str, pictures: int, classes: int) -> Non
             f"{owner} returned labels of shape {tuple(labels.shape)} and type "
             f"{labels.dtype}; whole numbers ({pictures}, height, width) were expected"
         )
-    least, most = (int(x) for x in torch.aminmax(labels))
-    if least < 0 or most >= classes:
-        wrong = least if least < 0 else most
-        raise ScoreError(
-            f"{owner} returned the label {wrong}; it has {classes} classes, one for each of its concepts, "
-            f"which are numbered from 0 to {classes - 1}"
-        )
+    ends = Fetch(torch.stack(torch.aminmax(labels)))
+
+    def check() -> None:
+        least, most = ends.array().tolist()
+        if least < 0 or most >= classes:
+            wrong = least if least < 0 else most
+            raise ScoreError(
+                f"{owner} returned the label {wrong}; it has {classes} classes, one for each of its "
+                f"concepts, which are numbered from 0 to {classes - 1}"
+            )
+
+    return Pending(check, at_once=ends.at_once)

@@ -11,8 +11,8 @@ from torch import Tensor
 from ..errors import PictureError
 from .base import owner_of
 from .generator import Generator
-from .pending import Fetch
-from .records import State
+from .pending import Fetch, Pending, all_of
+from .records import Rendering, State
 
 PLACEHOLDER = 0.5  # grey: the value of all channels of a picture that replaces a non-finite one
 
@@ -57,6 +57,23 @@ class Doubt:
         """Wait, and refuse the pictures if the sum of their values is not finite."""
         if not np.isfinite(self._total.array()).all():
             self._refuse()
+
+
+class Doubts:
+    """Collect renderings of which it is not known yet whether their pictures are finite."""
+
+    def __init__(self) -> None:
+        self._settles: list[Callable[[], None]] = []
+
+    def add(self, rendering: Rendering) -> None:
+        """Take a rendering that was made late."""
+        if not rendering.settled:
+            self._settles.append(rendering.settle)
+
+    def check(self) -> Pending[None]:
+        """Return the check of all that were added since the last call; its result may be a PictureError."""
+        settles, self._settles = self._settles, []
+        return all_of([Pending(settle, at_once=False) for settle in settles])
 
 
 def fill_nonfinite(values: Tensor, finite: Tensor, value: float) -> Tensor:

@@ -78,6 +78,58 @@ def together(parts: Sequence[Pending[T]]) -> Pending[list[T]]:
     return Pending(lambda: [part.result() for part in parts], at_once=all(part.at_once for part in parts))
 
 
+def all_of(checks: Iterable[Pending[None]]) -> Pending[None]:
+    """Return several checks as one, which are made in their order.
+
+    >>> all_of([Pending(lambda: None, at_once=True)]).at_once
+    True
+    """
+    parts = list(checks)
+
+    def check() -> None:
+        for part in parts:
+            part.result()
+
+    return Pending(check, at_once=all(part.at_once for part in parts))
+
+
+def after(check: Pending[None], result: Pending[T]) -> Pending[T]:
+    """Return a result before which a check is made."""
+
+    def checked() -> T:
+        check.result()
+        return result.result()
+
+    return Pending(checked, at_once=check.at_once and result.at_once)
+
+
+DONE: Pending[None] = all_of(())
+"""A check that was made."""
+
+
+class OneBehind:
+    """Make each check when the next one has begun, so that a device has work meanwhile.
+
+    >>> order, checks = [], OneBehind()
+    >>> for i in range(2):
+    ...     checks.add(Pending(lambda i=i: order.append(i), at_once=False))
+    >>> order, checks.end(), order
+    ([0], None, [0, 1])
+    """
+
+    def __init__(self) -> None:
+        self._last = DONE
+
+    def add(self, check: Pending[None]) -> None:
+        """Make the check before this one."""
+        before, self._last = self._last, check
+        before.result()
+
+    def end(self) -> None:
+        """Make the last one."""
+        self.add(DONE)
+
+
 def one_late(begun: Iterable[tuple[K, Pending[T]]]) -> Iterator[tuple[K, T]]:
     """Yield each key with its result after the next one was begun, so that a device has work meanwhile.
 

@@ -136,9 +136,28 @@ def refusing_writes(scorer: Scorer, rendering: Rendering) -> Iterator[None]:
     Raises:
         PluginBroken: it did.
     """
-    before = _contents(rendering)
+    watch = WriteWatch(scorer, rendering)
     yield
-    _refuse_written(scorer, before, _contents(rendering))
+    watch.ended().result()
+
+
+class WriteWatch:
+    """Find out whether a scorer writes into what it is given, without waiting for a device.
+
+    Args:
+        scorer: the scorer, for messages.
+        rendering: what it will be given.
+    """
+
+    def __init__(self, scorer: Scorer, rendering: Rendering) -> None:
+        self._scorer, self._rendering = scorer, rendering
+        self._before = _contents(rendering)
+
+    def ended(self) -> Pending[None]:
+        """Return the check, once the scorer was called; its result is PluginBroken if it wrote."""
+        scorer, before, after = self._scorer, self._before, _contents(self._rendering)
+        at_once = all(one.digest is None or one.digest.at_once for one in (*before.values(), *after.values()))
+        return Pending(lambda: _refuse_written(scorer, before, after), at_once=at_once)
 
 
 def _refuse_written(scorer: Scorer, before: Mapping[str, _Content], after: Mapping[str, _Content]) -> None:

@@ -15,6 +15,7 @@ Shapes: N pictures, M classes, R resamplings, H x W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ShapeError
+from ..plugins.pending import Fetch, Pending
 from ..statistics import Floats, interval, resampled_means, sample_means, widened
 
 Counts = NDArray[np.int32]
@@ -63,12 +65,22 @@ class Overlaps:
 
 def pixels_of_classes(labels: Tensor, classes: int) -> Counts:
     """Count the pixels of each class in each picture, (N, M); labels (N, H, W) below 0 are left out."""
+    return np.asarray(Fetch(counted(labels, classes)).array())
+
+
+def counted(labels: Tensor, classes: int) -> Tensor:
+    """Count the pixels of each class in each picture, (N, M), int32, on the device of the labels.
+
+    An accelerator is not waited for. Labels (N, H, W) that are none of 0 to M - 1 are left out.
+    """
     n = labels.shape[0]
-    rows = torch.arange(n, device=labels.device).view(-1, *[1] * (labels.ndim - 1)) * classes
-    counted = (labels + rows)[labels >= 0]
-    return np.asarray(
-        torch.bincount(counted, minlength=n * classes).view(n, classes).cpu().numpy(), dtype=np.int32
-    )
+    flat = labels.flatten(1).long()  # (N, H*W)
+    known = (flat >= 0) & (flat < classes)
+    first = (classes + 1) * torch.arange(n, device=labels.device)[:, None]
+    bins = (torch.where(known, flat, classes) + first).flatten()  # the last bin of a picture is left out
+    one = torch.ones(1, dtype=torch.int32, device=labels.device)
+    counts = one.new_zeros(n * (classes + 1)).scatter_add_(0, bins, one.expand_as(bins))
+    return counts.view(n, classes + 1)[:, :classes]
 
 
 def overlaps(predicted: Tensor, target: Tensor, classes: int) -> Overlaps:
@@ -89,29 +101,52 @@ def overlaps(predicted: Tensor, target: Tensor, classes: int) -> Overlaps:
     >>> found.intersections.tolist(), found.unions.tolist(), found.correct.tolist()
     ([[1, 1]], [[1, 1]], [2])
     """
+    return begin_overlaps(predicted, target, classes).result()
+
+
+def begin_overlaps(predicted: Tensor, target: Tensor, classes: int) -> Pending[Overlaps]:
+    """Return what `overlaps` returns, without waiting for it.
+
+    Raises:
+        ShapeError: the shapes differ; the result raises it for a label outside of the classes.
+    """
     if predicted.ndim != 3 or predicted.shape != target.shape:
         raise ShapeError(
             f"predicted labels of shape {tuple(predicted.shape)} cannot be compared with target labels of "
             f"shape {tuple(target.shape)}; both must be (N, H, W)"
         )
     predicted, target = predicted.long(), target.long().to(predicted.device)
-    for name, labels, least in (("predicted", predicted, 0), ("target", target, None)):
-        if labels.numel() and (
-            int(labels.max()) >= classes or (least is not None and int(labels.min()) < least)
-        ):
-            raise ShapeError(
-                f"{name} labels go from {int(labels.min())} to {int(labels.max())}; "
-                f"there are {classes} classes, 0 to {classes - 1}"
-            )
     known = target >= 0
     equal = known & (predicted == target)
-    both = pixels_of_classes(torch.where(equal, target, -1), classes)
-    areas = pixels_of_classes(torch.where(known, predicted, -1), classes) + pixels_of_classes(target, classes)
-    return Overlaps(both, areas - both, _total(equal), _total(known))
+    both = counted(torch.where(equal, target, -1), classes)
+    areas = counted(torch.where(known, predicted, -1), classes) + counted(target, classes)
+    totals = [mask.sum(dim=(1, 2)) for mask in (equal, known)]
+    ends = [x for labels in (predicted, target) if labels.numel() for x in torch.aminmax(labels)]
+    parts = [both, areas, *totals, *ends]
+    fetch = Fetch(torch.cat([part.flatten().long() for part in parts]))
+
+    def finish() -> Overlaps:
+        values = np.split(fetch.array(), np.cumsum([part.numel() for part in parts])[:-1])
+        _check_ends([int(x[0]) for x in values[4:]], classes)
+        common, either, correct, there = (x.astype(np.int32) for x in values[:4])
+        common, either = (x.reshape(both.shape) for x in (common, either))
+        return Overlaps(common, either - common, correct, there)
+
+    return Pending(finish, at_once=fetch.at_once)
 
 
-def _total(mask: Tensor) -> Counts:
-    return np.asarray(mask.sum(dim=(1, 2)).cpu().numpy(), dtype=np.int32)
+def _check_ends(ends: Sequence[int], classes: int) -> None:
+    """Refuse predicted and target labels by the least and the greatest of both, if there are any.
+
+    Raises:
+        ShapeError: one is outside of the classes.
+    """
+    for name, least, greatest in zip(("predicted", "target"), ends[::2], ends[1::2], strict=False):
+        if greatest >= classes or (name == "predicted" and least < 0):
+            raise ShapeError(
+                f"{name} labels go from {least} to {greatest}; there are {classes} classes, 0 to "
+                f"{classes - 1}"
+            )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ..errors import DataError, ShapeError, UserError
 from ..messages import listed, shown, visible
 from ..plugins.base import owner_of
 from ..plugins.generator import Generator
+from ..plugins.pending import Pending, fetched
 from ..plugins.records import Stratum
 from ..randomness import Stream
 from ..strata.composition import Pass
@@ -138,15 +139,26 @@ def fault_of_maps(maps: Sequence[FeatureMap], values: Sequence[Tensor], index: S
         values: for each map a tensor (N, ...) with values of the map.
         index: number of the sample that each of the N rows is of.
     """
-    for described, x in zip(maps, values, strict=True):
-        finite = torch.isfinite(x).flatten(1).all(dim=1)
-        if not bool(finite.all()):
-            return (
-                f"the feature map of stratum {described.stratum} ('{visible(described.name)}') is not finite "
-                f"in sample {index[int(finite.int().argmin())]}; leave that stratum out with "
-                "extractor.strata, or use precision fp32, as maps overflow in half precision"
-            )
-    return ""
+    return begin_fault_of_maps(maps, values, index).result()
+
+
+def begin_fault_of_maps(
+    maps: Sequence[FeatureMap], values: Sequence[Tensor], index: Sequence[int]
+) -> Pending[str]:
+    """Return what `fault_of_maps` returns, without waiting for it."""
+    rows = fetched(torch.stack([torch.isfinite(x).flatten(1).all(dim=1) for x in values]))  # (maps, N)
+
+    def fault() -> str:
+        for described, finite in zip(maps, rows.result(), strict=True):
+            if not finite.all():
+                return (
+                    f"the feature map of stratum {described.stratum} ('{visible(described.name)}') is not "
+                    f"finite in sample {index[int(finite.argmin())]}; leave that stratum out with "
+                    "extractor.strata, or use precision fp32, as maps overflow in half precision"
+                )
+        return ""
+
+    return Pending(fault, at_once=rows.at_once)
 
 
 def require_finite(maps: Sequence[FeatureMap], values: Sequence[Tensor], index: Sequence[int]) -> None:
@@ -155,5 +167,17 @@ def require_finite(maps: Sequence[FeatureMap], values: Sequence[Tensor], index: 
     Raises:
         DataError: some are not; the message names stratum and sample.
     """
-    if fault := fault_of_maps(maps, values, index):
-        raise DataError(fault)
+    begin_require_finite(maps, values, index).result()
+
+
+def begin_require_finite(
+    maps: Sequence[FeatureMap], values: Sequence[Tensor], index: Sequence[int]
+) -> Pending[None]:
+    """Return the check that `require_finite` makes, without waiting for it."""
+    found = begin_fault_of_maps(maps, values, index)
+
+    def check() -> None:
+        if fault := found.result():
+            raise DataError(fault)
+
+    return Pending(check, at_once=found.at_once)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..plugins.generator import Generator
+from ..plugins.pending import Pending, all_of
 from ..plugins.records import Latents, Rendering
 from ..randomness import Stream, noise_seed
 from ..strata.composition import Pass
@@ -27,6 +28,8 @@ class Drawn:
         rendering: the pictures (N, 3, H, W).
         maps: cropped feature maps (N, c_s, h_s, w_s), float32.
         labels: class of every pixel by the teacher, (N, H, W), int64.
+        check: refuses pictures that are not finite, and labels that the teacher must not give. It is made
+            already unless the batch was drawn `late`.
     """
 
     latents: Latents
@@ -34,6 +37,7 @@ class Drawn:
     rendering: Rendering
     maps: list[Tensor]
     labels: Tensor
+    check: Pending[None]
 
 
 @dataclass(frozen=True)
@@ -66,22 +70,32 @@ class LabelledSamples:
         return replace(self, teacher=replace(self.teacher, size=size))
 
     @torch.no_grad()
-    def draw(self, start: int, stream: Stream, noise: int | None = None) -> Drawn:
+    def draw(self, start: int, stream: Stream, noise: int | None = None, *, late: bool = False) -> Drawn:
         """Draw the batch that begins at sample `start`.
 
         Args:
             start: index of the first sample, a multiple of the batch.
             stream: stream of random numbers.
             noise: seed of fresh noise; None for that of seed and stream.
+            late: whether pictures and labels are checked when `check` is called, not at once, so that an
+                accelerator need not be waited for. On the CPU they are checked at once in any case.
+
+        Raises:
+            PictureError: a picture is not finite.
+            ScoreError, PluginBroken: the teacher does not do what it must.
         """
         latents = self.generator.sample(self.batch, self.seed, start, stream)
         w = self.generator.map(latents.z, latents.condition)
         codes = self.generator.broadcast(w, latents.condition)
-        return self.render(latents, codes, noise_seed(self.seed, stream) if noise is None else noise)
+        noise = noise_seed(self.seed, stream) if noise is None else noise
+        return self.render(latents, codes, noise, late=late)
 
     @torch.no_grad()
-    def render(self, latents: Latents, codes: Tensor, noise: int) -> Drawn:
-        """Render and label given codes (N, L, D) of samples; `noise` is the seed of fresh noise."""
+    def render(self, latents: Latents, codes: Tensor, noise: int, *, late: bool = False) -> Drawn:
+        """Render and label given codes (N, L, D) of samples; `noise` is the seed of fresh noise.
+
+        `late` and errors are as for `draw`.
+        """
         rendering = Pass(
             self.generator,
             codes,
@@ -90,6 +104,15 @@ class LabelledSamples:
             noise=noise,
             precision=self.precision,
             features={*self.strata, *self.teacher.segmenter.features},
+            late=late,
         ).rendering
         maps = cropped(rendering.features, self.maps)
-        return Drawn(latents, codes, rendering, maps, self.teacher.labels(rendering))
+        try:
+            labels, labelled = self.teacher.begin_labels(rendering)
+        except Exception:
+            rendering.settle()  # a teacher may stumble over pictures that are not finite: that is the error
+            raise
+        check = all_of([Pending(rendering.settle, at_once=rendering.settled), labelled])
+        if not late:
+            check.result()
+        return Drawn(latents, codes, rendering, maps, labels, check)

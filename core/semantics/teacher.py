@@ -12,13 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..device import sent
 from ..errors import ScoreError, UserError, nearest
 from ..messages import listed, shown
 from ..plugins.base import owner_of
-from ..plugins.classes import check_labels
+from ..plugins.classes import begin_check_labels
+from ..plugins.pending import Pending, all_of
 from ..plugins.records import Rendering
 from ..plugins.scorer import Segmenter
-from ..plugins.scoring import refusing_writes
+from ..plugins.scoring import WriteWatch
 from ..storage.name_rules import class_name_fault
 from .extractor import BACKGROUND
 from .heads import Size
@@ -97,10 +99,26 @@ class Teacher:
         Raises:
             ScoreError: the segmenter returned something of another shape or another size than before, or
                 labels that it does not have.
+            PluginBroken: it wrote into its input.
         """
-        with refusing_writes(self.segmenter, rendering):
-            labels = self._all(rendering) if self.chosen is None else self._of_chosen(rendering)
-        check_labels(labels, owner_of(self.segmenter), len(rendering.images), len(self.classes))
+        labels, check = self.begin_labels(rendering)
+        check.result()
+        return labels
+
+    def begin_labels(self, rendering: Rendering) -> tuple[Tensor, Pending[None]]:
+        """Return what `labels` returns without waiting for it, and the check of it.
+
+        Labels that the segmenter does not have are UNKNOWN until the check refuses them.
+
+        Raises:
+            ScoreError: the segmenter returned something of another shape or another size than before; the
+                check raises the rest.
+        """
+        watch = WriteWatch(self.segmenter, rendering)
+        labels = self._all(rendering) if self.chosen is None else self._of_chosen(rendering)
+        owner, classes = owner_of(self.segmenter), len(self.classes)
+        written = watch.ended()
+        checked = begin_check_labels(labels, owner, len(rendering.images), classes)
         if self.size is not None and tuple(labels.shape[1:]) != self.size:
             raise ScoreError(
                 f"{owner_of(self.segmenter)} gave labels of {labels.shape[1]} x {labels.shape[2]} pixels, "
@@ -108,13 +126,20 @@ class Teacher:
             )
         if rendering.finite is not None:
             labels = torch.where(rendering.finite.to(labels.device)[:, None, None], labels, UNKNOWN)
-        return labels.long()
+        labels = labels.long()
+        if not checked.at_once:  # a number beyond the classes would end the process on an accelerator
+            labels = torch.where((labels >= 0) & (labels < classes), labels, UNKNOWN)
+        return labels, all_of([written, checked])
 
     def _all(self, rendering: Rendering) -> Tensor:
         return self.segmenter.labels(rendering)
 
     def _of_chosen(self, rendering: Rendering) -> Tensor:
         return self.logits(rendering).max(dim=1).indices
+
+    def _chosen_of(self, logits: Tensor) -> Tensor:
+        assert self.chosen is not None
+        return logits[:, sent(torch.tensor(self.chosen), logits.device)]
 
     def logits(self, rendering: Rendering) -> Tensor:
         """Return logits (N, M, H, W) at the size of the labels, with gradients if they are switched on.
@@ -123,7 +148,7 @@ class Teacher:
             ScoreError: the segmenter returned something of another shape.
         """
         logits = self.segmenter.logits(rendering)  # (N, all classes, h, w)
-        logits = logits.float() if self.chosen is None else logits[:, list(self.chosen)].float()
+        logits = logits.float() if self.chosen is None else self._chosen_of(logits).float()
         with torch.no_grad():
             size = tuple(self.segmenter.labels(rendering).shape[-2:])
         if tuple(logits.shape[-2:]) != size:

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import DataError, UserError
 from ..plugins.generator import Generator
+from ..plugins.pending import OneBehind, Pending, fetched
 from ..plugins.records import Latents, Rendering
 from ..randomness import Stream, noise_seed
 from .code_spaces import CodeSpace
@@ -122,8 +124,11 @@ class Renderer:
     maps: Mapping[int, Tensor] = field(default_factory=dict)
     weights: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def render(self, codes: Tensor) -> Rendering:
-        """Return the pictures and feature maps of codes (N, L, D), with gradients if they are switched on."""
+    def render(self, codes: Tensor, *, late: bool = False) -> Rendering:
+        """Return the pictures and feature maps of codes (N, L, D), with gradients if they are switched on.
+
+        Pictures that are not finite are refused at once, or if `late` by `settle()`, as `Pass` does it.
+        """
         generator: Generator = self.space.generator
         with tuned(generator, self.weights):
             return Pass(
@@ -135,6 +140,7 @@ class Renderer:
                 maps=self.maps,
                 precision=self.precision,
                 features=self.strata,
+                late=late,
             ).rendering
 
 
@@ -148,6 +154,9 @@ def search_codes(
 ) -> Found:
     """Minimise objective plus penalties by Adam (betas 0.9 and 0.999), each picture by itself.
 
+    An accelerator is not waited for in a step: losses and pictures that are not finite are refused when the
+    next step has begun.
+
     Args:
         renderer: makes pictures of variables.
         start: variables (N, R, V) to start from.
@@ -155,20 +164,21 @@ def search_codes(
         search: steps, learning rate and penalties.
         on_step: called with 1 after every step.
         watch: shown the pictures before every step and after the last; the search ends with what it was
-            shown once it returns False.
+            shown once it returns False. It may read losses and pictures, for which it then waits.
 
     Raises:
         UserError: the objective gives no gradients.
         DataError: the loss is not finite.
+        PictureError: a picture is not finite.
     """
     variables = start.detach().clone().requires_grad_(True)
     optimiser = torch.optim.Adam([variables], lr=search.learning_rate)
     stages: list[tuple[Tensor, Rendering]] = []  # before the first step and after the last
-    losses = []
+    losses, checks = [], OneBehind()
     for step in range(search.steps + 1):
         with torch.set_grad_enabled(step < search.steps):
             codes = renderer.space.codes(variables)
-            rendering = renderer.render(codes)
+            rendering = renderer.render(codes, late=True)
             wanted = objective(rendering)
             loss = wanted + penalties(variables, start, search)
         if step < search.steps and not wanted.requires_grad:
@@ -176,11 +186,7 @@ def search_codes(
                 "what judges the picture gives no gradients, so no search can follow it; "
                 "extractors and the scorer `segmentation` give them"
             )
-        if not bool(loss.isfinite().all()):
-            raise DataError(
-                f"the loss of the search is not finite in step {step} of {search.steps}; "
-                "give a smaller learning rate, or another starting picture"
-            )
+        checks.add(_checked(rendering.settle, loss, step, search.steps))
         losses.append(loss.detach())
         # Cloned, for codes may be the variables themselves, which the next step changes in place.
         look = Look(step, search.steps, codes.detach().clone(), detached(rendering), losses[-1])
@@ -194,8 +200,24 @@ def search_codes(
         optimiser.step()
         if on_step is not None:
             on_step(1)
+    checks.end()
     (codes_before, before), (codes, after) = stages[0], stages[-1]
     return Found(start, variables.detach(), codes_before, codes, before, after, torch.stack(losses))
+
+
+def _checked(settle: Callable[[], None], losses: Tensor, step: int, steps: int) -> Pending[None]:
+    """Return the check of the pictures of a step, and of their losses (N,)."""
+    values = fetched(losses.detach())
+
+    def check() -> None:
+        settle()
+        if not np.isfinite(values.result()).all():
+            raise DataError(
+                f"the loss of the search is not finite in step {step} of {steps}; "
+                "give a smaller learning rate, or another starting picture"
+            )
+
+    return Pending(check, at_once=values.at_once)
 
 
 def detached(rendering: Rendering) -> Rendering:

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from ..device import sent
 from ..errors import UserError
 from ..plugins.base import owner_of
 from ..plugins.generator import Generator
@@ -110,9 +111,9 @@ class CodeSpace:
             codes = codes.view(n, rows, *codes.shape[1:]).diagonal(dim1=1, dim2=2).movedim(-1, 1)
         if self.moved is None or self.kept is None:
             return codes
-        moves = torch.zeros(codes.shape[1], 1, dtype=torch.bool, device=codes.device)
+        moves = torch.zeros(codes.shape[1], 1, dtype=torch.bool)
         moves[list(self.moved)] = True
-        return torch.where(moves, codes, self.kept)
+        return torch.where(sent(moves, codes.device), codes, self.kept)
 
     def conditioned(self, condition: Tensor | None) -> CodeSpace:
         """Return the same space for samples of another condition."""

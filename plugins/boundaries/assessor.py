@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from ...core.device import sent
 from ...core.errors import ConfigError, DataError, Fault, UserError, nearest
 from ...core.messages import listed, visible
 from ...core.plugins.base import owner_of
@@ -136,6 +137,7 @@ class Assessor(TrainedLearner):
         scores = torch.cat(
             [self._scores(course, drawn, drawn.codes) for drawn in course.draws(MEASURED, 0, Stream.LEARNING)]
         )
+        course.settle()
         known = ~scores.isnan()
         count = known.sum(dim=0)  # (K,)
         mean = torch.where(known, scores, 0.0).sum(dim=0) / count.clamp(min=1)
@@ -166,7 +168,8 @@ class Assessor(TrainedLearner):
         with torch.no_grad():
             before = self._scores(course, drawn, drawn.codes)  # (n, K)
         for k, v in enumerate(directions):
-            amounts = FAR * (2.0 * torch.rand(len(before), generator=source) - 1.0).to(before)
+            amounts = FAR * (2.0 * torch.rand(len(before), generator=source) - 1.0)
+            amounts = sent(amounts.to(before.dtype), before.device)
             after = self._scores(course, drawn, _moved(course, drawn, v, amounts))[:, k]
             if torch.is_grad_enabled() and not after.requires_grad:
                 raise UserError(
@@ -198,7 +201,7 @@ class Assessor(TrainedLearner):
     def _scores(self, course: Course, drawn: Drawn, codes: Tensor) -> Tensor:
         """Return the scores (n, K) of the concepts, with gradients if the codes have them."""
         scores = self.scorer.score(course.render(drawn, codes))
-        return scores[:, self._columns].float()
+        return scores[:, sent(torch.tensor(self._columns), scores.device)].float()
 
 
 def _moved(course: Course, drawn: Drawn, direction: Tensor, amounts: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...core.device import sent
+
 EditName = Literal["zoom", "shift_x", "shift_y", "rotate", "brightness", "red", "green", "blue"]
 EDITS: tuple[EditName, ...] = get_args(EditName)
 
@@ -61,12 +63,11 @@ def _warped(images: Tensor, matrix: Tensor) -> Edited:
     """
     n, _, height, width = images.shape
     aspect = width / height
-    grid = F.affine_grid(
-        matrix.new_tensor([[aspect, 0.0, 0.0], [0.0, 1.0, 0.0]]).expand(n, 2, 3), [n, 3, height, width], False
-    )  # (n, H, W, 2)
+    plain = sent(torch.tensor([[aspect, 0.0, 0.0], [0.0, 1.0, 0.0]], dtype=matrix.dtype), matrix.device)
+    grid = F.affine_grid(plain.expand(n, 2, 3), [n, 3, height, width], False)  # (n, H, W, 2)
     ones = torch.ones_like(grid[..., :1])
     places = torch.einsum("nij,nhwj->nhwi", matrix, torch.cat([grid, ones], dim=3))
-    places = places / places.new_tensor([aspect, 1.0])
+    places = places / sent(torch.tensor([aspect, 1.0], dtype=places.dtype), places.device)
     sources = torch.cat([images, torch.ones_like(images[:, :1])], dim=1)
     taken = F.grid_sample(sources, places, mode="bilinear", padding_mode="zeros", align_corners=False)
     return Edited(taken[:, :3], (taken[:, 3:] >= WHOLE).to(images).expand(-1, 3, -1, -1))
@@ -104,7 +105,8 @@ def _rotate(images: Tensor, amounts: Tensor) -> Edited:
 
 def _brighter(images: Tensor, amounts: Tensor, channels: tuple[float, float, float]) -> Edited:
     """Add a quarter times a to some channels, where the result stays between black and white."""
-    change = BRIGHTER * amounts[:, None] * images.new_tensor(channels)  # (n, 3)
+    added = sent(torch.tensor(channels, dtype=images.dtype), images.device)
+    change = BRIGHTER * amounts[:, None] * added  # (n, 3)
     result = images + change[:, :, None, None]
     return Edited(result, ((result >= 0.0) & (result <= 1.0)).to(images))
 

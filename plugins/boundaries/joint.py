@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import orthogonal
 
+from ...core.device import sent
 from ...core.plugins.generator import Generator
 from ...core.randomness import Stream
 from .reconstructor import Reconstructor, reduced
@@ -42,7 +43,7 @@ def draw_steps(n: int, directions: int, source: torch.Generator, device: torch.d
     which = torch.randint(directions, (n,), generator=source)
     size = LEAST + (LARGEST - LEAST) * torch.rand(n, generator=source)
     sign = 2.0 * torch.randint(2, (n,), generator=source) - 1.0
-    return Steps(which.to(device), (sign * size).to(device))
+    return Steps(sent(which, device), sent(sign * size, device))
 
 
 class Directions(nn.Module):
@@ -189,7 +190,7 @@ def _measure(
     right, error = torch.zeros(count, device=device), torch.zeros((), device=device)
     for drawn in course.draws(HELD_OUT * count, 0, Stream.VALIDATION):
         steps = draw_steps(len(drawn.w), count, source, drawn.w.device)
-        which = (drawn.latents.index % count).to(device)  # each direction as often as the others
+        which = sent(drawn.latents.index % count, device)  # each direction as often as the others
         steps = Steps(which, steps.how_far)
         logits, how_far = _read(course, vectors, reconstructor, drawn, steps)
         hit = (logits.argmax(dim=1) == which).float()

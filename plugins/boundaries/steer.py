@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from ...core.device import sent
 from ...core.randomness import Stream
 from .image_edits import EDITS, EditName, edited
 from .training import Course, Descent, Drawn, TrainedLearner, numbers
@@ -139,7 +140,7 @@ class Steer(TrainedLearner):
 
 def _amounts(n: int, source: torch.Generator, device: torch.device) -> Tensor:
     """Draw amounts (n,), uniform in [-1, 1]."""
-    return (2.0 * torch.rand(n, generator=source) - 1.0).to(device)
+    return sent(2.0 * torch.rand(n, generator=source) - 1.0, device)
 
 
 def _ends(course: Course, walk: Walk, drawn: Drawn) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -18,11 +18,13 @@ import torch
 from torch import Tensor
 
 from ...core.conformance.random_state import seeded
-from ...core.device import auto_batch
+from ...core.device import auto_batch, sent
 from ...core.errors import DataError, UserError
 from ...core.plugins.base import owner_of
 from ...core.plugins.boundary import Boundaries
+from ...core.plugins.finiteness import Doubts
 from ...core.plugins.generator import Generator
+from ...core.plugins.pending import OneBehind, Pending, fetched
 from ...core.plugins.records import Latents, Rendering
 from ...core.probing.concept_stats import spread_of
 from ...core.randomness import Stream, noise_seed
@@ -65,6 +67,8 @@ class Course:
         layers: layers that directions move.
         features: strata whose feature maps are collected.
         styles: whether directions lie in s.
+        doubts: of pictures that were rendered since the last check began.
+        checks: of what was rendered and learnt before.
     """
 
     generator: Generator
@@ -75,6 +79,18 @@ class Course:
     layers: tuple[int, ...]
     features: tuple[int, ...] = ()
     styles: bool = False
+    doubts: Doubts = field(default_factory=Doubts, repr=False, compare=False)
+    checks: OneBehind = field(default_factory=OneBehind, repr=False, compare=False)
+
+    def settle(self) -> None:
+        """Wait for all that was begun.
+
+        Raises:
+            PictureError: a picture is not finite.
+            DataError: a loss is not.
+        """
+        self.checks.add(self.doubts.check())
+        self.checks.end()
 
     @torch.no_grad()
     def draw(self, n: int, start: int, stream: Stream) -> Drawn:
@@ -88,6 +104,8 @@ class Course:
         card = self.generator.card
         most = auto_batch(card.height, self.generator.device, card.width)
         for first in range(start, start + n, most):
+            if first > start:
+                self.checks.add(self.doubts.check())
             yield self.draw(min(most, start + n - first), first, stream)
 
     def render(self, drawn: Drawn, codes: Tensor) -> Rendering:
@@ -95,6 +113,7 @@ class Course:
 
         Raises:
             UserError: the codes ask for gradients, and the generator passes none.
+            PictureError: a picture is not finite; on an accelerator `checks` raise it later.
         """
         rendering = Pass(
             self.generator,
@@ -104,7 +123,9 @@ class Course:
             noise=noise_seed(self.seed, drawn.stream),
             precision=self.precision,
             features=self.features,
+            late=True,
         ).rendering
+        self.doubts.add(rendering)
         if codes.requires_grad and not rendering.images.requires_grad:
             raise UserError(
                 f"{owner_of(self.generator)} passes no gradients from its codes to its pictures, and "
@@ -124,7 +145,7 @@ class Course:
     def _scale(self) -> Tensor:
         moved = np.isin(np.arange(self.generator.card.layers), self.layers)
         scale = np.where(moved, self.generator.layer_scale, 0.0).astype(np.float32)
-        return torch.from_numpy(scale).to(self.generator.device)  # (L,)
+        return sent(scale, self.generator.device)  # (L,)
 
     @cached_property
     def codes_of_w(self) -> Tensor:
@@ -190,8 +211,12 @@ class Descent:
         Returns:
             The sum, without gradients.
 
+        On an accelerator a step is checked when the next one has begun, so that none is waited for. In fp16
+        each is, since it may be left out.
+
         Raises:
             DataError: it is not finite, or in fp16 no gradient is, however small the scale, or in all steps.
+            PictureError: a picture is not finite.
         """
         total = torch.zeros((), device=self._course.generator.device)
         gradients: list[Tensor | None] = [None] * len(self._parameters)
@@ -202,11 +227,7 @@ class Descent:
                 if part is not None:
                     known = gradients[i]
                     gradients[i] = part if known is None else known + part
-        if not bool(total.isfinite()):
-            raise DataError(
-                f"{self._course.learner}: the loss is not finite in step {self._taken + 1} of {self._steps}; "
-                "give a smaller rate"
-            )
+        self._course.checks.add(self._checked(total))
         if self._overflows(gradients):
             self._scale /= 2.0
             if self._scale < 1.0 or (self._made == 0 and self._taken + 1 == self._steps):
@@ -221,8 +242,24 @@ class Descent:
             self._schedule.step()
             self._made += 1
         self._taken += 1
+        if self._taken == self._steps:
+            self._course.settle()
         self._course.on_share(self._ends * self._taken / self._steps)
         return total
+
+    def _checked(self, total: Tensor) -> Pending[None]:
+        """Return the check of the pictures of a step and of its loss."""
+        pictures, value, step = self._course.doubts.check(), fetched(total), self._taken + 1
+
+        def check() -> None:
+            pictures.result()
+            if not np.isfinite(value.result()):
+                raise DataError(
+                    f"{self._course.learner}: the loss is not finite in step {step} of {self._steps}; "
+                    "give a smaller rate"
+                )
+
+        return Pending(check, at_once=value.at_once)
 
     def _overflows(self, gradients: Sequence[Tensor | None]) -> bool:
         """Return whether the loss is scaled and a gradient is not finite."""
@@ -259,7 +296,9 @@ class TrainedLearner(DirectionLearner):
             styles=asked.styles,
         )
         with torch.inference_mode(False), torch.enable_grad(), seeded(asked.seed):
-            return self.boundaries(generator, self.train(course))
+            found = self.boundaries(generator, self.train(course))
+            course.settle()
+        return found
 
     @abstractmethod
     def train(self, course: Course) -> Iterable[Direction]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from ...device import sent
 from ...errors import MismatchError
 from ...plugins.base import owner_of
 from ...plugins.generator import Generator
@@ -148,7 +149,7 @@ class FittedEncoder:
         if not self.encoder.classes:
             return None
         logits = self.encoder.network(pictures).classes  # (N, Y)
-        return torch.tensor(self.encoder.classes, device=logits.device)[logits.argmax(1)]
+        return sent(torch.tensor(self.encoder.classes), logits.device)[logits.argmax(1)]
 
     def latent(self, pictures: Tensor) -> tuple[Tensor, Literal["z", "w"]] | None:
         """Return z (N, Z) or w (N, D) of pictures if the space has one code per picture, else None."""

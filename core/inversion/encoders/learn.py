@@ -187,10 +187,11 @@ def _run(
 
 def row_of(found: list[Taken], quality: Quality, seconds: float) -> list[float]:
     """Return a row of the log: means of the losses of some steps, and the quality after them."""
+    told = [taken.losses for taken in found]
 
     def mean(name: str) -> float:
         values = [
-            v for taken in found for key in (name, f"real {name}") if (v := taken.losses.get(key)) is not None
+            v for losses in told for key in (name, f"real {name}") if (v := losses.get(key)) is not None
         ]
         return float(np.mean(values)) if values else math.nan
 

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...device import sent
+from ...plugins.finiteness import Doubts
 from ...plugins.generator import Generator
 from ...randomness import Stream, Use, noise_seed, uniforms
 from ...strata.code_spaces import CodeSpace
@@ -59,8 +61,15 @@ class PairSource:
         return self.space.generator
 
     @torch.no_grad()
-    def draw(self, start: int, stop: int, stream: Stream = Stream.TRAINING) -> Pairs:
-        """Return pairs start .. stop - 1 of a stream."""
+    def draw(
+        self,
+        start: int,
+        stop: int,
+        stream: Stream = Stream.TRAINING,
+        *,
+        late: Doubts | None = None,
+    ) -> Pairs:
+        """Return pairs start .. stop - 1 of a stream; `late` is that of `rendered`."""
         generator, n = self.generator, stop - start
         latents = generator.sample(n, self.seed, start, stream)
         space = self.space.conditioned(latents.condition)
@@ -72,14 +81,35 @@ class PairSource:
                 draws[:, 0] < self.mixing, 1 + (draws[:, 1] * (space.rows - 1)).astype(int), space.rows
             )
             second = torch.arange(space.rows)[None] >= torch.from_numpy(cut)[:, None]  # (N, R)
-            variables = torch.where(second[:, :, None].to(variables.device), other, variables)
+            variables = torch.where(sent(second[:, :, None], variables.device), other, variables)
         noise = noise_seed(self.seed, stream)
-        pictures = rendered(space, variables, latents.index, noise, self.precision)
+        pictures = rendered(space, variables, latents.index, noise, self.precision, late=late)
         return Pairs(space, variables, latents.index, noise, pictures)
 
 
-def rendered(space: CodeSpace, variables: Tensor, index: Tensor, noise: int, precision: str) -> Tensor:
-    """Return pictures (N, 3, H, W) of variables (N, R, V), with gradients if they are switched on."""
+def rendered(
+    space: CodeSpace,
+    variables: Tensor,
+    index: Tensor,
+    noise: int,
+    precision: str,
+    *,
+    late: Doubts | None = None,
+) -> Tensor:
+    """Return pictures (N, 3, H, W) of variables (N, R, V), with gradients if they are switched on.
+
+    Args:
+        space: space of the variables, with the condition of the samples.
+        variables: in standard units.
+        index: (N,), which decide the fresh noise.
+        noise: seed of fresh noise.
+        precision: fp32, bf16 or fp16.
+        late: takes the rendering, to refuse pictures that are not finite later, so that an accelerator is
+            not waited for; None refuses them at once.
+
+    Raises:
+        PictureError: a picture is not finite.
+    """
     rendering = Pass(
         space.generator,
         space.codes(variables),
@@ -87,5 +117,8 @@ def rendered(space: CodeSpace, variables: Tensor, index: Tensor, noise: int, pre
         index=index,
         noise=noise,
         precision=precision,
+        late=late is not None,
     ).rendering
+    if late is not None:
+        late.add(rendering)
     return rendering.images

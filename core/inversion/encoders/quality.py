@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...device import sent
+from ...plugins.finiteness import Doubts
+from ...plugins.pending import OneBehind
 from ...randomness import Stream
 from .losses import latent_loss
 from .network import Encoded
@@ -72,27 +75,29 @@ def measure(
         real: pictures that were not learnt from.
         classes: numbers of the classes that the network tells.
     """
-    rows: list[tuple[float, float, float, float]] = []  # weight, latent, psnr, mean psnr
+    weights: list[int] = []
+    rows: list[Tensor] = []  # latent, psnr, mean psnr
     right = []
+    late, checks = Doubts(), OneBehind()
     for start in range(0, samples, BATCH):
-        pairs = source.draw(start, min(start + BATCH, samples), Stream.VALIDATION)
+        pairs = source.draw(start, min(start + BATCH, samples), Stream.VALIDATION, late=late)
         encoded = encode(pairs.pictures)
         variables = encoded.variables(active)
-        found = rendered(pairs.space, variables, pairs.index, pairs.noise, source.precision)
-        mean = rendered(pairs.space, torch.zeros_like(variables), pairs.index, pairs.noise, source.precision)
-        rows.append(
-            (
-                len(found),
-                float(latent_loss(variables, pairs.variables)),
-                float(psnr(found, pairs.pictures).mean()),
-                float(psnr(mean, pairs.pictures).mean()),
-            )
+        found, mean = (
+            rendered(pairs.space, codes, pairs.index, pairs.noise, source.precision, late=late)
+            for codes in (variables, torch.zeros_like(variables))
         )
+        weights.append(len(found))
+        ends = [psnr(made, pairs.pictures).mean() for made in (found, mean)]
+        rows.append(torch.stack([latent_loss(variables, pairs.variables), *ends]))
+        checks.add(late.check())
         if classes and pairs.space.condition is not None:
             told = condition_told(encoded.classes, classes, pairs.space.condition)
             same = told == pairs.space.condition
             right.append(same if same.ndim == 1 else same.all(1))
-    weights, *values = np.array(rows).T
+    checks.end()
+    # Read together, at the end: an accelerator is waited for once.
+    values = np.array(torch.stack(rows).tolist()).T
     latent, found_psnr, mean_psnr = (float(np.average(v, weights=weights)) for v in values)
     share = float(torch.cat(right).float().mean()) if right else None
     if real is None or real.count == 0:
@@ -113,18 +118,21 @@ def _of_real(
     count = min(real.count, samples)
     found: list[Tensor] = []
     mean: list[Tensor] = []
+    late, checks = Doubts(), OneBehind()
     for start in range(0, count, BATCH):
         numbers = np.arange(start, min(start + BATCH, count))
-        pictures = real.read(numbers).to(source.generator.device)
-        pairs = source.draw(start, start + len(numbers), Stream.VALIDATION)
+        pictures = sent(real.read(numbers), source.generator.device)
+        pairs = source.draw(start, start + len(numbers), Stream.VALIDATION, late=late)
         encoded = encode(pictures)
         variables, condition = encoded.variables(active), pairs.space.condition
         space = pairs.space
         if condition is not None:
             space = space.conditioned(condition_told(encoded.classes, classes, condition))
         for codes, into in ((variables, found), (torch.zeros_like(variables), mean)):
-            again = rendered(space, codes, pairs.index, pairs.noise, source.precision)
+            again = rendered(space, codes, pairs.index, pairs.noise, source.precision, late=late)
             into.append(psnr(again, pictures))
+        checks.add(late.check())
+    checks.end()
     return count, float(torch.cat(found).mean()), float(torch.cat(mean).mean())
 
 

@@ -9,12 +9,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...conformance.random_state import seeded
-from ...device import autocast
+from ...device import autocast, sent
 from ...errors import DataError
+from ...plugins.finiteness import Doubts
+from ...plugins.pending import OneBehind, Pending, fetched
 from ...plugins.records import Rendering
 from ..perceptual import Perceptual
 from .discriminator import Discriminator, adversarial_loss, discriminator_loss
@@ -34,11 +38,18 @@ class Taken:
 
     Attributes:
         position: pictures learnt from, with those of the step.
-        losses: each part of the loss before the step, without its weight; `total` with weights.
+        names: of the parts of the loss.
+        values: of each part before the step, without its weight; of `total` with weights.
     """
 
     position: int
-    losses: Mapping[str, float]
+    names: tuple[str, ...]
+    values: Pending[NDArray[np.float32]]
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Each part of the loss by name; reading it waits for an accelerator."""
+        return dict(zip(self.names, self.values.result().tolist(), strict=True))
 
 
 class Trainer:
@@ -80,6 +91,8 @@ class Trainer:
         modules = [self.network, *([] if self.discriminator is None else [self.discriminator])]
         self._optimisers = [torch.optim.Adam(m.parameters(), settings.learning_rate, BETAS) for m in modules]
         self.position, self.seconds = 0, 0.0
+        self._doubts = Doubts()  # of the pictures of a step
+        self._checks = OneBehind()
 
     @property
     def progress(self) -> float:
@@ -97,14 +110,19 @@ class Trainer:
     def steps(self) -> Iterator[Taken]:
         """Take the remaining steps, one at each request.
 
+        On an accelerator a step is checked when the next one has begun, so that none is waited for, and
+        `seconds` is never more than a step ahead of it.
+
         Raises:
             DataError: the loss is not finite.
+            PictureError: a picture is not finite.
         """
         while self.progress < 1.0:
             began = time.monotonic()
             taken = self._take()
             self.seconds += time.monotonic() - began
             yield taken
+        self._checks.end()
 
     def _take(self) -> Taken:
         """Take one step on pairs, and on real pictures if they take part already."""
@@ -118,22 +136,18 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * rate(self.progress)
-        pairs = self.source.draw(self.position, stop - real)
+        pairs = self.source.draw(self.position, stop - real, late=self._doubts)
         # Where real pictures take part, they say how reconstructions look, and samples what the codes are.
         parts, total, judged = self._of_pairs(pairs, again=real == 0)
         if real and self._real is not None:
-            pictures = self._real.draw(real, settings.seed, self.position).to(pairs.pictures)
+            drawn = self._real.draw(real, settings.seed, self.position)
+            pictures = sent(drawn, pairs.pictures.device).to(pairs.pictures)
             index = torch.arange(stop - real, stop)
             more, of_real, judged = self._of_pictures(replace(pairs, pictures=pictures, index=index))
             share = real / size
             total = (1.0 - share) * total + share * of_real
             parts |= {f"real {name}": value for name, value in more.items()}
-        value = float(total.detach())
-        if not torch.isfinite(total.detach()):
-            raise DataError(
-                f"the loss is not finite at pictures {self.position} to {stop - 1}; "
-                "give a smaller learning rate"
-            )
+        self._checks.add(self._checked(total, self.position, stop))
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self._optimisers[0].step()
@@ -144,7 +158,23 @@ class Trainer:
             self._optimisers[1].step()
             parts["discriminator"] = loss
         self.position = stop
-        return Taken(stop, {"total": value} | {name: float(part.detach()) for name, part in parts.items()})
+        parts = {"total": total} | parts
+        return Taken(
+            stop, tuple(parts), fetched(torch.stack([part.detach().float() for part in parts.values()]))
+        )
+
+    def _checked(self, total: Tensor, start: int, stop: int) -> Pending[None]:
+        """Return the check of the pictures that were rendered since the last one, and of a loss."""
+        pictures, value = self._doubts.check(), fetched(total.detach())
+
+        def check() -> None:
+            pictures.result()
+            if not np.isfinite(value.result()):
+                raise DataError(
+                    f"the loss is not finite at pictures {start} to {stop - 1}; give a smaller learning rate"
+                )
+
+        return Pending(check, at_once=value.at_once)
 
     def _encode(self, pictures: Tensor) -> Encoded:
         with autocast(pictures.device, self.settings.precision):
@@ -183,7 +213,9 @@ class Trainer:
         variables = encoded.variables(self.active)
         parts = {"deltas": deltas_loss(encoded.deltas, self.active)} if weights.deltas else {}
         if again and weights.renders:
-            made = rendered(given.space, variables, given.index, given.noise, self.settings.precision)
+            made = rendered(
+                given.space, variables, given.index, given.noise, self.settings.precision, late=self._doubts
+            )
             if weights.pixel:
                 parts["pixel"] = (made - pictures).square().mean()
             if weights.perceptual and self._perceptual is not None:
@@ -209,10 +241,14 @@ class Trainer:
         """Return the targets of the class logits: shares (N, Y), or places (N,) in the list of classes."""
         if condition.is_floating_point():
             return condition / condition.sum(1, keepdim=True)
-        return torch.searchsorted(torch.tensor(self._classes, device=condition.device), condition)
+        return torch.searchsorted(sent(torch.tensor(self._classes), condition.device), condition)
 
     def state(self) -> dict[str, Tensor]:
-        """Return a copy of parameters and moments of Adam by name, from which `restore` continues."""
+        """Return a copy of parameters and moments of Adam by name, from which `restore` continues.
+
+        Errors are those of `steps`: nobody continues from a step that went wrong.
+        """
+        self._checks.end()
         tensors: dict[str, Tensor] = {}
         for who, module, optimiser in self._trained():
             tensors |= {
@@ -257,4 +293,4 @@ def condition_told(logits: Tensor, classes: tuple[int, ...], like: Tensor | None
     chosen = logits.detach().argmax(1)
     if like is not None and like.is_floating_point():
         return torch.nn.functional.one_hot(chosen, logits.shape[1]).to(like)
-    return torch.tensor(classes, device=chosen.device)[chosen]
+    return sent(torch.tensor(classes), chosen.device)[chosen]

@@ -8,7 +8,7 @@ Shapes: N pictures, T pictures of the path, L layers, D code size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import UserError
-from ...figures.pictures import Pixels, to_pixels
+from ...figures.pictures import Pixels
 from ...plugins.base import owner_of
 from ...plugins.generator import Generator
 from ...plugins.inverter import Inversion
+from ...plugins.pending import Pending, one_late
 from ...plugins.records import Rendering
 from ...runs.inversion_rows import joined
 from ..perceptual import Perceptual
 from .paths import lerp, places, slerp
-from .points import Points
+from .points import Points, begin_shown
 
 Floats = NDArray[np.float64]
 Space = Literal["z", "w", "w+"]
@@ -126,24 +127,29 @@ def interpolate(
     where: list[Place] = []
     pixels: list[Tensor] = []
     seen: list[Tensor] = []
-    before: Rendering | None = None
     segments = len(points.names) - 1
-    for a in range(segments):
-        kept = at if a == segments - 1 else at[:-1]  # the next part of the path begins where this one ends
-        part = between(points, a, a + 1, kept, space, maps)
-        index = points.index[[a]].expand(len(kept))
-        parts.append(part)
-        indices.append(index)
-        where += [Place(points.names[a], points.names[a + 1], float(t)) for t in kept]
-        for rendering in points.renderings(part, index, batch):
-            pictures.append(to_pixels(rendering.pictures))
-            both = rendering if before is None else _with(before, rendering)
-            pixels.append(_steps(both.images))
-            if network is not None:
-                maps_of = network.features(both)
-                seen.append(network.compare([x[:-1] for x in maps_of], [x[1:] for x in maps_of]))
-            before = _last(rendering)
-            done(len(rendering.images))
+
+    def begun() -> Iterator[tuple[int, Pending[Pixels]]]:
+        before: Rendering | None = None
+        for a in range(segments):
+            kept = at if a == segments - 1 else at[:-1]  # the next part begins where this one ends
+            part = between(points, a, a + 1, kept, space, maps)
+            index = points.index[[a]].expand(len(kept))
+            parts.append(part)
+            indices.append(index)
+            where.extend(Place(points.names[a], points.names[a + 1], float(t)) for t in kept)
+            for rendering in points.renderings(part, index, batch):
+                both = rendering if before is None else _with(before, rendering)
+                pixels.append(_steps(both.images))
+                if network is not None:
+                    maps_of = network.features(both)
+                    seen.append(network.compare([x[:-1] for x in maps_of], [x[1:] for x in maps_of]))
+                before = _last(rendering)
+                yield len(rendering.images), begin_shown(rendering)
+
+    for count, made in one_late(begun()):
+        pictures.append(made)
+        done(count)
     return Interpolated(
         space,
         tuple(where),
@@ -199,7 +205,7 @@ def between(
         condition = (
             lerp(condition[a], condition[b], at)
             if mixed
-            else condition[[a]].expand(len(at), *condition.shape[1:])
+            else condition[a : a + 1].expand(len(at), *condition.shape[1:])
         )
     latent = None
     if space == "w+":

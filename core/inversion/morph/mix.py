@@ -17,12 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...device import rows_at
 from ...errors import UserError
-from ...figures.pictures import Pixels, to_pixels
+from ...figures.pictures import Pixels
 from ...plugins.inverter import Inversion
+from ...plugins.pending import one_late
 from ...runs.inversion_rows import rows_of
 from ...strata.layers import groups_of, layer_sets
-from .points import Points
+from .points import Points, begin_shown
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ def mix(
     pairs = [(r, c) for r in rows for c in columns]
     base = rows_of(inversion, [r for r, _ in pairs])
     codes = base.codes.clone()
-    chosen = list(layers)
-    codes[:, chosen] = inversion.codes[[c for _, c in pairs]][:, chosen]
+    style_codes = rows_at(inversion.codes, [c for _, c in pairs])
+    for layer in layers:
+        codes[:, layer] = style_codes[:, layer]
     made = replace(base, codes=codes, latent=None, space="w+")
     index = points.index[[r for r, _ in pairs]]
     shown = []
@@ -117,9 +120,10 @@ def mix(
         (made, index),
     ):
         parts = []
-        for rendering in points.renderings(*part, batch):
-            parts.append(to_pixels(rendering.pictures))
-            done(len(parts[-1]))
+        begun = ((None, begin_shown(rendering)) for rendering in points.renderings(*part, batch))
+        for _, made_pictures in one_late(begun):
+            parts.append(made_pictures)
+            done(len(made_pictures))
         shown.append(np.concatenate(parts))
     structure, style, pictures = shown
     return Mixed(

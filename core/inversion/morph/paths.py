@@ -17,6 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...device import sent
+
 PARALLEL = 1e-4  # sine of the angle below which an arc is straight
 
 
@@ -35,7 +37,7 @@ def lerp(first: Tensor, second: Tensor, at: Tensor) -> Tensor:
     >>> lerp(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.5])).tolist()
     [[0.0, 1.0], [0.5, 2.0]]
     """
-    t = at.to(first).view(-1, *[1] * first.ndim)
+    t = sent(at.to(first.dtype), first.device).view(-1, *[1] * first.ndim)
     return (1.0 - t) * first + t * second
 
 
@@ -49,13 +51,11 @@ def slerp(first: Tensor, second: Tensor, at: Tensor) -> Tensor:
     """
     a, b = first.double(), second.double()
     lengths = a.norm(), b.norm()
-    if min(lengths) == 0.0:
-        return lerp(first, second, at)
     angle = torch.acos(((a / lengths[0]) * (b / lengths[1])).sum().clamp(-1.0, 1.0))
-    if torch.sin(angle) < PARALLEL:
-        return lerp(first, second, at)
-    t = at.double().view(-1, *[1] * first.ndim)
+    t = sent(at.double(), a.device).view(-1, *[1] * first.ndim)
     turned = torch.sin((1.0 - t) * angle) * a / lengths[0] + torch.sin(t * angle) * b / lengths[1]
     length: Tensor = (1.0 - t) * lengths[0] + t * lengths[1]
     arc: Tensor = length * turned / torch.sin(angle)
-    return arc.to(first)
+    # Both are computed, since an accelerator would have to be waited for to choose before.
+    straight = (torch.minimum(*lengths) == 0.0) | (torch.sin(angle) < PARALLEL)
+    return torch.where(straight, lerp(first, second, at), arc.to(first))

@@ -12,11 +12,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...device import sent
 from ...editing.request import parse_numbers
 from ...errors import DataError, UserError
+from ...figures.pictures import Pixels, begin_pixels
 from ...messages import listed, shown
 from ...plugins.generator import Generator
 from ...plugins.inverter import Inversion
+from ...plugins.pending import Pending, after
 from ...plugins.records import Inputs, Rendering
 from ...randomness import Stream, noise_seed
 from ...runs.inversion_rows import rows_of
@@ -75,10 +78,11 @@ class Points:
         return rows
 
     def renderings(self, inversion: Inversion, index: Tensor, batch: int) -> Iterator[Rendering]:
-        """Yield the renderings of T pictures in batches."""
+        """Yield the renderings of T pictures in batches, of which `settle` refuses what is not finite."""
         for start in range(0, len(inversion.codes), batch):
             rows = range(start, min(start + batch, len(inversion.codes)))
-            yield Renderer(self.generator, index[list(rows)], self.noise)(rows_of(inversion, rows))
+            render = Renderer(self.generator, index[list(rows)], self.noise, late=True)
+            yield render(rows_of(inversion, rows))
 
     def whole_noise(self) -> dict[int, Tensor]:
         """Return all noise that differs from picture to picture: stratum -> (N, 1, h, w).
@@ -92,8 +96,15 @@ class Points:
             if s not in maps:
                 fresh = self.generator.noise_map(s, inputs)
                 if fresh is not None and len(fresh) == n > 1:
-                    maps[s] = fresh.to(self.inversion.codes)
+                    codes = self.inversion.codes
+                    maps[s] = sent(fresh.to(codes.dtype), codes.device)
         return maps
+
+
+def begin_shown(rendering: Rendering) -> Pending[Pixels]:
+    """Return the pictures (N, H, W, C) of a rendering without waiting for them; its doubts are settled."""
+    settled = Pending(rendering.settle, at_once=rendering.settled)
+    return after(settled, begin_pixels(rendering.pictures))
 
 
 def points_of(stored: StoredInversion, generator: Generator) -> Points:

@@ -7,15 +7,21 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ...plugins.pending import Pending, all_of
 from ...plugins.records import Latents
 from ...randomness import Stream, noise_seed
-from ..feature_maps import require_finite
+from ..feature_maps import begin_require_finite
 from ..samples import Drawn, LabelledSamples
 
 
 @torch.no_grad()
 def draw_samples(
-    samples: LabelledSamples, index: Sequence[int], stream: Stream, noise: int | None = None
+    samples: LabelledSamples,
+    index: Sequence[int],
+    stream: Stream,
+    noise: int | None = None,
+    *,
+    late: bool = False,
 ) -> Drawn:
     """Draw and label the samples of any indices in one batch.
 
@@ -24,6 +30,7 @@ def draw_samples(
         index: indices in the stream, N of them.
         stream: stream of random numbers.
         noise: seed of fresh noise; None for that of seed and stream.
+        late: whether they are checked late; see `LabelledSamples.draw`.
     """
     generator = samples.generator
     drawn = [generator.sample(1, samples.seed, i, stream) for i in index]
@@ -35,7 +42,8 @@ def draw_samples(
     )
     w = generator.map(latents.z, latents.condition)
     codes = generator.broadcast(w, latents.condition)
-    return samples.render(latents, codes, noise_seed(samples.seed, stream) if noise is None else noise)
+    noise = noise_seed(samples.seed, stream) if noise is None else noise
+    return samples.render(latents, codes, noise, late=late)
 
 
 def annotated(
@@ -47,19 +55,39 @@ def annotated(
         DataError: a feature map is not finite; the message names stratum and sample.
         GanstrataError: a plugin fails.
     """
+    maps, labels, check = begin_annotated(samples, index, noise)
+    check.result()
+    return maps, labels
+
+
+def begin_annotated(
+    samples: LabelledSamples, index: Sequence[int], noise: int | None = None
+) -> tuple[list[Tensor], Tensor, Pending[None]]:
+    """Return what `annotated` returns without waiting for it, and the check of it."""
     parts = [
-        draw_samples(samples, index[start : start + samples.batch], Stream.TRAINING, noise)
+        draw_samples(samples, index[start : start + samples.batch], Stream.TRAINING, noise, late=True)
         for start in range(0, len(index), samples.batch)
     ]
     maps = [torch.cat(same) for same in zip(*(part.maps for part in parts), strict=True)]
-    require_finite(samples.maps, maps, index)
-    return maps, torch.cat([part.labels for part in parts])
+    finite = begin_require_finite(samples.maps, maps, index)
+    check = all_of([*(part.check for part in parts), finite])
+    return maps, torch.cat([part.labels for part in parts]), check
 
 
-def redrawing(samples: LabelledSamples, index: Sequence[int]) -> Callable[[int], list[Tensor]]:
-    """Return a function that gives the feature maps of samples with the fresh noise of a step."""
+def redrawing(
+    samples: LabelledSamples, index: Sequence[int]
+) -> Callable[[int], tuple[list[Tensor], Pending[None]]]:
+    """Return a function that gives the feature maps of samples with the fresh noise of a step.
+
+    With them comes their check.
+    """
     first = noise_seed(samples.seed, Stream.TRAINING)
-    return lambda step: annotated(samples, index, (first + 1 + step) % 2**63)[0]
+
+    def redraw(step: int) -> tuple[list[Tensor], Pending[None]]:
+        maps, _, check = begin_annotated(samples, index, (first + 1 + step) % 2**63)
+        return maps, check
+
+    return redraw
 
 
 def has_fresh_noise(samples: LabelledSamples) -> bool:

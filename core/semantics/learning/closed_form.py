@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ...plugins.pending import DONE, Fetch, OneBehind, Pending
 from ...randomness import Stream
 from ..feature_maps import FeatureMap, require_finite
 from ..samples import Drawn, LabelledSamples
@@ -37,11 +38,13 @@ class Sampled:
         features: (P, F), float32.
         labels: class of each, (P,), int64.
         weight: number of pixels that each stands for, (P,), float64.
+        check: refuses features that are not finite. On the CPU it is made already.
     """
 
     features: Tensor
     labels: Tensor
     weight: Tensor
+    check: Pending[None] = DONE
 
 
 def sample_pixels(
@@ -55,8 +58,10 @@ def sample_pixels(
 ) -> Sampled:
     """Return features and labels of pixels of one batch, `count` per sample.
 
+    An accelerator is waited for once, for the labels: the host chooses the pixels.
+
     Args:
-        drawn: samples.
+        drawn: samples, which may have been drawn late.
         maps: their feature maps.
         count: pixels per sample.
         seed: seed of the choice.
@@ -65,14 +70,17 @@ def sample_pixels(
         used: how many of the samples count, from the first on; None for all.
 
     Raises:
-        DataError: features are not finite; the message names the stratum.
+        PictureError: a picture is not finite.
+        DataError: features are not finite; the message names the stratum. On an accelerator the result of
+            `check` raises it.
     """
     labels, index = drawn.labels[:used], drawn.latents.index[:used]
     pixels = choose_pixels(labels, count, index.tolist(), seed, stream, sampling)
+    drawn.check.result()  # what it needs came before the labels
     size = int(drawn.labels.shape[1]), int(drawn.labels.shape[2])
     features = pixel_features(drawn.maps, pixels, size)
-    check_finite(features, maps, pixels, drawn.latents.index)
-    return Sampled(features, pixels.labels(drawn.labels), pixels.weight)
+    check = begin_check_finite(features, maps, pixels, drawn.latents.index)
+    return Sampled(features, pixels.labels(drawn.labels), pixels.weight, check)
 
 
 def check_finite(features: Tensor, maps: Sequence[FeatureMap], pixels: Pixels, index: Tensor) -> None:
@@ -81,10 +89,22 @@ def check_finite(features: Tensor, maps: Sequence[FeatureMap], pixels: Pixels, i
     Raises:
         DataError: some are not; the message names stratum and sample.
     """
-    if bool(torch.isfinite(features).all()):
-        return  # at the cost of one pass
-    parts = torch.split(features, [described.channels for described in maps], dim=1)
-    require_finite(maps, parts, index[pixels.sample.to(index.device)].tolist())
+    begin_check_finite(features, maps, pixels, index).result()
+
+
+def begin_check_finite(
+    features: Tensor, maps: Sequence[FeatureMap], pixels: Pixels, index: Tensor
+) -> Pending[None]:
+    """Return the check that `check_finite` makes, without waiting for it."""
+    finite = Fetch(torch.isfinite(features).all())
+
+    def check() -> None:
+        if finite.array():
+            return  # at the cost of one pass
+        parts = torch.split(features, [described.channels for described in maps], dim=1)
+        require_finite(maps, parts, index[pixels.sample.to(index.device)].tolist())
+
+    return Pending(check, at_once=finite.at_once)
 
 
 @dataclass(frozen=True)
@@ -239,14 +259,21 @@ def _sampled(
     settings: ClosedFormSettings,
     advance: Callable[[int], object],
 ) -> Iterator[Sampled]:
-    """Yield the chosen pixels of every batch of a stream."""
+    """Yield the chosen pixels of every batch of a stream.
+
+    Whether their features are finite is asked when the labels of the next batch were waited for.
+    """
+    checks = OneBehind()
     for start in range(0, images, samples.batch):
-        drawn = samples.draw(start, stream)
+        drawn = samples.draw(start, stream, late=True)
         used = min(samples.batch, images - start)  # so that results do not depend on the batch
-        yield sample_pixels(
+        sampled = sample_pixels(
             drawn, samples.maps, settings.pixels, samples.seed, stream, settings.sampling, used
         )
+        checks.add(sampled.check)
+        yield sampled
         advance(used)
+    checks.end()
 
 
 def candidates(sums: PixelSums, method: Method, strengths: Sequence[float]) -> Iterator[Candidate]:
@@ -272,9 +299,10 @@ def pixel_miou(planes: Planes, held: Sequence[Sampled], first: int = 0) -> float
     both, either = (torch.zeros_like(planes.bias) for _ in range(2))
     for sampled in held:
         found, weight = planes.classes(sampled.features), sampled.weight
-        right = found == sampled.labels
-        both.index_add_(0, sampled.labels[right], weight[right])
+        right = (found == sampled.labels).to(weight)
+        both.index_add_(0, sampled.labels, weight * right)
         either.index_add_(0, found, weight)
-        either.index_add_(0, sampled.labels[~right], weight[~right])
-    counted = either[first:] > 0
-    return float((both[first:] / either[first:])[counted].mean()) if bool(counted.any()) else math.nan
+        either.index_add_(0, sampled.labels, weight * (1.0 - right))
+    both, either = torch.from_numpy(Fetch(torch.stack([both, either])[:, first:]).array())
+    counted = either > 0
+    return float((both / either)[counted].mean()) if bool(counted.any()) else math.nan

@@ -14,12 +14,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...conformance.random_state import seeded
+from ...device import sent
 from ...errors import DataError
+from ...plugins.pending import OneBehind, Pending
+from ..agreement import pixels_of_classes
 from ..heads import LSE, Size, enlarged_sum
 from ..teacher import UNKNOWN
 from .losses import pixel_cross_entropy
@@ -89,7 +93,7 @@ def train_few_shot(
     settings: FewShotSettings | None = None,
     *,
     weight: Tensor | None = None,
-    redraw: Callable[[int], Sequence[Tensor]] | None = None,
+    redraw: Callable[[int], tuple[Sequence[Tensor], Pending[None]]] | None = None,
     advance: Callable[[int], object] = lambda count: None,
 ) -> LSE:
     """Train an LSE without layer weights on N annotated images, all of them in every step.
@@ -100,8 +104,8 @@ def train_few_shot(
         classes: number M of classes.
         settings: steps, learning rate and seed.
         weight: how much each image counts, (N,); None for 1 each.
-        redraw: gives the feature maps of a step with fresh noise, by the number of the step; None if they are
-            always the same.
+        redraw: gives the feature maps of a step with fresh noise, by the number of the step, and the check of
+            them, which is made when the next step has begun; None if they are always the same.
         advance: called with 1 after every step.
 
     Raises:
@@ -117,6 +121,7 @@ def train_few_shot(
     counted = _weights(labels, weight)
     target = labels.flatten()
     steps = settings.steps or steps_for(labels.shape[0])
+    checks = OneBehind()
     for step in range(steps):
         if step == int(steps * SLOWER):
             optimiser.param_groups[0]["lr"] *= 0.1
@@ -125,11 +130,14 @@ def train_few_shot(
             logits = kept.logits(head)
         else:
             assert redraw is not None
-            logits = head(redraw(step), size).transpose(0, 1).flatten(1)
+            maps, check = redraw(step)
+            checks.add(check)
+            logits = head(maps, size).transpose(0, 1).flatten(1)
         loss = _loss(logits, target, counted)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         advance(1)
+    checks.end()
     return head.requires_grad_(False)
 
 
@@ -137,7 +145,8 @@ def _weights(labels: Tensor, weight: Tensor | None) -> Tensor | None:
     """Return the weight of each pixel (N H W), which add up to 1, or None if all known pixels are alike."""
     if weight is None:
         return None
-    pixels = (labels != UNKNOWN) * weight.to(labels.device)[:, None, None]
+    on_device = weight if weight.device == labels.device else sent(weight, labels.device)
+    pixels = (labels != UNKNOWN) * on_device[:, None, None]
     return (pixels / pixels.sum()).flatten()
 
 
@@ -155,13 +164,13 @@ def check_annotated(labels: Tensor, classes: int) -> None:
     Raises:
         DataError: no pixel is annotated, or all are of one class.
     """
-    known = labels[labels != UNKNOWN]
-    if len(known) == 0:
+    present = np.flatnonzero(pixels_of_classes(labels.flatten()[None, None], classes))
+    if len(present) == 0:
         raise DataError(
             "no pixel of the annotated images has a label; paint on at least one of them, or annotate more"
         )
-    if len(torch.unique(known)) < 2:
+    if len(present) < 2:
         raise DataError(
-            f"all annotated pixels are of one class (number {int(known[0])} of 0 to {classes - 1}), so there "
+            f"all annotated pixels are of one class (number {present[0]} of 0 to {classes - 1}), so there "
             "is nothing to tell apart; annotate pixels of a second class"
         )

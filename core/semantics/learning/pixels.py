@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...device import sent
 from ...randomness import Stream, Use, uniforms
 from ..heads import Size
 
@@ -51,6 +52,8 @@ def choose_pixels(
 ) -> Pixels:
     """Choose up to `count` pixels with a known label in each sample, without replacement.
 
+    The host chooses, so that the labels of an accelerator are waited for.
+
     Args:
         labels: class of each pixel, (N, H, W); negative where it is unknown.
         count: pixels per sample.
@@ -74,10 +77,10 @@ def choose_pixels(
     width = int(labels.shape[2])
     on = labels.device
     return Pixels(
-        torch.from_numpy(sample).to(on),
-        torch.from_numpy(place // width).to(on),
-        torch.from_numpy(place % width).to(on),
-        torch.from_numpy(weight).to(on),
+        sent(sample, on),
+        sent(place // width, on),
+        sent(place % width, on),
+        sent(weight, on),
     )
 
 

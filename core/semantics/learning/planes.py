@@ -205,7 +205,7 @@ def shrunk_root(covariance: Tensor, strength: float) -> Tensor:
     matrix.diagonal().add_((strength + 1e-12) * scale)
     factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(matrix)
-    if int(failed) or not bool(torch.isfinite(factor).all()):
+    if not bool(torch.isfinite(factor).all() & (failed == 0)):
         raise DataError(
             "the features of the sampled pixels have a covariance that cannot be inverted; sample more "
             "pixels, or choose a greater strength"
@@ -220,7 +220,7 @@ def _of_present(sums: PixelSums, weight: Tensor, bias: Tensor) -> Planes:
         DataError: fewer than two classes have pixels.
     """
     present = sums.present
-    if int(present.sum()) < 2:
+    if not bool(present.sum() > 1):
         raise DataError(
             f"{int(present.sum())} of {len(present)} classes occur in the sampled pixels, but at least two "
             "are needed to tell them apart; use more images"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...conformance.random_state import seeded
 from ...errors import DataError
+from ...plugins.pending import OneBehind, Pending, fetched
 from ..extractor import Architecture
 from ..feature_maps import fault_of_maps
 from ..heads import Additive, Head
@@ -45,15 +48,20 @@ class Taken:
 
     Attributes:
         step: the step.
-        loss: its loss, before the step.
+        losses: loss of each of its parts, before the step; reading it waits for an accelerator.
         logits: what the head gave to its last images before the step, (n, M, H, W).
         labels: labels (n, H, W) of the teacher.
     """
 
     step: Step
-    loss: float
+    losses: Pending[NDArray[np.float32]]
     logits: Tensor
     labels: Tensor
+
+    @property
+    def loss(self) -> float:
+        """Its loss, the sum of its parts'."""
+        return sum(self.losses.result().tolist(), start=0.0)
 
     @property
     def predicted(self) -> Tensor:
@@ -86,48 +94,74 @@ class Trainer:
             groups.append({"params": [self.head.theta], "factor": FASTER})
         self._optimiser = torch.optim.Adam(groups, lr=settings.learning_rate, betas=BETAS)
         self.position = 0
-        self._images = FreshImages(samples)
+        self._images, self._checks = FreshImages(samples), OneBehind()
 
     def steps(self) -> Iterator[Taken]:
         """Take the remaining steps, one at each request.
 
+        On an accelerator a step is checked when the next one has begun, so that none is waited for.
+
         Raises:
             DataError: the loss is not finite; the message says whether a feature map is at fault.
+            PictureError: a picture is not finite.
+            ScoreError, PluginBroken: the teacher does not do what it must.
         """
         for step in planned_steps(self.settings.images, self.position):
             taken = self._take(step)
             self.position = step.stop
             yield taken
+        self.check()
+
+    def check(self) -> None:
+        """Wait for the last step, and refuse it if it went wrong; errors are those of `steps`."""
+        self._images.end()
+        self._checks.end()
 
     def _take(self, step: Step) -> Taken:
         """Take one step; its loss is the mean over its images."""
         for group in self._optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * step.rate * group["factor"]
         self._optimiser.zero_grad()
-        total, size = 0.0, step.stop - step.start
+        size = step.stop - step.start
+        losses: list[Tensor] = []
         logits = labels = torch.empty(0)
         at = step.start
         while at < step.stop:
             maps, labels, stop = self._images.take(at, step.stop)
             loss, logits = extractor_loss(self.head, maps, labels, self.settings.layerwise)
             loss = loss * ((stop - at) / size)
-            value = float(loss.detach())
-            if not torch.isfinite(loss.detach()):
-                raise DataError(self._why_not_finite(maps, at, stop))
+            losses.append(loss.detach())
+            self._checks.add(self._checked(losses[-1], at, stop))
             loss.backward()  # type: ignore[no-untyped-call]
-            total, at = total + value, stop
+            at = stop
         self._optimiser.step()
-        return Taken(step, total, logits.detach(), labels)
+        return Taken(step, fetched(torch.stack(losses)), logits.detach(), labels)
 
-    def _why_not_finite(self, maps: list[Tensor], start: int, stop: int) -> str:
-        """Return why the loss of samples start .. stop - 1 is not finite."""
+    def _checked(self, loss: Tensor, start: int, stop: int) -> Pending[None]:
+        """Return the check of the loss of samples start .. stop - 1."""
+        value = fetched(loss)
+
+        def check() -> None:
+            if not np.isfinite(value.result()):
+                self._images.end()  # what is wrong with the samples themselves is the better error
+                raise DataError(self._why_not_finite(start, stop))
+
+        return Pending(check, at_once=value.at_once)
+
+    def _why_not_finite(self, start: int, stop: int) -> str:
+        """Return why the loss of samples start .. stop - 1, of one batch, is not finite."""
         where = f"the loss is not finite at images {start} to {stop - 1}"
+        maps, _, _ = FreshImages(self.samples).take(start, stop)
         if fault := fault_of_maps(self.samples.maps, maps, range(start, stop)):
             return f"{where}: {fault}"
         return f"{where}, although the feature maps are; give a smaller training.learning_rate"
 
     def state(self) -> dict[str, Tensor]:
-        """Return parameters and moments of Adam by name, from which `restore` continues exactly."""
+        """Return parameters and moments of Adam by name, from which `restore` continues exactly.
+
+        Errors are those of `steps`: nobody continues from a step that went wrong.
+        """
+        self.check()
         tensors = {f"head.{name}": value.detach().cpu() for name, value in self.head.state_dict().items()}
         for name, p in self.head.named_parameters():
             for moment, value in self._optimiser.state[p].items():

@@ -23,10 +23,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ...plugins.pending import OneBehind, Pending, fetched
 from ..feature_maps import require_finite
 from ..heads import Size, linear_logits
 from ..samples import LabelledSamples
@@ -136,18 +139,21 @@ def solve_whitened(
     course = _Course(begun, summed.sums, settings.rate)
     guard = _Guard(summed.held, first, begun)
     sections = []
-    images = FreshImages(samples)
+    images, checks = FreshImages(samples), OneBehind()
     cuts = [closed.images + (settings.images - closed.images) * k // SECTIONS for k in range(SECTIONS + 1)]
     for begin, end in pairwise(cuts):
         losses = []
         for at in range(begin, end, STEP):
             stop = min(at + STEP, end)
             course.rate_at((at - cuts[0]) / (cuts[-1] - cuts[0]))
-            losses.append(_step(samples, course, images, at, stop))
+            losses.append(_step(samples, course, images, at, stop, checks))
             advance(stop - at)
+        images.end()
+        checks.end()
         held_loss, miou = guard.measured(course.planes)
         kept = held_loss < guard.loss  # never true of NaN
-        loss = sum(losses) / len(losses) if losses else float("nan")
+        totals = [sum(parts.result().tolist()) for parts in losses]
+        loss = sum(totals) / len(totals) if totals else float("nan")
         sections.append(Section(end, loss, course.rate, held_loss, miou, kept))
         if kept:
             guard.loss, guard.miou, guard.planes = held_loss, miou, course.planes
@@ -239,21 +245,34 @@ def _unwhitened(rows: Tensor, inverse: Tensor, mean: Tensor) -> tuple[Tensor, Te
     return weight, rows[:, -1] - weight @ mean
 
 
-def _step(samples: LabelledSamples, course: _Course, images: FreshImages, start: int, stop: int) -> float:
-    """Take one step on samples start .. stop - 1, and return their loss before it.
+def _step(
+    samples: LabelledSamples, course: _Course, images: FreshImages, start: int, stop: int, checks: OneBehind
+) -> Pending[NDArray[np.float32]]:
+    """Take one step on samples start .. stop - 1, and return the parts of their loss before it.
 
     Raises:
-        DataError: a feature map is not finite.
+        DataError: a feature map is not finite; on an accelerator a later step or the end of `checks` says so.
     """
-    total, at = 0.0, start
+    losses, at = [], start
     course.begin_step()
     while at < stop:
         maps, labels, end = images.take(at, stop)
         loss = course.loss(maps, labels) * ((end - at) / (stop - start))
-        value = float(loss.detach())
-        if value != value:
-            require_finite(samples.maps, maps, range(at, end))
+        losses.append(loss.detach())
+        checks.add(_checked(samples, losses[-1], at, end))
         loss.backward()  # type: ignore[no-untyped-call]
-        total, at = total + value, end
+        at = end
     course.end_step()
-    return total
+    return fetched(torch.stack(losses))
+
+
+def _checked(samples: LabelledSamples, loss: Tensor, start: int, stop: int) -> Pending[None]:
+    """Return the check of the loss of samples start .. stop - 1, of one batch."""
+    value = fetched(loss)
+
+    def check() -> None:
+        if np.isnan(value.result()):
+            maps, _, _ = FreshImages(samples).take(start, stop)
+            require_finite(samples.maps, maps, range(start, stop))
+
+    return Pending(check, at_once=value.at_once)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from ...device import for_inference
+from ...plugins.pending import OneBehind
 from ...randomness import Stream
 from ..extractor import Architecture, Extractor, MadeFor
 from ..learning.closed_form import PIXELS, sample_pixels
@@ -42,16 +43,18 @@ def class_centres(
     """
     width = sum(described.channels for described in samples.maps)
     sums = PixelSums(len(samples.teacher.classes), width, samples.generator.device)
-    size = (1, 1)
+    size, checks = (1, 1), OneBehind()
     for start in range(0, images, samples.batch):
-        drawn = samples.draw(start, Stream.TRAINING)
+        drawn = samples.draw(start, Stream.TRAINING, late=True)
         used = min(samples.batch, images - start)
         part = sample_pixels(drawn, samples.maps, PIXELS, samples.seed, Stream.TRAINING, "balanced", used)
+        checks.add(part.check)
         units = F.normalize(part.features.double(), dim=1)
         sums.mass.index_add_(0, part.labels, part.weight)
         sums.total.index_add_(0, part.labels, units * part.weight[:, None])
         size = int(drawn.labels.shape[1]), int(drawn.labels.shape[2])
         advance(used)
+    checks.end()
     architecture = Architecture(
         head="LSE",
         maps=samples.maps,

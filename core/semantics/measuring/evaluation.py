@@ -9,7 +9,7 @@ Shapes: N pictures, M classes, H x W pixels of labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,9 @@ from torch import Tensor
 from ...errors import ScoreError, UserError
 from ...figures.pictures import Pixels, to_pixels
 from ...messages import listed, visible
+from ...plugins.pending import Pending, all_of, fetched, one_late
 from ...randomness import Stream
-from ..agreement import Counts, Overlaps, overlaps, pixels_of_classes
+from ..agreement import Counts, Overlaps, begin_overlaps, counted
 from ..extractor import Extractor
 from ..feature_maps import cropped, fault_of_maps
 from ..heads import Additive, enlarge
@@ -128,15 +129,19 @@ def evaluate(
     pixels = np.zeros((images, len(classes)), dtype=np.int32)
     pictures: list[Pixels] = []
     labels: list[Labels] = []
-    for start in range(0, images, samples.batch):
-        drawn = samples.draw(start, stream)
-        n = min(samples.batch, images - start)
-        pixels[start : start + n] = pixels_of_classes(drawn.labels[:n], len(classes))
-        if start < SHOWN:
-            pictures.append(to_pixels(drawn.rendering.images[: min(n, SHOWN - start)]))
-            labels.append(_small(drawn.labels[: min(n, SHOWN - start)]))
-        for count in counts:
-            count.add(drawn, start, n)
+
+    def begun() -> Iterator[tuple[int, Pending[None]]]:
+        for start in range(0, images, samples.batch):
+            drawn = samples.draw(start, stream, late=True)
+            n = min(samples.batch, images - start)
+            if start < SHOWN:
+                pictures.append(to_pixels(drawn.rendering.images[: min(n, SHOWN - start)]))
+                labels.append(_small(drawn.labels[: min(n, SHOWN - start)]))
+            in_labels = fetched(counted(drawn.labels[:n], len(classes)))
+            parts = [drawn.check, *(count.begin(drawn, start, n) for count in counts)]
+            yield n, all_of([*parts, _put(pixels[start : start + n], in_labels)])
+
+    for n, _ in one_late(begun()):
         progress(n)
     return Evaluation(
         classes=classes,
@@ -171,6 +176,15 @@ def _check(name: str, extractor: Extractor, samples: LabelledSamples) -> None:
         )
 
 
+def _put(rows: Counts, values: Pending[Counts]) -> Pending[None]:
+    """Return the writing of counts that are on their way into rows of an array."""
+
+    def put() -> None:
+        rows[:] = values.result()
+
+    return Pending(put, at_once=values.at_once)
+
+
 def _small(labels: Tensor) -> Labels:
     return np.asarray(labels.cpu().numpy(), dtype=np.int16)
 
@@ -191,10 +205,11 @@ class _Counting:
         self.shown_strata: dict[int, list[Labels]] = {s: [] for s in strata}
 
     @torch.no_grad()
-    def add(self, drawn: Drawn, start: int, n: int) -> None:
-        """Add the first n pictures of a batch that begins at picture `start`."""
+    def begin(self, drawn: Drawn, start: int, n: int) -> Pending[None]:
+        """Read the first n pictures of a batch that begins at picture `start`; the result adds them."""
         size = (drawn.labels.shape[1], drawn.labels.shape[2])
         target, few = drawn.labels[:n], max(min(n, SHOWN - start), 0)
+        found = {}
         if self.additive is None:
             logits = self.extractor.logits(drawn.rendering.features, size)[:n]
         else:
@@ -204,12 +219,20 @@ class _Counting:
             for s, reading in zip(self.strata, readings, strict=True):
                 # The layer weight is positive, so it does not change which class is highest.
                 alone = enlarge(reading, size).max(dim=1).indices
-                self.strata[s].put(start, overlaps(alone, target, self.classes))
+                found[s] = begin_overlaps(alone, target, self.classes)
                 self.shown_strata[s] += [_small(alone[:few])] if few else []
-        self._check_finite(logits, drawn, start)
+        finite = self._begin_check_finite(logits, drawn, start)
         labels = logits.max(dim=1).indices
-        self.whole.put(start, overlaps(labels, target, self.classes))
+        whole = begin_overlaps(labels, target, self.classes)
         self.shown += [_small(labels[:few])] if few else []
+
+        def add() -> None:
+            finite.result()
+            self.whole.put(start, whole.result())
+            for s, one in found.items():
+                self.strata[s].put(start, one.result())
+
+        return Pending(add, at_once=finite.at_once)
 
     def finish(self) -> Reading:
         """Return all that was collected."""
@@ -222,21 +245,25 @@ class _Counting:
             {s: np.concatenate(labels) for s, labels in self.shown_strata.items()},
         )
 
-    def _check_finite(self, logits: Tensor, drawn: Drawn, start: int) -> None:
-        """Refuse logits that are not finite.
+    def _begin_check_finite(self, logits: Tensor, drawn: Drawn, start: int) -> Pending[None]:
+        """Return the check that logits are finite.
 
-        Raises:
-            ScoreError: there are such logits; the message names the stratum whose feature map is to blame.
+        Its result is a ScoreError if some are not; the message names the stratum whose feature map is to
+        blame.
         """
-        wrong = ~torch.isfinite(logits).flatten(1).all(dim=1)
-        if not wrong.any():
-            return
-        i = int(wrong.nonzero()[0])
+        finite = fetched(torch.isfinite(logits).flatten(1).all(dim=1))
         described = self.extractor.architecture.maps
-        maps = [x[i : i + 1] for x in cropped(drawn.rendering.features, described)]
-        if fault := fault_of_maps(described, maps, [start + i]):
-            raise ScoreError(f"{visible(self.name)} cannot read sample {start + i}: {fault}")
-        raise ScoreError(
-            f"{visible(self.name)} gives logits of sample {start + i} that are not finite, from feature maps "
-            "that are: its parameters are too large. Train it again, with a smaller learning rate"
-        )
+        maps = cropped(drawn.rendering.features, described)
+
+        def check() -> None:
+            if finite.result().all():
+                return
+            i = int(finite.result().argmin())
+            if fault := fault_of_maps(described, [x[i : i + 1] for x in maps], [start + i]):
+                raise ScoreError(f"{visible(self.name)} cannot read sample {start + i}: {fault}")
+            raise ScoreError(
+                f"{visible(self.name)} gives logits of sample {start + i} that are not finite, from feature "
+                "maps that are: its parameters are too large. Train it again, with a smaller learning rate"
+            )
+
+        return Pending(check, at_once=finite.at_once)

@@ -16,9 +16,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...device import sent
+from ...plugins.pending import OneBehind
 from ...randomness import Stream, Use, uniforms
 from ...statistics import Floats
-from ..learning.closed_form import check_finite
+from ..learning.closed_form import begin_check_finite
 from ..learning.pixels import Pixels, pixel_features, smallest
 from ..samples import Drawn, LabelledSamples
 
@@ -84,16 +86,18 @@ def fair_sampling(
     width = sum(described.channels for described in samples.maps)
     total = torch.zeros(len(classes), width, dtype=torch.float64, device=samples.generator.device)
     counts = np.zeros(len(classes), dtype=np.int64)
-    images = 0
+    images, checks = 0, OneBehind()
     while images < most and (counts < in_all).any():
-        drawn = samples.draw(images, Stream.TRAINING)
+        drawn = samples.draw(images, Stream.TRAINING, late=True)
         used = min(samples.batch, most - images)
         pixels, labels = _fair_pixels(drawn, used, counts, per_image, in_all, samples.seed)
+        drawn.check.result()  # what it needs came before the labels
         features = pixel_features(drawn.maps, pixels, (drawn.labels.shape[1], drawn.labels.shape[2]))
-        check_finite(features, samples.maps, pixels, drawn.latents.index)
+        checks.add(begin_check_finite(features, samples.maps, pixels, drawn.latents.index))
         total.index_add_(0, labels, F.normalize(features.double(), dim=1))
         images += used
         advance(used)
+    checks.end()
     known = torch.from_numpy(np.where(counts > 0, counts, np.nan)).to(total.device)
     return FairPools(classes, (total / known[:, None]).cpu().numpy(), counts, images, per_image, in_all)
 
@@ -115,8 +119,7 @@ def _fair_pixels(
             counts[k] += per_image
     on = drawn.labels.device
     places, numbers, labels = (
-        torch.from_numpy(np.concatenate([*parts, np.empty(0, np.int64)])).to(on)
-        for parts in (place, sample, label)
+        sent(np.concatenate([*parts, np.empty(0, np.int64)]), on) for parts in (place, sample, label)
     )
     weight = torch.ones(len(labels), dtype=torch.float64, device=on)
     return Pixels(numbers, places // width, places % width, weight), labels

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from ...device import sent
 from ...errors import UserError
 from ...figures.pictures import Pixels, png, to_pixels
 from ...plugins.records import Rendering
@@ -134,8 +135,8 @@ def edit(studio: Studio, request: PaintRequest, progress: Progress | None = None
 def _by_colours(request: PaintRequest, before: Rendering) -> _Task:
     """Read strokes of colours."""
     strokes = read_colour_strokes(request.strokes, pictures_of(before)[0], resize=request.resize)
-    painted = torch.from_numpy(strokes.painted).to(before.images.device)[None]
-    wanted = torch.from_numpy(strokes.target).to(before.images.device).permute(2, 0, 1)[None]  # (1, 3, H, W)
+    painted = sent(strokes.painted, before.images.device)[None]
+    wanted = sent(strokes.target, before.images.device).permute(2, 0, 1)[None]  # (1, 3, H, W)
     return _Task(by_colours(wanted, painted), painted, None, to_pixels(wanted)[0])
 
 
@@ -146,12 +147,13 @@ def _by_labels(studio: Studio, request: PaintRequest, before: Rendering) -> _Tas
     mask = read_mask(request.strokes, legend, studio.size, resize=request.resize)
     with torch.no_grad():
         current = predictor.labels(before, studio.size)[0].cpu().numpy()
-    target, painted = (x.to(before.images.device) for x in painted_target(current, mask))
+    target, painted = painted_target(current, mask)
     if not bool(painted.any()):
         raise UserError(
             f"{request.strokes}: every painted pixel has its class already, so there is nothing to edit. "
             "Paint another class over the current labels, which the command writes without --strokes"
         )
+    target, painted = (sent(x, before.images.device) for x in (target, painted))
     return _Task(by_labels(predictor, target, painted, request.emphasis), painted, target, None)
 
 

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...device import sent
 from ...errors import DataError, ShapeError, UserError
 from ...plugins.records import Rendering
 from ...strata.code_search import Found, Objective, Renderer, Search, Watch, search_codes
@@ -116,9 +117,10 @@ def match_strokes(
     """
     with torch.no_grad():
         current = predictor.labels(renderer.render(renderer.space.codes(start)), size)[0]
-    target, painted = (x.to(current.device) for x in painted_target(current.cpu().numpy(), strokes))
+    target, painted = painted_target(current.cpu().numpy(), strokes)
     if not bool(painted.any()):
         raise UserError(f"{where}: every painted pixel has its class already; paint another class")
+    target, painted = (sent(x, current.device) for x in (target, painted))
     objective = by_labels(predictor, target, painted, emphasis)
     return Matched(search_codes(renderer, start, objective, search, watch=watch), target, painted)
 
@@ -138,12 +140,15 @@ def by_labels(
         ShapeError: a label is not one of the predictor's classes.
         DataError: no pixel of a target is known.
     """
-    if target.ndim != 3 or int(target.max()) >= len(predictor.classes) or int(target.min()) < UNKNOWN:
+    known = (target != UNKNOWN).reshape(len(target), -1).any(dim=1).all()
+    # All that is asked of the values, in one copy: an accelerator is waited for once.
+    least, most, wanted = torch.stack([*torch.aminmax(target), known.to(target.dtype)]).tolist()
+    if target.ndim != 3 or most >= len(predictor.classes) or least < UNKNOWN:
         raise ShapeError(
-            f"a target of shape {tuple(target.shape)} with labels from {int(target.min())} to "
-            f"{int(target.max())} does not fit; (N, H, W) from 0 to {len(predictor.classes) - 1} was expected"
+            f"a target of shape {tuple(target.shape)} with labels from {least} to {most} does not fit; "
+            f"(N, H, W) from 0 to {len(predictor.classes) - 1} was expected"
         )
-    if bool((target == UNKNOWN).flatten(1).all(dim=1).any()):
+    if not wanted:
         raise DataError("every pixel of the target is unknown, so nothing is wanted of the picture")
     size = (target.shape[1], target.shape[2])
     if painted is None or emphasis == 0.0:

@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ...device import rows_at
 from ...plugins.generator import Generator
+from ...plugins.pending import OneBehind, Pending
 from ...plugins.records import Latents
 from ...randomness import Stream
 from ...strata.code_search import Found, OnStep, Renderer, Search, Watch, search_codes
@@ -112,17 +114,19 @@ def best_candidates(
         on_step: called with 1 after every batch.
     """
     size = (target.shape[0], target.shape[1])
-    parts, counts = [], []
+    parts, counts, checks = [], [], OneBehind()
     end = first + n * candidates
     for start in range(first, end, batch):
         latents = generator.sample(min(batch, end - start), seed, start, Stream.EDITING)
         space = CodeSpace(generator, "z", latents.condition)
         renderer = Renderer(space, latents, predictor.strata, seed, precision)
-        rendering = renderer.render(space.codes(space.start(latents)))
+        rendering = renderer.render(space.codes(space.start(latents)), late=True)
+        checks.add(Pending(rendering.settle, at_once=rendering.settled))
         parts.append(latents)
         counts.append(count_matching(predictor.labels(rendering, size), target))
         if on_step is not None:
             on_step(1)
+    checks.end()
     matching = torch.cat(counts).view(n, candidates)
     best = matching.cpu().argmax(dim=1) + candidates * torch.arange(n)
     return Candidates(_chosen(parts, best), matching)
@@ -134,8 +138,8 @@ def _chosen(parts: list[Latents], rows: Tensor) -> Latents:
     z = torch.cat([part.z for part in parts])
     condition = torch.cat(conditions) if conditions else None
     return Latents(
-        z[rows.to(z.device)],
-        None if condition is None else condition[rows.to(condition.device)],
+        rows_at(z, rows.tolist()),
+        None if condition is None else rows_at(condition, rows.tolist()),
         torch.cat([part.index for part in parts])[rows],
     )
 

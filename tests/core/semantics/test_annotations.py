@@ -14,6 +14,7 @@ from ganstrata.core.config.reading import validate_annotate
 from ganstrata.core.config.segment_schema import AnnotateConfig
 from ganstrata.core.errors import ConfigError, GanstrataError, RunError, UserError
 from ganstrata.core.figures.pictures import read_picture
+from ganstrata.core.plugins.pending import DONE, Pending
 from ganstrata.core.randomness import Stream, noise_seed
 from ganstrata.core.semantics.annotation.annotate import annotate
 from ganstrata.core.semantics.annotation.annotations import INDEX, Annotations
@@ -184,9 +185,9 @@ def test_gradient_descent_draws_fresh_noise_and_has_the_rate_of_the_config(tmp_p
     rate = atelier.config.training.learning_rate
     (head,) = learnt_heads(atelier.samples, index, maps, labels, LearnRequest("gradient"), learning_rate=rate)
 
-    def redraw(step: int) -> list[Tensor]:
+    def redraw(step: int) -> tuple[list[Tensor], Pending[None]]:
         seed = noise_seed(0, Stream.TRAINING) + 1 + step
-        return draw_samples(atelier.samples, index, Stream.TRAINING, seed).maps
+        return draw_samples(atelier.samples, index, Stream.TRAINING, seed).maps, DONE
 
     def trained(rate: float, *, fresh: bool) -> Tensor:
         settings = few_shot.FewShotSettings(learning_rate=rate)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from fakes import Grainy, Layered
 from ganstrata.core.errors import DataError
+from ganstrata.core.plugins.pending import DONE, Pending
 from ganstrata.core.randomness import Stream
 from ganstrata.core.semantics.heads import LSE, enlarge, lines
 from ganstrata.core.semantics.learning.annotated import annotated, draw_samples, has_fresh_noise
@@ -72,9 +73,9 @@ def test_maps_drawn_anew_give_the_same_if_they_are_the_same():
     drawn = draw_samples(planted_samples(), range(3), Stream.TRAINING)
     steps: list[int] = []
 
-    def redraw(step: int) -> list[torch.Tensor]:
+    def redraw(step: int) -> tuple[list[torch.Tensor], Pending[None]]:
         steps.append(step)
-        return drawn.maps
+        return drawn.maps, DONE
 
     settings = FewShotSettings(steps=6)
     kept = train_few_shot(drawn.maps, drawn.labels, 3, settings)
