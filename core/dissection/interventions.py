@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..device import sent
-from ..plugins.pending import DONE, Pending, all_of, fetched, one_late
+from ..plugins.pending import DONE, Pending, all_of, fetched, one_late, written
 from ..plugins.records import Rendering
 from ..randomness import Stream, Use, noise_seed, uniforms
 from ..semantics.agreement import counted
@@ -139,15 +139,15 @@ def measure_sets(
     shares = Shares(
         np.empty(shape[1:]), np.empty(shape), np.empty(shape[1:]), np.full(shape, np.nan), np.empty(shape)
     )
-    for rows, found in one_late(_begun_shares(samples, sets, shares, advance)):
-        rows[:] = found
+    for _ in one_late(_begun_shares(samples, sets, shares, advance)):
+        pass
     return shares
 
 
 def _begun_shares(
     samples: LabelledSamples, sets: Sequence[UnitSet], shares: Shares, advance: Callable[[int], object]
-) -> Iterator[tuple[Floats, Pending[Floats]]]:
-    """Yield the rows (n, M) of `shares` with what will be written there."""
+) -> Iterator[tuple[None, Pending[None]]]:
+    """Render, and yield what writes the shares of each rendering."""
     (stratum,) = {one.stratum for one in sets}
     (described,) = (m for m in samples.maps if m.stratum == stratum)
     count, classes = shares.before.shape
@@ -160,19 +160,23 @@ def _begun_shares(
         labels, check = _begin_labels(samples, kept.rendering)
         inside = nearest_planes(where, (labels.shape[1], labels.shape[2])) > 0.5
 
-        def seen(edit: UnitEdit, inside: Tensor | None, kept: Pass = kept, n: int = n) -> Pending[Floats]:
+        def seen(
+            into: Floats, edit: UnitEdit, inside: Tensor | None = None, kept: Pass = kept, n: int = n
+        ) -> tuple[None, Pending[None]]:
             found, check = _begin_labels(samples, kept.with_units([edit]))
-            return begin_shares(found[:n], classes, None if inside is None else inside[:n], check)
+            within = None if inside is None else inside[:n]
+            return None, written(into, begin_shares(found[:n], classes, within, check))
 
-        yield shares.before[rows], begin_shares(labels[:n], classes, None, check)
+        before = begin_shares(labels[:n], classes, None, check)
+        square = begin_shares(labels[:n], classes, inside[:n], check)
+        yield None, all_of([written(shares.before[rows], before), written(shares.square[rows], square)])
         for s, one in enumerate(sets):
-            yield shares.ablated[s, rows], seen(one.ablated(), None)
-        yield shares.square[rows], begin_shares(labels[:n], classes, inside[:n], check)
+            yield seen(shares.ablated[s, rows], one.ablated())
         for s, one in enumerate(sets):
             if len(one.units) == largest:
-                yield shares.square_ablated[s, rows], seen(one.ablated(where), inside)
+                yield seen(shares.square_ablated[s, rows], one.ablated(where), inside)
         for s, one in enumerate(sets):
-            yield shares.square_inserted[s, rows], seen(one.inserted(where), inside)
+            yield seen(shares.square_inserted[s, rows], one.inserted(where), inside)
         advance(n)
 
 

@@ -24,13 +24,17 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's modes, by number of channels
 
 def to_pixels(images: Tensor) -> Pixels:
     """Convert images (N, C, H, W) in [0, 1] to 8 bits (N, H, W, C), rounded to the nearest."""
-    return begin_pixels(images).result()
+    return np.asarray(_eight_bits(images).cpu().numpy())
 
 
 def begin_pixels(images: Tensor) -> Pending[Pixels]:
     """Return what `to_pixels` returns, without waiting for it."""
+    return fetched(_eight_bits(images))
+
+
+def _eight_bits(images: Tensor) -> Tensor:
     scaled = (images.detach().float().clamp(0.0, 1.0) * 255.0 + 0.5).byte()
-    return fetched(scaled.permute(0, 2, 3, 1))
+    return scaled.permute(0, 2, 3, 1)
 
 
 def tile(pictures: Pixels, *, gap: int = 2) -> Pixels:

@@ -112,10 +112,11 @@ def _checked_mask(known: Tensor, wanted: Tensor) -> Tensor:
     mask = known.detach().to(wanted).expand(n, -1, -1, -1).clone()
     if not bool(((mask >= 0.0) & (mask <= 1.0)).all()):
         raise DataError("the mask of known pixels has values outside [0, 1]")
-    empty = (mask.flatten(1).sum(dim=1) == 0.0).nonzero().flatten().tolist()
-    if empty:
+    some = mask.flatten(1).sum(dim=1) > 0.0
+    if not bool(some.all()):
         raise DataError(
-            f"no pixel of picture {empty[0]} (from 0) is known, so that nothing says what it should be; "
+            f"no pixel of picture {some.tolist().index(False)} (from 0) is known, so that nothing says what "
+            "it should be; "
             "1 (white) marks known pixels in a mask, 0 (black) unknown ones"
         )
     return mask

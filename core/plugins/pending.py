@@ -103,6 +103,15 @@ def after(check: Pending[None], result: Pending[T]) -> Pending[T]:
     return Pending(checked, at_once=check.at_once and result.at_once)
 
 
+def written(rows: NDArray[Any], values: Pending[NDArray[Any]]) -> Pending[None]:
+    """Return the writing of values into rows of an array."""
+
+    def write() -> None:
+        rows[:] = values.result()
+
+    return Pending(write, at_once=values.at_once)
+
+
 DONE: Pending[None] = all_of(())
 """A check that was made."""
 

@@ -143,9 +143,9 @@ class Assessor(TrainedLearner):
         mean = torch.where(known, scores, 0.0).sum(dim=0) / count.clamp(min=1)
         square = torch.where(known, scores - mean, 0.0).square().sum(dim=0) / (count - 1).clamp(min=1)
         deviation = square.sqrt()
-        constant = (count < 2) | ~(deviation > LEAST * mean.abs().clamp(min=LEAST))
-        if bool(constant.any()):
-            name = self.config.concepts[int(constant.nonzero()[0])]
+        varies = (count > 1) & (deviation > LEAST * mean.abs().clamp(min=LEAST))
+        if not bool(varies.all()):
+            name = self.config.concepts[varies.tolist().index(False)]
             raise DataError(
                 f"the score '{name}' of {owner_of(self.scorer)} is constant or undefined in {MEASURED} "
                 "samples, so no direction can raise it; name another concept"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -251,18 +251,29 @@ def test_values_that_are_read_are_made_up_where_that_is_asked_for_and_noted() ->
     assert len(apart.waits) == 4
 
 
-# linear_svm goes on until values have converged; assessor chooses by values; an estimator is on the host.
-LEARN = sorted(LEARNERS.keys() - {"linear_svm", "linear_svm by layer", "assessor", "an estimator"})
-WITH_GRADIENTS = ("joint", "steer", "sae")
+# linear_svm goes on until values have converged; an estimator is on the host.
+LEARN = sorted(LEARNERS.keys() - {"linear_svm", "linear_svm by layer", "an estimator"})
+WITH_GRADIENTS = ("joint", "steer", "sae", "assessor")
 
 
-def _learn_there(label: str) -> None:
-    """Learn from planted samples on the stand-in, where what is read is made up. No devices may be mixed."""
+def _learn_there(label: str, **options: int) -> int:
+    """Learn from planted samples on the stand-in, where what is read is made up. No devices may be mixed.
+
+    Returns how often something waits.
+    """
     plugin, config = LEARNERS[label]
-    subject = Subject("boundary", plugin, config)
+    subject = Subject("boundary", plugin, config | options)
     samples = _planted(subject, scored=False)
-    with second_device.moved([subject.built, samples, flat()], made_up=True):
+    with second_device.moved([subject.built, samples, flat()], made_up=True) as apart:
         _learn(subject, samples)
+    return len(apart.waits)
+
+
+def _train_there(labels: Sequence[str]) -> None:
+    """Learn in one step and in three, which waits no more often."""
+    for label in labels:
+        few, many = (_learn_there(label, steps=steps) for steps in (1, 3))
+        assert few == many, (label, few, many)
 
 
 @pytest.mark.parametrize("label", sorted({*LEARN} - {*WITH_GRADIENTS}))
@@ -271,9 +282,9 @@ def test_learners_mix_no_devices(label: str) -> None:
 
 
 @pytest.mark.parametrize("labels", [WITH_GRADIENTS[:1], pytest.param(WITH_GRADIENTS, marks=pytest.mark.full)])
-def test_learners_by_gradients_mix_no_devices(labels: tuple[str, ...]) -> None:
+def test_learners_by_gradients_mix_no_devices_and_wait_in_no_step(labels: tuple[str, ...]) -> None:
     """In a process of its own: torch counts devices when it computes the first gradients."""
-    code = f"import test_no_waiting as t\nfor label in {labels}: t._learn_there(label)"
+    code = f"import test_no_waiting as t; t._train_there({labels})"
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from ...device import for_inference
 from ...errors import UserError
@@ -245,4 +246,4 @@ def classes_of(generator: Generator, seed: int) -> tuple[int, ...]:
     drawn = [
         generator.sample(1024, seed, start, Stream.TRAINING).condition for start in range(0, CLASSES, 1024)
     ]
-    return tuple(sorted({int(number) for part in drawn if part is not None for number in part.tolist()}))
+    return tuple(sorted(set(torch.cat([part for part in drawn if part is not None]).cpu().tolist())))

@@ -20,7 +20,7 @@ from torch import Tensor
 from ...errors import ScoreError, UserError
 from ...figures.pictures import Pixels, to_pixels
 from ...messages import listed, visible
-from ...plugins.pending import Pending, all_of, fetched, one_late
+from ...plugins.pending import Pending, all_of, fetched, one_late, written
 from ...randomness import Stream
 from ..agreement import Counts, Overlaps, begin_overlaps, counted
 from ..extractor import Extractor
@@ -139,7 +139,7 @@ def evaluate(
                 labels.append(_small(drawn.labels[: min(n, SHOWN - start)]))
             in_labels = fetched(counted(drawn.labels[:n], len(classes)))
             parts = [drawn.check, *(count.begin(drawn, start, n) for count in counts)]
-            yield n, all_of([*parts, _put(pixels[start : start + n], in_labels)])
+            yield n, all_of([*parts, written(pixels[start : start + n], in_labels)])
 
     for n, _ in one_late(begun()):
         progress(n)
@@ -174,15 +174,6 @@ def _check(name: str, extractor: Extractor, samples: LabelledSamples) -> None:
             f"{visible(name)}: its classes are not those of the teacher: {'; '.join(differences)}. "
             "Only extractors of the same classes can be compared"
         )
-
-
-def _put(rows: Counts, values: Pending[Counts]) -> Pending[None]:
-    """Return the writing of counts that are on their way into rows of an array."""
-
-    def put() -> None:
-        rows[:] = values.result()
-
-    return Pending(put, at_once=values.at_once)
 
 
 def _small(labels: Tensor) -> Labels:
