@@ -15,6 +15,7 @@ import pytest
 import torch
 from built_in_plugins import GENERATORS
 from ganstrata import Generator, Rendering, Stream
+from ganstrata.core.inversion.degradation import degradation_named
 from ganstrata.core.inversion.distance import DistanceRule
 from ganstrata.core.inversion.encoders.learn import classes_of
 from ganstrata.core.inversion.encoders.network import Architecture as EncoderArchitecture
@@ -24,7 +25,6 @@ from ganstrata.core.inversion.encoders.real import of_array
 from ganstrata.core.inversion.encoders.request import EncoderRequest, LossWeights
 from ganstrata.core.inversion.encoders.training import Trainer as EncoderTrainer
 from ganstrata.core.inversion.rendering import Renderer as InversionRenderer
-from ganstrata.core.inversion.restoration import degradation_named
 from ganstrata.core.plugins.inverter import Inversion, InversionTask, Inverter
 from ganstrata.core.runs.loading import build
 from ganstrata.core.semantics.extractor import Architecture, Extractor, MadeFor
