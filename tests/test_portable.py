@@ -65,9 +65,10 @@ POSIX = {
 }
 COMPARED = {
     "core/storage/disk.py": {"/dev/fd/", "/dev/stdin", "/proc/self/fd/"},
+    "core/storage/partial.py": {"import fcntl", "/proc/sys/kernel/random/boot_id"},
     "testing/engine_checks.py": {"/proc/self/task"},
 }
-"""Paths of one system that are only compared with what a user gives, or done without elsewhere."""
+"""Paths and modules of one system that are compared with what a user gives, or done without elsewhere."""
 MODULES = {
     "fcntl",
     "grp",

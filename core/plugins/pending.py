@@ -122,8 +122,11 @@ class OneBehind:
     >>> order, checks = [], OneBehind()
     >>> for i in range(2):
     ...     checks.add(Pending(lambda i=i: order.append(i), at_once=False))
-    >>> order, checks.end(), order
-    ([0], None, [0, 1])
+    >>> order
+    [0]
+    >>> checks.end()
+    >>> order
+    [0, 1]
     """
 
     def __init__(self) -> None:

@@ -23,12 +23,10 @@ from typing import BinaryIO
 if sys.platform != "win32":
     import fcntl
 
-FORGOTTEN = (
-    86_400.0  # seconds without a write, after which a temporary file counts as left where no lock can tell
-)
-NAME = re.compile(
-    r"\.ganstrata-([0-9a-f]{8})-[0-9a-f]{16}\.part"
-)  # short, so that no name of a file is too long
+# Seconds without a write, after which a temporary file counts as left where no lock can tell.
+FORGOTTEN = 86_400.0
+# Short, so that no name of a file is too long.
+NAME = re.compile(r"\.ganstrata-([0-9a-f]{8})-[0-9a-f]{16}\.part")
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 _swept: set[str] = set()  # folders in which this process has looked for leftovers
 
@@ -131,7 +129,7 @@ def _machine() -> str:
     Containers have names of their own, but the number of the start of the system is the same in all of them.
     """
     try:
-        name = BOOT.read_text()
+        name = BOOT.read_text(encoding="ascii")
     except OSError:
         name = socket.gethostname()
     return hashlib.blake2b(name.encode(), digest_size=4).hexdigest()

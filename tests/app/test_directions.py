@@ -193,7 +193,7 @@ def test_names_of_what_is_not_here_are_told(ask: Ask, session: Session) -> None:
     ],
 )
 def test_files_that_are_no_names_are_refused(ask: Ask, content: str) -> None:
-    with pytest.raises(UserError, match="no file of names"):
+    with pytest.raises(UserError, match="not a file of names"):
         ask("read_names", content=content)
 
 

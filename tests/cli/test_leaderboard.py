@@ -66,7 +66,7 @@ def test_learners_come_after_the_option_or_alone(call, tmp_path):
         (("ridge", "linear_svmm"), "Did you mean 'linear_svm'"),
         (("ridge", "sefa:{direction: 5}"), "Did you mean 'directions'"),
         (("ridge", "--steps", "2,1"), "such as -2,-1,1,2"),
-        (("ridge", "--steps", "1,b"), "no list of numbers"),
+        (("ridge", "--steps", "1,b"), "not a list of numbers"),
         (("ridge", "--judges", "a/one"), "two or more"),
         (("ridge", "--set", "synthesis.smaples=3"), "synthesis -> smaples"),
         (("ridge", "--page", "nowhere.md"), "nowhere.md"),

@@ -91,7 +91,9 @@ def test_edits_and_samples_are_computed_in_the_precision_of_the_config(
     used: set[str] = set()
     rendered = Renderer.render
     monkeypatch.setattr(
-        Renderer, "render", lambda self, codes: used.add(self.precision) or rendered(self, codes)
+        Renderer,
+        "render",
+        lambda self, codes, **named: used.add(self.precision) or rendered(self, codes, **named),
     )
     index = segmentation / "segmentation.json"
     content = read_sealed(index.read_bytes())

@@ -130,7 +130,9 @@ def test_everything_is_rendered_in_the_precision_of_the_config_and_no_start_serv
     starts: list[list[int]] = []
     rendered, chosen = Renderer.render, conditioned.best_candidates
     monkeypatch.setattr(
-        Renderer, "render", lambda self, codes: used.add(self.precision) or rendered(self, codes)
+        Renderer,
+        "render",
+        lambda self, codes, **named: used.add(self.precision) or rendered(self, codes, **named),
     )
 
     def kept(*given: Any, **named: Any) -> Candidates:
@@ -153,7 +155,9 @@ def test_masks_are_of_a_stream_from_which_nothing_is_learnt_or_chosen(monkeypatc
     monkeypatch.setattr(
         LabelledSamples,
         "draw",
-        lambda self, start, stream, *rest: streams.append(stream) or draw(self, start, stream, *rest),
+        lambda self, start, stream, *rest, **named: (
+            streams.append(stream) or draw(self, start, stream, *rest, **named)
+        ),
     )
     measured(search=Search(0), baseline=False)
     assert set(streams) == {Stream.TARGETS}

@@ -45,7 +45,7 @@ def test_cosines_are_the_means_over_all_pairs():
     drawn = samples.draw(0, Stream.TRAINING)
     labels = torch.arange(4)[:, None, None].expand(-1, 8, 8) % 3
     object.__setattr__(drawn, "labels", labels.contiguous())
-    object.__setattr__(samples, "draw", lambda start, stream: drawn)
+    object.__setattr__(samples, "draw", lambda start, stream, late: drawn)
     pools = fair_sampling(samples, 64, 64, 4)
     everywhere = torch.cat([enlarge(x, (8, 8)) for x in drawn.maps], dim=1)[:3]
     units = torch.nn.functional.normalize(everywhere.flatten(2).double(), dim=1)  # (3, F, 64)
@@ -57,7 +57,7 @@ def test_features_that_are_not_finite_are_refused():
     samples = planted_samples()
     drawn = samples.draw(0, Stream.TRAINING)
     drawn.maps[2][:] = torch.inf
-    object.__setattr__(samples, "draw", lambda start, stream: drawn)
+    object.__setattr__(samples, "draw", lambda start, stream, late: drawn)
     with pytest.raises(DataError, match=r"stratum 2 \('late'\) is not finite"):
         fair_sampling(samples, 4, 40, 8)
 

@@ -204,8 +204,13 @@ def test_a_damaged_extractor_is_named_and_trained_again_once_it_is_deleted(tmp_p
 
 
 def test_a_picture_of_one_class_is_named(tmp_path, monkeypatch):
-    labels = Teacher.labels
-    monkeypatch.setattr(Teacher, "labels", lambda *given: labels(*given) * 0)
+    begin_labels = Teacher.begin_labels
+
+    def of_one_class(*given):
+        labels, check = begin_labels(*given)
+        return labels * 0, check
+
+    monkeypatch.setattr(Teacher, "begin_labels", of_one_class)
     with pytest.raises(DataError, match=r"1 shots, repeat 1, samples 0 to 0: all .* are of one class"):
         shots_into(config(), tmp_path / "out", ShotsRequest((1,), 2, 10))
 

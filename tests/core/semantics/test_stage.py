@@ -260,8 +260,8 @@ def test_a_teacher_that_changed_since_the_training_is_told(tmp_path, monkeypatch
 def test_a_training_that_cannot_be_leaves_no_folder(tmp_path, method, monkeypatch):
     draw = LabelledSamples.draw
 
-    def damaged(self, start, *more):
-        drawn = draw(self, start, *more)
+    def damaged(self, start, *more, **named):
+        drawn = draw(self, start, *more, **named)
         if start == 16:
             drawn.maps[3][2] = torch.nan
         return drawn

@@ -86,8 +86,8 @@ def test_the_spread_of_channels_does_not_count():
     """A channel in other units changes nothing, which plain gradient descent does not have."""
 
     class Scaled(LabelledSamples):
-        def draw(self, start: int, stream: Stream, noise: int | None = None) -> Drawn:
-            drawn = super().draw(start, stream, noise)
+        def draw(self, start: int, stream: Stream, noise: int | None = None, *, late: bool = False) -> Drawn:
+            drawn = super().draw(start, stream, noise, late=late)
             return dataclasses.replace(drawn, maps=[drawn.maps[0] * 100.0, *drawn.maps[1:]])
 
     samples, settings = planted_samples(), dataclasses.replace(SMALL, rate=0.05)
@@ -101,8 +101,8 @@ def test_a_class_that_lda_has_not_seen_is_never_given():
     class Rare(LabelledSamples):
         """Labels of class 2 occur in the pass alone."""
 
-        def draw(self, start: int, stream: Stream, noise: int | None = None) -> Drawn:
-            drawn = super().draw(start, stream, noise)
+        def draw(self, start: int, stream: Stream, noise: int | None = None, *, late: bool = False) -> Drawn:
+            drawn = super().draw(start, stream, noise, late=late)
             if stream == Stream.TRAINING and start >= SMALL.closed_form.images:
                 return drawn
             return dataclasses.replace(drawn, labels=drawn.labels.masked_fill(drawn.labels == 2, 1))
@@ -118,8 +118,8 @@ def test_a_class_that_lda_has_not_seen_is_never_given():
 
 def test_a_feature_map_that_is_not_finite_in_the_pass_is_refused_by_name():
     class Broken(LabelledSamples):
-        def draw(self, start: int, stream: Stream, noise: int | None = None) -> Drawn:
-            drawn = super().draw(start, stream, noise)
+        def draw(self, start: int, stream: Stream, noise: int | None = None, *, late: bool = False) -> Drawn:
+            drawn = super().draw(start, stream, noise, late=late)
             if stream == Stream.TRAINING and start == 160:
                 drawn.maps[1][3] = torch.nan
             return drawn

@@ -146,10 +146,10 @@ def test_a_lack_that_passes_ends_no_listening(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_number_is_taken_once(links: Links) -> None:
-    with linked(links.invitation(1)) as first, linked(links.invitation(1)) as second:
+    with linked(links.invitation(1)) as first:
         first.send(None)
-        assert links.events.get(timeout=60.0) == Event(1)
-        with pytest.raises((EOFError, ConnectionError)):
+        assert links.events.get(timeout=60.0) == Event(1)  # so it is the first of the two
+        with linked(links.invitation(1)) as second, pytest.raises((EOFError, ConnectionError)):
             second.recv()
         links.send(1, Job(1, none, None))
         assert first.recv().number == 1
