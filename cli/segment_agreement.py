@@ -12,6 +12,7 @@ from .errors import clean
 from .options import PATH, number_from, quiet_option
 from .segment_options import (
     candidates_option,
+    count_option,
     device_option,
     folder_argument,
     learning_rate_option,
@@ -40,16 +41,7 @@ from .streams import say
     metavar="N",
     help="Masks; 100 in the paper.",
 )
-@click.option(
-    "-n",
-    "--pictures",
-    "pictures",
-    type=number_from(1, 1000),
-    default=PICTURES,
-    show_default=True,
-    metavar="N",
-    help="Pictures for each mask; 10 in the paper.",
-)
+@count_option(1000, default=PICTURES, words="Pictures for each mask; 10 in the paper.")
 @candidates_option
 @steps_option
 @learning_rate_option
@@ -62,7 +54,7 @@ def agreement_command(
     folder: Path,
     others: tuple[Path, ...],
     targets: int,
-    pictures: int,
+    count: int,
     candidates: int,
     steps: int,
     learning_rate: float,
@@ -88,7 +80,7 @@ def agreement_command(
         from ..core.strata.code_search import Search
 
         search = Search(steps, learning_rate, stay=penalty, prior=penalty)
-        request = AgreementRequest(targets, pictures, candidates, search, baseline=not no_baseline)
+        request = AgreementRequest(targets, count, candidates, search, baseline=not no_baseline)
         found = agreement_into(folder, others, request, out, device=device, progress=progress)
     for sentence in sentences(found):
         say(clean(sentence))

@@ -11,23 +11,14 @@ from ..core.messages import quantity
 from .computing import computing
 from .errors import clean
 from .options import PATH, config_device_option, number_from, quiet_option, set_option
-from .segment_options import device_option, resize_option, with_device
+from .segment_options import count_option, device_option, resize_option, with_device
 from .streams import say
 
 
 @click.command("annotate")
 @click.argument("config", type=PATH)
 @click.option("--out", required=True, type=PATH, metavar="FOLDER", help="A new folder.")
-@click.option(
-    "-n",
-    "--pictures",
-    "count",
-    type=number_from(1, 1000),
-    default=8,
-    show_default=True,
-    metavar="N",
-    help="Pictures.",
-)
+@count_option(1000, default=8, words="Pictures.")
 @click.option(
     "--classes",
     metavar="NAME,NAME,...",
@@ -134,16 +125,7 @@ def learn_command(
 @click.option(
     "--pool", type=number_from(1, 100_000), default=200, show_default=True, metavar="N", help="New pictures."
 )
-@click.option(
-    "-n",
-    "--pictures",
-    "count",
-    type=number_from(1, 1000),
-    default=8,
-    show_default=True,
-    metavar="N",
-    help="Pictures to choose out of them.",
-)
+@count_option(1000, default=8, words="Pictures to choose out of them.")
 @click.option(
     "--heads",
     type=number_from(2, 100),

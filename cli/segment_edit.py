@@ -10,9 +10,10 @@ import click
 from ..core.semantics.painting.defaults import EMPHASIS
 from ..core.strata.search_defaults import LEARNING_RATE_OF_PICTURES
 from .computing import computing
-from .options import PATH, Limited, number_from, quiet_option
+from .options import PATH, Limited, quiet_option
 from .segment_options import (
     candidates_option,
+    count_option,
     device_option,
     folder_argument,
     learning_rate_option,
@@ -155,16 +156,7 @@ def edit_command(
 @click.command("sample")
 @folder_argument
 @click.option("--mask", required=True, type=PATH, metavar="FILE", help="PNG of classes.")
-@click.option(
-    "-n",
-    "--pictures",
-    "count",
-    type=number_from(1, 10_000),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="Pictures.",
-)
+@count_option(10_000, default=10, words="Pictures.")
 @candidates_option
 @space_option
 @steps_option

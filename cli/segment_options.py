@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 from ..core.semantics.painting.defaults import CANDIDATES
@@ -48,6 +51,20 @@ candidates_option = click.option(
     metavar="N",
     help="Samples from which each picture's start is chosen; 10 or 100 in the paper.",
 )
+
+
+def count_option(most: int, default: int, words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option -n for a number of pictures, 1 to `most`, which a command takes as `count`."""
+    return click.option(
+        "-n",
+        "--pictures",
+        "count",
+        type=number_from(1, most),
+        default=default,
+        show_default=True,
+        metavar="N",
+        help=words,
+    )
 
 
 def with_device(overrides: tuple[str, ...], device: str | None) -> tuple[str, ...]:

@@ -140,13 +140,13 @@ function onStatus({ state: now, until }) {
   if (failures > 1 && !unknown) askForToken();
 }
 
-/** Say so if the server answers, but knows this browser no more: one that was begun anew has another token. */
+/** Say so if the server answers, but knows this browser no more: one that was started again has another token. */
 async function askForToken() {
   if (!(await tokenIsNeeded())) return;
   unknown = true;
   complain(
-    "The server was begun anew, and needs its new token. Open the whole address that it printed, here in this " +
-      "tab: your edit is kept.",
+    "The server was started again, and needs its new token. Open the whole address that it printed, here in " +
+      "this tab: your edit is kept.",
   );
 }
 

@@ -295,7 +295,10 @@ function build(app) {
       inWords: ({ kept, words, steps: done, stopped }) => {
         if (kept) return `${stopped ? "Stopped after" : "After"} ${done} steps: ${words}.`;
         if (!done) return "Stopped before the first step; nothing was changed.";
-        return `None of the ${done} steps came nearer to what is painted; nothing was changed. Paint the class where such a thing can be, or give more steps.`;
+        return (
+          `None of the ${done} steps came nearer to what is painted; nothing was changed. Paint the class where ` +
+          "such a thing can be, or give more steps."
+        );
       },
     });
     if (!answer?.kept) return (bare(false), look(by));

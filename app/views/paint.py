@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,7 +14,6 @@ from ...core.decimals import percent
 from ...core.editing.sources import CodesFile, Source
 from ...core.errors import DataError
 from ...core.figures.masks import hexadecimal
-from ...core.plugins.pending import OneBehind, Pending, fetched
 from ...core.plugins.records import Latents, Rendering
 from ...core.randomness import Stream
 from ...core.semantics.annotation.legend import Legend
@@ -27,20 +23,19 @@ from ...core.semantics.painting.edit_measures import label_change
 from ...core.semantics.painting.editing import match_strokes
 from ...core.semantics.painting.sampling import best_candidates, sample_like
 from ...core.strata.code_search import Look, Renderer, Search
-from ...core.strata.code_spaces import CodeSpace, SpaceName
+from ...core.strata.code_spaces import CodeSpace
 from ...core.strata.search_defaults import STEPS
-from ...core.strata.truncation import start_of_codes
-from ..compute import Pace, Stopped
+from ..compute import Stopped
 from ..handlers import JOB, SCORES, THUMBNAIL, Answer, Edit, Handler, Handlers, Index, Nothing, Request
 from ..sessions import Session
 from ..workspace import Workspace
 from .judging import Judge, judge_of
-from .pictures import live_picture, parts_of, pixels_of, rendered, send_picture
+from .pictures import pixels_of, rendered, send_picture
+from .searching import Watcher, canvas_of, sends_previews
 from .segmenting import NONE_HERE, Reader, learn, reader_of, readers
 from .strokes import EncodedMask, read_strokes
 
 PAINTED = "painted in the app"
-PREVIEW = 0.5  # seconds between two pictures of a search
 CANDIDATES_AT_ONCE = 4  # few, so that frames that somebody drags do not wait long
 By = Annotated[str, Field(min_length=1, max_length=80)]
 Steps = Annotated[int, Field(ge=1, le=500)]
@@ -89,115 +84,6 @@ class SampleLike(Request):
     candidates: Annotated[int, Field(ge=1, le=100)] = CANDIDATES
     steps: Annotated[int, Field(ge=0, le=500)] = STEPS
     first: Index = 0
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """Hold a picture with all of which it is made, ready to be searched.
-
-    Attributes:
-        source: the picture before its moves.
-        codes: with its moves, (1, L, D).
-        renderer: renders it, with the feature maps that a reader needs.
-        start: the variables that have its codes; None if truncation cannot be undone.
-    """
-
-    source: Source
-    codes: Tensor
-    renderer: Renderer
-    start: Tensor | None
-
-
-class Watcher:
-    """Watch a search: send how far it is and what it looks like, and keep the best picture of it.
-
-    Args:
-        answer: of the request that asked for the search.
-        show: sends a picture to the page.
-        done: steps of the job before the search.
-        total: steps of the whole job.
-
-    Attributes:
-        stopped: whether the user ended the search.
-    """
-
-    def __init__(self, answer: Answer, show: Callable[[Look], None], done: int, total: int) -> None:
-        self._answer, self._show, self._done, self._total = answer, show, done, total
-        self._pace, self.stopped = Pace(PREVIEW), False
-        self._best: Look | None = None
-        self._least = self._loss = math.nan
-        self._judged = OneBehind()
-
-    @property
-    def best(self) -> Look | None:
-        """The look with the least loss, of one picture; None before the first."""
-        self._judged.end()
-        return self._best
-
-    def _judge(self, look: Look) -> Pending[None]:
-        """Return the comparison of a look with the best, without waiting for its loss."""
-        value = fetched(look.losses)
-
-        def judge() -> None:
-            self._loss = float(value.result()[0])
-            if self._best is None or self._loss < self._least:
-                self._best, self._least = look, self._loss
-
-        return Pending(judge, at_once=value.at_once)
-
-    def __call__(self, look: Look) -> bool:
-        """Take a look, and return whether the search goes on.
-
-        On an accelerator the loss of the step before is judged and shown, which has arrived.
-        """
-        self._judged.add(self._judge(look))
-        told = {} if math.isnan(self._loss) else {"loss": self._loss}
-        try:
-            self._answer.step(self._done + look.step, self._total, **told)
-        except Stopped:
-            self.stopped = True
-            return False
-        if look.step and self._pace.due():
-            self._show(look)
-        return True
-
-
-def canvas_of(workspace: Workspace, session: Session, edit: Edit, reader: Reader) -> Canvas:
-    """Return the picture of an edit, ready to be segmented and searched.
-
-    Raises:
-        GanstrataError: the edit is not one of codes.
-    """
-    prepared = workspace.prepared
-    picture = live_picture(workspace, session, edit.picture)
-    amounts = [move.by for move in edit.moves]
-    codes = picture.codes(parts_of(workspace, edit.moves), amounts, edit.truncation)
-    # What was computed without gradients cannot be part of a search with them, but a copy can.
-    source, codes = picture.source, codes.clone()
-    condition = None if source.condition is None else source.condition.clone()
-    space = replace(code_space(workspace), condition=condition)
-    none = codes.new_zeros(1, prepared.generator.card.latent_size)
-    renderer = Renderer(
-        space,
-        Latents(none, condition, source.index.clone()),
-        reader.predictor.strata,
-        prepared.seed if source.noise_seed is None else source.noise_seed,
-        prepared.precision,
-        source.stream,
-        {s: x.clone() for s, x in source.noise.items()},
-        source.weights[0] if source.weights else {},
-    )
-    return Canvas(source, codes, renderer, start_of_codes(space, codes))
-
-
-def code_space(workspace: Workspace) -> CodeSpace:
-    """Return the space with a code per layer, in which pictures are searched; it is measured once."""
-    if "code space" not in workspace.memory:
-        generator = workspace.prepared.generator
-        name: SpaceName = "layers" if generator.space == "z" else "w+"
-        workspace.memory["code space"] = CodeSpace.of(generator, name, seed=workspace.prepared.seed)
-    space: CodeSpace = workspace.memory["code space"]
-    return space
 
 
 def segmenters(workspace: Workspace, session: Session, request: Nothing, answer: Answer) -> dict[str, Any]:
@@ -255,7 +141,7 @@ def paint(workspace: Workspace, session: Session, request: Paint, answer: Answer
     with torch.no_grad():
         size = reader.measure(canvas.renderer.render(canvas.codes))
     strokes = read_strokes(request.strokes, len(reader.predictor.classes), size)
-    watcher = Watcher(answer, _shown(workspace, answer), 0, request.steps)
+    watcher = Watcher(answer, sends_previews(workspace, answer), 0, request.steps)
     matched = match_strokes(
         canvas.renderer,
         canvas.start,
@@ -283,7 +169,7 @@ def paint(workspace: Workspace, session: Session, request: Paint, answer: Answer
     facts = {"name": name, "words": words, "steps": steps, "stopped": watcher.stopped}
     source = canvas.source.with_codes(best.codes.clone(), name, PAINTED)
     kept = session.keep(name, source, made="painted", words=facts["words"])
-    _shown(workspace, answer)(best)
+    sends_previews(workspace, answer)(best)
     return {"kept": kept, **facts}
 
 
@@ -307,7 +193,7 @@ def like_mask(workspace: Workspace, session: Session, request: SampleLike, answe
             done[0] += count
             answer.step(done[0], request.count * each, text="choosing a start")
 
-        watcher = Watcher(answer, _shown(workspace, answer), i * each + drawing, request.count * each)
+        watcher = Watcher(answer, sends_previews(workspace, answer), i * each + drawing, request.count * each)
         try:
             starts = best_candidates(
                 generator,
@@ -386,13 +272,6 @@ def _size_of_samples(workspace: Workspace, reader: Reader) -> tuple[int, int]:
     space = CodeSpace(generator, "z", latents.condition)
     renderer = Renderer(space, latents, reader.predictor.strata, workspace.prepared.seed)
     return reader.measure(renderer.render(space.codes(space.start(latents))))
-
-
-def _shown(workspace: Workspace, answer: Answer) -> Callable[[Look], None]:
-    """Return what sends a preview of a search."""
-    return lambda look: send_picture(
-        answer, pixels_of(workspace, look.rendering), lossless=False, preview=True, step=look.step
-    )
 
 
 HANDLERS: Handlers = {

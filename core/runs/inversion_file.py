@@ -245,7 +245,7 @@ def _floats(array: Any, where: str, sizes: Sequence[int | None] | None) -> Tenso
         sizes: the size of each axis, None for any from 1 on; None for any axes.
 
     Raises:
-        DataError: it is not one of single precision, of another shape, or not finite.
+        DataError: it is not of single precision, of another shape, or not finite.
     """
     shape = getattr(array, "shape", None)
     if not isinstance(array, np.ndarray) or array.dtype != np.float32 or shape is None:

@@ -25,8 +25,8 @@ from ganstrata.app.compute import Stopped
 from ganstrata.app.handlers import Edit, PictureRef
 from ganstrata.app.sessions import MOST_KEPT, Session
 from ganstrata.app.views.judging import judge_of
-from ganstrata.app.views.paint import canvas_of
 from ganstrata.app.views.pictures import rendered
+from ganstrata.app.views.searching import canvas_of
 from ganstrata.app.views.segmenting import LEARNT, NONE_HERE, Reader, reader_of, readers
 from ganstrata.app.workspace import Workspace, folder_extractor
 from ganstrata.core.decimals import percent
